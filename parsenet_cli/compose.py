@@ -1,0 +1,216 @@
+"""From override strings to a `RunConfig`: Hydra composes, profiles map names, one boundary validates.
+
+Order of precedence: conf/config.yaml < profile < table (base < column < row) < command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from parsenet_cli import identity, paths
+from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
+from parsenet_cli.errors import UserError, unknown
+from parsenet_cli.profile import Profile
+
+_Model = TypeVar("_Model", Science, Runtime)
+_DERIVED = {"data_id", "weights_file", "recipe"}
+AXES = [key for model in (Science, Runtime) for key in model.model_fields if key not in _DERIVED]
+RECIPE_KEYS = [f"recipe.{key}" for key in Recipe.model_fields]
+_GROUPS = ("recipe", "launcher")
+_MODULES = {"data": "data", "trunk": "models/trunks", "context": "models/context"}
+
+
+def choices(axis: str) -> list[str]:
+    """The valid values of an axis that is chosen by name, empty for one that takes numbers, lists or paths."""
+    if axis == "weights":
+        return list(identity.NAMED_WEIGHTS)
+    if axis in _MODULES:
+        return [name for name in paths.modules(_MODULES[axis]) if axis != "data" or is_data_set(name)]
+    if axis in _GROUPS:
+        return sorted({f.stem for folder in paths.search("conf") for f in (folder / axis).glob("*.yaml")})
+    if axis == "layers":
+        annotation: Any = get_args(Science.model_fields["layers"].annotation)[0]
+    else:
+        model = Recipe if axis.startswith("recipe.") else Runtime if axis in Runtime.model_fields else Science
+        field = model.model_fields.get(axis.removeprefix("recipe."))
+        annotation = field.annotation if field else None
+    if annotation is bool:
+        return ["true", "false"]
+    return [str(value) for value in get_args(annotation) if isinstance(value, str | int)]
+
+
+def is_data_set(module: str) -> bool:
+    """Whether a file of parsenet_cli/data is a data set, that is, can be opened by the axis `data`."""
+    source = (Path(__file__).parent / "data" / f"{module}.py").read_text()
+    return "\ndef identity(options" in source
+
+
+def key_of(override: str) -> str:
+    """The key of `key=value`; raises `UserError` for anything else, an unknown key included."""
+    key, equals, _ = override.partition("=")
+    if not equals:
+        raise UserError(f"'{override}': expected key=value, for example norm=l2")
+    if key not in AXES and key not in RECIPE_KEYS and key not in _GROUPS and not key.startswith("launcher."):
+        raise unknown("key", key, [*AXES, *RECIPE_KEYS, *_GROUPS])
+    return key
+
+
+def last_wins(overrides: Iterable[str]) -> dict[str, str]:
+    """Overrides by key; a later one replaces an earlier one of the same key."""
+    return {key_of(text): text for text in overrides}
+
+
+class Composer:
+    """Composes run configurations under one profile and one command line.
+
+    Hydra takes about 50 ms a configuration, so what it composed is remembered in `<cache>/composed.json`, keyed by the
+    overrides and by the content of every configuration file. `save` writes it.
+    """
+
+    def __init__(self, profile: Profile, command_line: Sequence[str], cache: Path) -> None:
+        self.profile = profile
+        self.cache = cache
+        self.command_line = [text for text in command_line if not key_of(text).startswith("launcher")]
+        self._file = cache / "composed.json"
+        self._known = _read_json(self._file)
+        self._fresh = False
+        self._files = _conf_fingerprint()
+
+    def overrides(self, cell: Sequence[str] = ()) -> list[str]:
+        """The overrides of one cell, resolved: profile, cell, stand-ins for data and recipe, command line."""
+        below = last_wins([f"data={_default('data')}", f"recipe={_default('recipe')}", *self.profile.overrides, *cell])
+        for key in ("data", "recipe"):
+            value = below[key].partition("=")[2]
+            below[key] = f"{key}={self.profile.stand_in(key, value)}"
+        return list((below | last_wins(self.command_line)).values())
+
+    def run_config(self, cell: Sequence[str] = (), *, seed: int | None = None) -> RunConfig:
+        """Compose and validate one run. Raises `UserError` for unknown keys or values and for missing data or weights."""
+        overrides = self.overrides(cell)
+        content = dict(self._compose(overrides))
+        if seed is not None:
+            content["seed"] = seed
+        return build(content, self.cache)
+
+    def seeds(self, number: int | None) -> list[int]:
+        """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""
+        given = last_wins(self.command_line).get("seed")
+        if given is None:
+            return list(range(number or self.profile.seeds))
+        value = given.partition("=")[2]
+        if number is not None or not value.isdigit():
+            raise UserError(f"{given}: expected either one number here or --seeds n, which means the seeds 0 to n-1")
+        return [int(value)]
+
+    def launcher(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """The launcher's options: conf/launcher/<name>.yaml with the overrides that begin with `launcher`."""
+        return dict(
+            self._compose([text for text in last_wins(overrides).values() if text.startswith("launcher")])["launcher"]
+        )
+
+    def save(self) -> None:
+        """Remember on disk what was composed."""
+        if self._fresh:
+            from parsenet_cli.files import write_json
+
+            write_json(self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)})
+
+    def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
+        key = self._files + hashlib.sha256(json.dumps(list(overrides)).encode()).hexdigest()[:24]
+        if key not in self._known:
+            self._known[key] = hydra_compose(overrides)
+            self._fresh = True
+        return dict(self._known[key])
+
+
+def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
+    """The plain composed configuration. The user's ./conf adds group files and is found first; config.yaml is ours."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException, OverrideParseException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for text in overrides:
+        try:
+            parsed = OverridesParser.create().parse_override(text)
+        except OverrideParseException as problem:
+            raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
+        if parsed.is_sweep_override():
+            raise UserError(f"'{text}' names several values: use `parsenet sweep {text}`, or [a,b] for a list")
+    folders = paths.search("conf")
+    if len(folders) > 1 and (folders[0] / "config.yaml").is_file():
+        folders.reverse()  # a foreign Hydra project's config.yaml must not replace the axes
+    others = ",".join(f"file://{folder}" for folder in folders[1:])
+    arguments = [*overrides, f"hydra.searchpath=[{others}]"] if others else list(overrides)
+    try:
+        with initialize_config_dir(str(folders[0]), version_base="1.3"):
+            composed = OmegaConf.to_container(compose("config", arguments), resolve=True)
+    except (HydraException, OmegaConfBaseException) as problem:
+        for group in _GROUPS:
+            for text in overrides:
+                if text.startswith(f"{group}=") and text.partition("=")[2] not in choices(group):
+                    raise unknown(group, text.partition("=")[2], choices(group)) from None
+        raise UserError(f"the configuration does not compose: {' '.join(str(problem).split())}") from None
+    assert isinstance(composed, dict)
+    return {str(key): value for key, value in composed.items()}
+
+
+def build(content: dict[str, Any], cache: Path) -> RunConfig:
+    """Validate a composed configuration and identify its data and weights."""
+    content = {key: value for key, value in content.items() if key != "launcher"}
+    for axis in _MODULES:
+        if content.get(axis) not in choices(axis):
+            raise unknown(axis, str(content.get(axis)), choices(axis))
+    runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields}
+    if runtime.get("data_root"):
+        runtime["data_root"] = str(Path(runtime["data_root"]).expanduser().resolve())
+    content["weights"], runtime["weights_file"] = identity.of_weights(content["weights"], content["trunk"], cache)
+    content["data_id"] = ""
+    config = RunConfig.model_construct(science=_validated(Science, content), runtime=_validated(Runtime, runtime))
+    data_id = identity.of_data(config, cache)
+    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
+
+
+def _validated(model: type[_Model], content: dict[str, Any]) -> _Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+        if first["type"] == "extra_forbidden":
+            raise unknown("key", key, [*AXES, *RECIPE_KEYS]) from None
+        valid = choices(key)
+        if first["type"] == "literal_error" and valid:
+            raise unknown(f"value for {key}:", str(first["input"]), valid) from None
+        raise UserError(f"{key}={first['input']}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _default(key: str) -> str:
+    """The default of `data` (an axis) or `recipe` (a group) in the shipped config.yaml."""
+    text = (paths.shipped("conf") / "config.yaml").read_text()
+    prefix = "  - recipe: " if key == "recipe" else f"{key}: "
+    line = next(line for line in text.splitlines() if line.startswith(prefix))
+    return line.removeprefix(prefix).split("#")[0].strip()
+
+
+def _conf_fingerprint() -> str:
+    digest = hashlib.sha256()
+    for folder in paths.search("conf"):
+        for file in sorted(folder.rglob("*.yaml")):
+            digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,46 @@
+"""What data and weights *are*, so that a signature changes with their content and not with where they lie."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.data.dataset import DataOptions, silent
+from parsenet_cli.data.fingerprint import content_hashes
+from parsenet_cli.errors import UserError
+
+NAMED_WEIGHTS = ("imagenet", "pretrained", "none")
+
+
+def data_options(config: RunConfig, cache: Path) -> DataOptions:
+    """What a data set's module needs to identify or open it."""
+    return DataOptions(
+        root=Path(config.runtime.data_root) if config.runtime.data_root else None,
+        cache=cache,
+        classes=config.science.classes,
+        train_split=config.science.train_split,
+    )
+
+
+def of_data(config: RunConfig, cache: Path) -> str:
+    """The identity of the run's data. Raises `UserError` where a data set on disk is missing or incomplete."""
+    module = importlib.import_module(f"parsenet_cli.data.{config.science.data}")
+    return str(module.identity(data_options(config, cache)))
+
+
+def of_weights(value: str, trunk: str, cache: Path) -> tuple[str, str | None]:
+    """The identity of the trunk's initial weights and, where they are the user's file, its absolute path.
+
+    `value` is a name (`imagenet`, `pretrained`, `none`) or a path; a file is identified by its content.
+    """
+    if value == "pretrained":
+        from parsenet_cli.engine import pretrain
+
+        return pretrain.identity(trunk), None
+    if value in NAMED_WEIGHTS:
+        return value, None
+    file = Path(value).expanduser().resolve()
+    if not file.is_file():
+        raise UserError(f"weights={value}: expected {', '.join(NAMED_WEIGHTS)} or a file; there is no file {file}")
+    return f"sha256:{content_hashes([file], cache, silent)[0][:16]}", str(file)
