@@ -1,0 +1,230 @@
+"""What the shipped tables run: which cells there are, and which of them are the same experiment."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from parsenet_cli import ablation, paths
+from parsenet_cli.claim_expression import Reference, parse
+from parsenet_cli.compose import choices, hydra_compose, key_of
+from parsenet_cli.config import Recipe, Science
+from parsenet_cli.errors import UserError
+
+
+@cache
+def composed(overrides: tuple[str, ...]) -> Science:
+    """What stands behind overrides; the data's and the weights' identity do not matter here."""
+    content = hydra_compose(overrides)
+    return Science.model_validate({"data_id": ""} | {k: v for k, v in content.items() if k in Science.model_fields})
+
+
+def cell(name: str, row: str, column: str = "mean_iu") -> Science:
+    [found] = ablation.load(name).cells(cited=True, rows=[row], columns=[column])
+    return composed(found.overrides)
+
+
+def identity(science: Science) -> str:
+    return json.dumps(science.model_dump(mode="json"), sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [("table2", "largefov_baseline"), ("table6", "fc7_n"), ("table8", "baseline", "mean")],
+        [("table2", "deeplab_baseline"), ("table5", "fc7", "raw")],
+        [("table4", "fcn32s", "raw"), ("table4", "fc7", "raw"), ("table1", "baseline_d")],
+        [("table1", "fcn32s"), ("table1", "baseline_a")],
+        [("table7", "none", "concat"), ("table6", "pool6_fc7_n_e")],
+        [("table7", "ten", "concat"), ("table6", "pool6_fc7_y_e"), ("spp", "pool6", "early"), ("voc_low", "pool6_fc7")],
+        [("table8", "parsenet", "mean"), ("table6", "pool6_fc7_y_l"), ("spp", "pool6", "late")],
+    ],
+)
+def test_places_that_are_the_same_experiment_share_one_run(same: list[tuple[str, ...]]) -> None:
+    assert len({identity(cell(*place)) for place in same}) == 1
+
+
+def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
+    distinct = {}
+    for cited in (False, True):
+        cells = [c for name in ablation.names() for c in ablation.load(name).cells(cited=cited)]
+        distinct[cited] = {identity(composed(c.overrides)) for c in cells}
+    assert len(distinct[False]) == 37
+    assert distinct[False] < distinct[True]
+    assert len(distinct[True]) == 40, "DeepLab, DeepLab-LargeFOV and FCN-16s; the cited FCN-32s is Baseline A"
+
+
+def test_columns_that_differ_by_metric_share_their_run() -> None:
+    cells = ablation.load("table3").cells(rows=["conv4"])
+    assert [c.column.metric for c in cells] == ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu"]
+    assert len({c.overrides for c in cells}) == 1
+
+
+def test_a_place_without_a_cell_is_not_run() -> None:
+    places = {(c.row.key, c.column.key) for c in ablation.load("table4").cells()}
+    assert ("fcn8s", "raw") in places
+    assert ("fcn8s", "norm") not in places
+
+
+def test_cited_numbers_run_only_when_asked_for() -> None:
+    spec = ablation.load("table2")
+    assert [c.row.key for c in spec.cells()] == ["deeplab_baseline", "largefov_baseline"]
+    assert [c.row.key for c in spec.cells(cited=True)] == [row.key for row in spec.rows]
+
+
+def test_systems_that_are_not_built_here_never_run() -> None:
+    assert {c.row.key for c in ablation.load("table8").cells(cited=True)} == {"baseline", "parsenet"}
+
+
+def test_rows_and_columns_narrow_a_table_in_its_own_order() -> None:
+    spec = ablation.load("table4")
+    cells = spec.cells(rows=["conv4", "fc7"], columns=["norm"])
+    assert [(c.row.key, c.column.key) for c in cells] == [("fc7", "norm"), ("conv4", "norm")]
+
+
+def test_an_unknown_row_or_column_is_answered_with_the_nearest() -> None:
+    spec = ablation.load("table4")
+    with pytest.raises(UserError, match=r"unknown row of table4 'conv6'. Did you mean 'conv5'"):
+        spec.cells(rows=["conv6"])
+    with pytest.raises(UserError, match=r"unknown column of table4 'nrom'. Did you mean 'norm'"):
+        spec.cells(columns=["nrom"])
+
+
+def test_a_row_has_the_last_word_over_the_base() -> None:
+    spec = ablation.TableSpec(
+        name="sweep",
+        title="",
+        data="voc12",
+        labels=("",),
+        columns=(ablation.Column("score", "score", "mean_iu", ("fusion=late",)),),
+        rows=(ablation.Row("a", ("a",), ("norm=l2", "data=siftflow")),),
+        base=("norm=none", "fusion=early", "recipe=parsenet"),
+    )
+    [only] = spec.cells()
+    assert set(only.overrides) == {"data=siftflow", "norm=l2", "fusion=late", "recipe=parsenet"}
+
+
+def test_an_unknown_table_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown table 'tabel4'.*Did you mean 'table4'"):
+        ablation.load("tabel4")
+
+
+def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ablations").mkdir()
+    source = paths.shipped("ablations") / "table5.yaml"
+    for name in ("table5", "my_study10", "my_study9"):
+        text = source.read_text().replace("title: Global context", f"title: My {name}")
+        (tmp_path / "ablations" / f"{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert ablation.names()[:2] == ["my_study9", "my_study10"]
+    assert ablation.load("table5").title.startswith("My table5")
+    assert ablation.load("table4").title == "Early fusion on PASCAL-Context"
+
+
+@pytest.mark.parametrize("name", ablation.names())
+def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
+    spec = ablation.load(name)
+    assert ablation.from_json(json.loads(json.dumps(ablation.to_json(spec)))) == spec
+
+
+def test_a_damaged_frozen_table_says_where() -> None:
+    content = ablation.to_json(ablation.load("table5"))
+    del content["rows"][1]["labels"]
+    with pytest.raises(UserError, match=r"frozen table: rows\.1\.labels"):
+        ablation.from_json(content)
+
+
+@pytest.mark.parametrize("name", [n for n in ablation.names() if n not in ("spp", "voc_low")])
+def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
+    spec = ablation.load(name)
+    assert spec.claims
+
+    def paper(reference: Reference) -> float:
+        table = ablation.load(reference.table) if reference.table else spec
+        printed = table.printed(reference.row, reference.column)
+        if reference.collapsed:
+            return printed.text == "0.009"
+        assert printed.value is not None
+        return printed.value
+
+    for claim in spec.claims:
+        assert parse(claim.holds_if).evaluate(paper, claim.margin) is True, claim.key
+        assert claim.effect, claim.key
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "gain"),
+    [
+        ("table2", "recipe_transfers_to_deeplab", 5.16),
+        ("table2", "recipe_transfers_to_largefov", 3.57),
+        ("table5", "context_helps_with_norm", 2.57),
+        ("table6", "context_helps_with_norm", 3.61),
+        ("table7", "mixing_is_no_substitute", 3.04),
+        ("table8", "context_helps", 2.5),
+    ],
+)
+def test_effects_are_the_gains_the_paper_states(name: str, claim: str, gain: float) -> None:
+    spec = ablation.load(name)
+    [effect] = [c.effect for c in spec.claims if c.key == claim]
+    value = parse(effect).evaluate(lambda reference: spec.printed(reference.row, reference.column).value or 0.0)
+    assert value == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("name", ablation.names())
+def test_claims_about_other_tables_name_cells_that_exist(name: str) -> None:
+    for claim in ablation.load(name).claims:
+        for reference in parse(claim.holds_if).references + parse(claim.effect).references:
+            table = ablation.load(reference.table or name)
+            assert table.cells(cited=True, rows=[reference.row], columns=[reference.column]), str(reference)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ("parsenet", {"policy": "poly", "lr": 1e-9, "momentum": 0.9, "steps": 80000, "batch": 1, "loss": "sum"}),
+        ("fcn", {"policy": "fixed", "lr": 1e-10, "momentum": 0.99, "steps": 80000, "batch": 1, "loss": "sum"}),
+        ("deeplab", {"policy": "step", "lr": 1e-3, "step": 2000, "steps": 6000, "batch": 20, "crop": 306}),
+        ("deeplab_largefov", {"policy": "step", "lr": 1e-3, "step": 2000, "steps": 6000, "batch": 30, "crop": 321}),
+    ],
+)
+def test_recipes_hold_the_published_numbers(recipe: str, expected: dict[str, object]) -> None:
+    loaded = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "recipe" / f"{recipe}.yaml"))
+    found = Recipe.model_validate(loaded)
+    assert {key: getattr(found, key) for key in expected} == expected
+
+
+def test_the_three_baselines_differ_in_training_as_table_1_says() -> None:
+    a, b, c, d = (cell("table1", f"baseline_{x}") for x in "abcd")
+    assert (a.recipe.steps, b.recipe.steps, c.recipe.steps, d.recipe.steps) == (80000, 160000, 80000, 80000)
+    assert (a.init, b.init, c.init, d.init) == ("zero", "zero", "xavier", "xavier")
+    assert (a.pad100, b.pad100, c.pad100, d.pad100) == (True, True, True, False)
+    assert (c.recipe.policy, d.recipe.policy) == ("fixed", "poly")
+    assert {s.body for s in (a, b, c, d)} == {"fcn"}
+    assert cell("table3", "fcn16s").recipe.steps == 300000
+
+
+def test_the_example_of_the_documentation_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "ablations" / "scales.yaml").write_text(example)
+    monkeypatch.chdir(tmp_path)
+    spec = ablation.load("scales")
+    assert len({c.overrides for c in spec.cells()}) == 6
+    assert "fusion=late" in spec.cells(rows=["twenty"], columns=["late"])[0].overrides
+
+
+def test_the_protocol_page_names_only_switches_that_exist() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    switches = re.findall(r"`([a-z][a-z0-9_.]*=[^`]*)`", page)
+    assert len(switches) > 30
+    for override in " ".join(switches).split():
+        axis = key_of(override)
+        value = override.partition("=")[2]
+        valid = choices(axis)
+        assert not valid or value in valid, override
