@@ -1,0 +1,97 @@
+"""Evaluation as the authors do it: whole images at their own size, one scale, no flip, argmax (wl_segmentImage.m)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from parsenet_cli import metrics
+from parsenet_cli.data.dataset import Split
+
+PIXELS = {"cpu": 2**16, "cuda": 2**21}
+"""Pixels of a batch: on a CPU as many as stay in its cache, on a GPU as many as its memory holds with ease."""
+
+PANEL = 160
+"""Longest side in pixels of the label maps that are kept for the report."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is left of an evaluation: every score follows from `confusions`."""
+
+    confusions: NDArray[np.int32]
+    """(n, K, K): one confusion matrix per image, rows the true class."""
+    predictions: tuple[NDArray[np.uint8], ...]
+    """Predicted label maps of the first `keep` images, made small by `shrink`."""
+
+
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    num_classes: int,
+    ignore: int | None,
+    device: torch.device,
+    precision: Literal["float32", "bfloat16"],
+    keep: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Predict every image of `split` and count its pixels.
+
+    `model` takes uint8 images (N, 3, H, W) and returns logits (N, num_classes, H, W); it is put into evaluation mode
+    and given back in the mode it had. Images of equal size are predicted together. `precision=bfloat16` is autocast.
+    `progress` is called with the images done so far and their total.
+    """
+    confusions = np.zeros((len(split), num_classes, num_classes), np.int32)
+    predictions: dict[int, NDArray[np.uint8]] = {}
+    training, done = model.training, 0
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            for batch in _batches(split, PIXELS[device.type]):
+                images = torch.from_numpy(np.stack([split.image(i) for i in batch])).permute(0, 3, 1, 2)
+                maps = classify(model(images.to(device))).cpu().numpy()
+                for i, prediction in zip(batch, maps, strict=True):
+                    confusions[i] = metrics.confusion(prediction, split.label(i), num_classes, ignore)
+                    if i < keep:
+                        predictions[i] = shrink(prediction)
+                done += len(batch)
+                progress(done, len(split))
+    finally:
+        model.train(training)
+    return Evaluation(confusions, tuple(predictions[i] for i in sorted(predictions)))
+
+
+def classify(logits: Tensor) -> Tensor:
+    """The class with the largest logit, uint8 (N, H, W); the first of equals.
+
+    A pixel with a nan among its logits is class 0, as in Caffe, where a nan wins no comparison: a network that has
+    diverged predicts background everywhere.
+    """
+    best = logits.max(dim=1)
+    return best.indices.to(torch.uint8).masked_fill_(best.values.isnan(), 0)
+
+
+def shrink(pixels: NDArray[np.uint8], longest: int = PANEL) -> NDArray[np.uint8]:
+    """An image or label map (H, W, ...) whose longer side is at most `longest`, by nearest sampling."""
+    scale = min(1.0, longest / max(pixels.shape[:2]))
+    sizes = [(n, max(1, round(n * scale))) for n in pixels.shape[:2]]
+    rows, columns = (((np.arange(small) + 0.5) * n / small).astype(np.intp) for n, small in sizes)
+    return np.ascontiguousarray(pixels[rows[:, None], columns])
+
+
+def _batches(split: Split, pixels: int) -> Iterator[list[int]]:
+    """All indices of the split once, in batches of images of one size with at most `pixels` pixels (or one image)."""
+    of_size: dict[tuple[int, int], list[int]] = {}
+    for i in range(len(split)):
+        height, width = split.image(i).shape[:2]
+        of_size.setdefault((height, width), []).append(i)
+    for (height, width), images in of_size.items():
+        count = max(1, pixels // (height * width))
+        for start in range(0, len(images), count):
+            yield images[start : start + count]

@@ -1,0 +1,137 @@
+"""Caffe's stochastic gradient descent: the rate lies inside the velocity (src/caffe/solver.cpp).
+
+    V <- momentum V + rate lr_mult (G / iter_size + weight_decay decay_mult W)
+    W <- W - V
+
+`torch.optim.SGD` multiplies by the rate only when W is changed. At a constant rate the two agree; when the rate falls,
+Caffe's velocity remembers the old rate for about 1 / (1 - momentum) steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from parsenet_cli.config import Recipe
+
+
+class HasRoles(Protocol):
+    """A network that says what each of its parameters is for."""
+
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]: ...
+
+    def roles(self) -> Mapping[str, str]:
+        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, scale or frozen."""
+        ...
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters, by name, that share their multipliers of the learning rate and of the weight decay."""
+
+    lr_mult: float
+    decay_mult: float
+    parameters: Mapping[str, Parameter]
+
+
+class SGD:
+    """Caffe's SGD. An `lr_mult` of 0 freezes a parameter completely, decay included.
+
+    Not a `torch.optim.Optimizer`, whose first instance imports PyTorch's compiler: 1.7 s for every short run.
+    """
+
+    def __init__(self, groups: Sequence[Group], momentum: float, weight_decay: float, iter_size: int) -> None:
+        self.groups = tuple(groups)
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.iter_size = iter_size
+        self._velocities = {name: torch.zeros_like(w) for group in groups for name, w in group.parameters.items()}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for group in self.groups:
+            for weight in group.parameters.values():
+                weight.grad = None
+
+    @torch.no_grad()
+    def update(self, rate: float) -> None:
+        """Change every parameter that has a gradient, at the learning rate `rate` (before multipliers).
+
+        The gradients are those of `iter_size` batches, added up; they are left as they are.
+        """
+        for group in self.groups:
+            group_rate = rate * group.lr_mult
+            decay = self.weight_decay * group.decay_mult
+            for name, weight in group.parameters.items():
+                if weight.grad is not None:
+                    velocity = self._velocities[name].mul_(self.momentum)
+                    velocity.add_(weight.grad, alpha=group_rate / self.iter_size).add_(weight, alpha=group_rate * decay)
+                    weight.sub_(velocity)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The velocities by parameter name: with them training goes on exactly."""
+        return dict(self._velocities)
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from the velocities of `state_dict`.
+
+        Raises:
+            ValueError: they belong to other parameters.
+        """
+        if state.keys() != self._velocities.keys():
+            raise ValueError(f"velocities of {sorted(state)}, expected those of {sorted(self._velocities)}")
+        for name, velocity in self._velocities.items():
+            velocity.copy_(state[name])
+
+
+def sgd(model: HasRoles, recipe: Recipe, norm_decay: float) -> SGD:
+    """The optimiser of a recipe: its momentum, weight decay and iter_size over `parameter_groups`."""
+    groups = parameter_groups(model, recipe, norm_decay)
+    return SGD(groups, recipe.momentum, recipe.weight_decay, recipe.iter_size)
+
+
+def parameter_groups(model: HasRoles, recipe: Recipe, norm_decay: float) -> list[Group]:
+    """The trained parameters by role, with their multipliers; frozen ones are left out.
+
+    Weights are decayed and biases are not, in the trunk and in the head; the multipliers of their rates are the
+    recipe's. The scales of the L2 norm learn at the base rate and decay by `norm_decay` (docs/protocol.md: 0).
+    """
+    multipliers = {
+        "trunk_weight": (recipe.trunk_lr[0], 1.0),
+        "trunk_bias": (recipe.trunk_lr[1], 0.0),
+        "head_weight": (recipe.head_lr[0], 1.0),
+        "head_bias": (recipe.head_lr[1], 0.0),
+        "scale": (1.0, norm_decay),
+    }
+    members: dict[str, dict[str, Parameter]] = {role: {} for role in (*multipliers, "frozen")}
+    roles = model.roles()
+    for name, parameter in model.named_parameters():
+        members[roles[name]][name] = parameter
+    return [Group(*multipliers[role], members[role]) for role in multipliers if members[role]]
+
+
+def learning_rate(recipe: Recipe, iteration: int) -> float:
+    """The base rate of step `iteration`, counted from 0 to `recipe.steps` - 1.
+
+    fixed: lr. step: lr step_factor^floor(iteration / step). poly: lr (1 - iteration / steps)^power, which starts at lr
+    and would reach 0 only one step after the last.
+
+    Raises:
+        ValueError: the iteration lies outside the training.
+    """
+    if not 0 <= iteration < recipe.steps:
+        raise ValueError(f"iteration {iteration} of {recipe.steps}")
+    match recipe.policy:
+        case "fixed":
+            return recipe.lr
+        case "step":
+            assert recipe.step is not None, "a recipe with policy=step has a step"
+            return recipe.lr * recipe.step_factor ** (iteration // recipe.step)
+        case "poly":
+            return float(recipe.lr * (1 - iteration / recipe.steps) ** recipe.power)

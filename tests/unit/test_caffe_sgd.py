@@ -1,0 +1,185 @@
+"""The optimiser is Caffe's: schedules, multipliers, and a velocity that holds the rate."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from parsenet_cli.config import Recipe
+from parsenet_cli.engine.optim import SGD, Group, learning_rate, parameter_groups, sgd
+
+PARSENET: dict[str, Any] = {
+    "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9,
+    "weight_decay": 5e-4, "iterations": 80_000, "length": 1, "batch": 1, "iter_size": 1, "loss": "sum",
+    "crop": None, "mirror": False, "sampling": "shuffle", "head_lr": (10, 20), "trunk_lr": (1, 2), "dropout": 0.5,
+}  # fmt: skip
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**{**PARSENET, **changes})
+
+
+class Net(nn.Module):
+    """One parameter of every role, each of value 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in self.roles():
+            self.register_parameter(name, nn.Parameter(torch.ones(1), requires_grad=name != "upsample"))
+
+    def roles(self) -> Mapping[str, str]:
+        return {
+            "conv_w": "trunk_weight",
+            "conv_b": "trunk_bias",
+            "upsample": "frozen",
+            "score_w": "head_weight",
+            "score_b": "head_bias",
+            "gamma": "scale",
+        }
+
+
+def values(net: Net) -> dict[str, float]:
+    return {name: parameter.item() for name, parameter in net.named_parameters()}
+
+
+def give_gradients(net: Net, value: float) -> None:
+    for parameter in net.parameters():
+        parameter.grad = torch.full_like(parameter, value) if parameter.requires_grad else None
+
+
+@pytest.mark.parametrize(
+    ("iteration", "rate"),
+    [(0, 1e-9), (1, 9.99988750e-10), (20_000, 7.71889507e-10), (40_000, 5.35886731e-10), (60_000, 2.87174589e-10)],
+)
+def test_poly_falls_from_the_base_rate(iteration: int, rate: float) -> None:
+    assert learning_rate(recipe(), iteration) == pytest.approx(rate, rel=1e-8)
+
+
+def test_the_last_poly_step_is_small_but_not_zero() -> None:
+    assert learning_rate(recipe(), 79_999) == pytest.approx(3.8656e-14, rel=1e-4)
+
+
+def test_poly_stretches_with_the_length_of_the_training() -> None:
+    assert learning_rate(recipe(length=0.5), 20_000) == learning_rate(recipe(), 40_000)
+
+
+def test_step_drops_by_its_factor_and_fixed_never() -> None:
+    stepping = recipe(policy="step", lr=1.0, step=2000)
+    rates = [learning_rate(stepping, i) for i in (0, 1999, 2000, 3999, 4000)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert learning_rate(recipe(policy="fixed"), 79_999) == 1e-9
+
+
+@pytest.mark.parametrize("iteration", [-1, 80_000])
+def test_there_is_no_rate_outside_the_training(iteration: int) -> None:
+    with pytest.raises(ValueError, match="of 80000"):
+        learning_rate(recipe(), iteration)
+
+
+def test_every_role_has_its_multipliers_and_frozen_parameters_are_left_out() -> None:
+    groups = parameter_groups(Net(), recipe(), norm_decay=0.25)
+    found = {name: (group.lr_mult, group.decay_mult) for group in groups for name in group.parameters}
+    assert found == {"conv_w": (1, 1), "conv_b": (2, 0), "score_w": (10, 1), "score_b": (20, 0), "gamma": (1, 0.25)}
+
+
+def test_one_update_multiplies_rate_and_decay_by_role() -> None:
+    net = Net()
+    optimiser = sgd(net, recipe(weight_decay=0.5, iter_size=4), norm_decay=0.0)
+    give_gradients(net, 8.0)
+    optimiser.update(0.01)
+    # W - rate lr_mult (G / iter_size + weight_decay decay_mult W): the decay is not divided by iter_size.
+    expected = {
+        "conv_w": 1 - 0.01 * (2 + 0.5),
+        "conv_b": 1 - 0.02 * 2,
+        "upsample": 1.0,
+        "score_w": 1 - 0.1 * (2 + 0.5),
+        "score_b": 1 - 0.2 * 2,
+        "gamma": 1 - 0.01 * 2,
+    }
+    assert values(net) == pytest.approx(expected)
+
+
+def test_the_velocity_keeps_the_rate_it_was_gained_at() -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimiser = SGD([Group(1.0, 0.0, {"weight": weight})], 0.9, 0.0, 1)
+    for rate, slope in ((1.0, 1.0), (0.1, 0.0)):
+        weight.grad = torch.tensor([slope])
+        optimiser.update(rate)
+    # torch.optim.SGD would move by 1 + 0.1 x 0.9.
+    assert weight.item() == pytest.approx(-(1 + 0.9))
+
+
+def test_a_multiplier_of_zero_freezes_a_parameter_decay_included() -> None:
+    net = Net()
+    optimiser = sgd(net, recipe(trunk_lr=(0, 0), weight_decay=0.5), norm_decay=1.0)
+    give_gradients(net, 1.0)
+    optimiser.update(0.1)
+    assert values(net)["conv_w"] == values(net)["conv_b"] == 1
+    assert values(net)["score_w"] < 1
+
+
+def test_training_goes_on_bit_for_bit_from_a_state_dict() -> None:
+    torch.manual_seed(0)
+    gradients = torch.randn(10, 6)
+
+    def train(net: Net, optimiser: SGD, steps: range) -> None:
+        for t in steps:
+            for parameter, slope in zip(net.parameters(), gradients[t], strict=True):
+                parameter.grad = slope.reshape(1)
+            optimiser.update(learning_rate(recipe(lr=0.1, iterations=10), t))
+
+    whole = Net()
+    train(whole, sgd(whole, recipe(), 0.0), range(10))
+
+    first = Net()
+    optimiser = sgd(first, recipe(), 0.0)
+    train(first, optimiser, range(4))
+    file = io.BytesIO()
+    torch.save((first.state_dict(), optimiser.state_dict()), file)
+    file.seek(0)
+    saved, velocities = torch.load(file, weights_only=True)
+    resumed = Net()
+    resumed.load_state_dict(saved)
+    optimiser = sgd(resumed, recipe(), 0.0)
+    optimiser.load_state_dict(velocities)
+    train(resumed, optimiser, range(4, 10))
+    assert values(resumed) == values(whole)
+
+
+def test_gradients_are_forgotten_on_request_and_not_by_an_update() -> None:
+    net = Net()
+    optimiser = sgd(net, recipe(), 0.0)
+    give_gradients(net, 1.0)
+    optimiser.update(0.1)
+    assert [p.grad is not None for p in net.parameters()] == [p.requires_grad for p in net.parameters()]
+    optimiser.zero_grad()
+    before = values(net)
+    optimiser.update(0.1)
+    assert all(p.grad is None for p in net.parameters())
+    assert values(net) == before
+
+
+def test_velocities_of_another_network_are_refused() -> None:
+    optimiser = sgd(Net(), recipe(), 0.0)
+    with pytest.raises(ValueError, match="other_w"):
+        optimiser.load_state_dict({"other_w": torch.zeros(1)})
+
+
+def test_training_does_not_wait_for_pytorchs_compiler() -> None:
+    program = """
+import sys, torch
+from parsenet_cli.engine.loss import softmax_loss
+from parsenet_cli.engine.optim import SGD, Group
+weight = torch.nn.Parameter(torch.zeros(1, 2, 3, 3))
+softmax_loss(weight, torch.zeros(1, 3, 3, dtype=torch.uint8), 255, 1).backward()
+SGD([Group(1.0, 1.0, {"weight": weight})], 0.9, 0.0, 1).update(0.1)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
