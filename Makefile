@@ -1,0 +1,36 @@
+# Two commands do everything: `make reproduce` and `make test`. Each sets up what it needs and does it once.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+TABLES ?= all
+SEEDS ?=
+PROFILE ?= quick
+
+.PHONY: reproduce test test-slow check benchmark clean help
+
+reproduce: $(VENV)/ready  ## all tables (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
+	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS))
+
+test: $(VENV)/ready  ## style, types and the test suite
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/pytest
+
+test-slow: $(VENV)/ready  ## the tests that take minutes
+	$(RUN)/pytest -m slow
+
+benchmark: $(VENV)/ready  ## the measurements of the README's performance section
+	$(RUN)/python -m benchmarks
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:  ## remove the environment and what can be made again; results stay
+	rm -rf $(VENV) results/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+help:
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/ —/'

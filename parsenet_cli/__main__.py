@@ -1,0 +1,7 @@
+"""`python -m parsenet_cli` is the command `parsenet`."""
+
+from __future__ import annotations
+
+from parsenet_cli.cli import main
+
+main()

@@ -1,0 +1,333 @@
+"""The command line: parse, call, print. What each command does is elsewhere, and imported only when it is called."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parsenet_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from parsenet_cli.compose import Composer
+    from parsenet_cli.config import RunConfig
+    from parsenet_cli.store import Store
+    from parsenet_cli.study import Study
+
+FAILED, INTERRUPTED = 1, 130
+
+app = typer.Typer(
+    name="parsenet",
+    help="Turn the tables of 'ParseNet: Looking Wider to See Better' into experiments, and back into the same tables, measured.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """Outputs of `parsenet table`."""
+
+    terminal = "terminal"
+    md = "md"
+    latex = "latex"
+    csv = "csv"
+
+
+def _complete(text: str) -> list[str]:
+    from parsenet_cli.completion import complete
+
+    return complete(text)
+
+
+def _complete_table(text: str) -> list[str]:
+    from parsenet_cli import ablation
+
+    return [name for name in ["all", *ablation.names()] if name.startswith(text)] + (_complete(text) if text else [])
+
+
+Arguments = Annotated[
+    list[str], typer.Argument(help="Tables, and overrides such as recipe.lr=1e-3.", autocompletion=_complete_table)
+]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Overrides such as norm=l2.", autocompletion=_complete)]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="Which data and trunk stand behind a table.")]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="Seeds 0 to n-1 of every cell; the profile's number if not given.")
+]
+Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.")]
+Columns = Annotated[str | None, typer.Option("--columns", help="Only these columns, by key: a,b,c.")]
+Cited = Annotated[bool, typer.Option("--cited", help="Also run what the paper quotes from others.")]
+LauncherName = Annotated[str | None, typer.Option("--launcher", help="Where runs are carried out: local or inline.")]
+Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+AnyProfile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")
+]
+DEFAULT_RESULTS = Path("results")
+
+
+@app.command()
+def ablate(
+    arguments: Arguments,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    rows: Rows = None,
+    columns: Columns = None,
+    cited: Cited = False,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+) -> None:
+    """Run the rows of tables (table1 … table8, spp, voc_low, your own, or all) and print them beside the paper's numbers.
+
+    Issuing the same command again resumes: what is done is not done twice.
+    """
+    tables, overrides = _tables_and_overrides(arguments)
+    store, composer = _open(results, profile, overrides)
+    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
+    _carry_out(store, composer, planned, overrides, launcher, retry)
+
+
+@app.command()
+def sweep(
+    arguments: Overrides = None,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+) -> None:
+    """Run a grid of overrides, such as fusion=early,late norm=none,l2, and print it as a table.
+
+    Hydra's override grammar: layers=[fc7],[pool6,fc7] recipe.lr=1e-3,1e-2 seed=range(3).
+    """
+    from parsenet_cli import study
+    from parsenet_cli import sweep as grid
+
+    spec, own_seeds = grid.expand(arguments or [])
+    fixed = [text for text in spec.base if text.startswith("launcher")]
+    store, composer = _open(results, profile, [])
+    planned = study.plan(spec, composer, own_seeds or list(range(seeds or composer.profile.seeds)))
+    _carry_out(store, composer, [planned], fixed, launcher, retry)
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    profile: ProfileName = "quick",
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+) -> None:
+    """Train and evaluate one run: the configuration of the profile, with overrides."""
+    from parsenet_cli import study, sweep
+
+    spec, seed = sweep.single(overrides or [])
+    store, composer = _open(results, profile, overrides or [])
+    planned = study.plan(spec, composer, [seed])
+    _carry_out(store, composer, [planned], overrides or [], launcher, retry)
+
+
+@app.command()
+def plan(
+    arguments: Arguments,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    rows: Rows = None,
+    columns: Columns = None,
+    cited: Cited = False,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `ablate` would do: cells, runs, what is done, time and disk. Runs nothing."""
+    from parsenet_cli import planning
+
+    tables, overrides = _tables_and_overrides(arguments)
+    store, composer = _open(results, profile, overrides)
+    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
+    composer.save()
+    options = composer.launcher(_with_launcher(overrides, launcher))
+    summary = planning.summarise(planned, store, options, probe=probe)
+    if as_json:
+        typer.echo(json.dumps(summary.as_json(), indent=1))
+    else:
+        summary.show(_console())
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the tables with their rows, the axes with their values, recipes, profiles and data sets."""
+    from parsenet_cli import catalogue
+
+    catalogue.show(_console())
+
+
+@app.command()
+def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+    """Show how every run of the results folder stands."""
+    from parsenet_cli import inspection
+
+    inspection.status(_store(results), _console(), as_json)
+
+
+@app.command()
+def show(
+    signature: Annotated[str, typer.Argument(help="A run's signature, or its first digits.")],
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Show one run: configuration, state, result, environment, and which cells it serves."""
+    from parsenet_cli import inspection
+
+    inspection.show(_store(results), signature, _console(), as_json)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A run's signature, or its first digits.")],
+    second: Annotated[str, typer.Argument(help="Another one's.")],
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Show in what two runs differ."""
+    from parsenet_cli import inspection
+
+    inspection.diff(_store(results), first, second, _console())
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(help="A table, or a study's full name.", autocompletion=_complete_table)],
+    to: Annotated[Format, typer.Option("--to", help="terminal, md, latex or csv.")] = Format.terminal,
+    profile: AnyProfile = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Print the newest study of a table; runs nothing."""
+    from parsenet_cli import study
+    from parsenet_cli.report import output
+
+    store = _store(results)
+    found = study.newest(store, name, profile)
+    if to is Format.terminal:
+        _console().print(output.for_terminal(found, store))
+    else:
+        typer.echo(output.as_text(found, store, to.value), nl=False)
+
+
+# --- shared by the commands ----------------------------------------------------------------------------------------
+
+
+def _tables_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    from parsenet_cli import ablation
+
+    named = [text for text in arguments if "=" not in text]
+    if not named:
+        raise UserError(f"no table named. Expected one of: all, {', '.join(ablation.names())}")
+    tables = ablation.names() if "all" in named else list(dict.fromkeys(named))
+    return tables, [text for text in arguments if "=" in text]
+
+
+def _keys(text: str | None) -> list[str] | None:
+    return text.split(",") if text else None
+
+
+def _store(results: Path) -> Store:
+    from parsenet_cli.store import Store
+
+    return Store(results)
+
+
+def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
+    from parsenet_cli import profile as profiles
+    from parsenet_cli.compose import Composer
+
+    store = _store(results)
+    return store, Composer(profiles.load(profile), overrides, store.cache)
+
+
+def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> tuple[Study, dict[str, RunConfig]]:
+    from parsenet_cli import ablation, study
+
+    chosen = composer.seeds(seeds)
+    return study.plan(ablation.load(name), composer, chosen, **narrowed)
+
+
+def _with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
+    return [*overrides, *([f"launcher={launcher}"] if launcher else [])]
+
+
+def _carry_out(
+    store: Store,
+    composer: Composer,
+    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
+    overrides: Sequence[str],
+    launcher: str | None,
+    retry: bool,
+) -> None:
+    """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted."""
+    from parsenet_cli import schedule, study
+    from parsenet_cli.launch import open_launcher
+    from parsenet_cli.progress import open_view
+    from parsenet_cli.report import output
+
+    options = composer.launcher(_with_launcher(overrides, launcher))
+    store.check_writable()
+    composer.save()
+    studies = [study.save(one, store) for one, _ in planned]
+    configs = {signature: config for _, each in planned for signature, config in each.items()}
+    missing = sum(store.run(signature).result() is None for signature in configs)
+    view, shown = open_view(studies, len(configs), store)
+    try:
+        with shown:
+            outcome = schedule.execute(store, configs, open_launcher(options, missing), view, retry=retry)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
+        typer.echo(f"  {_command_line()}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for one in studies:
+        _console().print(output.for_terminal(one, store))
+        for file in output.write(one, store):
+            typer.echo(f"written: {file}")
+    schedule.raise_for(outcome)
+    if outcome.failed:
+        for run in outcome.failed:
+            typer.echo(f"failed: {run.signature}: {run.status().get('error')} (see {run.folder / 'log.txt'})", err=True)
+        typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
+        raise typer.Exit(FAILED)
+
+
+def _command_line() -> str:
+    import shlex
+
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+    return Console(width=width, highlight=False)
+
+
+def main() -> None:
+    """The console script: a user's mistake is one message and exit code 2, never a traceback."""
+    try:
+        app()
+    except UserError as problem:
+        typer.echo(f"error: {problem}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What a number was measured with: versions, device, code. No host name, no user name, no environment variables."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_PACKAGES = ("parsenet", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "pandas")
+
+
+def describe(device: torch.device, data_id: str) -> dict[str, Any]:
+    """The content of env.json."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted": _git("diff", "HEAD", "--stat"),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "data_id": data_id,
+    }
+
+
+def peak_memory_mb(device: torch.device) -> int:
+    """Peak memory of this process in MB: resident, or on the GPU where it trains there."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the code that runs; empty where it does not come from a clone."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return ""
+    answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+    return answer.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,40 @@
+"""What runs share and is made once: the decoded data set and the trunk's initial weights."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.data.dataset import Dataset
+from parsenet_cli.identity import data_options
+from parsenet_cli.models.weights import Weights, fetch, load
+
+Progress = Callable[[str], None]
+"""Told in words how far it is."""
+
+
+def data(config: RunConfig, cache: Path, progress: Progress) -> Dataset:
+    """The run's data set, generated where it is a generated one and decoded once into the memory-mapped cache."""
+    module = importlib.import_module(f"parsenet_cli.data.{config.science.data}")
+    dataset: Dataset = module.open_dataset(data_options(config, cache), progress)
+    return dataset
+
+
+def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) -> Weights | None:
+    """The trunk's initial weights, pretrained or downloaded on first use; None to start from random ones."""
+    name, trunk = config.science.weights, config.science.trunk
+    if name == "none":
+        return None
+    if name == "imagenet":
+        return load(fetch(trunk, cache / "weights"))
+    if name.startswith("pretrained"):
+        from parsenet_cli.engine.pretrain import pretrain
+
+        torch.set_num_threads(threads)
+        return load(pretrain(trunk, cache, progress))
+    assert config.runtime.weights_file is not None
+    return load(Path(config.runtime.weights_file))

@@ -1,0 +1,244 @@
+"""The training of one run, from its frozen configuration to its result.json."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from parsenet_cli import metrics
+from parsenet_cli.config import RunConfig
+from parsenet_cli.data.dataset import Dataset
+from parsenet_cli.data.transforms import Batches
+from parsenet_cli.engine import checkpoint, environment, prepare
+from parsenet_cli.engine.evaluate import Evaluation, evaluate
+from parsenet_cli.engine.loss import divisor, softmax_loss
+from parsenet_cli.engine.optim import learning_rate, sgd
+from parsenet_cli.files import replacing, write_json
+from parsenet_cli.models.build import Segmenter, build
+from parsenet_cli.models.description import describe
+from parsenet_cli.store import Run
+
+KEPT_PREDICTIONS = 24
+"""Validation images whose small label maps stay with the run, for panels."""
+
+
+class Stopped(Exception):
+    """The run was asked to stop; a checkpoint at `iteration` is written."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__(f"stopped at iteration {iteration}")
+        self.iteration = iteration
+
+
+@dataclass
+class Progress:
+    """What is carried from step to step, and through a checkpoint."""
+
+    iteration: int = 0
+    seconds: float = 0.0
+    collapsed_at: int | None = None
+    """The first iteration whose loss was not finite."""
+
+
+def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
+    """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
+    config = run.config()
+    torch.set_num_threads(threads)
+    device = choose_device(config.runtime.device)
+
+    def preparing(text: str) -> None:
+        run.update_status(preparing=text)
+
+    dataset = prepare.data(config, cache, preparing)
+    torch.manual_seed(config.science.seed)
+    model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))
+    model = model.to(device)
+    write_json(run.folder / "env.json", environment.describe(device, config.science.data_id))
+
+    trainer = Trainer(config, model, dataset, device)
+    trainer.fit(run, stop)
+    started = time.perf_counter()
+    evaluation = evaluate(
+        model,
+        dataset.val,
+        len(dataset.classes),
+        dataset.ignore,
+        device,
+        config.science.precision,
+        keep=KEPT_PREDICTIONS,
+    )
+    _record(run, config, trainer, evaluation, dataset, threads, time.perf_counter() - started)
+    checkpoint.remove(run)
+
+
+class Trainer:
+    """Optimises one model. Every step is a pure function of the model before it and of (seed, iteration)."""
+
+    def __init__(self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device) -> None:
+        self.science, self.recipe, self.runtime = config.science, config.science.recipe, config.runtime
+        self.model, self.device, self.ignore = model, device, dataset.ignore
+        largest = max(max(shape) for shape in dataset.train.shapes)
+        self.batches = Batches(
+            dataset.train,
+            size=self.recipe.batch,
+            crop=None if self.recipe.crop is None else min(self.recipe.crop, largest),
+            mirror=self.recipe.mirror,
+            sampling=self.recipe.sampling,
+            seed=self.science.seed,
+        )
+        self.optimizer = sgd(model, self.recipe, self.science.norm_decay)
+        self.micro_batch = self.runtime.micro_batch or self.recipe.batch
+        self.ran_out_of_memory = False
+        self.progress = Progress()
+
+    def fit(self, run: Run, stop: Callable[[], bool]) -> None:
+        """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
+        steps = self.recipe.steps
+        record_every = max(1, steps // 50)
+        checkpoint.restore(run, self.model, self.optimizer, self.progress)
+        run.cut_metrics(self.progress.iteration)
+        before, clock = self.progress.seconds, time.perf_counter()
+        said = saved = clock
+        losses: list[float] = []
+        self.model.train()
+        while self.progress.iteration < steps and self.progress.collapsed_at is None:
+            losses.append(self.step(self.progress.iteration))
+            if not math.isfinite(losses[-1]):
+                self.progress.collapsed_at = self.progress.iteration
+            self.progress.iteration += 1
+            now = time.perf_counter()
+            self.progress.seconds = before + now - clock
+            done = self.progress.iteration
+            if done % record_every == 0 or done == steps:
+                run.append_metrics(
+                    {
+                        "iteration": done,
+                        "loss": _finite(sum(losses) / len(losses)),
+                        "lr": learning_rate(self.recipe, done - 1),
+                        "seconds": round(self.progress.seconds, 3),
+                    }
+                )
+                losses.clear()
+            if now - said > 1:
+                left = (steps - done) * self.progress.seconds / done
+                run.update_status(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
+                said = now
+            if stop():
+                checkpoint.save(run, self.model, self.optimizer, self.progress)
+                raise Stopped(done)
+            if now - saved > self.runtime.checkpoint_seconds:
+                checkpoint.save(run, self.model, self.optimizer, self.progress)
+                saved = time.perf_counter()
+
+    def step(self, iteration: int) -> float:
+        """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.
+
+        Where memory runs out the step is done again with half as many images at a time.
+        """
+        while True:
+            # Dropout's masks follow from (seed, iteration) alone, so that a resumed run draws the same ones.
+            torch.manual_seed((self.science.seed + 1) * 1_000_003 + iteration)
+            self.optimizer.zero_grad()
+            try:
+                losses = [
+                    self._batch(iteration * self.recipe.iter_size + part) for part in range(self.recipe.iter_size)
+                ]
+                break
+            except (torch.OutOfMemoryError, RuntimeError) as problem:
+                if self.micro_batch == 1 or not _out_of_memory(problem):
+                    raise
+            self.micro_batch = math.ceil(self.micro_batch / 2)
+            self.ran_out_of_memory = True
+            print(f"out of memory: going on with {self.micro_batch} images at a time", flush=True)
+        self.optimizer.update(learning_rate(self.recipe, iteration))
+        return losses[-1]
+
+    def _batch(self, number: int) -> float:
+        """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
+        images, labels = (torch.from_numpy(array) for array in self.batches[number])
+        shared = divisor(labels, self.ignore, self.recipe.loss)
+        starts = range(0, len(images), self.micro_batch)
+        return sum(
+            self._backward(images[i : i + self.micro_batch], labels[i : i + self.micro_batch], shared) for i in starts
+        )
+
+    def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> float:
+        """Forward and backward of a part of a batch; `divisor` is that of the whole batch."""
+        images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.science.precision == "bfloat16"):
+            logits = self.model(images)
+        loss = softmax_loss(logits, labels, self.ignore, divisor)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _out_of_memory(problem: BaseException) -> bool:
+    return isinstance(problem, torch.OutOfMemoryError) or "allocate memory" in str(problem)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _record(
+    run: Run,
+    config: RunConfig,
+    trainer: Trainer,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    threads: int,
+    seconds: float,
+) -> None:
+    """Write the run's results; result.json comes last, because it is what makes the run done."""
+    science = config.science
+    total = evaluation.confusions.sum(axis=0, dtype=np.int64)
+    predicted = np.flatnonzero(total.sum(axis=0))
+    collapsed_at = trainer.progress.collapsed_at
+    if collapsed_at is None and len(predicted) <= 1:
+        collapsed_at = trainer.progress.iteration
+    result: dict[str, Any] = {
+        "signature": run.signature,
+        "outcome": "converged" if collapsed_at is None else "collapsed",
+        "collapsed_at": collapsed_at,
+        "predicted_classes": [dataset.classes[i] for i in predicted],
+        "metrics": {
+            name: _finite(metrics.measure(name, total, dataset.classes, science.class_mean)) for name in metrics.names()
+        },
+        "iu": {name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
+        "class_mean": science.class_mean,
+        "classes": list(dataset.classes),
+        "ignore": dataset.ignore,
+        "train_images": len(dataset.train),
+        "val_images": len(dataset.val),
+        "steps": trainer.progress.iteration,
+        "train_seconds": round(trainer.progress.seconds, 3),
+        "evaluate_seconds": round(seconds, 3),
+        "threads": threads,
+        "micro_batch": trainer.micro_batch,
+        "ran_out_of_memory": trainer.ran_out_of_memory,
+        "peak_memory_mb": environment.peak_memory_mb(trainer.device),
+        "network": describe(trainer.model, science.trunk),
+    }
+    with replacing(run.folder / "confusion.npz") as file:
+        np.savez_compressed(file, confusions=evaluation.confusions, ids=np.array(dataset.val.ids))
+    with replacing(run.folder / "predictions.npz") as file:
+        kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
+        np.savez_compressed(file, **kept)
+    if config.runtime.keep_model:
+        checkpoint.save_model(run, trainer.model)
+    write_json(run.folder / "result.json", result)

@@ -1,0 +1,65 @@
+"""How long runs will take and how much disk they will need, from runs of the same kind that are done."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import mean
+from typing import NamedTuple
+
+from parsenet_cli.config import Science
+from parsenet_cli.store import Store
+
+
+class Kind(NamedTuple):
+    """Runs that take about equally long per step."""
+
+    data_id: str
+    trunk: str
+    body: str
+    pad100: bool
+    batch: int
+    layers: int
+
+    @classmethod
+    def of(cls, science: Science) -> Kind:
+        """The kind of a run."""
+        batch = science.recipe.batch * science.recipe.iter_size
+        return cls(science.data_id, science.trunk, science.body, science.pad100, batch, len(science.layers))
+
+
+class Estimate:
+    """Measured seconds per step of each kind and bytes per run, from the results of a store."""
+
+    def __init__(self, store: Store) -> None:
+        per_step: dict[Kind, list[float]] = defaultdict(list)
+        self._bytes: list[int] = []
+        for run in store.runs():
+            result = run.result()
+            if result is None or result["outcome"] != "converged":
+                continue
+            seconds = result["train_seconds"] + result["evaluate_seconds"]
+            per_step[Kind.of(run.config().science)].append(seconds / result["steps"])
+            self._bytes.append(sum(file.stat().st_size for file in run.folder.iterdir() if file.is_file()))
+        self.per_step = {kind: mean(values) for kind, values in per_step.items()}
+
+    def add(self, science: Science, seconds_per_step: float) -> None:
+        """A measurement of another origin, such as a probe."""
+        self.per_step[Kind.of(science)] = seconds_per_step
+
+    def seconds(self, science: Science) -> float | None:
+        """Expected seconds of a run; taken from runs on the same data with the same body where there are no closer ones."""
+        kind = Kind.of(science)
+        near = [value for other, value in self.per_step.items() if other[:3] == kind[:3]]
+        per_step = self.per_step.get(kind) or (mean(near) if near else None)
+        return None if per_step is None else per_step * science.recipe.steps
+
+    def total_seconds(self, runs: Iterable[Science], slots: int) -> float | None:
+        """Expected wall-clock of several runs on `slots`; None when one of them cannot be told."""
+        each = [self.seconds(science) for science in runs]
+        known = [value for value in each if value is not None]
+        return sum(known) / slots if len(known) == len(each) else None
+
+    def bytes_per_run(self) -> float | None:
+        """Mean size on disk of a finished run."""
+        return mean(self._bytes) if self._bytes else None

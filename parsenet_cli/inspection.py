@@ -1,0 +1,101 @@
+"""`status`, `show` and `diff`: what the results folder says, without running anything."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli import study
+from parsenet_cli.files import read_json
+from parsenet_cli.progress import labels, outcome_text, running_text
+from parsenet_cli.store import Run, Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def status(store: Store, console: Console, as_json: bool) -> None:
+    """One line per run with its state, and how many there are of each."""
+    served = labels(study.load_all(store))
+    lines = [{"signature": run.signature, "state": run.state(), "says": _says(run)} for run in store.runs()]
+    if as_json:
+        console.print_json(json.dumps(lines))
+        return
+    counts: dict[str, int] = {}
+    for line in lines:
+        counts[line["state"]] = counts.get(line["state"], 0) + 1
+        console.print(
+            f"{line['signature']}  {line['state']:8}  {served.get(line['signature'], ''):60}  {line['says']}",
+            markup=False,
+        )
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items()) or f"no runs in {store.root}")
+
+
+def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
+    """Everything the store holds of one run."""
+    run = store.find(prefix)
+    config = run.config()
+    content: dict[str, Any] = {
+        "signature": run.signature,
+        "state": run.state(),
+        "serves": _cells(store, run),
+        "science": config.science.model_dump(mode="json"),
+        "runtime": config.runtime.model_dump(mode="json"),
+        "status": run.status(),
+        "result": run.result(),
+        "environment": read_json(run.folder / "env.json"),
+    }
+    if as_json:
+        console.print_json(json.dumps(content))
+        return
+    from omegaconf import OmegaConf
+
+    console.print(f"[bold]{run.signature}[/]  {content['state']}  {_says(run)}")
+    for place in content["serves"]:
+        console.print(f"  {place}", markup=False)
+    for part in ("science", "runtime", "result", "environment"):
+        if content[part]:
+            console.print(f"\n[bold]{part}[/]")
+            console.print(OmegaConf.to_yaml(content[part]).rstrip(), markup=False)
+    if content["state"] == "failed":
+        console.print("\n[bold]log[/]")
+        console.print("\n".join(run.log_tail()), markup=False)
+
+
+def diff(store: Store, first: str, second: str, console: Console) -> None:
+    """The keys in which two runs' science differs, and both results."""
+    runs = [store.find(first), store.find(second)]
+    flat = [_flat(run.config().science.model_dump(mode="json")) for run in runs]
+    for key in dict.fromkeys([*flat[0], *flat[1]]):
+        ours, theirs = (each.get(key) for each in flat)
+        if ours != theirs:
+            console.print(f"{key}: {ours} -> {theirs}", markup=False)
+    if flat[0] == flat[1]:
+        console.print("the same run")
+    for run in runs:
+        console.print(f"{run.signature}  {run.state():8}  {_says(run)}", markup=False)
+
+
+def _says(run: Run) -> str:
+    state, result = run.state(), run.result()
+    if result is not None:
+        return f"mean IU {outcome_text(result)}"
+    return running_text(run) if state == "running" else str(run.status().get("error", "")) if state == "failed" else ""
+
+
+def _cells(store: Store, run: Run) -> list[str]:
+    places = []
+    for one in study.load_all(store):
+        for cell in one.cells:
+            if cell.signature == run.signature:
+                places.append(
+                    f"{one.table.name} ({one.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
+                )
+    return list(dict.fromkeys(places))
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

@@ -1,0 +1,46 @@
+"""Where runs are carried out: one file, one launcher, found by its name (`launcher=local`).
+
+A launcher module exposes `open_launcher(options, jobs)`: `options` is conf/launcher/<name>.yaml with its overrides, `jobs` the
+number of runs at hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol
+
+from parsenet_cli.store import Run
+from parsenet_cli.worker import Task
+
+
+class Handle(Protocol):
+    """A submitted task."""
+
+    def alive(self) -> bool:
+        """Whether it may still do something."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask it to write a checkpoint and leave."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once; what its last checkpoint holds is kept."""
+        ...
+
+
+class Launcher(Protocol):
+    """Carries tasks out, at most `slots` at a time."""
+
+    slots: int
+
+    def submit(self, run: Run, task: Task) -> Handle:
+        """Start a task; returns at once where the launcher can."""
+        ...
+
+
+def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
+    """The launcher that `options["name"]` names."""
+    module = importlib.import_module(f"parsenet_cli.launch.{options['name']}")
+    launcher: Launcher = module.open_launcher(options, jobs)
+    return launcher

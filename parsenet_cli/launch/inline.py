@@ -1,0 +1,52 @@
+"""One run after the other inside the command's own process: for debuggers and profilers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from parsenet_cli import worker
+from parsenet_cli.store import Run
+from parsenet_cli.worker import Task
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Submitting has already carried the task out."""
+
+    def alive(self) -> bool:
+        return False
+
+    def cancel(self) -> None:
+        return
+
+    def kill(self) -> None:
+        return
+
+
+class Inline:
+    """Carries a task out in `submit` itself."""
+
+    slots = 1
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def submit(self, run: Run, task: Task) -> _Finished:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with (
+            (run.folder / "log.txt").open("a") as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+        ):
+            code = worker.carry_out(run, task, self._threads)
+        if code == worker.STOPPED:
+            raise KeyboardInterrupt
+        return _Finished()
+
+
+def open_launcher(options: dict[str, Any], jobs: int) -> Inline:
+    """One slot with all cores, or with `threads` of them."""
+    return Inline(options["threads"] or len(os.sched_getaffinity(0)))

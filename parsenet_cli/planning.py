@@ -1,0 +1,128 @@
+"""`parsenet plan`: what a command would do, what is done already, how long it will take and how much disk it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.estimate import Estimate, Kind
+from parsenet_cli.launch import open_launcher
+from parsenet_cli.progress import duration
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell: the runs behind it, one per seed, and how each stands."""
+
+    table: str
+    row: str
+    column: str
+    signatures: tuple[str, ...]
+    states: tuple[str, ...]
+    reason: str
+    shared_with: str
+    """The first cell that needs the same runs, if it is another one."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `plan` prints."""
+
+    cells: tuple[PlannedCell, ...]
+    runs: int
+    missing: int
+    slots: int
+    seconds: float | None
+    bytes: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json: seconds and bytes are null where nothing was measured yet."""
+        return {
+            "cells": [vars(cell) for cell in self.cells],
+            "runs": self.runs,
+            "missing": self.missing,
+            "slots": self.slots,
+            "seconds": self.seconds,
+            "bytes": self.bytes,
+        }
+
+    def show(self, console: Console) -> None:
+        """Print one line per cell and the totals."""
+        from rich import box
+        from rich.table import Table
+
+        grid = Table(box=box.SIMPLE_HEAD)
+        for header in ("table", "row", "column", "runs (one per seed)", "state"):
+            grid.add_column(header, no_wrap=header != "state")
+        for cell in self.cells:
+            state = cell.reason and f"n/a: {cell.reason}" or _counted(cell.states)
+            shared = f" (as {cell.shared_with})" if cell.shared_with else ""
+            grid.add_row(cell.table, cell.row, cell.column, " ".join(cell.signatures), state + shared)
+        console.print(grid)
+        console.print(
+            f"{len(self.cells)} cells, {self.runs} distinct runs, {self.runs - self.missing} done, {self.missing} to do"
+        )
+        if self.missing:
+            time = (
+                duration(self.seconds) if self.seconds is not None else "unknown until a run is done; --probe measures"
+            )
+            disk = f"{self.bytes / 2**20:.1f} MB" if self.bytes is not None else "unknown until a run is done"
+            console.print(f"expected time: {time} with {self.slots} at a time; disk: {disk}")
+
+
+def summarise(
+    planned: Sequence[tuple[Study, dict[str, RunConfig]]], store: Store, launcher: dict[str, Any], *, probe: bool
+) -> Summary:
+    """Look at the store; with `probe`, measure some steps of every kind of run that is missing."""
+    configs = {signature: config for _, each in planned for signature, config in each.items()}
+    states = {signature: store.run(signature).state() for signature in configs}
+    missing = [configs[signature] for signature, state in states.items() if state != "done"]
+    first_use: dict[tuple[str, ...], str] = {}
+    cells = []
+    for study, _ in planned:
+        for place in dict.fromkeys((cell.row, cell.column) for cell in study.cells):
+            of_place = [cell for cell in study.cells if (cell.row, cell.column) == place]
+            signatures = tuple(cell.signature for cell in of_place if cell.signature)
+            name = f"{study.table.name} {place[0]}.{place[1]}"
+            user = first_use.setdefault(signatures, name) if signatures else name
+            cells.append(
+                PlannedCell(
+                    study.table.name,
+                    *place,
+                    signatures,
+                    tuple(states[s] for s in signatures),
+                    of_place[0].reason,
+                    "" if user == name else user,
+                )  # fmt: skip
+            )
+    estimate = Estimate(store)
+    if probe:
+        _probe(missing, estimate, store)
+    slots = open_launcher(launcher, max(1, len(missing))).slots
+    per_run = estimate.bytes_per_run()
+    return Summary(
+        tuple(cells), len(configs), len(missing), slots,
+        estimate.total_seconds([config.science for config in missing], slots),
+        None if per_run is None else per_run * len(missing),
+    )  # fmt: skip
+
+
+def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store) -> None:
+    from parsenet_cli.engine.probe import seconds_per_step
+
+    for config in {Kind.of(config.science): config for config in missing}.values():
+        estimate.add(config.science, seconds_per_step(config, store.cache))
+
+
+def _counted(states: Sequence[str]) -> str:
+    counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    if len(counts) == 1:
+        return states[0].replace("new", "to do")
+    return ", ".join(f"{count} {state}" for state, count in counts.items()).replace("new", "to do")

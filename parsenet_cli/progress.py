@@ -1,0 +1,200 @@
+"""What is shown while runs are carried out: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.store import Run, Store
+from parsenet_cli.study import Study
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+LINE_EVERY_SECONDS = 20.0
+"""Without a terminal: how often a line says how far the running ones are."""
+
+
+def duration(seconds: float | None) -> str:
+    """`0:07`, `12:40`, `3:05:00`; `?` where it is not known."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def outcome_text(result: dict[str, Any]) -> str:
+    """`57.1`, or `0.3 collapsed @ 120`: the mean IU in percent and how the run ended."""
+    mean_iu = result["metrics"]["mean_iu"]
+    text = "no score" if mean_iu is None else f"{100 * mean_iu:.1f}"
+    return text if result["outcome"] == "converged" else f"{text} collapsed @ {result['collapsed_at']}"
+
+
+def running_text(run: Run) -> str:
+    """`140/300, 0:07 left`, or what a starting run is doing."""
+    status = run.status()
+    if "iteration" not in status or "steps" not in status:
+        return str(status.get("preparing") or "starting")
+    return f"{status['iteration']}/{status['steps']}, {duration(status.get('seconds_left'))} left"
+
+
+class PlainView:
+    """One line per event; a failure shows the last lines of its log at once."""
+
+    def __init__(self, studies: Sequence[Study], total: int) -> None:
+        self._total = total
+        self._width = len(str(total))
+        self._labels = labels(studies)
+        self._last = time.monotonic()
+        self._said: Sequence[str] = ()
+
+    def print(self, text: str) -> None:
+        """Write one line."""
+        print(text, flush=True)
+
+    def preparing(self, texts: Sequence[str]) -> None:
+        words = [text.split(":")[0].rstrip("0123456789 %/.,") for text in texts]
+        if words != self._said:
+            self._said = words
+            for text in texts:
+                self.print(f"preparing: {text}")
+
+    def started(self, run: Run) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")
+
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
+        result = run.result() or {}
+        seconds = result["train_seconds"] + result["evaluate_seconds"]
+        self.print(
+            f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
+            f"{outcome_text(result)}  ({seconds:.1f} s; {duration(seconds_left)} left)"
+        )
+
+    def failed(self, run: Run) -> None:
+        status = run.status()
+        self.print(
+            f"{'':{2 * self._width + 1}}  FAILED {run.signature}  {self._labels[run.signature]}: {status.get('error')}"
+        )
+        for line in run.log_tail():
+            self.print(f"      | {line}")
+
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+        if active and time.monotonic() - self._last > LINE_EVERY_SECONDS:
+            self._last = time.monotonic()
+            each = "; ".join(f"{run.signature} {running_text(run)}" for run in active)
+            self.print(f"{finished:{self._width}}/{self._total}  running {each}  ({duration(seconds_left)} left)")
+
+
+class LiveView(PlainView):
+    """The tables that are being filled, every cell with its state; above them scroll failures."""
+
+    def __init__(self, studies: Sequence[Study], total: int, store: Store, console: Console) -> None:
+        super().__init__(studies, total)
+        self._studies, self._console = studies, console
+        self._texts = {
+            s: outcome_text(r) for study in studies for s in study.signatures if (r := store.run(s).result())
+        }
+        self._failed: set[str] = set()
+        self._preparing: Sequence[str] = ()
+        self._drawn = 0.0
+        self.live: Live | None = None
+
+    def print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)
+
+    def preparing(self, texts: Sequence[str]) -> None:
+        self._preparing = texts
+
+    def started(self, run: Run) -> None:
+        return
+
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
+        self._texts[run.signature] = outcome_text(run.result() or {})
+
+    def failed(self, run: Run) -> None:
+        self._failed.add(run.signature)
+        super().failed(run)
+
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+        if self.live is None or time.monotonic() - self._drawn < 0.5:
+            return
+        self._drawn = time.monotonic()
+        running = {run.signature: running_text(run) for run in active}
+        self.live.update(self._picture(running, finished, seconds_left))
+
+    def _picture(self, running: dict[str, str], finished: int, seconds_left: float | None) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        tables = [self._grid(study, running) for study in self._studies if running.keys() & set(study.signatures)]
+        words = [f"{finished}/{self._total} runs done", f"{len(running)} running", f"{duration(seconds_left)} left"]
+        if self._failed:
+            words.insert(2, f"{len(self._failed)} failed")
+        return Group(
+            *tables, *(Text(f"preparing: {text}") for text in self._preparing), Text(" · ".join(words), style="bold")
+        )
+
+    def _grid(self, study: Study, running: dict[str, str]) -> RenderableType:
+        from rich import box
+        from rich.table import Table
+
+        grid = Table(title=f"{study.table.name}: {study.table.title}", box=box.SIMPLE_HEAD)
+        for label in study.table.labels:
+            grid.add_column(label)
+        shown = [column for column in study.table.columns if any(cell.column == column.key for cell in study.cells)]
+        for column in shown[:4]:
+            grid.add_column(column.header, justify="right")
+        for row in study.table.rows:
+            cells = [
+                self._cell([c.signature for c in study.cells if (c.row, c.column) == (row.key, column.key)], running)
+                for column in shown[:4]
+            ]
+            grid.add_row(*row.labels, *cells)
+        return grid
+
+    def _cell(self, signatures: Sequence[str | None], running: dict[str, str]) -> str:
+        """`57.1 56.9 140/300, 0:07 left`: one word per seed."""
+        words = []
+        for signature in signatures:
+            if signature is None:
+                words.append("n/a")
+            elif signature in self._texts:
+                words.append(f"[green]{self._texts[signature]}[/]")
+            elif signature in running:
+                words.append(f"[yellow]{running[signature]}[/]")
+            else:
+                words.append("[red]failed[/]" if signature in self._failed else "[dim]·[/]")
+        return " ".join(dict.fromkeys(words)) if set(words) == {"n/a"} else " ".join(words)
+
+
+def labels(studies: Sequence[Study]) -> dict[str, str]:
+    """What a run is for: the first cell it serves, and how many more."""
+    served: dict[str, list[str]] = {}
+    for study in studies:
+        for cell in study.cells:
+            if cell.signature:
+                served.setdefault(cell.signature, []).append(
+                    f"{study.table.name} {cell.row}.{cell.column} seed {cell.seed}"
+                )
+    return {
+        signature: places[0] + (f" (and {len(places) - 1} more cells)" if len(places) > 1 else "")
+        for signature, places in served.items()
+    }
+
+
+def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[PlainView, AbstractContextManager[Any]]:
+    """The view for this terminal, and the context it is shown in."""
+    if not sys.stdout.isatty():
+        return PlainView(studies, total), nullcontext()
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    view = LiveView(studies, total, store, console)
+    view.live = Live(console=console, refresh_per_second=4, transient=True)
+    return view, view.live

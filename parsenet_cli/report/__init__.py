@@ -1,0 +1,1 @@
+"""From studies and runs to what a person reads. Nothing here composes a configuration or trains."""

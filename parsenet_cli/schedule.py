@@ -1,0 +1,218 @@
+"""Carry out what is missing: skip, join, resume, retry, fill the slots, and tell the view.
+
+The store is the only truth: a run is done when its result says so. Issuing the same command again *is* resume.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.estimate import Estimate
+from parsenet_cli.launch import Handle, Launcher
+from parsenet_cli.store import Run, Store
+from parsenet_cli.worker import Task
+
+POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 60.0
+"""How long a worker that was asked to stop may take for its step and its checkpoint."""
+
+Decision = Literal["done", "run", "join", "given up"]
+
+
+class View(Protocol):
+    """What is shown while runs are carried out."""
+
+    def preparing(self, texts: Sequence[str]) -> None: ...
+    def started(self, run: Run) -> None: ...
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
+    def failed(self, run: Run) -> None: ...
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """How a command ended."""
+
+    failed: list[Run] = field(default_factory=list)
+    bad_input: list[str] = field(default_factory=list)
+
+
+def decide(run: Run, retry: bool) -> Decision:
+    """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it."""
+    state = run.state()
+    if state == "done":
+        return "done"
+    if state == "running":
+        return "join"
+    if state == "failed" and run.status().get("failures", 1) > 1 and not retry:
+        return "given up"
+    return "run"
+
+
+def execute(
+    store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, *, retry: bool = False
+) -> Outcome:
+    """Carry out every run of `configs` that is not done. On KeyboardInterrupt all workers are stopped cleanly first."""
+    driver = _Driver(store, configs, launcher, view, retry)
+    try:
+        driver.drive()
+    except BaseException:
+        driver.stop()
+        raise
+    return driver.outcome
+
+
+class _Driver:
+    def __init__(
+        self, store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, retry: bool
+    ) -> None:
+        self._launcher, self._view, self._configs = launcher, view, configs
+        self.outcome = Outcome()
+        self._waiting: list[Run] = []
+        self._joined: list[Run] = []
+        self._active: dict[str, tuple[Run, Handle]] = {}
+        self._preparing: dict[str, tuple[Run, Task, Handle]] = {}
+        self._to_prepare: dict[str, tuple[Run, Task]] = {}
+        self._finished = 0
+        self._estimate = Estimate(store)
+        self._last_join_check = 0.0
+        for signature, config in configs.items():
+            run = store.run(signature)
+            match decide(run, retry):
+                case "done":
+                    self._finished += 1
+                case "join":
+                    self._joined.append(run)
+                case "given up":
+                    self._fail(run)
+                case "run":
+                    run.create(config)
+                    self._waiting.append(run)
+                    for key, task in _needs(config).items():
+                        self._to_prepare.setdefault(key, (run, task))
+
+    def drive(self) -> None:
+        """The loop: look at what ended, fill the slots, show."""
+        while self._waiting or self._active or self._joined or self._preparing:
+            self._collect()
+            self._fill()
+            self._view.preparing(
+                [str(run.preparation(task).get("text", task)) for run, task, _ in self._preparing.values()]
+            )
+            self._view.refresh(
+                [*(run for run, _ in self._active.values()), *self._joined], self._finished, self._left()
+            )
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Ask every worker to write a checkpoint and leave; end those that do not."""
+        handles = [handle for _, handle in self._active.values()]
+        handles += [handle for _, _, handle in self._preparing.values()]
+        for handle in handles:
+            handle.cancel()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while any(handle.alive() for handle in handles) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+        finally:
+            for handle in handles:
+                if handle.alive():
+                    handle.kill()
+
+    def _fill(self) -> None:
+        while len(self._active) + len(self._preparing) < self._launcher.slots:
+            if self._to_prepare:
+                key, (run, task) = next(iter(self._to_prepare.items()))
+                del self._to_prepare[key]
+                self._preparing[key] = (run, task, self._launcher.submit(run, task))
+                continue
+            ready = next((run for run in self._waiting if not self._unprepared(run)), None)
+            if ready is None:
+                return
+            self._waiting.remove(ready)
+            self._view.started(ready)
+            self._active[ready.signature] = (ready, self._launcher.submit(ready, "train"))
+
+    def _unprepared(self, run: Run) -> bool:
+        return any(key in self._preparing or key in self._to_prepare for key in _needs(self._configs[run.signature]))
+
+    def _collect(self) -> None:
+        for key, (run, task, handle) in list(self._preparing.items()):
+            if not handle.alive():
+                del self._preparing[key]
+                self._prepared(key, run, task)
+        for signature, (run, handle) in list(self._active.items()):
+            if not handle.alive():
+                del self._active[signature]
+                self._ended(run)
+        if self._joined and time.monotonic() - self._last_join_check > 1:
+            self._last_join_check = time.monotonic()
+            for run in [run for run in self._joined if not run.alive()]:
+                self._joined.remove(run)
+                self._ended(run)
+
+    def _prepared(self, key: str, run: Run, task: Task) -> None:
+        """Where a preparation failed, the runs that need it cannot start."""
+        said = run.preparation(task)
+        run.end_preparation(task)
+        if said.get("done"):
+            return
+        error = said.get("error", "it ended without a word: killed, or out of memory")
+        needing = [other for other in self._waiting if key in _needs(self._configs[other.signature])]
+        self._waiting = [other for other in self._waiting if other not in needing]
+        if said.get("bad_input"):
+            self.outcome.bad_input.append(error)
+        for other in [] if said.get("bad_input") else needing:
+            other.update_status(state="failed", error=f"preparing {task}: {error}")
+            self._fail(other)
+
+    def _ended(self, run: Run) -> None:
+        match run.state():
+            case "done":
+                self._finished += 1
+                result = run.result()
+                assert result is not None
+                seconds = result["train_seconds"] + result["evaluate_seconds"]
+                self._estimate.add(self._configs[run.signature].science, seconds / max(1, result["steps"]))
+                self._view.finished(run, self._finished, self._left())
+            case "running":
+                self._joined.append(run)  # another driver's worker was faster
+            case "queued":
+                self._waiting.append(run)  # it was asked to stop by somebody else
+            case _:
+                self._fail(run)
+
+    def _fail(self, run: Run) -> None:
+        self.outcome.failed.append(run)
+        self._view.failed(run)
+
+    def _left(self) -> float | None:
+        """Expected seconds until all is done."""
+        running = [run.status() for run, _ in self._active.values()]
+        partly = [float(status["seconds_left"]) for status in running if "seconds_left" in status]
+        each = [self._estimate.seconds(self._configs[run.signature].science) for run in self._waiting]
+        known = [value for value in each if value is not None] or partly
+        if not known:
+            return None
+        waiting = len(each) * sum(known) / len(known)
+        return (sum(partly) + waiting) / self._launcher.slots
+
+
+def _needs(config: RunConfig) -> dict[str, Task]:
+    """What a run shares with others and has to be there before it starts."""
+    needs: dict[str, Task] = {}
+    if config.science.weights.startswith("pretrained"):
+        needs[config.science.weights] = "weights"
+    needs[config.science.data_id] = "data"
+    return needs
+
+
+def raise_for(outcome: Outcome) -> None:
+    """Bad input becomes a `UserError`, once per message."""
+    if outcome.bad_input:
+        raise UserError("\n".join(dict.fromkeys(outcome.bad_input)))

@@ -1,0 +1,218 @@
+"""The results folder: runs (one folder per signature) and studies. Everything that is read or written about a run is here.
+
+results/runs/<signature>/ holds config.yaml (frozen when planned), env.json, status.json, metrics.jsonl, log.txt,
+checkpoint.pt (while it runs), confusion.npz, predictions.npz and result.json. A run is *done* when its result.json parses and
+carries its signature; nothing else is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.files import explained, read_json, write_json, write_text
+
+State = Literal["new", "queued", "running", "done", "failed", "lost"]
+
+
+class Busy(Exception):
+    """Another process holds this run's lock: it is being trained."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder. It exists on disk once `create` was called."""
+
+    folder: Path
+
+    @property
+    def signature(self) -> str:
+        return self.folder.name
+
+    # --- what the run is -------------------------------------------------------------------------------------------
+
+    def create(self, config: RunConfig) -> None:
+        """Freeze the resolved configuration into the folder; a run that has one keeps it, but for its runtime part."""
+        if config.signature != self.signature:
+            raise ValueError(f"the configuration's signature is {config.signature}, the folder's {self.signature}")
+        write_text(self.folder / "config.yaml", _to_yaml(config))
+
+    def config(self) -> RunConfig:
+        """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
+        file = self.folder / "config.yaml"
+        try:
+            from omegaconf import OmegaConf
+
+            config = RunConfig.model_validate(OmegaConf.to_container(OmegaConf.load(file)))
+        except OSError:
+            raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
+        except Exception as problem:
+            raise UserError(f"{file}: does not hold a run's configuration ({problem})") from None
+        if config.signature != self.signature:
+            raise UserError(
+                f"{file}: its content has signature {config.signature}. Either the file was edited or it was written by "
+                "another version of parsenet; remove the folder and issue the command again"
+            )
+        return config
+
+    # --- how it stands ---------------------------------------------------------------------------------------------
+
+    def result(self) -> dict[str, Any] | None:
+        """The finished run's result (numbers are fractions), or None while there is none."""
+        content = read_json(self.folder / "result.json")
+        if isinstance(content, dict) and content.get("signature") == self.signature:
+            return content
+        return None
+
+    def status(self) -> dict[str, Any]:
+        """What the worker last said of itself: state, iteration, steps, loss, attempts, threads, beat, …; {} before that."""
+        content = read_json(self.folder / "status.json")
+        return content if isinstance(content, dict) else {}
+
+    def state(self) -> State:
+        """done | failed | running | lost (it stopped without saying so) | queued | new (never planned)."""
+        if self.result() is not None:
+            return "done"
+        said = self.status().get("state")
+        if self.alive():
+            return "running"
+        if said == "failed":
+            return "failed"
+        if said == "running":
+            return "lost"
+        return "queued" if (self.folder / "config.yaml").is_file() else "new"
+
+    def alive(self) -> bool:
+        """Whether a living worker holds this run's lock."""
+        if not (self.folder / "lock").exists():
+            return False
+        try:
+            with self.lock(wait=0):
+                return False
+        except Busy:
+            return True
+
+    @contextmanager
+    def lock(self, wait: float = 2.0) -> Iterator[None]:
+        """Hold the run for as long as the block lasts; the operating system lets go when the process dies.
+
+        Raises `Busy` when another process still holds it after `wait` seconds.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "lock")
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=wait, poll_interval=0.05)
+            except Timeout:
+                raise Busy(self.signature) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # --- what a worker writes --------------------------------------------------------------------------------------
+
+    def update_status(self, **said: Any) -> None:
+        """Merge into status.json; `beat` counts the updates, so that a reader sees life without comparing clocks."""
+        before = self.status()
+        write_json(self.folder / "status.json", {**before, **said, "beat": before.get("beat", 0) + 1})
+
+    def preparation(self, what: str) -> dict[str, Any]:
+        """What the process that prepares `what` for this run and others last said: text, then done, or error and bad_input."""
+        content = read_json(self.folder / f"preparing-{what}.json")
+        return content if isinstance(content, dict) else {}
+
+    def say_preparation(self, what: str, **said: Any) -> None:
+        """Replace what `preparation` reads."""
+        write_json(self.folder / f"preparing-{what}.json", said)
+
+    def end_preparation(self, what: str) -> None:
+        """Nothing is left to read."""
+        (self.folder / f"preparing-{what}.json").unlink(missing_ok=True)
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with explained(self.folder), (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The training records so far; a torn last line is passed over."""
+        try:
+            lines = (self.folder / "metrics.jsonl").read_text().splitlines()
+        except OSError:
+            return []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
+
+    def cut_metrics(self, iteration: int) -> None:
+        """Forget the records after `iteration`: the run goes on from a checkpoint made there."""
+        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["iteration"] <= iteration]
+        write_text(self.folder / "metrics.jsonl", "".join(kept))
+
+    def log_tail(self, lines: int = 12) -> list[str]:
+        """The last lines of log.txt."""
+        try:
+            return (self.folder / "log.txt").read_text(errors="replace").splitlines()[-lines:]
+        except OSError:
+            return []
+
+
+@dataclass(frozen=True)
+class Store:
+    """A results folder."""
+
+    root: Path
+
+    @property
+    def cache(self) -> Path:
+        """Generated and decoded data, the quick trunk, remembered hashes: can be deleted at any time."""
+        return self.root / "cache"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    def run(self, signature: str) -> Run:
+        return Run(self.root / "runs" / signature)
+
+    def find(self, prefix: str) -> Run:
+        """The run whose signature starts with `prefix`. Raises `UserError` when none or several do."""
+        found = [run for run in self.runs() if run.signature.startswith(prefix)]
+        if len(found) == 1:
+            return found[0]
+        several = ": " + ", ".join(run.signature for run in found) if found else ""
+        raise UserError(f"{len(found)} runs in {self.root / 'runs'} start with '{prefix}'{several}")
+
+    def runs(self) -> list[Run]:
+        """Every run's folder, by signature; foreign folders are passed over."""
+        folder = self.root / "runs"
+        if not folder.is_dir():
+            return []
+        return [Run(entry) for entry in sorted(folder.iterdir()) if (entry / "config.yaml").is_file()]
+
+    def check_writable(self) -> None:
+        """Raise `UserError` now rather than in the middle of a sweep."""
+        probe = self.root / "runs" / ".writable"
+        write_text(probe, time.strftime("%Y-%m-%d\n"))
+        with explained(probe):
+            probe.unlink(missing_ok=True)
+
+
+def _to_yaml(config: RunConfig) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(config.model_dump(mode="json"))

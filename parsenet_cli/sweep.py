@@ -1,0 +1,91 @@
+"""An override grid as a table: `fusion=early,late norm=none,l2` takes the same road as a table file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from parsenet_cli.ablation import Column, Row, TableSpec
+from parsenet_cli.compose import key_of
+from parsenet_cli.errors import UserError
+
+METRIC_HEADERS = {
+    "pixel_accuracy": "pixel acc.",
+    "mean_accuracy": "mean acc.",
+    "mean_iu": "mean IU",
+    "fw_iu": "f.w. IU",
+}
+
+MOST_COLUMNS = 6
+"""The last axis becomes the table's columns when it has at most this many values."""
+
+
+def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
+    """The table of a grid, and the seeds where the grid has an axis `seed`. The arguments follow Hydra's override grammar.
+
+    Raises `UserError` for a malformed or unknown override, or when nothing is swept.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Override
+    from hydra.errors import OverrideParseException
+
+    axes: list[tuple[str, list[str]]] = []
+    fixed: list[str] = []
+    seeds: list[int] | None = None
+    for text in arguments:
+        key = key_of(text)
+        try:
+            parsed: Override = OverridesParser.create().parse_override(text)
+            values = [str(v) for v in parsed.sweep_string_iterator()] if parsed.is_sweep_override() else None
+        except (OverrideParseException, TypeError, ValueError) as problem:
+            raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
+        if key == "seed":
+            seeds = [int(value) for value in values or [text.partition("=")[2]]]
+        elif values is None:
+            fixed.append(text)
+        else:
+            axes.append((key, list(dict.fromkeys(values))))
+    if not axes:
+        raise UserError(
+            "nothing is swept: name several values of an axis, for example fusion=early,late or norm_scale=1,10,20"
+        )
+    across = axes.pop() if len(axes) > 1 and len(axes[-1][1]) <= MOST_COLUMNS else None
+    columns = (
+        [
+            Column(f"c{i}", f"{across[0]}={value}", "mean_iu", (f"{across[0]}={value}",))
+            for i, value in enumerate(across[1])
+        ]
+        if across
+        else [Column("mean_iu", "mean IU", "mean_iu")]
+    )
+    rows = [
+        Row(f"r{i}", tuple(values), tuple(f"{key}={value}" for (key, _), value in zip(axes, values, strict=True)))
+        for i, values in enumerate(product(*(values for _, values in axes)))
+    ]
+    spec = TableSpec(
+        name="sweep",
+        title="mean IU of " + " ".join(arguments),
+        data="voc12",
+        labels=tuple(key for key, _ in axes),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        base=tuple(fixed),
+    )
+    return spec, seeds
+
+
+def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
+    """The table of one run, and its seed (`seed=3`, else 0)."""
+    given = {key_of(text): text for text in overrides}
+    seed = given.pop("seed", "seed=0").partition("=")[2]
+    if not seed.isdigit():
+        raise UserError(f"seed={seed}: expected a number; several seeds are `parsenet sweep seed={seed}`")
+    spec = TableSpec(
+        name="train",
+        title="one run",
+        data="voc12",
+        labels=("run",),
+        columns=tuple(Column(name, header, name) for name, header in METRIC_HEADERS.items()),
+        rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
+    )
+    return spec, int(seed)

@@ -1,0 +1,133 @@
+"""One run in one process that knows only its folder: `python -m parsenet_cli.worker <run folder>`.
+
+The worker holds the run's lock for its whole life, so that two drivers never train a signature twice. SIGTERM and SIGINT make
+it write a checkpoint and leave; whatever else happens to it touches this one run alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from parsenet_cli.errors import UserError
+from parsenet_cli.store import Busy, Run
+
+Task = Literal["train", "data", "weights"]
+"""`train` carries the run out; `data` and `weights` only prepare what several runs share."""
+
+BUSY = 75
+"""Exit code of a worker that found another one at work (EX_TEMPFAIL)."""
+
+BAD_INPUT = 2
+"""Exit code of a worker whose input is wrong: the message says what to do."""
+
+STOPPED = 128 + signal.SIGTERM
+"""Exit code of a worker that was asked to stop and left a checkpoint."""
+
+
+def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
+    """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went."""
+    if os.getpgrp() != os.getpid():
+        os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
+    run = Run(Path(folder))
+    log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    sys.exit(carry_out(run, task, threads))
+
+
+def carry_out(run: Run, task: Task, threads: int) -> int:
+    """Do the task and record how it ended; returns the exit code."""
+    cache = run.folder.parent.parent / "cache"
+    if task != "train":
+        return _prepare(run, task, threads, cache)
+    try:
+        with run.lock():
+            return _train(run, threads, cache)
+    except Busy:
+        return BUSY
+
+
+def _train(run: Run, threads: int, cache: Path) -> int:
+    if run.result() is not None:
+        return 0
+    before = run.status()
+    # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
+    if (run.folder / "checkpoint.pt").is_file():
+        threads = before.get("threads", threads)
+    run.update_status(state="running", threads=threads, pid=os.getpid(), started=time.time(), error="")
+    try:
+        from parsenet_cli.engine.train import Stopped, train
+
+        with StopFlag() as stop:
+            train(run, cache, threads, stop)
+    except Stopped as stopped:
+        run.update_status(state="queued", iteration=stopped.iteration)
+        return STOPPED
+    except UserError as problem:
+        print(f"error: {problem}", flush=True)
+        run.update_status(state="failed", failures=before.get("failures", 0) + 1, error=str(problem))
+        return BAD_INPUT
+    except BaseException as problem:
+        traceback.print_exc()
+        error = f"{type(problem).__name__}: {problem}"
+        run.update_status(state="failed", failures=before.get("failures", 0) + 1, error=error)
+        return 1
+    run.update_status(state="done")
+    return 0
+
+
+def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
+    def progress(text: str) -> None:
+        run.say_preparation(task, text=text)
+
+    try:
+        from parsenet_cli.engine import prepare
+
+        if task == "data":
+            prepare.data(run.config(), cache, progress)
+        else:
+            prepare.weights(run.config(), cache, threads, progress)
+    except UserError as problem:
+        run.say_preparation(task, error=str(problem), bad_input=True)
+        return BAD_INPUT
+    except BaseException as problem:
+        traceback.print_exc()
+        run.say_preparation(task, error=f"{type(problem).__name__}: {problem}", bad_input=False)
+        return 1
+    run.say_preparation(task, done=True)
+    return 0
+
+
+class StopFlag:
+    """Within the block SIGTERM and SIGINT only raise a flag, which the training loop looks at after each step."""
+
+    def __init__(self) -> None:
+        self.raised = False
+
+    def __call__(self) -> bool:
+        return self.raised
+
+    def _raise(self, _signal: int, _frame: FrameType | None) -> None:
+        self.raised = True
+
+    def __enter__(self) -> StopFlag:
+        self._before = {number: signal.signal(number, self._raise) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], threads=os.cpu_count() or 1)
