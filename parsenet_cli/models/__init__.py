@@ -1,0 +1,1 @@
+"""The network of a run: a trunk (`trunks/`), global context (`context/`), and the head that fuses them (`fusion.py`)."""

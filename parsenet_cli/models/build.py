@@ -1,0 +1,82 @@
+"""The network of a run, built from its science alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from parsenet_cli.config import Science
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import init, support, trunks
+from parsenet_cli.models import weights as weights_file
+from parsenet_cli.models.fusion import Head
+from parsenet_cli.models.norm import L2Norm
+from parsenet_cli.models.preprocess import Preprocess
+from parsenet_cli.models.trunk import Trunk
+from parsenet_cli.models.weights import Weights
+
+
+class Segmenter(nn.Module):
+    """8-bit images in, class scores for every pixel out."""
+
+    def __init__(self, preprocess: Preprocess, trunk: Trunk, head: Head) -> None:
+        super().__init__()
+        self.preprocess = preprocess
+        self.trunk = trunk
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, H, W).
+
+        Raises:
+            UserError: the image is too small for the trunk, or for the bins of the context.
+        """
+        taps = self.trunk(self.preprocess(images), self.head.wanted)
+        logits: Tensor = self.head(taps, (images.shape[2], images.shape[3]))
+        return logits
+
+    def roles(self) -> dict[str, str]:
+        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, scale or frozen.
+
+        A learned deconvolution counts as trunk: its multipliers are 1 and 2 whatever those of the classifier are.
+        """
+        result: dict[str, str] = {}
+        for path, module in self.named_modules():
+            for name, parameter in module.named_parameters(path, recurse=False):
+                result[name] = "frozen" if not parameter.requires_grad else _role(path, module, parameter)
+        return result
+
+
+def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
+    if isinstance(module, L2Norm):
+        return "scale"
+    part = "trunk" if path.startswith("trunk") or isinstance(module, nn.ConvTranspose2d) else "head"
+    return f"{part}_{'weight' if parameter.ndim > 1 else 'bias'}"
+
+
+def build(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
+    """The network `science` describes, on the CPU, in training mode; everything that is drawn comes from its seed.
+
+    Args:
+        science: the axes.
+        num_classes: K.
+        weights: the trunk's, or None to draw them as well.
+
+    Raises:
+        UserError: no such network can be built, or the weights are not those of the trunk.
+    """
+    reason = support.unsupported(science)
+    if reason:
+        raise UserError(f"{science.trunk}: {reason}")
+    module = trunks.find(science.trunk)
+    generator = Generator().manual_seed(science.seed)
+    with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made
+        torch.default_generator.manual_seed(science.seed)
+        trunk = module.build(science)
+        head = Head(science, num_classes, trunk, generator)
+    if weights is None:
+        init.he_(trunk, generator)
+    else:
+        weights_file.install(weights, module.fit(weights, science), trunk, science.trunk)
+    model = Segmenter(Preprocess(module.convention(weights)), trunk, head)
+    return model.to(memory_format=torch.channels_last)

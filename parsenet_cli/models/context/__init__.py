@@ -1,0 +1,48 @@
+"""What `pool6` is: one file each, found by its name. A new kind of context is a new file with `build(science, channels)`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from parsenet_cli import paths
+from parsenet_cli.errors import unknown
+
+if TYPE_CHECKING:
+    from parsenet_cli.config import Science
+
+
+class Context(nn.Module):
+    """Summaries of fc7 ("levels"), each to be normalised and classified on its own, then spread over fc7's map.
+
+    A summary stays as small as it is until after the classifier: normalising, classifying and spreading commute,
+    because the first two work on one cell at a time (§3.1 calls the spreading "unpooling").
+    """
+
+    def __init__(self, levels: tuple[str, ...], channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = levels
+        """Names of the levels; they name the branches of the head."""
+        self.channels = channels
+        """Channels of each level."""
+
+    def forward(self, fc7: Tensor) -> list[Tensor]:
+        """(N, C, h, w) -> one (N, C', h', w') per level. Raises `UserError` when the map is too small."""
+        raise NotImplementedError
+
+    def spread(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
+        """Anything of the resolution of a level, (N, K, h', w') -> (N, K, *size), the size of fc7."""
+        raise NotImplementedError
+
+
+def build(science: Science, channels: int) -> Context:
+    """The context `science.context` over an fc7 of `channels`. Raises `UserError` for an unknown one."""
+    names = paths.modules("models/context")
+    if science.context not in names:
+        raise unknown("context", science.context, names)
+    module = importlib.import_module(f"{__name__}.{science.context}")
+    context = module.build(science, channels)
+    assert isinstance(context, Context)
+    return context

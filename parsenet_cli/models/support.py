@@ -1,0 +1,33 @@
+"""Which configurations the network can be built for: known before anything is trained, and without importing torch."""
+
+from __future__ import annotations
+
+from parsenet_cli.config import Science
+from parsenet_cli.models import trunks
+
+
+def unsupported(science: Science) -> str | None:
+    """Why no network can be built for these axes, as a clause that fits behind "n/a: ", or None.
+
+    Raises:
+        UserError: the trunk does not exist.
+    """
+    trunk = trunks.find(science.trunk)
+    for layer in science.layers:
+        if layer not in trunk.LAYERS:
+            return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.LAYERS)}"
+    if science.weights == "imagenet" and trunk.IMAGENET is None:
+        return f"weights=imagenet: there are none for {science.trunk}, which knows {', '.join(trunk.WEIGHTS)}"
+    if science.fusion == "late" and science.mix == "conv1x1":
+        return "mix=conv1x1 mixes the concatenation of early fusion; fusion=late has none"
+    if science.skips != "none":
+        if science.skip_training == "staged":
+            return "skip_training=staged starts from a trained network without the skip; use skip_training=at_once"
+        extra = [layer for layer in science.layers if layer not in ("pool6", "fc7")]
+        if extra:
+            return (
+                f"skips={science.skips} join the scores of fc7; {', '.join(extra)} would be added twice: use skips=none"
+            )
+        if science.skips not in trunk.SKIPS:
+            return trunk.unsupported(science) or f"skips={science.skips}: {science.trunk} has no such skips"
+    return trunk.unsupported(science)

@@ -1,0 +1,69 @@
+"""A trunk: the chain of layers before the head, and the features ("taps") the head reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor, nn
+
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import geometry
+from parsenet_cli.models.geometry import Grid
+
+
+class Trunk(nn.Sequential):
+    """Named layers in a chain; `trunk(x, wanted)` runs them as far as needed and returns the wanted taps.
+
+    Attributes:
+        taps: tap name (`conv3`, `conv4`, `conv5`, `fc7`, `fc7_before_dropout`, `pool3`, `pool4`) -> layer name. "Feature
+            of layer X" is what Caffe's in-place layers leave in its blob: after the ReLU and, in training, the dropout.
+        grids: tap name -> where its cells lie and what they see.
+        channels: tap name -> number of channels.
+    """
+
+    def __init__(self, layers: Mapping[str, nn.Module], taps: Mapping[str, str]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.taps = dict(taps)
+        grids = geometry.grids(layers.items())
+        widths = _widths(layers.items())
+        self.grids: dict[str, Grid] = {tap: grids[layer] for tap, layer in taps.items()}
+        self.channels: dict[str, int] = {tap: widths[layer] for tap, layer in taps.items()}
+        self._windows = [(name, window) for name, layer in layers.items() for window in geometry.windows(layer)]
+
+    def forward(self, x: Tensor, wanted: Iterable[str] = ("fc7",)) -> dict[str, Tensor]:
+        """Preprocessed images (N, 3, H, W) -> tap name -> (N, C, h, w). Raises `UserError` when the image is too small."""
+        self.check_size(int(x.shape[2]), int(x.shape[3]))
+        missing = {self.taps[tap]: tap for tap in wanted}
+        found: dict[str, Tensor] = {}
+        for name, layer in self.named_children():
+            x = layer(x)
+            if name in missing:
+                found[missing.pop(name)] = x
+            if not missing:
+                break
+        return found
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises `UserError` when the windows of some layer do not fit into what is left of the image there."""
+        sides = [height, width]
+        for name, window in self._windows:
+            after = [window.length(side) for side in sides]
+            if min(after) < 1:
+                raise UserError(
+                    f"an image of {height}x{width} pixels is too small for this trunk: layer {name} needs a map of at "
+                    f"least {window.extent - 2 * window.padding} cells a side and gets {sides[0]}x{sides[1]}. "
+                    "Use larger images or crops, or a padded body (fc6_pad=same)"
+                )
+            sides = after
+
+
+def _widths(layers: Iterable[tuple[str, nn.Module]]) -> dict[str, int]:
+    """Channels after every layer: those of the last layer that sets them (`out_channels`)."""
+    result: dict[str, int] = {}
+    width = 3
+    for name, layer in layers:
+        width = int(getattr(layer, "out_channels", width))
+        result[name] = width
+    return result

@@ -1,0 +1,47 @@
+"""A `Science` built without configuration files, so that these tests do not depend on the shipped defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from parsenet_cli.config import Recipe, Science
+
+RECIPE: dict[str, Any] = {
+    "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+    "iterations": 10, "length": 1, "batch": 1, "iter_size": 1, "loss": "sum", "crop": None, "mirror": False,
+    "sampling": "shuffle", "head_lr": (1, 2), "trunk_lr": (1, 2), "dropout": 0.0,
+}  # fmt: skip
+SCIENCE: dict[str, Any] = {
+    "data": "voc12", "data_id": "", "classes": None, "train_split": "train_aug", "class_mean": "present",
+    "trunk": "vgg_tiny", "body": "fcn", "deeplab_kernel": 4, "pad100": False, "fc6_pad": "same", "layers": ("fc7",),
+    "skips": "none", "skip_training": "at_once", "context": "global", "context_bins": (1, 2, 4),
+    "spp_geometry": "caffe", "context_source": "after_dropout", "context_dropout": 0.0, "norm": "none",
+    "norm_scale": 10.0, "norm_learn": True, "norm_decay": 0.0, "norm_gradient": "exact", "norm_shared": False,
+    "norm_across_space": False, "fusion": "early", "mix": "concat", "mix_width": 12, "align": "native",
+    "upsample": "bilinear", "init": "xavier", "weights": "none", "seed": 0, "precision": "float32",
+}  # fmt: skip
+
+
+class MakeScience:
+    """`make_science(body="reduced", dropout=0.5)`: the plain thin FCN, with these axes changed."""
+
+    def __call__(self, *, dropout: float = 0.0, **axes: Any) -> Science:
+        return Science(**{**SCIENCE, **axes}, recipe=Recipe(**{**RECIPE, "dropout": dropout}))
+
+
+@pytest.fixture
+def make_science() -> MakeScience:
+    return MakeScience()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)

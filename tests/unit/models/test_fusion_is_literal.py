@@ -1,0 +1,213 @@
+"""Classifying each layer where it is and adding score maps is the literal "upsample, concatenate, classify"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from parsenet_cli.models.build import Segmenter, build
+from parsenet_cli.models.classify import Joint, Separate
+from parsenet_cli.models.context.spp import Pyramid
+from parsenet_cli.models.fusion import Head
+from parsenet_cli.models.geometry import IMAGE, Grid
+from parsenet_cli.models.upsample import hat_matrix
+
+ORDER = ("pool6", "fc7", "conv5", "conv4", "conv3")
+STACKS = [("fc7",), ("pool6",), *(ORDER[:n] for n in (2, 3, 4, 5)), ("fc7", "conv3"), ("pool6", "conv4")]
+SIZE = (72, 57)
+
+
+def on_image(values: Tensor, grid: Grid, size: tuple[int, int] = SIZE, target: Grid = IMAGE) -> Tensor:
+    rows = hat_matrix(grid, values.shape[2], target, size[0])
+    columns = hat_matrix(grid, values.shape[3], target, size[1])
+    return torch.einsum("yi,ncij,xj->ncyx", rows, values, columns)
+
+
+def normalised(head: Head, name: str, values: Tensor) -> Tensor:
+    if name not in head.norms:
+        return values
+    scale = head.norms[name].scale
+    assert isinstance(scale, Tensor)
+    return scale.view(1, -1, 1, 1) * values / ((values * values).sum(1, keepdim=True) + 1e-10).sqrt()
+
+
+def maps(model: Segmenter, taps: dict[str, Tensor]) -> dict[str, tuple[Tensor, Grid]]:
+    """Every branch at the full size of its grid, pool6 replicated in memory, normalised there."""
+    head, fc7 = model.head, model.trunk.grids["fc7"]
+    result: dict[str, tuple[Tensor, Grid]] = {}
+    for layer in head.layers:
+        if layer != "pool6":
+            result[layer] = taps[layer], model.trunk.grids[layer]
+        elif isinstance(head.context, Pyramid):
+            for level, (name, pooled) in enumerate(zip(head.context.levels, head.context(taps["fc7"]), strict=True)):
+                result[name] = head.context.spread(level, pooled, (taps["fc7"].shape[2], taps["fc7"].shape[3])), fc7
+        else:
+            result[layer] = taps["fc7"].mean((2, 3), keepdim=True).repeat(1, 1, *taps["fc7"].shape[2:]), fc7
+    return {name: (normalised(head, name, values), grid) for name, (values, grid) in result.items()}
+
+
+def literal(model: Segmenter, x: Tensor) -> Tensor:
+    head = model.head
+    branches = maps(model, model.trunk(x, head.wanted))
+    concatenation = torch.cat([on_image(values, grid) for values, grid in branches.values()], dim=1)
+    if isinstance(head.classifier, Joint):
+        weight: Tensor = head.classifier.weight
+        bias: Tensor = head.classifier.bias
+    else:
+        joints = [joint for joint in head.classifier.branches.values() if isinstance(joint, Joint)]
+        weight = torch.cat([joint.weight for joint in joints], dim=1)
+        bias = torch.stack([joint.bias for joint in joints]).sum(0)
+    scores = F.conv2d(concatenation, weight)
+    if len({grid for _, grid in branches.values()}) > 1:
+        return scores + bias.view(1, -1, 1, 1)
+    # one deconvolution after the classifier, as in the authors' net: the bias fades with the scores at the border
+    ((values, grid), *_) = branches.values()
+    cover = on_image(torch.ones(1, 1, *values.shape[2:]), grid)
+    return scores + bias.view(1, -1, 1, 1) * cover
+
+
+def assert_same(model: Segmenter, expected: Any = literal) -> None:
+    """The same scores, and the same gradients of every parameter."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("bias", "scale")):
+            parameter.data.uniform_(0.5, 1.5)
+    x = torch.randn(2, 3, *SIZE)
+    wanted = expected(model, x)
+    found = model.head(model.trunk(x, model.head.wanted), SIZE)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    weight = torch.randn_like(found) / found.numel() ** 0.5
+    parameters = list(model.parameters())
+    ours = torch.autograd.grad((found * weight).sum(), parameters, allow_unused=True)
+    theirs = torch.autograd.grad((wanted * weight).sum(), parameters, allow_unused=True)
+    for (name, _), a, b in zip(model.named_parameters(), ours, theirs, strict=True):
+        assert (a is None) == (b is None), name
+        if a is not None and b is not None:
+            assert (a - b).abs().max() <= 1e-5 * max(1.0, float(b.abs().max())), name
+
+
+@pytest.mark.parametrize("norm", ["none", "l2"])
+@pytest.mark.parametrize("layers", STACKS)
+def test_every_stack_of_layers(make_science: Any, layers: tuple[str, ...], norm: str) -> None:
+    assert_same(build(make_science(layers=layers, norm=norm), 4, None))
+
+
+@pytest.mark.parametrize("body", ["reduced", "deeplab", "largefov"])
+def test_every_body(make_science: Any, body: str) -> None:
+    assert_same(build(make_science(layers=ORDER, norm="l2", body=body), 4, None))
+
+
+@pytest.mark.parametrize("layers", [("pool6", "fc7"), ORDER])
+def test_late_fusion(make_science: Any, layers: tuple[str, ...]) -> None:
+    model = build(make_science(layers=layers, norm="l2", fusion="late"), 4, None)
+    assert isinstance(model.head.classifier, Separate)
+    assert_same(model)
+
+
+@pytest.mark.parametrize("geometry", ["caffe", "adaptive"])
+def test_pyramid_context(make_science: Any, geometry: str) -> None:
+    science = make_science(
+        layers=("pool6", "fc7", "conv4"), norm="l2", body="reduced", context="spp", spp_geometry=geometry
+    )
+    model = build(science, 4, None)
+    assert list(model.head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
+    assert_same(model)
+
+
+def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Grid, tuple[int, int]]:
+    layer = min((layer for layer in model.head.layers if layer != "pool6"), key=lambda n: model.trunk.grids[n].stride)
+    return model.trunk.grids[layer], (taps[layer].shape[2], taps[layer].shape[3])
+
+
+def mixed(model: Segmenter, x: Tensor) -> Tensor:
+    taps = model.trunk(x, model.head.wanted)
+    grid, size = finest(model, taps)
+    concatenation = torch.cat([on_image(v, g, size, grid) for v, g in maps(model, taps).values()], dim=1)
+    mix, classifier = model.head.mix, model.head.classifier
+    assert mix is not None
+    assert isinstance(classifier, Joint)
+    hidden = torch.relu(F.conv2d(concatenation, mix.weight, mix.bias))
+    return on_image(F.conv2d(hidden, classifier.weight, classifier.bias), grid)
+
+
+@pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
+def test_the_mixing_convolution(make_science: Any, layers: tuple[str, ...]) -> None:
+    assert_same(build(make_science(layers=layers, norm="l2", mix="conv1x1"), 4, None), mixed)
+
+
+def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
+    taps = model.trunk(x, model.head.wanted)
+    grid, size = finest(model, taps)
+    fc7 = taps["fc7"]
+    raw: dict[str, tuple[Tensor, Grid]] = {
+        "pool6": (fc7.mean((2, 3), keepdim=True).repeat(1, 1, *fc7.shape[2:]), model.trunk.grids["fc7"]),
+        **{layer: (taps[layer], model.trunk.grids[layer]) for layer in model.head.layers if layer != "pool6"},
+    }
+    concatenation = torch.cat(
+        [normalised(model.head, name, on_image(v, g, size, grid)) for name, (v, g) in raw.items()], dim=1
+    )
+    classifier = model.head.classifier
+    assert isinstance(classifier, Joint)
+    return on_image(F.conv2d(concatenation, classifier.weight, classifier.bias), grid)
+
+
+def test_normalising_after_upsampling(make_science: Any) -> None:
+    model = build(make_science(layers=("pool6", "fc7", "conv5"), norm="l2", align="upsample_first"), 4, None)
+    assert_same(model, upsampled_first)
+    native = build(make_science(layers=("pool6", "fc7", "conv5"), norm="l2"), 4, None)
+    x = torch.randn(1, 3, *SIZE)
+    first, last = (net.head(net.trunk(x, net.head.wanted), SIZE) for net in (model, native))
+    assert not torch.allclose(first, last, atol=1e-3)
+
+
+def skipped(model: Segmenter, x: Tensor) -> Tensor:
+    taps = model.trunk(x, model.head.wanted)
+    classifier, skips = model.head.classifier, model.head.skips
+    assert isinstance(classifier, Joint)
+    assert skips is not None
+    scores, grid = F.conv2d(taps["fc7"], classifier.weight, classifier.bias), model.trunk.grids["fc7"]
+    for tap, multiplier in (("pool4", 0.01), ("pool3", 0.0001))[: len(skips.wanted)]:
+        joint = skips.classifiers[tap]
+        assert isinstance(joint, Joint)
+        own = F.conv2d(taps[tap] * multiplier, joint.weight, joint.bias)
+        target = model.trunk.grids[tap]
+        scores = on_image(scores, grid, (own.shape[2], own.shape[3]), target) + own
+        grid = target
+    return on_image(scores, grid)
+
+
+@pytest.mark.parametrize("pad100", [False, True])
+@pytest.mark.parametrize("skips", ["16s", "8s"])
+def test_fcns_skips_with_their_fixed_multipliers(make_science: Any, skips: str, pad100: bool) -> None:
+    assert_same(build(make_science(skips=skips, pad100=pad100), 4, None), skipped)
+
+
+def test_pool6_is_never_replicated(make_science: Any) -> None:
+    model = build(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
+    pool6, fc7 = model.head.features(model.trunk(torch.randn(2, 3, *SIZE), model.head.wanted))
+    assert pool6.values.shape == (2, 64, 1, 1)
+    spread = pool6.spread(pool6.values)
+    assert spread.shape == fc7.values.shape
+    assert spread.untyped_storage().nbytes() == pool6.values.untyped_storage().nbytes()
+
+
+def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> None:
+    for source, after in (("after_dropout", True), ("before_dropout", False)):
+        model = build(make_science(layers=("pool6", "fc7"), context_source=source, dropout=0.5), 4, None)
+        taps = model.trunk(torch.randn(1, 3, *SIZE), [*model.head.wanted, "fc7", "fc7_before_dropout"])
+        pool6 = model.head.features(taps)[0].values
+        expected = taps["fc7" if after else "fc7_before_dropout"].mean((2, 3), keepdim=True)
+        torch.testing.assert_close(pool6, expected)
+        assert not torch.equal(taps["fc7"], taps["fc7_before_dropout"])
+
+
+def test_pool6_has_a_dropout_of_its_own(make_science: Any) -> None:
+    model = build(make_science(layers=("pool6",), context_dropout=0.3), 4, None)
+    taps = {"fc7": torch.ones(1, 64, 3, 3).expand(100, -1, -1, -1)}
+    pool6 = model.head.features(taps)[0].values
+    assert (pool6 == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert pool6.max().item() == pytest.approx(1 / 0.7)
+    assert (model.eval().head.features(taps)[0].values == 1).all()

@@ -1,0 +1,202 @@
+"""What `build` makes of a configuration: sizes, roles, every axis, and what cannot be built."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import trunks
+from parsenet_cli.models.build import build
+from parsenet_cli.models.support import unsupported
+
+CONTEXT = ("pool6", "fc7")
+STACK = ("pool6", "fc7", "conv5", "conv4", "conv3")
+
+VGG16 = [  # classes, axes, parameters of the whole network
+    (21, {"body": "fcn"}, 134_346_581),
+    (33, {"body": "fcn"}, 134_395_745),
+    (60, {"body": "fcn"}, 134_506_364),
+    (21, {"body": "reduced"}, 20_505_429),
+    (33, {"body": "reduced"}, 20_517_729),
+    (60, {"body": "reduced"}, 20_545_404),
+    (21, {"body": "largefov"}, 20_505_429),
+    (21, {"body": "deeplab"}, 65_140_565),
+    (21, {"body": "reduced", "layers": CONTEXT, "norm": "l2"}, 20_528_981),
+    (21, {"body": "reduced", "layers": CONTEXT, "norm": "l2", "fusion": "late"}, 20_529_002),
+    (21, {"body": "reduced", "layers": CONTEXT, "fusion": "late"}, 20_526_954),
+]
+
+
+@pytest.mark.parametrize(("classes", "axes", "parameters"), VGG16)
+def test_vgg16_networks_have_the_published_numbers_of_parameters(
+    make_science: Any, classes: int, axes: dict[str, Any], parameters: int
+) -> None:
+    with torch.device("meta"):
+        model = build(make_science(trunk="vgg16", **axes), classes, None)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_vgg16_convolutions_have_14_714_688_parameters(make_science: Any) -> None:
+    with torch.device("meta"):
+        trunk = trunks.find("vgg16").build(make_science(trunk="vgg16"))
+    assert sum(p.numel() for name, p in trunk.named_parameters() if name.startswith("conv")) == 14_714_688
+
+
+@pytest.mark.parametrize(("layers", "width"), [(CONTEXT, 8192), (STACK[:3], 8704), (STACK[:4], 9216), (STACK, 9472)])
+def test_the_concatenation_of_vgg16_has_the_papers_width(make_science: Any, layers: Any, width: int) -> None:
+    with torch.device("meta"):
+        model = build(make_science(trunk="vgg16", layers=layers, norm="l2"), 60, None)
+    assert sum(p.numel() for name, p in model.named_parameters() if name.endswith("scale")) == width
+
+
+TABLES = [
+    *({"layers": STACK[:n] if n > 1 else ("fc7",), "norm": norm} for n in range(1, 6) for norm in ("none", "l2")),
+    *({"body": body, "layers": CONTEXT, "fusion": fusion, "norm": norm, "pad100": pad100}
+      for body, fusion, norm, pad100 in itertools.product(
+          ("reduced", "deeplab", "largefov"), ("early", "late"), ("none", "l2"), (False, True))),
+    *({"body": "reduced", "layers": CONTEXT, "norm": norm, "norm_scale": scale, "norm_learn": learn, "mix": mix}
+      for (norm, scale, learn), mix in itertools.product(
+          (("none", 10.0, True), ("l2", 10.0, True), ("l2", 1.0, False)), ("concat", "conv1x1"))),
+    *({"skips": skips, "pad100": pad100, "upsample": upsample, "init": init}
+      for skips, pad100, upsample, init in itertools.product(
+          ("none", "16s", "8s"), (False, True), ("bilinear", "learned"), ("xavier", "gaussian"))),
+    *({"body": "reduced", "layers": STACK[:n], "norm": "l2", "context": "spp", "fusion": fusion}
+      for n in (2, 4) for fusion in ("early", "late")),
+    {"layers": STACK, "norm": "l2", "upsample": "learned"},
+    {"layers": STACK, "norm": "l2", "upsample": "learned", "body": "deeplab", "deeplab_kernel": 7},
+    {"layers": STACK, "norm": "l2", "norm_shared": True, "norm_across_space": True, "norm_gradient": "authors"},
+    {"layers": STACK, "align": "upsample_first", "norm": "l2", "fusion": "late"},
+    {"layers": ("pool6",), "skips": "8s"},
+    {"fc6_pad": "none"},
+    {"trunk": "squeezenet", "layers": STACK, "norm": "l2", "body": "reduced"},
+    {"trunk": "squeezenet", "layers": CONTEXT, "fusion": "late", "upsample": "learned"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("axes", TABLES, ids=lambda axes: "-".join(str(v) for v in axes.values()))
+def test_every_row_runs_forward_and_backward(make_science: Any, axes: dict[str, Any]) -> None:
+    science = make_science(dropout=0.5, **axes)
+    assert unsupported(science) is None
+    model = build(science, 3, None)
+    images = torch.randint(0, 256, (2, 3, 66, 81), dtype=torch.uint8)
+    logits = model(images)
+    assert logits.shape == (2, 3, 66, 81)
+    assert logits.dtype == torch.float32
+    logits.square().mean().backward()
+    roles = model.roles()
+    assert list(roles) == [name for name, _ in model.named_parameters()]
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == (roles[name] == "frozen"), name
+        if parameter.grad is not None:
+            assert parameter.grad.isfinite().all(), name
+    assert (not science.norm_learn) == ("frozen" in roles.values())
+
+
+def test_roles_follow_what_a_parameter_is_for(make_science: Any) -> None:
+    axes: dict[str, Any] = {"layers": CONTEXT, "norm": "l2", "fusion": "late", "upsample": "learned"}
+    roles = build(make_science(**axes), 3, None).roles()
+    assert roles["trunk.conv1_1.weight"] == "trunk_weight"
+    assert roles["trunk.fc7.bias"] == "trunk_bias"
+    assert roles["head.classifier.branches.pool6.weight"] == "head_weight"
+    assert roles["head.classifier.branches.fc7.bias"] == "head_bias"
+    assert roles["head.norms.fc7.scale"] == "scale"
+    assert roles["head.upsample.steps.0.deconvolution.weight"] == "trunk_weight"
+    assert roles["head.upsample.steps.0.deconvolution.bias"] == "trunk_bias"
+    shared = build(make_science(layers=CONTEXT, norm="l2", norm_shared=True, mix="conv1x1"), 3, None).roles()
+    assert shared["head.norms.pool6.scale"] == "scale"
+    assert shared["head.mix.weight"] == "head_weight"
+    assert shared["head.mix.bias"] == "head_bias"
+
+
+def test_evaluation_is_deterministic_and_works_image_by_image(make_science: Any) -> None:
+    model = build(make_science(layers=STACK, norm="l2", dropout=0.5), 3, None).eval()
+    images = torch.randint(0, 256, (3, 3, 70, 90), dtype=torch.uint8)
+    with torch.inference_mode():
+        together = model(images)
+        alone = torch.cat([model(images[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_autocast_keeps_float32_scores(make_science: Any) -> None:
+    model = build(make_science(layers=STACK, norm="l2"), 3, None)
+    images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    exact = model(images)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        coarse = model(images)
+    assert coarse.dtype == torch.float32
+    assert (coarse - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+REFUSED = [
+    ({"trunk": "squeezenet", "body": "deeplab"}, "squeezenet has no body deeplab, only fcn and reduced"),
+    ({"trunk": "squeezenet", "skips": "8s"}, "skips=8s: squeezenet has no map coarser"),
+    ({"trunk": "squeezenet", "pad100": True}, "squeezenet has no big pad"),
+    ({"trunk": "squeezenet", "fc6_pad": "none"}, "squeezenet has no fc6"),
+    ({"body": "reduced", "skips": "16s"}, "skips=16s: FCN's skips join body fcn"),
+    ({"skips": "8s", "layers": ("fc7", "conv4")}, "conv4 would be added twice: use skips=none"),
+    ({"skips": "8s", "skip_training": "staged"}, "use skip_training=at_once"),
+    ({"layers": CONTEXT, "fusion": "late", "mix": "conv1x1"}, "fusion=late has none"),
+    ({"weights": "imagenet"}, "there are none for vgg_tiny, which knows pretrained, none"),
+]
+
+
+@pytest.mark.parametrize(("axes", "reason"), REFUSED)
+def test_what_cannot_be_built_says_why_before_anything_is_trained(
+    make_science: Any, axes: dict[str, Any], reason: str
+) -> None:
+    science = make_science(**axes)
+    assert reason in (unsupported(science) or "")
+    with pytest.raises(UserError, match=f"{science.trunk}: .*"):
+        build(science, 3, None)
+
+
+def test_unknown_names_are_answered_with_the_nearest(make_science: Any) -> None:
+    with pytest.raises(UserError, match=r"unknown trunk 'vgg_tinny'\. Did you mean 'vgg_tiny'"):
+        unsupported(make_science(trunk="vgg_tinny"))
+    with pytest.raises(UserError, match=r"unknown context 'globl'\. Did you mean 'global'"):
+        build(make_science(layers=CONTEXT, context="globl"), 3, None)
+
+
+@pytest.mark.parametrize("bins", [(), (2, 2), (0, 1)])
+def test_impossible_bins_are_refused(make_science: Any, bins: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"context_bins=.*different whole numbers from 1"):
+        build(make_science(layers=CONTEXT, context="spp", context_bins=bins), 3, None)
+
+
+def test_a_layer_the_trunk_lacks_is_named(make_science: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(trunks.find("vgg_tiny").LAYERS, "conv3")
+    assert unsupported(make_science(layers=STACK)) == (
+        "layers: vgg_tiny has no feature for conv3, only for pool6, fc7, conv5, conv4"
+    )
+
+
+def test_what_a_trunk_offers_is_known_without_torch() -> None:
+    script = (
+        "import sys\n"
+        "from parsenet_cli import paths\n"
+        "from parsenet_cli.models import support, trunks\n"
+        "names = paths.modules('models/trunks')\n"
+        "assert {'vgg16', 'vgg_tiny', 'squeezenet'} <= set(names)\n"
+        "for name in names:\n"
+        "    module = trunks.find(name)\n"
+        "    assert module.BODIES and module.LAYERS and module.WEIGHTS and module.REMARKS and module.MEAN_RGB\n"
+        "print('torch' in sys.modules, 'numpy' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_every_trunk_names_the_layers_it_really_has(make_science: Any) -> None:
+    for name in ("vgg16", "vgg_tiny", "squeezenet"):
+        module = trunks.find(name)
+        for body in module.BODIES:
+            with torch.device("meta"):
+                trunk = module.build(make_science(trunk=name, body=body))
+            assert set(module.LAYERS) - {"pool6"} <= set(trunk.taps)
+            assert "fc7_before_dropout" in trunk.taps

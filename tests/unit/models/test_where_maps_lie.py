@@ -1,0 +1,164 @@
+"""Strides, offsets, receptive fields and sizes follow from the layers themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import trunks, vgg
+from parsenet_cli.models.geometry import Grid, Window
+from parsenet_cli.models.trunk import Trunk
+from parsenet_cli.models.trunks import vgg16, vgg_tiny
+
+PUBLISHED = [  # body, big pad, tap, stride, offset, receptive field
+    ("fcn", False, "conv3", 4, 1.5, 40),
+    ("fcn", False, "conv4", 8, 3.5, 92),
+    ("fcn", False, "conv5", 16, 7.5, 196),
+    ("fcn", False, "fc7", 32, 15.5, 404),
+    ("fcn", True, "conv3", 4, -97.5, 40),
+    ("fcn", True, "conv4", 8, -95.5, 92),
+    ("fcn", True, "conv5", 16, -91.5, 196),
+    ("fcn", True, "fc7", 32, 12.5, 404),
+    ("reduced", False, "conv4", 8, 3.5, 92),
+    ("reduced", False, "conv5", 8, 3.5, 204),
+    ("reduced", False, "fc7", 8, 3.5, 412),
+    ("deeplab", False, "conv3", 4, -1.5, 40),
+    ("deeplab", False, "conv4", 8, -3.5, 92),
+    ("deeplab", False, "conv5", 8, 0.5, 196),
+    ("deeplab", False, "fc7", 8, 0.5, 308),
+    ("largefov", False, "conv3", 4, 0, 43),
+    ("largefov", False, "conv4", 8, 0, 99),
+    ("largefov", False, "conv5", 8, 0, 211),
+    ("largefov", False, "fc7", 8, 0, 435),
+]
+
+
+def thin(spec: vgg.Spec) -> vgg.Spec:
+    """The same layers with one channel each: sizes without the cost."""
+    return vgg.Spec((1, 1, 1, 1, 1), spec.convs, spec.unpooled, 4, spec.fc6, spec.big_pad)
+
+
+def trunk_of(spec: vgg.Spec, body: Any, **settings: Any) -> Trunk:
+    return vgg.build(thin(spec), body, **settings)
+
+
+@pytest.mark.parametrize(("body", "pad100", "tap", "stride", "offset", "field"), PUBLISHED)
+def test_vgg16_maps_lie_where_the_published_nets_put_them(
+    body: str, pad100: bool, tap: str, stride: int, offset: float, field: int
+) -> None:
+    grid = trunk_of(vgg16.SPEC, body, pad100=pad100).grids[tap]
+    assert (grid.stride, grid.offset, grid.field) == (stride, offset, field)
+
+
+@pytest.mark.parametrize(
+    ("size", "pool5", "padded_fc6", "fc6", "reduced", "largefov"),
+    [
+        (256, 8, 9, 8, 32, 33),
+        (321, 11, 11, 11, 41, 41),
+        (375, 12, 12, 12, 47, 48),
+        (500, 16, 16, 16, 63, 64),
+        (513, 17, 17, 17, 65, 65),
+    ],
+)
+def test_vgg16_map_sizes_round_up_as_in_caffe(
+    size: int, pool5: int, padded_fc6: int, fc6: int, reduced: int, largefov: int
+) -> None:
+    image = torch.zeros(1, 3, size, size)
+
+    def side(body: str, tap: str = "fc7", **settings: Any) -> int:
+        return int(trunk_of(vgg16.SPEC, body, **settings).eval()(image, [tap])[tap].shape[2])
+
+    with torch.inference_mode():
+        found = (
+            side("fcn", "pool5"), side("fcn", pad100=True), side("fcn"), side("reduced"), side("largefov")
+        )  # fmt: skip
+    assert found == (pool5, padded_fc6, fc6, reduced, largefov)
+
+
+def test_deeplab_body_gives_39_cells_for_its_306_pixel_crop() -> None:
+    with torch.inference_mode():
+        fc7 = trunk_of(vgg16.SPEC, "deeplab").eval()(torch.zeros(1, 3, 306, 306))["fc7"]
+    assert tuple(fc7.shape[2:]) == (39, 39)
+
+
+def test_deeplab_7x7_has_the_receptive_field_of_fcn() -> None:
+    assert trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7).grids["fc7"] == Grid(8, 0.5)
+    assert trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7).grids["fc7"].field == 404
+
+
+@pytest.mark.parametrize(("body", "field"), [("fcn", 82), ("reduced", 70), ("deeplab", 58), ("largefov", 81)])
+def test_the_thin_trunk_sees_less_than_60_percent_of_a_140_pixel_scene(body: Any, field: int) -> None:
+    found = trunk_of(vgg_tiny.SPEC, body).grids["fc7"].field
+    assert found == field
+    assert found < 0.6 * 140
+
+
+def test_the_thin_trunk_sees_all_of_an_80_pixel_scene_under_body_fcn() -> None:
+    assert trunk_of(vgg_tiny.SPEC, "fcn").grids["fc7"].field >= 80
+
+
+def test_thin_taps_lie_at_strides_2_4_8_16() -> None:
+    grids = trunk_of(vgg_tiny.SPEC, "fcn").grids
+    assert [grids[tap].stride for tap in ("conv3", "conv4", "conv5", "fc7")] == [2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("size", [80, 128, 140, 143, 144, 161])
+def test_the_thin_big_pad_covers_the_image_with_unpadded_fc6(size: int) -> None:
+    padded = trunk_of(vgg_tiny.SPEC, "fcn", pad100=True)
+    plain = trunk_of(vgg_tiny.SPEC, "fcn")
+    image = torch.zeros(1, 3, size, size)
+    assert padded.grids["fc7"] == plain.grids["fc7"]
+    cells = padded(image)["fc7"].shape[2]
+    assert cells == plain(image)["fc7"].shape[2]
+    assert padded.grids["fc7"].centre(cells - 1) >= size - 1 - 8
+
+
+@pytest.mark.parametrize("pad100", [False, True])
+@pytest.mark.parametrize("body", ["fcn", "reduced", "deeplab", "largefov"])
+def test_a_cell_depends_on_exactly_its_receptive_field(body: Any, pad100: bool) -> None:
+    """Positive weights and averaging pools let every path through, so the gradient's support is the receptive field."""
+    trunk = trunk_of(vgg_tiny.SPEC, body, pad100=pad100, dropout=0.0)
+    for name, layer in list(trunk.named_children()):
+        if isinstance(layer, nn.MaxPool2d):
+            trunk._modules[name] = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, ceil_mode=True)
+        if isinstance(layer, nn.Conv2d):
+            nn.init.constant_(layer.weight, 1.0)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for tap in ("conv3", "conv4", "conv5", "fc7"):
+        image = torch.ones(1, 3, 240, 240, dtype=torch.float64).requires_grad_()
+        values = trunk.double()(image, [tap])[tap]
+        grid = trunk.grids[tap]
+        cell = round((120 - grid.offset) / grid.stride)
+        values[0, 0, cell, cell].backward()
+        assert image.grad is not None
+        touched = image.grad[0, 0].abs().sum(1).nonzero().flatten()
+        reach = (grid.field - 1) / 2
+        expected = (grid.centre(cell) - reach, grid.centre(cell) + reach)
+        assert expected == (int(touched.min()), int(touched.max())), tap
+
+
+def test_squeezenet_maps_are_centred_on_multiples_of_their_stride(make_science: Any) -> None:
+    trunk = trunks.find("squeezenet").build(make_science(trunk="squeezenet"))
+    found = [trunk.grids[tap] for tap in ("conv3", "conv4", "conv5", "fc7")]
+    assert found == [Grid(4, 0), Grid(8, 0), Grid(16, 0), Grid(16, 0)]
+    assert [trunk.channels[tap] for tap in ("conv3", "conv4", "conv5", "fc7")] == [128, 256, 384, 512]
+    cells = trunk(torch.zeros(1, 3, 128, 150))["fc7"].shape
+    assert tuple(cells) == (1, 512, 9, 11)
+
+
+@pytest.mark.parametrize("length", range(3, 40))
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (2, 2, 1), (2, 1, 0), (3, 2, 1), (3, 1, 1)])
+def test_window_lengths_are_those_of_pytorchs_pooling(length: int, kernel: int, stride: int, padding: int) -> None:
+    pooled = nn.functional.max_pool2d(torch.zeros(1, length, length), kernel, stride, padding, ceil_mode=True)
+    assert Window(kernel, stride, padding, 1, ceil=True).length(length) == pooled.shape[1]
+
+
+def test_an_image_that_is_too_small_is_named_with_the_layer() -> None:
+    trunk = trunk_of(vgg_tiny.SPEC, "fcn", fc6_pad="none")
+    with pytest.raises(UserError, match=r"image of 32x200 pixels.*layer fc6.*at least 3 cells.*2x13.*fc6_pad=same"):
+        trunk(torch.zeros(1, 3, 32, 200))
