@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -17,6 +17,9 @@ from parsenet_cli import identity, paths
 from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
 from parsenet_cli.errors import UserError, unknown
 from parsenet_cli.profile import Profile
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 _Model = TypeVar("_Model", Science, Runtime)
 _DERIVED = {"data_id", "weights_file", "recipe"}
@@ -132,17 +135,12 @@ class Composer:
 def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
     """The plain composed configuration. The user's ./conf adds group files and is found first; config.yaml is ours."""
     from hydra import compose, initialize_config_dir
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException, OverrideParseException
+    from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     for text in overrides:
-        try:
-            parsed = OverridesParser.create().parse_override(text)
-        except OverrideParseException as problem:
-            raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
-        if parsed.is_sweep_override():
+        if parse(text).is_sweep_override():
             raise UserError(f"'{text}' names several values: use `parsenet sweep {text}`, or [a,b] for a list")
     folders = paths.search("conf")
     if len(folders) > 1 and (folders[0] / "config.yaml").is_file():
@@ -160,6 +158,18 @@ def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
         raise UserError(f"the configuration does not compose: {' '.join(str(problem).split())}") from None
     assert isinstance(composed, dict)
     return {str(key): value for key, value in composed.items()}
+
+
+def parse(text: str) -> Override:
+    """One override in Hydra's grammar. Raises `UserError` where it does not parse or its key does not exist."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key_of(text)
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as problem:
+        raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
 
 
 def build(content: dict[str, Any], cache: Path) -> RunConfig:

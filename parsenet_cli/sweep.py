@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from parsenet_cli.ablation import Column, Row, TableSpec
-from parsenet_cli.compose import key_of
+from parsenet_cli.compose import key_of, parse
 from parsenet_cli.errors import UserError
 
 METRIC_HEADERS = {
@@ -25,22 +25,17 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
 
     Raises `UserError` for a malformed or unknown override, or when nothing is swept.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.override_parser.types import Override
-    from hydra.errors import OverrideParseException
-
     axes: list[tuple[str, list[str]]] = []
     fixed: list[str] = []
     seeds: list[int] | None = None
     for text in arguments:
-        key = key_of(text)
-        try:
-            parsed: Override = OverridesParser.create().parse_override(text)
-            values = [str(v) for v in parsed.sweep_string_iterator()] if parsed.is_sweep_override() else None
-        except (OverrideParseException, TypeError, ValueError) as problem:
-            raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
+        key, parsed = key_of(text), parse(text)
+        values = [str(value) for value in parsed.sweep_string_iterator()] if parsed.is_sweep_override() else None
         if key == "seed":
-            seeds = [int(value) for value in values or [text.partition("=")[2]]]
+            given = values or [text.partition("=")[2]]
+            if not all(value.isdigit() for value in given):
+                raise UserError(f"'{text}': expected numbers, for example seed=0,1,2 or seed=range(3)")
+            seeds = [int(value) for value in given]
         elif values is None:
             fixed.append(text)
         else:

@@ -1,0 +1,53 @@
+"""What tests share: the command line in a subprocess, and one cache for everything that is generated."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
+"""Overrides of a run that takes a second: small scenes, no pretraining."""
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated and decoded data, made once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def results(tmp_path: Path, cache: Path) -> Path:
+    """A fresh results folder on the shared cache."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "cache").symlink_to(cache)
+    return folder
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line as users call it, but without a console script on the path."""
+    return [sys.executable, "-W", "error", "-m", "parsenet_cli", *map(str, arguments)]
+
+
+def environment(results: Path) -> dict[str, str]:
+    """The caller's environment with this results folder and a fixed width."""
+    return {**os.environ, "PARSENET_RESULTS": str(results), "COLUMNS": "160"}
+
+
+@pytest.fixture
+def cli(tmp_path: Path, results: Path) -> Cli:
+    """Run `parsenet …` in an empty folder; returns the completed process."""
+
+    def run(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments), cwd=tmp_path, env=environment(results), capture_output=True, text=True, timeout=timeout
+        )
+
+    return run

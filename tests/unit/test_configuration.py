@@ -1,0 +1,109 @@
+"""Configurations: precedence, stand-ins, and answers to what does not exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli import profile
+from parsenet_cli.compose import Composer, choices, last_wins
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+
+
+def composed(tmp_path: Path, *command_line: str, cell: tuple[str, ...] = (), name: str = "quick") -> RunConfig:
+    return Composer(profile.load(name), command_line, tmp_path).run_config(cell)
+
+
+def test_default_is_parsenet_under_the_quick_profile(tmp_path: Path) -> None:
+    science = composed(tmp_path).science
+    assert (science.layers, science.norm, science.fusion) == (("pool6", "fc7"), "l2", "early")
+    assert (science.trunk, science.data, science.recipe.policy) == ("vgg_tiny", "synthetic_voc", "poly")
+
+
+def test_profile_stands_in_for_what_a_table_names(tmp_path: Path) -> None:
+    science = composed(tmp_path, cell=("data=pascal_context", "recipe=parsenet")).science
+    assert science.data == "synthetic_context"
+    assert science.recipe.iterations < 80_000
+
+
+def test_command_line_is_taken_literally_and_comes_last(tmp_path: Path) -> None:
+    science = composed(tmp_path, "recipe=parsenet", "norm=none", cell=("norm=l2", "recipe=fcn")).science
+    assert (science.norm, science.recipe.iterations) == ("none", 80_000)
+
+
+def test_row_changes_its_recipe_relative_to_the_stand_in(tmp_path: Path) -> None:
+    once = composed(tmp_path, cell=("recipe=fcn",)).science.recipe
+    twice = composed(tmp_path, cell=("recipe=fcn", "recipe.length=2")).science.recipe
+    assert twice.steps == 2 * once.steps
+
+
+def test_later_override_replaces_earlier_one_of_the_same_key() -> None:
+    assert list(last_wins(["norm=l2", "fusion=late", "norm=none"]).values()) == ["norm=none", "fusion=late"]
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("nrom=l2", "'norm'"),
+        ("norm=l3", "'l2'"),
+        ("recipe.learning_rate=1", "recipe."),
+        ("recipe=parsnet", "'parsenet'"),
+        ("trunk=vgg_tinny", "'vgg_tiny'"),
+        ("data=synthetic_vok", "'synthetic_voc'"),
+        ("context=globl", "'global'"),
+        ("layers=[fc8]", "'fc7'"),
+        ("recipe.policy=polly", "'poly'"),
+        ("norm_learn=perhaps", "norm_learn=perhaps"),
+        ("recipe.iterations=-3", "must be positive"),
+        ("layers=[fc7,fc7]", "none twice"),
+        ("weights=nowhere.safetensors", "nowhere.safetensors"),
+        ("norm", "expected key=value"),
+        ("norm=l2,none", "parsenet sweep"),
+        ("layers=[fc7", "layers=[fc7"),
+    ],
+)
+def test_wrong_override_is_answered_with_what_is_valid(tmp_path: Path, override: str, named: str) -> None:
+    with pytest.raises(UserError, match=".") as error:
+        composed(tmp_path, override)
+    assert named in str(error.value)
+
+
+def test_whole_number_and_float_are_the_same_configuration(tmp_path: Path) -> None:
+    assert composed(tmp_path, "norm_scale=10").signature == composed(tmp_path, "norm_scale=10.0").signature
+
+
+def test_own_recipe_is_found_first_and_config_yaml_stays_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "conf" / "recipe"
+    own.mkdir(parents=True)
+    text = (Path(__file__).parents[2] / "conf/recipe/quick_parsenet.yaml").read_text()
+    (own / "mine.yaml").write_text(text.replace("momentum: 0.9", "momentum: 0.5"))
+    monkeypatch.chdir(tmp_path)
+    assert "mine" in choices("recipe")
+    assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
+    (tmp_path / "conf" / "config.yaml").write_text("something: else\n")
+    assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
+
+
+def test_composition_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = Composer(profile.load("quick"), ["fusion=late"], tmp_path)
+    before = first.run_config()
+    first.save()
+
+    def refuse(_: object) -> dict[str, object]:
+        raise AssertionError("composed again")
+
+    monkeypatch.setattr("parsenet_cli.compose.hydra_compose", refuse)
+    assert Composer(profile.load("quick"), ["fusion=late"], tmp_path).run_config() == before
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "new.yaml").write_text("lr: 1\n")
+    with pytest.raises(AssertionError):
+        Composer(profile.load("quick"), ["fusion=late"], tmp_path).run_config()
+
+
+def test_seed_on_the_command_line_is_the_only_seed(tmp_path: Path) -> None:
+    assert Composer(profile.load("quick"), ["seed=7"], tmp_path).seeds(None) == [7]
+    with pytest.raises(UserError, match="seed=7"):
+        Composer(profile.load("quick"), ["seed=7"], tmp_path).seeds(3)

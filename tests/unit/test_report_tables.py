@@ -1,0 +1,180 @@
+"""The printed table: layout, decimals, bold, seeds that are missing, collapses, and what each output escapes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from parsenet_cli import ablation, files
+from parsenet_cli.report import render
+from parsenet_cli.report.frame import COLUMNS, frame
+from parsenet_cli.report.table import Table, tabulate
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study, StudyCell
+
+SEEDS = (0, 1, 2)
+
+
+def result(signature: str, mean_iu: float, outcome: str = "converged") -> dict[str, object]:
+    return {
+        "signature": signature,
+        "outcome": outcome,
+        "collapsed_at": 120 if outcome == "collapsed" else None,
+        "metrics": {"mean_iu": mean_iu, "pixel_accuracy": 0.5, "mean_accuracy": 0.5, "fw_iu": 0.5},
+        "iu": {"background": 0.9, "cat": None},
+        "classes": ["background", "cat"],
+        "class_mean": "present",
+        "train_seconds": 1.0,
+        "evaluate_seconds": 1.0,
+        "steps": 10,
+    }
+
+
+def study_of(name: str, values: dict[tuple[str, str], list[float | str]], store: Store) -> Study:
+    """A study whose runs have these mean IUs (fractions), or a state instead."""
+    cells = []
+    for (row, column), of_seed in values.items():
+        for seed, value in zip(SEEDS, of_seed, strict=False):
+            signature = f"{row}-{column}-{seed}"
+            if isinstance(value, float):
+                outcome = "collapsed" if value < 0.02 else "converged"
+                files.write_json(store.run(signature).folder / "result.json", result(signature, value, outcome))
+            elif value == "failed":
+                files.write_json(store.run(signature).folder / "status.json", {"state": "failed"})
+            cells.append(StudyCell(row, column, seed, signature))
+    return Study(f"{name}-quick-0", "2026", "quick", (), SEEDS, ablation.load(name), tuple(cells))
+
+
+def table_of(study: Study, store: Store) -> Table:
+    return tabulate(study, frame(study, store))
+
+
+def cell(table: Table, label: str, column: int) -> str:
+    row = next(row for row in table.rows if row.labels[0] == label)
+    return row.cells[column].measured.text
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def table4(store: Store) -> Table:
+    values: dict[tuple[str, str], list[float | str]] = {
+        ("fc7", "raw"): [0.30, 0.32, 0.34],
+        ("fc7", "norm"): [0.35, 0.35],
+        ("conv3", "raw"): [0.009, 0.009, 0.009],
+        ("conv3", "norm"): [0.55, "failed", 0.57],
+    }
+    return table_of(study_of("table4", values, store), store)
+
+
+def test_rows_and_numbers_are_the_papers(table4: Table) -> None:
+    assert [row.labels[0] for row in table4.rows][-1] == "pool6 + fc7 + conv5 + conv4 + conv3"
+    assert [c.paper.text for c in table4.rows[-1].cells] == ["0.009", "40.4"]
+    assert table4.rows[-1].cells[1].paper.bold
+
+
+def test_mean_and_deviation_have_the_papers_decimals(table4: Table) -> None:
+    assert cell(table4, "fc7", 0) == "32.0 ± 2.0"
+
+
+def test_missing_and_failed_seeds_are_said(table4: Table) -> None:
+    assert cell(table4, "fc7", 1) == "35.0 ± 0.0 (n=2/3)"
+    assert cell(table4, "pool6 + fc7 + conv5 + conv4 + conv3", 1) == "56.0 ± 1.4 (n=2/3)"
+    assert cell(table4, "pool6 + fc7", 0) == "–"
+
+
+def test_collapse_is_shown_in_the_cell(table4: Table) -> None:
+    assert cell(table4, "pool6 + fc7 + conv5 + conv4 + conv3", 0) == "0.9 ± 0.0 collapsed 3/3"
+
+
+def test_single_best_cell_is_bold_where_the_paper_bolds_one(table4: Table) -> None:
+    bold = [c.measured.text for row in table4.rows for c in row.cells if c.measured.bold]
+    assert bold == ["56.0 ± 1.4 (n=2/3)"]
+
+
+def test_cell_that_cannot_be_run_says_why(store: Store) -> None:
+    study = study_of("table6", {("fc7_n", "mean_iu"): [0.5, 0.5, 0.5]}, store)
+    missing = StudyCell("fc7_y", "mean_iu", 0, None, "squeezenet has no body deeplab")
+    table = table_of(Study(**{**vars(study), "cells": (*study.cells, missing)}), store)
+    texts = [c.measured.text for row in table.rows for c in row.cells]
+    assert texts[:2] == ["50.00 ± 0.00", "n/a"]
+    assert "squeezenet has no body deeplab" in table.notes
+
+
+def test_class_that_the_data_lacks_is_a_dash(store: Store) -> None:
+    table = table_of(study_of("table8", {("parsenet", "bkg"): [0.5] * 3, ("parsenet", "cat"): [0.5] * 3}, store), store)
+    row = next(row for row in table.rows if row.labels[0] == "ParseNet")
+    shown = dict(zip(table.columns, (c.measured.text for c in row.cells), strict=True))
+    assert shown["bkg"].startswith("90.0")
+    assert shown["cat"] == "–"
+
+
+def test_quick_profile_never_pretends_to_be_the_paper(table4: Table) -> None:
+    assert "compare effects, not numbers" in table4.caption
+
+
+@pytest.mark.parametrize("name", ablation.names())
+def test_every_table_renders_everywhere_with_all_its_cells(name: str, store: Store) -> None:
+    spec = ablation.load(name)
+    values: dict[tuple[str, str], list[float | str]] = {
+        (c.row.key, c.column.key): [0.4, 0.5, 0.6] for c in spec.cells()
+    }
+    table = table_of(study_of(name, values, store), store)
+    width = len(spec.labels) + len(spec.columns) * (2 if table.has_paper else 1)
+    markdown = [line for line in render.to_markdown(table).splitlines() if line.startswith("|")]
+    assert len(markdown) == len(spec.rows) + 2
+    assert {line.replace(r"\|", "").count("|") for line in markdown} == {width + 1}
+    body = render.to_latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert {line.replace(r"\&", "").count("&") for line in body} == {width - 1}
+    assert all(line.endswith(r"\\") for line in body)
+
+
+def test_latex_has_no_character_that_latex_would_stumble_over() -> None:
+    hostile = r"100% of a_b & $c {d} #e ~f ^g \h ± <i>"
+    text = render._latex_text(hostile)
+    assert text.isascii()
+    for bare in ("%", "_", "&", "#"):
+        assert text.count(bare) == text.count("\\" + bare)
+
+
+def test_csv_is_the_long_frame(store: Store) -> None:
+    study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
+    lines = list(csv.DictReader(io.StringIO(render.to_csv(frame(study, store)))))
+    assert tuple(lines[0]) == COLUMNS
+    assert [(line["seed"], line["value"], line["outcome"]) for line in lines] == [
+        ("0", "30", "converged"),
+        ("1", "", "failed"),
+        ("2", "34", "converged"),
+    ]
+    assert lines[0]["paper"] == "36.6"
+
+
+def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> None:
+    import numpy as np
+
+    study = study_of("table3", {("fc7", "fw_iu"): [0.3]}, store)
+    run = store.run("fc7-fw_iu-0")
+    stored = result(run.signature, 0.3)
+    stored["metrics"] = {}
+    files.write_json(run.folder / "result.json", stored)
+    with files.replacing(run.folder / "confusion.npz") as file:
+        np.savez_compressed(file, confusions=np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32))
+    (value,) = frame(study, store)["value"]
+    # 6 of 6 and 2 of 4 pixels right: IU 6/8 and 2/4, weighted by 6 and 4 pixels
+    assert value == pytest.approx(100 * (6 * (6 / 8) + 4 * (2 / 4)) / 10)
+
+
+def test_frame_can_be_loaded_in_a_notebook(store: Store) -> None:
+    from parsenet_cli import load_frame, study
+
+    study.save(study_of("table4", {("fc7", "raw"): [0.3, 0.3, 0.3]}, store), store)
+    loaded = load_frame("table4", results=store.root)
+    assert isinstance(loaded, pd.DataFrame)
+    assert loaded["value"].tolist() == [30.0, 30.0, 30.0]

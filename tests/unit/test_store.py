@@ -1,0 +1,124 @@
+"""Run folders: what counts as done, how a run stands, and that nothing is half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli import files
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.store import Busy, Run, Store
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: RunConfig) -> Run:
+    run = Store(tmp_path).run(config.signature)
+    run.create(config)
+    return run
+
+
+def finish(run: Run) -> None:
+    files.write_json(run.folder / "result.json", {"signature": run.signature, "outcome": "converged"})
+
+
+def test_planned_run_is_queued_with_its_configuration_frozen(run: Run, config: RunConfig) -> None:
+    assert run.state() == "queued"
+    assert run.config() == config
+
+
+def test_run_is_done_when_its_result_carries_its_signature(run: Run) -> None:
+    finish(run)
+    assert run.state() == "done"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"signature": "another"}'])
+def test_torn_or_foreign_result_is_not_believed(run: Run, content: str) -> None:
+    (run.folder / "result.json").write_text(content)
+    assert run.result() is None
+    assert run.state() == "queued"
+
+
+def test_run_that_stopped_without_a_word_is_lost(run: Run) -> None:
+    run.update_status(state="running")
+    assert run.state() == "lost"
+
+
+def test_lock_is_held_by_one_process_and_seen_by_others(run: Run) -> None:
+    run.update_status(state="running")
+    with run.lock():
+        assert run.state() == "running"
+        with pytest.raises(Busy), run.lock(wait=0.1):
+            pass
+    assert run.state() == "lost"
+
+
+def test_lock_dies_with_its_process(run: Run) -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no branch
+        with run.lock():
+            os.write(write, b"held")
+            os.read(os.pipe()[0], 1)
+    assert os.read(read, 4) == b"held"
+    assert run.alive()
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    assert not run.alive()
+
+
+def test_edited_configuration_is_refused(run: Run) -> None:
+    file = run.folder / "config.yaml"
+    file.write_text(file.read_text().replace("norm: l2", "norm: none"))
+    with pytest.raises(UserError, match="its content has signature"):
+        run.config()
+
+
+def test_torn_last_record_is_passed_over_and_the_tail_is_cut_on_resume(run: Run) -> None:
+    for iteration in (10, 20, 30):
+        run.append_metrics({"iteration": iteration, "loss": 1.0})
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"iteration": 40, "lo')
+    assert [record["iteration"] for record in run.metrics()] == [10, 20, 30]
+    run.cut_metrics(20)
+    assert (run.folder / "metrics.jsonl").read_text().count("\n") == 2
+
+
+def test_prefix_finds_one_run_and_names_the_choices_otherwise(tmp_path: Path, run: Run, config: RunConfig) -> None:
+    store = Store(tmp_path)
+    assert store.find(run.signature[:4]) == run
+    with pytest.raises(UserError, match="0 runs"):
+        store.find("zzz")
+    other = config.model_copy(update={"science": config.science.model_copy(update={"seed": 5})})
+    store.run(other.signature).create(other)
+    with pytest.raises(UserError, match=run.signature):
+        store.find("")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "may not")]
+)
+def test_refused_write_says_what_to_do_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, says: str
+) -> None:
+    file = tmp_path / "result.json"
+    files.write_json(file, {"old": 1})
+
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(UserError, match=says):
+        files.write_json(file, {"new": 2})
+    assert json.loads(file.read_text()) == {"old": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_results_folder_that_is_a_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("not a folder")
+    with pytest.raises(UserError, match="a file stands where a folder was expected"):
+        Store(tmp_path / "results").check_writable()
