@@ -65,6 +65,11 @@ def build(science: Science) -> Trunk:
     )
 
 
+def pretraining_body(dropout: float) -> Trunk:
+    """Body `fcn`, as which the weights of every body are trained."""
+    return vgg.build(SPEC, "fcn", dropout=dropout)
+
+
 def convention(weights: Weights | None) -> Convention:
     """RGB of unit variance: this trunk is trained here, from nothing."""
     from parsenet_cli.models.preprocess import TORCHVISION

@@ -1,0 +1,106 @@
+"""What a data set is once it is open: class names, and a training and a validation split of decoded pictures.
+
+A data set is a module of this folder with two functions: `identity(options) -> str`, what the data *is* (part of a
+run's signature, cheap, without torch), and `open_dataset(options, progress) -> Dataset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from parsenet_cli.errors import UserError, unknown
+
+IGNORED = 255
+"""The label of a pixel that is neither trained on nor scored."""
+
+Image = npt.NDArray[np.uint8]
+Progress = Callable[[str], None]
+"""Told, in words, what a long preparation is doing."""
+
+
+def silent(_message: str) -> None:
+    """The progress nobody asked for."""
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What a data set's module needs to know; `cache` is where it may generate and decode."""
+
+    root: Path | None
+    cache: Path
+    classes: tuple[str, ...] | None = None
+    """The classes that count, by name, in this order; None: all."""
+    train_split: str = "train_aug"
+    """`train_aug` or `trainval_aug`."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Decoded pictures in one flat memory-mapped array: each one's pixels, then its labels."""
+
+    ids: tuple[str, ...]
+    pixels: npt.NDArray[np.uint8]
+    offsets: Sequence[int]
+    shapes: Sequence[tuple[int, int]]
+    """Height and width of each picture."""
+    recode: npt.NDArray[np.uint8] | None = None
+    """(256,) new id of each label, where only some classes count."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def image(self, i: int) -> Image:
+        """Picture i, RGB, uint8 (H, W, 3): a read-only view."""
+        (height, width), start = self.shapes[i], self.offsets[i]
+        return self.pixels[start : start + 3 * height * width].reshape(height, width, 3)
+
+    def label(self, i: int) -> Image:
+        """The class ids of picture i, uint8 (H, W), 255 where ignored."""
+        (height, width), start = self.shapes[i], self.offsets[i]
+        start += 3 * height * width
+        ids = self.pixels[start : start + height * width].reshape(height, width)
+        return ids if self.recode is None else self.recode[ids]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that is ready to be trained on."""
+
+    classes: tuple[str, ...]
+    ignore: int | None
+    """255 where label maps may hold it, None where every pixel counts."""
+    train: Split
+    val: Split
+
+    def only(self, wanted: tuple[str, ...] | None) -> Dataset:
+        """The same pictures with the classes `wanted` alone, numbered in that order; every other pixel is ignored."""
+        if wanted is None:
+            return self
+        recode = np.full(256, IGNORED, np.uint8)
+        for index, old in enumerate(positions(self.classes, wanted)):
+            recode[old] = index
+        return Dataset(wanted, IGNORED, replace(self.train, recode=recode), replace(self.val, recode=recode))
+
+
+def positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the wanted names stand among the classes. Raises `UserError` for an unknown, repeated or missing name."""
+    if len(set(wanted)) != len(wanted) or not wanted:
+        raise UserError(f"classes={list(wanted)}: expected at least one class and none twice")
+    for name in wanted:
+        if name not in classes:
+            raise unknown("class", name, classes)
+    return [classes.index(name) for name in wanted]
+
+
+def required_root(options: DataOptions, data: str, holds: str) -> Path:
+    """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
+    if options.root is None:
+        raise UserError(f"data={data} needs to know where the files are: pass data_root=/path/to/folder ({holds})")
+    if not options.root.is_dir():
+        raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")
+    return options.root

@@ -1,0 +1,49 @@
+"""The content of files as hashes, remembered by size and modification time so that it is read once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from parsenet_cli.data.dataset import Progress
+from parsenet_cli.files import read_json, write_json
+
+_CHUNK = 256
+
+
+def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> list[str]:
+    """sha256 of every file, in order. Raises FileNotFoundError for one that is missing.
+
+    A file whose size and modification time (ns) are those remembered in `<cache>/fingerprints/` is not read again.
+    """
+    folders = sorted({str(file.parent.resolve()) for file in files})
+    memory = cache / "fingerprints" / f"{digest(folders)}.json"
+    known: dict[str, list[str]] = read_json(memory) or {}
+    stamps = {str(file): _stamp(file) for file in files}
+    stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
+    if stale:
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(stale), _CHUNK):
+                part = stale[start : start + _CHUNK]
+                known |= {name: [stamps[name], found] for name, found in zip(part, pool.map(_hash, part), strict=True)}
+                progress(f"reading files: {start + len(part)} of {len(stale)}")
+        write_json(memory, known)
+    return [known[str(file)][1] for file in files]
+
+
+def digest(parts: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits for a sequence of texts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _stamp(file: Path) -> str:
+    status = os.stat(file)
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _hash(name: str) -> str:
+    with open(name, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

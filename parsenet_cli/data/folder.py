@@ -1,0 +1,27 @@
+"""Any folder of photographs in VOC's layout, with its class names in `classes.txt`.
+
+`classes=[…]` picks the classes that count by name; every other pixel is ignored in training and in scoring.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parsenet_cli.data import voc_layout
+from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
+
+
+def identity(options: DataOptions, progress: Progress = silent) -> str:
+    """A hash of the content of the folder's lists, pictures and masks."""
+    root = _root(options)
+    return voc_layout.identity("folder", root, voc_layout.class_names(root), options, progress)
+
+
+def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
+    """Trained on the list `trainaug` (or `train_aug`, or `train`), scored on `val`."""
+    root = _root(options)
+    return voc_layout.open_dataset("folder", root, voc_layout.class_names(root), options, progress)
+
+
+def _root(options: DataOptions) -> Path:
+    return required_root(options, "folder", "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/, classes.txt")

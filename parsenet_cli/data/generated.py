@@ -1,0 +1,73 @@
+"""Data sets that are painted on first use, once and always the same, in the layout of the real ones."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from parsenet_cli.data.dataset import Progress
+from parsenet_cli.data.fingerprint import content_hashes, digest
+from parsenet_cli.data.scenes import SPLITS, Scene
+from parsenet_cli.files import explained, read_json, write_json
+
+Paint = Callable[[np.random.Generator], Scene]
+_STREAMS = {"train": 0, "val": 1, "pretrain": 2}
+
+
+class Layout(Protocol):
+    """How a data set lies on disk."""
+
+    def write(self, root: Path, name: str, scene: Scene) -> None:
+        """Write one picture and its labels under the id `name`."""
+
+    def finish(self, root: Path, lists: Mapping[str, Sequence[str]]) -> None:
+        """Write the lists (`train`, `val`) and whatever else belongs to the layout."""
+
+
+def generator(version: int, part: str, index: int) -> np.random.Generator:
+    """The random numbers of one picture: those of `train`, `val` and `pretrain` never meet."""
+    return np.random.default_rng([version, _STREAMS[part], index])
+
+
+def painted(name: str, version: int, paint: Paint, layout: Layout, cache: Path, progress: Progress) -> Path:
+    """The folder `<cache>/generated/<name>-<version>`, painted now unless it is there, whole and unchanged."""
+    from filelock import FileLock
+
+    root = cache / "generated" / f"{name}-{version}"
+    with explained(root.parent):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_suffix(".lock")):
+            if not _unchanged(root, cache):
+                shutil.rmtree(root, ignore_errors=True)
+                _paint(root, name, version, paint, layout, progress)
+                write_json(_seal(root), _content(root, cache))
+    return root
+
+
+def _paint(root: Path, name: str, version: int, paint: Paint, layout: Layout, progress: Progress) -> None:
+    lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
+    total, done = sum(SPLITS.values()), 0
+    for part, ids in lists.items():
+        for index, identifier in enumerate(ids):
+            layout.write(root, identifier, paint(generator(version, part, index)))
+            done += 1
+            if done % 50 == 0 or done == total:
+                progress(f"painting {name}: {done} of {total}")
+    layout.finish(root, lists)
+
+
+def _seal(root: Path) -> Path:
+    return root.with_suffix(".json")
+
+
+def _unchanged(root: Path, cache: Path) -> bool:
+    return root.is_dir() and read_json(_seal(root)) == _content(root, cache)
+
+
+def _content(root: Path, cache: Path) -> str:
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    return digest([*(str(file.relative_to(root)) for file in files), *content_hashes(files, cache, lambda _: None)])

@@ -1,0 +1,32 @@
+"""Label maps kept in MATLAB files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from parsenet_cli.errors import UserError
+
+
+def read_mat(path: Path, variable: str) -> npt.NDArray[np.int64]:
+    """The matrix `variable` of a `.mat` file as integers (H, W).
+
+    Raises `UserError`, naming the file, when it is missing, corrupt, or has no such matrix of whole numbers.
+    """
+    from scipy.io import loadmat
+
+    try:
+        content = loadmat(str(path), variable_names=[variable])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such label file") from None
+    except Exception as problem:  # a corrupt file makes scipy raise almost anything (zlib.error, TypeError, ...)
+        raise UserError(
+            f"{path}: not a readable MATLAB file ({type(problem).__name__}: {problem}); restore it or take it off the list"
+        ) from None
+    matrix = content.get(variable)
+    if matrix is None or matrix.ndim != 2 or matrix.dtype.kind not in "iuf":
+        found = "nothing of that name" if matrix is None else f"{matrix.dtype} of shape {matrix.shape}"
+        raise UserError(f"{path}: expected the matrix '{variable}' of class numbers; found {found}")
+    return np.asarray(matrix, np.int64)

@@ -1,0 +1,1 @@
+"""Generated pictures: how the scenes of the synthetic data sets are painted, pixel and label together."""

@@ -1,0 +1,52 @@
+"""PASCAL VOC 2012 with the additional masks of SBD: 10 582 training and 1 449 validation pictures (§4.2).
+
+The folder is the devkit's `VOC2012`, with the merged masks in `SegmentationClassAug` and the list
+`ImageSets/Segmentation/train_aug.txt` (or `trainaug.txt`). An official mask goes before a merged one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parsenet_cli.data import voc_layout
+from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
+
+CLASSES = (
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+
+
+def identity(options: DataOptions, progress: Progress = silent) -> str:
+    """A hash of the content of the lists, pictures and masks in use."""
+    return voc_layout.identity("voc12", _root(options), CLASSES, options, progress)
+
+
+def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
+    """Trained on `train_aug` (or `trainval_aug`), scored on `val`; 255 is ignored."""
+    return voc_layout.open_dataset("voc12", _root(options), CLASSES, options, progress)
+
+
+def _root(options: DataOptions) -> Path:
+    root = required_root(options, "voc12", "VOCdevkit/VOC2012")
+    inside = [root / "VOCdevkit" / "VOC2012", root / "VOC2012"]
+    return next((folder for folder in inside if folder.is_dir()), root)

@@ -1,0 +1,130 @@
+"""The VOC devkit's layout: pictures, palette masks, and lists of ids; shared by every data set that comes this way.
+
+JPEGImages/<id>.jpg                  a picture
+SegmentationClass/<id>.png           8-bit palette PNG, the pixel value is the class id, 255 ignored
+SegmentationClassAug/<id>.png        optional: masks for ids the folder above has none for (VOC + SBD)
+ImageSets/Segmentation/<list>.txt    one id per line
+classes.txt                          optional: line n, counted from 0, names class n
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from parsenet_cli.data.cache import Source, decoded, source_hashes
+from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, silent
+from parsenet_cli.data.fingerprint import digest
+from parsenet_cli.errors import UserError, unknown
+
+_TRAIN_LISTS = {
+    "train_aug": ("train_aug", "trainaug", "train"),
+    "trainval_aug": ("trainval_aug", "trainvalaug", "trainval"),
+}
+"""The lists that stand for a value of `train_split`, the first that exists."""
+
+
+def identity(name: str, root: Path, classes: tuple[str, ...], options: DataOptions, progress: Progress = silent) -> str:
+    """`name:` and a hash of the content of every picture, mask and list in use.
+
+    Raises `UserError` for missing lists or files and for unknown names in `options.classes`.
+    """
+    if options.classes is not None:
+        positions(classes, options.classes)
+    parts = list(classes)
+    for listing in (_train_list(root, options.train_split), _list(root, "val")):
+        sources = _sources(root, listing)
+        parts += [source.id for source in sources]
+        parts += source_hashes(sources, str(listing), options.cache, progress)
+    return f"{name}:{digest(parts)}"
+
+
+def open_dataset(name: str, root: Path, classes: tuple[str, ...], options: DataOptions, progress: Progress) -> Dataset:
+    """The data set in a folder of this layout, decoded. Raises `UserError` as the readers below do."""
+    read, coding = mask_reader(len(classes)), f"voc:{len(classes)}"
+    train, val = (
+        decoded(f"{name}-{kind}", _sources(root, listing), str(listing), read, coding, options.cache, progress)
+        for kind, listing in (("train", _train_list(root, options.train_split)), ("val", _list(root, "val")))
+    )
+    return Dataset(classes, IGNORED, train, val).only(options.classes)
+
+
+def class_names(root: Path) -> tuple[str, ...]:
+    """The names in `classes.txt`. Raises `UserError` when the file is missing, empty or names a class twice."""
+    file = root / "classes.txt"
+    try:
+        names = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; expected the name of class n on line n, counted from 0") from None
+    if not names or len(set(names)) != len(names) or len(names) > IGNORED:
+        raise UserError(f"{file}: expected 1 to {IGNORED} different class names, one per line; found {len(names)}")
+    return names
+
+
+def mask_reader(classes: int) -> Callable[[Path], Image]:
+    """Reads a mask PNG; raises `UserError`, naming the file, for anything but ids below `classes` and 255."""
+
+    def read(path: Path) -> Image:
+        from PIL import Image as Pillow
+
+        try:
+            with Pillow.open(path) as picture:
+                mode = picture.mode
+                ids = np.asarray(picture)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such mask") from None
+        except (OSError, SyntaxError, ValueError) as problem:
+            raise UserError(
+                f"{path}: not a complete mask ({problem}); restore it or take its id off the list"
+            ) from None
+        if mode not in ("P", "L"):
+            raise UserError(
+                f"{path}: expected a palette or grey PNG whose pixel values are class ids (mode P or L), found mode "
+                f"{mode}; save class ids, not colours"
+            )
+        check_ids(path, ids, classes)
+        return ids
+
+    return read
+
+
+def check_ids(path: Path, ids: Image, classes: int) -> None:
+    """Raises `UserError` unless all ids are below `classes` or 255."""
+    present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
+    wrong = [int(value) for value in present if classes <= value != IGNORED]
+    if wrong:
+        raise UserError(
+            f"{path}: class id {wrong[0]} is out of range; expected 0 to {classes - 1}, or {IGNORED} for ignored pixels"
+        )
+
+
+def _sources(root: Path, listing: Path) -> list[Source]:
+    masks, more_masks = root / "SegmentationClass", root / "SegmentationClassAug"
+    more = {file.stem for file in more_masks.glob("*.png")} if more_masks.is_dir() else set()
+    first = {file.stem for file in masks.glob("*.png")} if more else set()
+    return [
+        Source(
+            id=name,
+            image=root / "JPEGImages" / f"{name}.jpg",
+            label=(more_masks if name in more and name not in first else masks) / f"{name}.png",
+        )
+        for name in listing.read_text().split()
+    ]
+
+
+def _list(root: Path, *names: str) -> Path:
+    folder = root / "ImageSets" / "Segmentation"
+    for name in names:
+        if (folder / f"{name}.txt").is_file():
+            return folder / f"{name}.txt"
+    raise UserError(
+        f"{folder}: no such list; expected {' or '.join(f'{name}.txt' for name in names)} with one id per line"
+    )
+
+
+def _train_list(root: Path, train_split: str) -> Path:
+    if train_split not in _TRAIN_LISTS:
+        raise unknown("train_split", train_split, _TRAIN_LISTS)
+    return _list(root, *_TRAIN_LISTS[train_split])
