@@ -62,7 +62,7 @@ class Summary:
         for header in ("table", "row", "column", "runs (one per seed)", "state"):
             grid.add_column(header, no_wrap=header != "state")
         for cell in self.cells:
-            state = cell.reason and f"n/a: {cell.reason}" or _counted(cell.states)
+            state = f"n/a: {cell.reason}" if cell.reason else _counted(cell.states)
             shared = f" (as {cell.shared_with})" if cell.shared_with else ""
             grid.add_row(cell.table, cell.row, cell.column, " ".join(cell.signatures), state + shared)
         console.print(grid)
@@ -92,26 +92,19 @@ def summarise(
             signatures = tuple(cell.signature for cell in of_place if cell.signature)
             name = f"{study.table.name} {place[0]}.{place[1]}"
             user = first_use.setdefault(signatures, name) if signatures else name
+            states_here = tuple(states[signature] for signature in signatures)
+            shared_with = "" if user == name else user
             cells.append(
-                PlannedCell(
-                    study.table.name,
-                    *place,
-                    signatures,
-                    tuple(states[s] for s in signatures),
-                    of_place[0].reason,
-                    "" if user == name else user,
-                )  # fmt: skip
+                PlannedCell(study.table.name, *place, signatures, states_here, of_place[0].reason, shared_with)
             )
     estimate = Estimate(store)
     if probe:
         _probe(missing, estimate, store)
     slots = open_launcher(launcher, max(1, len(missing))).slots
     per_run = estimate.bytes_per_run()
-    return Summary(
-        tuple(cells), len(configs), len(missing), slots,
-        estimate.total_seconds([config.science for config in missing], slots),
-        None if per_run is None else per_run * len(missing),
-    )  # fmt: skip
+    seconds = estimate.total_seconds([config.science for config in missing], slots)
+    disk = None if per_run is None else per_run * len(missing)
+    return Summary(tuple(cells), len(configs), len(missing), slots, seconds, disk)
 
 
 def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store) -> None:

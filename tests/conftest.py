@@ -31,7 +31,7 @@ def results(tmp_path: Path, cache: Path) -> Path:
     return folder
 
 
-def command(*arguments: str | Path) -> list[str]:
+def command(*arguments: str | int | Path) -> list[str]:
     """The command line as users call it, but without a console script on the path."""
     return [sys.executable, "-W", "error", "-m", "parsenet_cli", *map(str, arguments)]
 
@@ -45,7 +45,7 @@ def environment(results: Path) -> dict[str, str]:
 def cli(tmp_path: Path, results: Path) -> Cli:
     """Run `parsenet …` in an empty folder; returns the completed process."""
 
-    def run(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | int | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments), cwd=tmp_path, env=environment(results), capture_output=True, text=True, timeout=timeout
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,10 +39,10 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def _stamp(file: Path) -> str:
-    status = os.stat(file)
+    status = file.stat()
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def _hash(name: str) -> str:
-    with open(name, "rb") as file:
+    with Path(name).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsenet_cli.data.painting import animals, objects, scenery
-from parsenet_cli.data.painting.canvas import Canvas
+from parsenet_cli.data.painting.canvas import Canvas, ridge
 
 SIZE = 144
 """Height and width of an animal scene, in pixels."""
@@ -138,7 +138,7 @@ def _landscape(canvas: Canvas, rng: np.random.Generator) -> float:
         shore = horizon + canvas.height * rng.uniform(0.08, 0.2)
         scenery.water(canvas, rng, horizon, shore + 4, haze, "water")
     bare = rng.random() < 0.35
-    edge = shore - 5 * scenery.ridge(rng, canvas.width, 40)
+    edge = shore - 5 * ridge(rng, canvas.width, 40)
     scenery.land(canvas, rng, edge, scenery.GROUND if bare else scenery.GRASS, "ground" if bare else "grass")
     if not bare and rng.random() < 0.4:
         scenery.path(canvas, rng, shore + 3, scenery.GROUND, "ground")
@@ -187,7 +187,7 @@ def _coast(canvas: Canvas, rng: np.random.Generator) -> None:
     scenery.water(canvas, rng, horizon, canvas.height, haze, "sea")
     slope = np.linspace(-8, 8, canvas.width, dtype=np.float32)[None, :] * rng.uniform(-1, 1)
     sand = ((222, 202, 158), (208, 186, 146), (230, 214, 180))
-    scenery.land(canvas, rng, shore + slope + 4 * scenery.ridge(rng, canvas.width, 24), sand, "sand")
+    scenery.land(canvas, rng, shore + slope + 4 * ridge(rng, canvas.width, 24), sand, "sand")
     _people(canvas, rng, shore + 8)
     if rng.random() < 0.5:
         objects.stone(canvas, rng, rng.uniform(0, canvas.width), rng.uniform(shore, canvas.height), rng.uniform(9, 18))
@@ -201,7 +201,7 @@ def _country(canvas: Canvas, rng: np.random.Generator) -> None:
     if rng.random() < 0.6:
         scenery.mountain(canvas, rng, horizon, haze)
     fields = ((186, 176, 98), (142, 164, 84), (172, 150, 92))
-    scenery.land(canvas, rng, horizon - 6 * scenery.ridge(rng, canvas.width, 26), fields, "field")
+    scenery.land(canvas, rng, horizon - 6 * ridge(rng, canvas.width, 26), fields, "field")
     if rng.random() < 0.5:
         scenery.path(canvas, rng, horizon + 4, _ASPHALT, "road")
         if rng.random() < 0.6:

@@ -42,7 +42,7 @@ class _VocLayout:
     def finish(self, root: Path, lists: Mapping[str, Sequence[str]]) -> None:
         folder = root / "ImageSets" / "Segmentation"
         folder.mkdir(parents=True)
-        for part, ids in {**lists, "trainval": [name for ids in lists.values() for name in ids]}.items():
+        for part, ids in {**lists, "trainval": [*lists["train"], *lists["val"]]}.items():
             (folder / f"{part}.txt").write_text("".join(f"{name}\n" for name in ids))
         (root / "classes.txt").write_text("".join(f"{name}\n" for name in VOC_CLASSES))
 

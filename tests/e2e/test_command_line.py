@@ -119,7 +119,9 @@ def test_inline_launcher_gives_the_same_result(cli: Cli, results: Path) -> None:
 def test_one_failing_cell_leaves_the_others_and_shows_its_log(cli: Cli, tmp_path: Path, results: Path) -> None:
     folder = tmp_path / "ablations"
     folder.mkdir()
-    broken = TABLE.replace('set: ["layers=[pool6,fc7]"]', 'set: ["layers=[pool6,fc7]", context=spp, "context_bins=[40]"]')
+    broken = TABLE.replace(
+        'set: ["layers=[pool6,fc7]"]', 'set: ["layers=[pool6,fc7]", context=spp, "context_bins=[40]"]'
+    )
     (folder / "broken.yaml").write_text(broken)
     done = cli("ablate", "broken", "--seeds", 1, *SHORT)
     assert done.returncode == 1
@@ -158,7 +160,11 @@ def test_kill_of_driver_and_workers_loses_nothing(
 ) -> None:
     arguments = ("ablate", own_table, "--seeds", 1, *LONGER)
     driver = subprocess.Popen(
-        command(*arguments), cwd=tmp_path, env=environment(results), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(results),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     store = Store(results)
 
@@ -265,5 +271,8 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
     assert "11 distinct runs" in done.stdout
     check = "import parsenet_cli, pathlib, sys; sys.exit(str(pathlib.Path(parsenet_cli.__file__).parents[1]) != sys.argv[1])"
     subprocess.run(
-        [sys.executable, "-c", check, str(installed)], cwd=elsewhere, env={**os.environ, "PYTHONPATH": str(installed)}, check=True
+        [sys.executable, "-c", check, str(installed)],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        check=True,
     )

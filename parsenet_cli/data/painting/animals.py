@@ -90,7 +90,7 @@ def paint(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) ->
 
 def _shadow(region: Region, pose: Pose) -> None:
     soft = ellipse(region.x, region.y, pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
-    region.paint(soft / 2, (40, 44, 40), None, opacity=0.32)
+    region.paint(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
 
 
 def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -147,15 +147,15 @@ def _charcoal(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Co
 
 
 def _curls(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (240, 230, 206), (202, 186, 156), np.clip(3 * noise(rng, *warp.shape, 3, 3) - 1.3, 0, 1)
+    return (240, 230, 206), (202, 186, 156), np.clip(3 * noise(rng, region.y.size, region.x.size, 3, 3) - 1.3, 0, 1)
 
 
 def _flecked(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (222, 220, 216), (140, 128, 122), np.clip(6 * noise(rng, *warp.shape, 4.5, 4.5) - 4, 0, 1)
+    return (222, 220, 216), (140, 128, 122), np.clip(6 * noise(rng, region.y.size, region.x.size, 4.5, 4.5) - 4, 0, 1)
 
 
 def _piebald(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (236, 228, 214), (122, 74, 48), np.clip(12 * noise(rng, *warp.shape, 13, 15) - 6, 0, 1)
+    return (236, 228, 214), (122, 74, 48), np.clip(12 * noise(rng, region.y.size, region.x.size, 13, 15) - 6, 0, 1)
 
 
 _COATS = {"ginger": _ginger, "charcoal": _charcoal, "curls": _curls, "flecked": _flecked, "piebald": _piebald}

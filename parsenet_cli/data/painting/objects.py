@@ -18,7 +18,9 @@ def bird(canvas: Canvas, rng: np.random.Generator, x: float, y: float, size: flo
     colour = pick(rng, ((58, 60, 76), (96, 72, 64), (236, 236, 232)))
     side = 1 if rng.random() < 0.5 else -1
     flap = rng.uniform(0.12, 0.4) * size
-    body = capsule(region.x, region.y, (x - 0.2 * side * size, y), (x + 0.22 * side * size, y), 0.14 * size, 0.11 * size)
+    body = capsule(
+        region.x, region.y, (x - 0.2 * side * size, y), (x + 0.22 * side * size, y), 0.14 * size, 0.11 * size
+    )
     for wing in (-1, 1):
         tip = (x + wing * 0.5 * size, y - flap)
         body = np.minimum(body, capsule(region.x, region.y, (x, y), tip, 0.13 * size, 0.04 * size))
