@@ -58,11 +58,11 @@ class PlainView:
         print(text, flush=True)
 
     def preparing(self, texts: Sequence[str]) -> None:
-        words = [text.split(":")[0].rstrip("0123456789 %/.,") for text in texts]
-        if words != self._said:
-            self._said = words
-            for text in texts:
+        heads = [text.partition(":")[0] for text in texts]
+        for head, text in zip(heads, texts, strict=True):
+            if head and head not in self._said:
                 self.print(f"preparing: {text}")
+        self._said = heads
 
     def started(self, run: Run) -> None:
         self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")

@@ -18,6 +18,7 @@ from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 
 POLL_SECONDS = 0.1
+SHOW_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long a worker that was asked to stop may take for its step and its checkpoint."""
 
@@ -98,16 +99,18 @@ class _Driver:
 
     def drive(self) -> None:
         """The loop: look at what ended, fill the slots, show."""
+        shown = 0.0
         while self._waiting or self._active or self._joined or self._preparing:
             self._collect()
             self._fill()
-            self._view.preparing(
-                [str(run.preparation(task).get("text", task)) for run, task, _ in self._preparing.values()]
-            )
-            self._view.refresh(
-                [*(run for run, _ in self._active.values()), *self._joined], self._finished, self._left()
-            )
+            if time.monotonic() - shown > SHOW_SECONDS:
+                shown = time.monotonic()
+                self._show()
             time.sleep(POLL_SECONDS)
+
+    def _show(self) -> None:
+        self._view.preparing([str(run.preparation(task).get("text", "")) for run, task, _ in self._preparing.values()])
+        self._view.refresh([*(run for run, _ in self._active.values()), *self._joined], self._finished, self._left())
 
     def stop(self) -> None:
         """Ask every worker to write a checkpoint and leave; end those that do not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ def _fold(layers: Sequence[nn.Module]) -> None:
     from torch import nn
 
     with torch.no_grad():
-        for layer, norm in zip(layers, layers[1:], strict=False):
+        for layer, norm in pairwise(layers):
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 assert layer.bias is not None
                 assert norm.running_mean is not None

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from parsenet_cli import metrics
 from parsenet_cli.config import RunConfig
-from parsenet_cli.data.dataset import Dataset
+from parsenet_cli.data.dataset import IGNORED, Dataset
 from parsenet_cli.data.transforms import Batches
 from parsenet_cli.engine import checkpoint, environment, prepare
 from parsenet_cli.engine.evaluate import Evaluation, evaluate
@@ -84,7 +84,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device) -> None:
         self.science, self.recipe, self.runtime = config.science, config.science.recipe, config.runtime
-        self.model, self.device, self.ignore = model, device, dataset.ignore
+        self.model, self.device = model, device
         largest = max(max(shape) for shape in dataset.train.shapes)
         self.batches = Batches(
             dataset.train,
@@ -164,7 +164,7 @@ class Trainer:
     def _batch(self, number: int) -> float:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
-        shared = divisor(labels, self.ignore, self.recipe.loss)
+        shared = divisor(labels, IGNORED, self.recipe.loss)
         starts = range(0, len(images), self.micro_batch)
         return sum(
             self._backward(images[i : i + self.micro_batch], labels[i : i + self.micro_batch], shared) for i in starts
@@ -175,7 +175,7 @@ class Trainer:
         images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.science.precision == "bfloat16"):
             logits = self.model(images)
-        loss = softmax_loss(logits, labels, self.ignore, divisor)
+        loss = softmax_loss(logits, labels, IGNORED, divisor)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
