@@ -284,6 +284,8 @@ def _carry_out(
     composer.save()
     studies = [study.save(one, store) for one, _ in planned]
     configs = {signature: config for _, each in planned for signature, config in each.items()}
+    # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
+    configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
     missing = sum(store.run(signature).result() is None for signature in configs)
     view, shown = open_view(studies, len(configs), store)
     try:
@@ -297,10 +299,10 @@ def _carry_out(
         _console().print(output.for_terminal(one, store))
         for file in output.write(one, store):
             typer.echo(f"written: {file}")
+    for run in outcome.failed:
+        typer.echo(f"failed: {run.signature}: {run.status().get('error')} (see {run.folder / 'log.txt'})", err=True)
     schedule.raise_for(outcome)
     if outcome.failed:
-        for run in outcome.failed:
-            typer.echo(f"failed: {run.signature}: {run.status().get('error')} (see {run.folder / 'log.txt'})", err=True)
         typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
         raise typer.Exit(FAILED)
 

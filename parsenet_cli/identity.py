@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from pathlib import Path
 
 from parsenet_cli.config import RunConfig
@@ -25,8 +26,13 @@ def data_options(config: RunConfig, cache: Path) -> DataOptions:
 
 def of_data(config: RunConfig, cache: Path) -> str:
     """The identity of the run's data. Raises `UserError` where a data set on disk is missing or incomplete."""
-    module = importlib.import_module(f"parsenet_cli.data.{config.science.data}")
-    return str(module.identity(data_options(config, cache)))
+    return _of_data(config.science.data, data_options(config, cache))
+
+
+@lru_cache
+def _of_data(name: str, options: DataOptions) -> str:
+    """Looked up once per command: a table has many cells on the same data."""
+    return str(importlib.import_module(f"parsenet_cli.data.{name}").identity(options))
 
 
 def of_weights(value: str, trunk: str, cache: Path) -> tuple[str, str | None]:

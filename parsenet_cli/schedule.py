@@ -37,7 +37,7 @@ class View(Protocol):
 
 @dataclass
 class Outcome:
-    """How a command ended."""
+    """How a command ended: the runs that failed, and what was wrong with the input, in words."""
 
     failed: list[Run] = field(default_factory=list)
     bad_input: list[str] = field(default_factory=list)
@@ -191,7 +191,10 @@ class _Driver:
                 self._fail(run)
 
     def _fail(self, run: Run) -> None:
+        status = run.status()
         self.outcome.failed.append(run)
+        if status.get("bad_input"):
+            self.outcome.bad_input.append(str(status["error"]))
         self._view.failed(run)
 
     def _left(self) -> float | None:

@@ -47,9 +47,8 @@ class Study:
 
     @property
     def signatures(self) -> list[str]:
-        """The distinct runs, in the table's order, first seeds first: a table fills up evenly."""
-        ordered = sorted(self.cells, key=lambda cell: self.seeds.index(cell.seed))
-        return list(dict.fromkeys(cell.signature for cell in ordered if cell.signature))
+        """The distinct runs, in the table's order."""
+        return list(dict.fromkeys(cell.signature for cell in self.cells if cell.signature))
 
 
 def plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from itertools import product
 
@@ -58,7 +59,7 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
         for i, values in enumerate(product(*(values for _, values in axes)))
     ]
     spec = TableSpec(
-        name="sweep",
+        name=f"sweep-{_digest(arguments)}",
         title="mean IU of " + " ".join(arguments),
         data="voc12",
         labels=tuple(key for key, _ in axes),
@@ -76,7 +77,7 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
     if not seed.isdigit():
         raise UserError(f"seed={seed}: expected a number; several seeds are `parsenet sweep seed={seed}`")
     spec = TableSpec(
-        name="train",
+        name=f"train-{_digest(overrides)}",
         title="one run",
         data="voc12",
         labels=("run",),
@@ -84,3 +85,8 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
         rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
     )
     return spec, int(seed)
+
+
+def _digest(arguments: Sequence[str]) -> str:
+    """Six hexadecimal digits: two grids do not overwrite each other's table."""
+    return hashlib.sha256("\n".join(arguments).encode()).hexdigest()[:6]

@@ -64,7 +64,7 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if (run.folder / "checkpoint.pt").is_file():
         threads = before.get("threads", threads)
-    run.update_status(state="running", threads=threads, pid=os.getpid(), started=time.time(), error="")
+    run.update_status(state="running", threads=threads, pid=os.getpid(), started=time.time(), error="", bad_input=False)
     try:
         from parsenet_cli.engine.train import Stopped, train
 
@@ -75,7 +75,8 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         return STOPPED
     except UserError as problem:
         print(f"error: {problem}", flush=True)
-        run.update_status(state="failed", failures=before.get("failures", 0) + 1, error=str(problem))
+        failures = before.get("failures", 0) + 1
+        run.update_status(state="failed", failures=failures, error=str(problem), bad_input=True)
         return BAD_INPUT
     except BaseException as problem:
         traceback.print_exc()

@@ -5,7 +5,7 @@ One convolution a stage and no pool after stage 2, so that conv3, conv4, conv5 a
 
     fcn 82    reduced 70    deeplab 58 (deeplab_kernel=7: 66)    largefov 81
 
-that is, under 60 % of the 140-pixel scenes, and no less than the 80-pixel ones under body `fcn`. The big pad is 17: without
+that is, under 60 % of the 144-pixel scenes, and no less than the 80-pixel ones under body `fcn`. The big pad is 17: without
 fc6's own padding it gives one fc7 cell per 16x16 block, as the pad of 100 gives one per 32x32 block in VGG-16.
 """
 

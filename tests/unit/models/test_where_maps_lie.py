@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from parsenet_cli.data import scenes
 from parsenet_cli.errors import UserError
 from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.geometry import Grid, Window
@@ -91,14 +92,14 @@ def test_deeplab_7x7_has_the_receptive_field_of_fcn() -> None:
 
 
 @pytest.mark.parametrize(("body", "field"), [("fcn", 82), ("reduced", 70), ("deeplab", 58), ("largefov", 81)])
-def test_the_thin_trunk_sees_less_than_60_percent_of_a_140_pixel_scene(body: Any, field: int) -> None:
+def test_the_thin_trunk_sees_less_than_60_percent_of_an_animal_scene(body: Any, field: int) -> None:
     found = trunk_of(vgg_tiny.SPEC, body).grids["fc7"].field
     assert found == field
-    assert found < 0.6 * 140
+    assert found < 0.6 * scenes.SIZE
 
 
-def test_the_thin_trunk_sees_all_of_an_80_pixel_scene_under_body_fcn() -> None:
-    assert trunk_of(vgg_tiny.SPEC, "fcn").grids["fc7"].field >= 80
+def test_the_thin_trunk_sees_all_of_an_outdoor_scene_under_body_fcn() -> None:
+    assert trunk_of(vgg_tiny.SPEC, "fcn").grids["fc7"].field >= scenes.OUTDOOR_SIZE
 
 
 def test_thin_taps_lie_at_strides_2_4_8_16() -> None:

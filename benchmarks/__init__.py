@@ -1,0 +1,1 @@
+"""What the README's performance section was measured with. `python -m benchmarks` runs all of it."""

@@ -1,0 +1,9 @@
+"""Every benchmark, one after the other (`make benchmark`)."""
+
+from __future__ import annotations
+
+from benchmarks import command_line, loss, quick
+
+for benchmark in (command_line, loss, quick):
+    print(f"\n== {benchmark.__name__}: {(benchmark.__doc__ or '').splitlines()[0]}")
+    benchmark.main()

@@ -1,0 +1,169 @@
+"""The training loop: resume to the last bit, pieces of a batch, running out of memory, and collapse as a result."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.data.dataset import IGNORED, Dataset, Split
+from parsenet_cli.engine import checkpoint
+from parsenet_cli.engine import train as training
+from parsenet_cli.engine.train import Stopped, Trainer
+from parsenet_cli.models.build import build
+from parsenet_cli.store import Run
+
+CPU = torch.device("cpu")
+
+
+def split(count: int, side: int = 48) -> Split:
+    rng = np.random.default_rng(count)
+    pixels, offsets = [], []
+    for i in range(count):
+        offsets.append(i * 4 * side * side)
+        label = rng.integers(0, 3, side * side, np.uint8)
+        label[:50] = IGNORED
+        pixels += [rng.integers(0, 255, 3 * side * side, np.uint8), label]
+    return Split(tuple(f"p{i}" for i in range(count)), np.concatenate(pixels), offsets, [(side, side)] * count)
+
+
+DATASET = Dataset(("background", "cat", "dog"), IGNORED, split(6), split(2))
+
+
+def adapted(config: RunConfig, **recipe: object) -> RunConfig:
+    settings = {"iterations": 8, "batch": 4, "crop": 40, "mirror": True, "dropout": 0.5, **recipe}
+    science = config.science.model_copy(update={"recipe": config.science.recipe.model_copy(update=settings)})
+    return config.model_copy(update={"science": science})
+
+
+def trainer(config: RunConfig) -> Trainer:
+    return Trainer(config, build(config.science, 3, None), DATASET, CPU)
+
+
+def parameters(one: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in one.model.named_parameters()}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "run")
+
+
+def never() -> bool:
+    return False
+
+
+def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(config: RunConfig, tmp_path: Path) -> None:
+    config = adapted(config)
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    for run in (whole, broken):
+        run.folder.mkdir()
+    undisturbed = trainer(config)
+    undisturbed.fit(whole, never)
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped) as stopped:
+        trainer(config).fit(broken, lambda: next(asked))
+    assert stopped.value.iteration == 3
+    resumed = trainer(config)
+    resumed.fit(broken, never)
+    for name, value in parameters(undisturbed).items():
+        assert torch.equal(value, parameters(resumed)[name]), name
+    assert [r["iteration"] for r in broken.metrics()] == [r["iteration"] for r in whole.metrics()]
+    assert [r["loss"] for r in broken.metrics()] == [r["loss"] for r in whole.metrics()]
+
+
+def test_damaged_checkpoint_is_set_aside_and_the_run_starts_afresh(
+    config: RunConfig, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.folder.mkdir()
+    one = trainer(adapted(config))
+    checkpoint.save(run, one.model, one.optimizer, one.progress)
+    file = run.folder / "checkpoint.pt"
+    file.write_bytes(file.read_bytes()[:500])
+    before = parameters(one)
+    checkpoint.restore(run, one.model, one.optimizer, one.progress)
+    assert one.progress.iteration == 0
+    assert all(torch.equal(value, before[name]) for name, value in parameters(one).items())
+    assert not file.exists()
+    assert "starting afresh" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loss", ["sum", "mean"])
+def test_batch_in_pieces_gives_the_gradient_of_the_whole(config: RunConfig, loss: str) -> None:
+    gradients = []
+    for pieces in (4, 1):
+        config_of = adapted(config, loss=loss, dropout=0.0)
+        runtime = config_of.runtime.model_copy(update={"micro_batch": pieces})
+        one = trainer(config_of.model_copy(update={"runtime": runtime}))
+        one.optimizer.zero_grad()
+        one._batch(0)
+        gradients.append({n: p.grad.clone() for n, p in one.model.named_parameters() if p.grad is not None})
+    for name, value in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], value, rtol=1e-4, atol=1e-5 * float(value.abs().max()) + 1e-9)
+
+
+def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = adapted(config, dropout=0.0, iter_size=2)
+    plain, short = trainer(config), trainer(config)
+    backward = short._backward
+
+    def limited(images: torch.Tensor, labels: torch.Tensor, divisor: int) -> float:
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return backward(images, labels, divisor)
+
+    monkeypatch.setattr(short, "_backward", limited)
+    plain.step(0)
+    short.step(0)
+    assert (short.micro_batch, short.ran_out_of_memory) == (1, True)
+    for name, value in parameters(plain).items():
+        torch.testing.assert_close(parameters(short)[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trainer(adapted(config))
+
+    def broken(*_: object) -> float:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(one, "_backward", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        one.step(0)
+    assert not one.ran_out_of_memory
+
+
+def test_loss_that_is_not_finite_ends_the_training_as_a_collapse(
+    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.folder.mkdir()
+    one = trainer(adapted(config))
+    losses = iter([1.0, 2.0, math.nan])
+    monkeypatch.setattr(one, "step", lambda _: next(losses))
+    one.fit(run, never)
+    assert (one.progress.collapsed_at, one.progress.iteration) == (2, 3)
+
+
+@pytest.mark.parametrize("scale", [1e30, 0.0])
+def test_collapsed_run_is_recorded_with_its_score(
+    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch, scale: float
+) -> None:
+    """A rate that blows the network up, and a network that predicts one class everywhere."""
+    config = adapted(config, iterations=3, lr=scale)
+    config = config.model_copy(update={"science": config.science.model_copy(update={"init": "zero"})})
+    run = Run(run.folder.parent / config.signature)
+    run.create(config)
+    monkeypatch.setattr(training.prepare, "data", lambda *_: DATASET)
+    training.train(run, run.folder.parent, 1, never)
+    result = json.loads((run.folder / "result.json").read_text())
+    assert result["outcome"] == "collapsed"
+    assert result["collapsed_at"] <= 3
+    assert result["metrics"]["mean_iu"] < 0.2
+    assert run.state() == "done"
+    assert not (run.folder / "checkpoint.pt").exists()
