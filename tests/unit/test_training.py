@@ -12,7 +12,7 @@ import torch
 
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
-from parsenet_cli.engine import checkpoint
+from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.train import Stopped, Trainer
 from parsenet_cli.models.build import build
@@ -159,7 +159,7 @@ def test_collapsed_run_is_recorded_with_its_score(
     config = config.model_copy(update={"science": config.science.model_copy(update={"init": "zero"})})
     run = Run(run.folder.parent / config.signature)
     run.create(config)
-    monkeypatch.setattr(training.prepare, "data", lambda *_: DATASET)
+    monkeypatch.setattr(prepare, "data", lambda *_: DATASET)
     training.train(run, run.folder.parent, 1, never)
     result = json.loads((run.folder / "result.json").read_text())
     assert result["outcome"] == "collapsed"
