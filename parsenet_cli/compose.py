@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from parsenet_cli import identity, paths
 from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
 from parsenet_cli.errors import UserError, unknown
+from parsenet_cli.files import read_json, write_json
 from parsenet_cli.profile import Profile
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Composer:
         self.cache = cache
         self.command_line = [text for text in command_line if not key_of(text).startswith("launcher")]
         self._file = cache / "composed.json"
-        self._known = _read_json(self._file)
+        self._known: dict[str, Any] = read_json(self._file) or {}
         self._fresh = False
         self._files = _conf_fingerprint()
 
@@ -93,13 +94,9 @@ class Composer:
             below[key] = f"{key}={self.profile.stand_in(key, value)}"
         return list((below | last_wins(self.command_line)).values())
 
-    def run_config(self, cell: Sequence[str] = (), *, seed: int | None = None) -> RunConfig:
+    def run_config(self, cell: Sequence[str] = ()) -> RunConfig:
         """Compose and validate one run. Raises `UserError` for unknown keys or values and for missing data or weights."""
-        overrides = self.overrides(cell)
-        content = dict(self._compose(overrides))
-        if seed is not None:
-            content["seed"] = seed
-        return build(content, self.cache)
+        return build(self._compose(self.overrides(cell)), self.cache)
 
     def seeds(self, number: int | None) -> list[int]:
         """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""
@@ -120,8 +117,6 @@ class Composer:
     def save(self) -> None:
         """Remember on disk what was composed."""
         if self._fresh:
-            from parsenet_cli.files import write_json
-
             write_json(self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)})
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
@@ -216,11 +211,3 @@ def _conf_fingerprint() -> str:
         for file in sorted(folder.rglob("*.yaml")):
             digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -173,18 +173,17 @@ class LiveView(PlainView):
 
 
 def labels(studies: Sequence[Study]) -> dict[str, str]:
-    """What a run is for: the first cell it serves, and how many more."""
+    """What a run is for: the first place it serves, the others in brackets. Columns that show one run are one place."""
     served: dict[str, list[str]] = {}
     for study in studies:
+        several = len({column.overrides for column in study.table.columns}) > 1
         for cell in study.cells:
             if cell.signature:
-                served.setdefault(cell.signature, []).append(
-                    f"{study.table.name} {cell.row}.{cell.column} seed {cell.seed}"
-                )
-    return {
-        signature: places[0] + (f" (and {len(places) - 1} more cells)" if len(places) > 1 else "")
-        for signature, places in served.items()
-    }
+                place = f"{study.table.name} {cell.row}" + (f".{cell.column}" if several else "")
+                places = served.setdefault(cell.signature, [f"{place} seed {cell.seed}"])
+                if places[0] != f"{place} seed {cell.seed}" and place not in places:
+                    places.append(place)
+    return {s: first + (f" (also {', '.join(others)})" if others else "") for s, (first, *others) in served.items()}
 
 
 def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[PlainView, AbstractContextManager[Any]]:
