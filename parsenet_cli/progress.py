@@ -179,7 +179,7 @@ def labels(studies: Sequence[Study]) -> dict[str, str]:
         several = len({column.overrides for column in study.table.columns}) > 1
         for cell in study.cells:
             if cell.signature:
-                place = f"{study.table.name} {cell.row}" + (f".{cell.column}" if several else "")
+                place = f"{study.table.name} {cell.row}" + (f" {cell.column}" if several else "")
                 places = served.setdefault(cell.signature, [f"{place} seed {cell.seed}"])
                 if places[0] != f"{place} seed {cell.seed}" and place not in places:
                     places.append(place)

@@ -46,18 +46,14 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
             "nothing is swept: name several values of an axis, for example fusion=early,late or norm_scale=1,10,20"
         )
     across = axes.pop() if len(axes) > 1 and len(axes[-1][1]) <= MOST_COLUMNS else None
-    columns = (
-        [
-            Column(f"c{i}", f"{across[0]}={value}", "mean_iu", (f"{across[0]}={value}",))
-            for i, value in enumerate(across[1])
-        ]
-        if across
-        else [Column("mean_iu", "mean IU", "mean_iu")]
-    )
-    rows = [
-        Row(f"r{i}", tuple(values), tuple(f"{key}={value}" for (key, _), value in zip(axes, values, strict=True)))
-        for i, values in enumerate(product(*(values for _, values in axes)))
-    ]
+    columns = [Column("mean_iu", "mean IU", "mean_iu")]
+    if across:
+        settings = [f"{across[0]}={value}" for value in across[1]]
+        columns = [Column(setting, setting, "mean_iu", (setting,)) for setting in settings]
+    rows = []
+    for values in product(*(values for _, values in axes)):
+        settings = [f"{key}={value}" for (key, _), value in zip(axes, values, strict=True)]
+        rows.append(Row(" ".join(settings), values, tuple(settings)))
     spec = TableSpec(
         name=f"sweep-{_digest(arguments)}",
         title="mean IU of " + " ".join(arguments),

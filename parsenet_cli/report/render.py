@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from parsenet_cli.report.table import Table, TableCell
+from parsenet_cli.report.layout import WIDE, Entry, layout
+from parsenet_cli.report.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,85 +22,66 @@ def to_terminal(table: Table) -> RenderableType:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    grid = RichTable(
-        title=f"{table.name}: {table.title}", caption=table.caption, box=box.SIMPLE_HEAD, title_style="bold"
-    )
-    for label in table.labels:
+    plan = layout(table)
+    wide = len(plan.heads) > WIDE * 2
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=0 if wide else (0, 1))
+    for label in plan.labels:
         grid.add_column(label)
-    for header in _headers(table):
-        grid.add_column(header, justify="right")
-    for row in table.rows:
-        line: list[Text] = [Text(label) for label in row.labels]
-        line[-1].append(_superscript(row.marks), style="dim")
-        for cell in row.cells:
-            if table.has_paper:
-                line.append(Text(_paper(cell), style="bold" if cell.paper.bold else "dim"))
-            text = Text(cell.measured.text, style="bold" if cell.measured.bold else "")
-            text.append(_superscript(cell.measured.marks), style="dim")
-            line.append(text)
-        grid.add_row(*line)
-    notes = [Text.assemble((f" {mark} ", "dim"), (note, "dim")) for mark, note in _marked_notes(table)]
-    return Group(grid, *notes)
+    for head in plan.heads:
+        grid.add_column(head, justify="right", no_wrap=wide)
+    for line in plan.lines:
+        texts = [Text(entry.text, style="bold" if entry.bold else "dim" if entry.printed else "") for entry in line]
+        for text, entry in zip(texts, line, strict=True):
+            text.append(f" {_letters(entry.marks)}" if entry.marks else "", style="dim")
+        grid.add_row(*texts)
+    title = Text(f"{table.name}: {table.title}", style="bold")
+    notes = [Text.assemble((f" {mark:1} ", "dim"), (note, "dim")) for mark, note in _marked_notes(table)]
+    return Group(Text(), title, Text(table.caption, style="dim"), grid, *notes)
 
 
 def to_markdown(table: Table) -> str:
     """A GitHub-flavoured table with its notes below."""
-    headers = [*(label or " " for label in table.labels), *_headers(table)]
+    plan = layout(table)
     lines = [
         f"**{table.name}: {_markdown_text(table.title)}** ({_markdown_text(table.caption)})",
         "",
-        _markdown_line([_markdown_text(header) for header in headers]),
-        _markdown_line(["---"] * len(table.labels) + ["---:"] * len(_headers(table))),
+        _markdown_line([_markdown_text(head) or " " for head in (*plan.labels, *plan.heads)]),
+        _markdown_line(["---"] * len(plan.labels) + ["---:"] * len(plan.heads)),
     ]
-    for row in table.rows:
-        cells = [_markdown_text(label) for label in row.labels]
-        cells[-1] += _sup(row.marks)
-        for cell in row.cells:
-            if table.has_paper:
-                cells.append(_strong(_markdown_text(_paper(cell)), cell.paper.bold))
-            cells.append(_strong(_markdown_text(cell.measured.text), cell.measured.bold) + _sup(cell.measured.marks))
-        lines.append(_markdown_line(cells))
-    lines += [line for mark, note in _marked_notes(table) for line in ("", f"<sup>{mark}</sup> {_markdown_text(note)}")]
+    lines += [_markdown_line([_markdown_entry(entry) for entry in line]) for line in plan.lines]
+    for mark, note in _marked_notes(table):
+        lines += ["", f"<sup>{mark}</sup> {_markdown_text(note)}" if mark else _markdown_text(note)]
     return "\n".join(lines) + "\n"
 
 
 def to_latex(table: Table) -> str:
     """A booktabs `table` environment; needs only the package booktabs."""
-    labels, span = len(table.labels), 2 if table.has_paper else 1
+    plan = layout(table)
+    first = len(plan.labels)
     out = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_latex_text(table.title)} ({_latex_text(table.caption)}).}}",
         rf"\label{{tab:{table.name}}}",
-        rf"\begin{{tabular}}{{{'l' * labels}{'r' * (span * len(table.columns))}}}",
+        rf"\begin{{tabular}}{{{'l' * first}{'r' * len(plan.heads)}}}",
         r"\toprule",
     ]
-    head = [_latex_text(label) for label in table.labels]
-    if table.has_paper:
+    heads = [_latex_text(label) for label in plan.labels]
+    heads += [_latex_head(head, len(below)) for head, below in plan.groups]
+    out.append(_latex_line(heads))
+    if len(plan.heads) > len(plan.groups):
+        starts = [first + 1 + sum(len(below) for _, below in plan.groups[:i]) for i in range(len(plan.groups))]
         out.append(
-            " & ".join([*head, *(rf"\multicolumn{{2}}{{c}}{{{_latex_text(column)}}}" for column in table.columns)])
-            + r" \\"
-        )
-        rules = [labels + 1 + 2 * i for i in range(len(table.columns))]
-        out.append(" ".join(rf"\cmidrule(lr){{{start}-{start + 1}}}" for start in rules))
-        out.append(" & ".join([*[""] * labels, *["paper", "measured"] * len(table.columns)]) + r" \\")
-    else:
-        out.append(" & ".join([*head, *(_latex_text(column) for column in table.columns)]) + r" \\")
-    out.append(r"\midrule")
-    for row in table.rows:
-        line = [_latex_text(label) for label in row.labels]
-        line[-1] += _latex_marks(row.marks)
-        for cell in row.cells:
-            if table.has_paper:
-                line.append(_latex_bold(_latex_text(_paper(cell)), cell.paper.bold))
-            line.append(
-                _latex_bold(_latex_text(cell.measured.text), cell.measured.bold) + _latex_marks(cell.measured.marks)
+            " ".join(
+                rf"\cmidrule(lr){{{start}-{start + len(below) - 1}}}"
+                for start, (_, below) in zip(starts, plan.groups, strict=True)
             )
-        out.append(" & ".join(line) + r" \\")
+        )
+        out.append(_latex_line([""] * first + [head for _, below in plan.groups for head in below]))
+    out.append(r"\midrule")
+    out += [_latex_line([_latex_entry(entry) for entry in line]) for line in plan.lines]
     out += [r"\bottomrule", r"\end{tabular}"]
-    notes = [
-        rf"${{}}^{{{mark}}}$\,{_latex_text(note)}" if mark else _latex_text(note) for mark, note in _marked_notes(table)
-    ]
+    notes = [(f"{_latex_mark(mark)}\\," if mark else "") + _latex_text(note) for mark, note in _marked_notes(table)]
     if notes:
         out += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", *(f"{note}\\par" for note in notes)]
         out.append(r"\end{minipage}")
@@ -109,16 +91,6 @@ def to_latex(table: Table) -> str:
 def to_csv(frame: pd.DataFrame) -> str:
     """The study's long frame."""
     return str(frame.to_csv(index=False, float_format="%.6g"))
-
-
-def _headers(table: Table) -> list[str]:
-    if not table.has_paper:
-        return list(table.columns)
-    return [f"{column} {which}".strip() for column in table.columns for which in ("paper", "measured")]
-
-
-def _paper(cell: TableCell) -> str:
-    return cell.paper.text
 
 
 def _marked_notes(table: Table) -> list[tuple[str, str]]:
@@ -133,16 +105,10 @@ def _letters(marks: tuple[int, ...]) -> str:
     return ",".join(LETTERS[mark % 26] * (mark // 26 + 1) for mark in marks)
 
 
-def _superscript(marks: tuple[int, ...]) -> str:
-    return f" {_letters(marks)}" if marks else ""
-
-
-def _sup(marks: tuple[int, ...]) -> str:
-    return f"<sup>{_letters(marks)}</sup>" if marks else ""
-
-
-def _strong(text: str, bold: bool) -> str:
-    return f"**{text}**" if bold and text else text
+def _markdown_entry(entry: Entry) -> str:
+    text = _markdown_text(entry.text)
+    text = f"**{text}**" if entry.bold and text else text
+    return text + (f"<sup>{_letters(entry.marks)}</sup>" if entry.marks else "")
 
 
 def _markdown_line(cells: list[str]) -> str:
@@ -164,9 +130,19 @@ def _latex_text(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def _latex_bold(text: str, bold: bool) -> str:
-    return rf"\textbf{{{text}}}" if bold and text else text
+def _latex_entry(entry: Entry) -> str:
+    text = _latex_text(entry.text)
+    text = rf"\textbf{{{text}}}" if entry.bold and text else text
+    return text + (_latex_mark(_letters(entry.marks)) if entry.marks else "")
 
 
-def _latex_marks(marks: tuple[int, ...]) -> str:
-    return rf"${{}}^{{{_letters(marks)}}}$" if marks else ""
+def _latex_head(head: str, columns: int) -> str:
+    return _latex_text(head) if columns == 1 else rf"\multicolumn{{{columns}}}{{c}}{{{_latex_text(head)}}}"
+
+
+def _latex_line(fields: list[str]) -> str:
+    return " & ".join(fields) + r" \\"
+
+
+def _latex_mark(letters: str) -> str:
+    return rf"${{}}^{{{letters}}}$"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from parsenet_cli.ablation import Printed
@@ -20,11 +20,20 @@ STANDS_FOR_NOTHING = "–"
 class Measured:
     """What was measured for one cell: the mean over seeds in percent and what a reader must know of it."""
 
-    text: str = STANDS_FOR_NOTHING
+    number: str = STANDS_FOR_NOTHING
+    spread: str = ""
+    """`± 0.8`, with several seeds."""
+    remark: str = ""
+    """`(n=2/3)`, `collapsed 3/3`."""
     bold: bool = False
     mean: float | None = None
     marks: tuple[int, ...] = ()
     """Footnotes, as indices into the table's."""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return " ".join(filter(None, [self.number, self.spread, self.remark]))
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def tabulate(study: Study, frame: pd.DataFrame, warnings: Iterable[str] = ()) ->
             else:
                 grid[place] = Measured()
     for place in _best(study, grid):
-        grid[place] = Measured(grid[place].text, True, grid[place].mean, grid[place].marks)
+        grid[place] = replace(grid[place], bold=True)
     rows = []
     for row in spec.rows:
         cells = tuple(TableCell(row.paper.get(c.key, Printed()), grid[row.key, c.key]) for c in spec.columns)
@@ -116,16 +125,17 @@ def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: _Notes) -> 
     if values.empty:
         return Measured(", ".join(states) or STANDS_FOR_NOTHING, marks=marks)
     mean = float(values.mean())
-    text = f"{mean:.{decimals}f}"
-    if len(values) > 1:
-        text += f" ± {values.std(ddof=1):.{decimals}f}"
-    if len(done) < seeds:
-        text += f" (n={len(done)}/{seeds})"
+    remarks = [f"(n={len(done)}/{seeds})"] if len(done) < seeds else []
     collapsed = int((done["outcome"] == "collapsed").sum())
     if collapsed:
-        which = "" if collapsed == len(done) == 1 else f" {collapsed}/{len(done)}"
-        text += f" collapsed{which}"
-    return Measured(text, mean=mean, marks=marks)
+        remarks.append("collapsed" if collapsed == len(done) == 1 else f"collapsed {collapsed}/{len(done)}")
+    return Measured(
+        number=f"{mean:.{decimals}f}",
+        spread=f"± {values.std(ddof=1):.{decimals}f}" if len(values) > 1 else "",
+        remark=" ".join(remarks),
+        mean=mean,
+        marks=marks,
+    )
 
 
 def _first(lines: pd.DataFrame, outcome: str) -> str:

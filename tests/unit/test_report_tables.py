@@ -12,6 +12,7 @@ import pytest
 from parsenet_cli import ablation, files
 from parsenet_cli.report import render
 from parsenet_cli.report.frame import COLUMNS, frame
+from parsenet_cli.report.layout import layout
 from parsenet_cli.report.table import Table, tabulate
 from parsenet_cli.store import Store
 from parsenet_cli.study import Study, StudyCell
@@ -127,13 +128,23 @@ def test_every_table_renders_everywhere_with_all_its_cells(name: str, store: Sto
         (c.row.key, c.column.key): [0.4, 0.5, 0.6] for c in spec.cells()
     }
     table = table_of(study_of(name, values, store), store)
-    width = len(spec.labels) + len(spec.columns) * (2 if table.has_paper else 1)
+    plan = layout(table)
+    width = len(plan.labels) + len(plan.heads)
+    assert {len(line) for line in plan.lines} == {width}
+    shown = {entry.text for line in plan.lines for entry in line}
+    assert {printed.text for row in spec.rows for printed in row.paper.values()} <= shown
     markdown = [line for line in render.to_markdown(table).splitlines() if line.startswith("|")]
-    assert len(markdown) == len(spec.rows) + 2
+    assert len(markdown) == len(plan.lines) + 2
     assert {line.replace(r"\|", "").count("|") for line in markdown} == {width + 1}
     body = render.to_latex(table).split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
     assert {line.replace(r"\&", "").count("&") for line in body} == {width - 1}
     assert all(line.endswith(r"\\") for line in body)
+
+
+def test_wide_table_has_printed_and_measured_below_each_other(store: Store) -> None:
+    values: dict[tuple[str, str], list[float | str]] = {("parsenet", "mean"): [0.5, 0.6, 0.7]}
+    lines = layout(table_of(study_of("table8", values, store), store)).lines
+    assert [line[-1].text for line in lines[-3:]] == ["69.8", "60.0", "10.0"]
 
 
 def test_latex_has_no_character_that_latex_would_stumble_over() -> None:
