@@ -51,9 +51,9 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
         settings = [f"{across[0]}={value}" for value in across[1]]
         columns = [Column(setting, setting, "mean_iu", (setting,)) for setting in settings]
     rows = []
-    for values in product(*(values for _, values in axes)):
-        settings = [f"{key}={value}" for (key, _), value in zip(axes, values, strict=True)]
-        rows.append(Row(" ".join(settings), values, tuple(settings)))
+    for chosen in product(*(values for _, values in axes)):
+        settings = [f"{key}={value}" for (key, _), value in zip(axes, chosen, strict=True)]
+        rows.append(Row(" ".join(settings), chosen, tuple(settings)))
     spec = TableSpec(
         name=f"sweep-{_digest(arguments)}",
         title="mean IU of " + " ".join(arguments),
