@@ -299,8 +299,8 @@ def _carry_out(
         _console().print(output.for_terminal(one, store))
         for file in output.write(one, store):
             typer.echo(f"written: {file}")
-    for run in outcome.failed:
-        typer.echo(f"failed: {run.signature}: {run.status().get('error')} (see {run.folder / 'log.txt'})", err=True)
+    for signature, error in outcome.failed.items():
+        typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
     schedule.raise_for(outcome)
     if outcome.failed:
         typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)

@@ -5,6 +5,7 @@ Order of precedence: conf/config.yaml < profile < table (base < column < row) < 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -115,9 +116,12 @@ class Composer:
         )
 
     def save(self) -> None:
-        """Remember on disk what was composed."""
+        """Remember on disk what was composed, where that is possible: `plan` works on a read-only store too."""
         if self._fresh:
-            write_json(self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)})
+            with contextlib.suppress(UserError):
+                write_json(
+                    self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)}
+                )
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         key = self._files + hashlib.sha256(json.dumps(list(overrides)).encode()).hexdigest()[:24]

@@ -75,11 +75,8 @@ class PlainView:
             f"{outcome_text(result)}  ({seconds:.1f} s; {duration(seconds_left)} left)"
         )
 
-    def failed(self, run: Run) -> None:
-        status = run.status()
-        self.print(
-            f"{'':{2 * self._width + 1}}  FAILED {run.signature}  {self._labels[run.signature]}: {status.get('error')}"
-        )
+    def failed(self, run: Run, error: str) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  FAILED {run.signature}  {self._labels[run.signature]}: {error}")
         for line in run.log_tail():
             self.print(f"      | {line}")
 
@@ -116,9 +113,9 @@ class LiveView(PlainView):
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
         self._texts[run.signature] = outcome_text(run.result() or {})
 
-    def failed(self, run: Run) -> None:
+    def failed(self, run: Run, error: str) -> None:
         self._failed.add(run.signature)
-        super().failed(run)
+        super().failed(run, error)
 
     def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
         if self.live is None or time.monotonic() - self._drawn < 0.5:

@@ -5,6 +5,7 @@ The store is the only truth: a run is done when its result says so. Issuing the 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ SHOW_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long a worker that was asked to stop may take for its step and its checkpoint."""
 
+LEAST_FREE_BYTES = 4 * 2**20
+
 Decision = Literal["done", "run", "join", "given up"]
 
 
@@ -31,15 +34,15 @@ class View(Protocol):
     def preparing(self, texts: Sequence[str]) -> None: ...
     def started(self, run: Run) -> None: ...
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
-    def failed(self, run: Run) -> None: ...
+    def failed(self, run: Run, error: str) -> None: ...
     def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
 
 
 @dataclass
 class Outcome:
-    """How a command ended: the runs that failed, and what was wrong with the input, in words."""
+    """How a command ended: the runs that failed and why, and what was wrong with the input, in words."""
 
-    failed: list[Run] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
     bad_input: list[str] = field(default_factory=list)
 
 
@@ -72,7 +75,7 @@ class _Driver:
     def __init__(
         self, store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, retry: bool
     ) -> None:
-        self._launcher, self._view, self._configs = launcher, view, configs
+        self._store, self._launcher, self._view, self._configs = store, launcher, view, configs
         self.outcome = Outcome()
         self._waiting: list[Run] = []
         self._joined: list[Run] = []
@@ -165,7 +168,7 @@ class _Driver:
         run.end_preparation(task)
         if said.get("done"):
             return
-        error = said.get("error", "it ended without a word: killed, or out of memory")
+        error = said.get("error") or self._silent_death()
         needing = [other for other in self._waiting if key in _needs(self._configs[other.signature])]
         self._waiting = [other for other in self._waiting if other not in needing]
         if said.get("bad_input"):
@@ -192,10 +195,19 @@ class _Driver:
 
     def _fail(self, run: Run) -> None:
         status = run.status()
-        self.outcome.failed.append(run)
+        error = str(status.get("error") or self._silent_death())
+        self.outcome.failed[run.signature] = error
         if status.get("bad_input"):
-            self.outcome.bad_input.append(str(status["error"]))
-        self._view.failed(run)
+            self.outcome.bad_input.append(error)
+        self._view.failed(run, error)
+
+    def _silent_death(self) -> str:
+        """What to say of a worker that could not say anything itself. A full disk is the user's to mend."""
+        if shutil.disk_usage(self._store.root).free > LEAST_FREE_BYTES:
+            return "it ended without a word: killed, or out of memory"
+        error = f"{self._store.root}: the disk is full: free some space and issue the same command again"
+        self.outcome.bad_input.append(error)
+        return error
 
     def _left(self) -> float | None:
         """Expected seconds until all is done."""

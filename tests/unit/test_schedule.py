@@ -52,7 +52,7 @@ class Silent:
     def started(self, run: Run) -> None: ...
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
     def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
-    def failed(self, run: Run) -> None:
+    def failed(self, run: Run, error: str) -> None:
         self.failures.append(run.signature)
 
 
@@ -103,7 +103,7 @@ def test_one_failure_touches_one_run(store: Store, configs: dict[str, RunConfig]
     outcome = schedule.execute(
         store, configs, Pretender(lambda run: (fail if run.signature == bad else succeed)(run)), view
     )
-    assert [run.signature for run in outcome.failed] == view.failures == [bad]
+    assert list(outcome.failed) == view.failures == [bad]
     assert all(store.run(signature).state() == "done" for signature in configs if signature != bad)
 
 
