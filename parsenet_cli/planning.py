@@ -70,11 +70,11 @@ class Summary:
             f"{len(self.cells)} cells, {self.runs} distinct runs, {self.runs - self.missing} done, {self.missing} to do"
         )
         if self.missing:
-            time = (
-                duration(self.seconds) if self.seconds is not None else "unknown until a run is done; --probe measures"
-            )
-            disk = f"{self.bytes / 2**20:.1f} MB" if self.bytes is not None else "unknown until a run is done"
-            console.print(f"expected time: {time} with {self.slots} at a time; disk: {disk}")
+            unknown = "unknown until a run is done"
+            time = f"{duration(self.seconds)} with {self.slots} at a time" if self.seconds is not None else unknown
+            disk = f"{self.bytes / 2**20:.1f} MB" if self.bytes is not None else unknown
+            hint = " (--probe measures)" if self.seconds is None else ""
+            console.print(f"expected time: {time}{hint}; disk: {disk}")
 
 
 def summarise(
