@@ -47,14 +47,14 @@ def write(study: Study, store: Store) -> list[Path]:
 
 def mixed(study: Study, store: Store) -> list[str]:
     """Sentences that warn of runs made by different code, versions or devices."""
-    seen: dict[str, set[str]] = {"code": set(), "versions": set(), "devices": set()}
+    seen: dict[str, set[str]] = {"states of the code": set(), "sets of versions": set(), "devices": set()}
     for signature in study.signatures:
         run = store.run(signature)
         if run.result() is None:
             continue
         environment = read_json(run.folder / "env.json") or {}
-        seen["code"].add(f"{environment.get('commit')} {environment.get('uncommitted')}")
-        seen["versions"].add(json.dumps(environment.get("versions"), sort_keys=True))
+        seen["states of the code"].add(f"{environment.get('commit')} {environment.get('uncommitted')}")
+        seen["sets of versions"].add(json.dumps(environment.get("versions"), sort_keys=True))
         seen["devices"].add(str(environment.get("device")))
     words = [f"{len(values)} different {what}" for what, values in seen.items() if len(values) > 1]
     return [f"The runs behind this table were made with {', '.join(words)}."] if words else []
