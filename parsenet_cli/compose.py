@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -141,14 +143,16 @@ def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         if parse(text).is_sweep_override():
             raise UserError(f"'{text}' names several values: use `parsenet sweep {text}`, or [a,b] for a list")
-    folders = paths.search("conf")
-    if len(folders) > 1 and (folders[0] / "config.yaml").is_file():
-        folders.reverse()  # a foreign Hydra project's config.yaml must not replace the axes
-    others = ",".join(f"file://{folder}" for folder in folders[1:])
-    arguments = [*overrides, f"hydra.searchpath=[{others}]"] if others else list(overrides)
+    searched = ",".join(f"file://{folder}" for folder in paths.search("conf"))
     try:
-        with initialize_config_dir(str(folders[0]), version_base="1.3"):
-            composed = OmegaConf.to_container(compose("config", arguments), resolve=True)
+        # Hydra looks into the folder of the primary configuration first. Alone in a folder of its own, config.yaml is
+        # always ours, while groups are looked for in the user's ./conf before the shipped one.
+        with tempfile.TemporaryDirectory() as axes:
+            shutil.copy(paths.shipped("conf") / "config.yaml", axes)
+            with initialize_config_dir(axes, version_base="1.3"):
+                composed = OmegaConf.to_container(
+                    compose("config", [*overrides, f"hydra.searchpath=[{searched}]"]), resolve=True
+                )
     except (HydraException, OmegaConfBaseException) as problem:
         for group in _GROUPS:
             for text in overrides:

@@ -29,7 +29,7 @@ def refused(cli: Cli, *arguments: str | Path) -> str:
         (("ablate", "table4", "trunk=vgg_tinny"), "'vgg_tiny'"),
         (("ablate", "table4", "recipe.iterations=many"), "recipe.iterations"),
         (("ablate", "table4", "--profile", "quik"), "'quick'"),
-        (("ablate", "table4", "--rows", "fc8"), "'fc7'"),
+        (("ablate", "table4", "--rows", "fc77"), "'fc7'"),
         (("ablate", "table4", "--columns", "nrom"), "'norm'"),
         (("ablate", "table4", "launcher=locl"), "'local'"),
         (("ablate", "table4", "launcher.slots=0"), "launcher.slots"),

@@ -29,8 +29,14 @@ def _base(cache: Path) -> RunConfig:
     return Composer(profile.load("quick"), (), cache).run_config()
 
 
+OTHERS = {"deeplab_kernel": 7, "classes": ("cat",), "recipe.step": 5, "recipe.crop": 64}
+"""Valid values of the fields that are None, or one of few numbers, in the base."""
+
+
 def _other(value: Any, field: str) -> st.SearchStrategy[Any]:
-    """Values of the same field that differ from `value`."""
+    """Valid values of the same field that differ from `value`."""
+    if field in OTHERS:
+        return st.just(OTHERS[field])
     named = choices(field) if field not in ("layers", "weights") else []
     if isinstance(value, bool):
         return st.just(not value)
@@ -38,6 +44,8 @@ def _other(value: Any, field: str) -> st.SearchStrategy[Any]:
         return st.sampled_from([name for name in named if name != value])
     if isinstance(value, int | float):
         return st.integers(1, 10**6).map(lambda n: value + n)
+    if isinstance(value, tuple) and isinstance(value[0], float):
+        return st.just(tuple(number + 1 for number in value))
     if isinstance(value, tuple):
         return st.just((*value[:-1],) if len(value) > 1 else (*value, 99))
     return st.text("abc", min_size=1).map(lambda text: f"{value}{text}")
