@@ -210,15 +210,15 @@ class _Driver:
         return error
 
     def _left(self) -> float | None:
-        """Expected seconds until all is done."""
-        running = [run.status() for run, _ in self._active.values()]
-        partly = [float(status["seconds_left"]) for status in running if "seconds_left" in status]
-        each = [self._estimate.seconds(self._configs[run.signature].science) for run in self._waiting]
-        known = [value for value in each if value is not None] or partly
+        """Expected seconds until all is done: what running workers say, and for the rest what runs of their kind took."""
+        said = [run.status().get("seconds_left") for run, _ in self._active.values()]
+        rest = [run for (run, _), seconds in zip(self._active.values(), said, strict=True) if seconds is None]
+        each = [self._estimate.seconds(self._configs[run.signature].science) for run in (*self._waiting, *rest)]
+        running = [float(seconds) for seconds in said if seconds is not None]
+        known = [value for value in each if value is not None] or running
         if not known:
             return None
-        waiting = len(each) * sum(known) / len(known)
-        return (sum(partly) + waiting) / self._launcher.slots
+        return (sum(running) + len(each) * sum(known) / len(known)) / self._launcher.slots
 
 
 def _needs(config: RunConfig) -> dict[str, Task]:

@@ -64,7 +64,15 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if (run.folder / "checkpoint.pt").is_file():
         threads = before.get("threads", threads)
-    run.update_status(state="running", threads=threads, pid=os.getpid(), started=time.time(), error="", bad_input=False)
+    run.update_status(
+        state="running",
+        threads=threads,
+        pid=os.getpid(),
+        started=time.time(),
+        error="",
+        bad_input=False,
+        seconds_left=None,
+    )
     try:
         from parsenet_cli.engine.train import Stopped, train
 
