@@ -28,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # help without loading rich: in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -86,9 +87,10 @@ def ablate(
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
 ) -> None:
-    """Run the rows of tables (table1 … table8, spp, voc_low, your own, or all) and print them beside the paper's numbers.
+    """Run tables and print them beside the paper's numbers.
 
-    Issuing the same command again resumes: what is done is not done twice.
+    Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
+    not done twice.
     """
     tables, overrides = _tables_and_overrides(arguments)
     store, composer = _open(results, profile, overrides)
@@ -105,9 +107,9 @@ def sweep(
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
 ) -> None:
-    """Run a grid of overrides, such as fusion=early,late norm=none,l2, and print it as a table.
+    """Run a grid of overrides and print it as a table.
 
-    Hydra's override grammar: layers=[fc7],[pool6,fc7] recipe.lr=1e-3,1e-2 seed=range(3).
+    Hydra's override grammar: fusion=early,late norm=none,l2 layers=[fc7],[pool6,fc7] recipe.lr=1e-3,1e-2 seed=range(3).
     """
     from parsenet_cli import study
     from parsenet_cli import sweep as grid
@@ -127,7 +129,10 @@ def train(
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
 ) -> None:
-    """Train and evaluate one run: the configuration of the profile, with overrides."""
+    """Train and evaluate one run.
+
+    It is ParseNet under the profile, with your overrides.
+    """
     from parsenet_cli import study, sweep
 
     spec, seed = sweep.single(overrides or [])
@@ -149,7 +154,10 @@ def plan(
     probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `ablate` would do: cells, runs, what is done, time and disk. Runs nothing."""
+    """Show what `ablate` would do; run nothing.
+
+    Cells and their runs, what is done or shared, expected time and disk.
+    """
     from parsenet_cli import planning
 
     tables, overrides = _tables_and_overrides(arguments)
@@ -166,7 +174,7 @@ def plan(
 
 @app.command("list")
 def list_() -> None:
-    """Show the tables with their rows, the axes with their values, recipes, profiles and data sets."""
+    """Show tables, axes, recipes, profiles and data sets."""
     from parsenet_cli import catalogue
 
     catalogue.show(_console())
@@ -186,7 +194,7 @@ def show(
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show one run: configuration, state, result, environment, and which cells it serves."""
+    """Show everything that is known of one run."""
     from parsenet_cli import inspection
 
     inspection.show(_store(results), signature, _console(), as_json)
