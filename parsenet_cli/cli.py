@@ -117,7 +117,7 @@ def sweep(
     spec, own_seeds = grid.expand(arguments or [])
     fixed = [text for text in spec.base if text.startswith("launcher")]
     store, composer = _open(results, profile, [])
-    planned = study.plan(spec, composer, own_seeds or list(range(seeds or composer.profile.seeds)))
+    planned = study.plan(spec, composer, own_seeds or composer.seeds(seeds))
     _carry_out(store, composer, [planned], fixed, launcher, retry)
 
 

@@ -38,15 +38,18 @@ ReadLabel = Callable[[Path], Image]
 """Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
 
 
-def source_hashes(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
-    """The content hashes of all pictures, then of all label files. `listed` names the list they come from.
+def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
+    """What a split is made of: its ids, the content hashes of all pictures, then of all label files.
+
+    `listed` names the list they come from.
 
     Raises `UserError` for an empty list and for a file that is missing.
     """
     if not sources:
         raise UserError(f"{listed}: no pictures are listed there; expected one id per line")
+    files = [*(source.image for source in sources), *(source.label for source in sources)]
     try:
-        return content_hashes([*(s.image for s in sources), *(s.label for s in sources)], cache, progress)
+        return [*(source.id for source in sources), *content_hashes(files, cache, progress)]
     except FileNotFoundError as problem:
         raise UserError(
             f"{problem.filename}: no such file, although {listed} lists it; complete the folder or shorten the list"
@@ -69,8 +72,7 @@ def decoded(
     """
     from filelock import FileLock
 
-    hashes = source_hashes(sources, listed, cache, progress)
-    key = digest([str(FORMAT), coding, *(source.id for source in sources), *hashes])
+    key = digest([str(FORMAT), coding, *source_content(sources, listed, cache, progress)])
     file = cache / "decoded" / f"{name}-{key}.u8"
     with explained(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_hashes
+from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
 from parsenet_cli.data.dataset import DataOptions, Dataset, Image, Progress, Split, positions, required_root, silent
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.mat_file import read_mat
@@ -36,8 +36,7 @@ def identity(options: DataOptions, progress: Progress = silent) -> str:
     parts = [*classes, table.tobytes().hex()]
     for name in ("train", "val"):
         listing, sources = _sources(root, name)
-        parts += [source.id for source in sources]
-        parts += source_hashes(sources, str(listing), options.cache, progress)
+        parts += source_content(sources, str(listing), options.cache, progress)
     return f"pascal_context:{digest(parts)}"
 
 

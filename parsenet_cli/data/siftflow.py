@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_hashes
+from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
 from parsenet_cli.data.dataset import (
     IGNORED,
     DataOptions,
@@ -76,8 +76,7 @@ def identity(options: DataOptions, progress: Progress = silent) -> str:
         positions(CLASSES, options.classes)
     parts = list(CLASSES)
     for listing, sources in _splits(root):
-        parts += [source.id for source in sources]
-        parts += source_hashes(sources, str(listing), options.cache, progress)
+        parts += source_content(sources, str(listing), options.cache, progress)
     return f"siftflow:{digest(parts)}"
 
 

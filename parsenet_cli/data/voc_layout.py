@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import Source, decoded, source_hashes
+from parsenet_cli.data.cache import Source, decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, silent
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.errors import UserError, unknown
@@ -35,9 +35,7 @@ def identity(name: str, root: Path, classes: tuple[str, ...], options: DataOptio
         positions(classes, options.classes)
     parts = list(classes)
     for listing in (_train_list(root, options.train_split), _list(root, "val")):
-        sources = _sources(root, listing)
-        parts += [source.id for source in sources]
-        parts += source_hashes(sources, str(listing), options.cache, progress)
+        parts += source_content(_sources(root, listing), str(listing), options.cache, progress)
     return f"{name}:{digest(parts)}"
 
 

@@ -58,7 +58,6 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
         run.update_status(preparing=text)
 
     dataset = prepare.data(config, cache, preparing)
-    torch.manual_seed(config.science.seed)
     model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))
     model = model.to(device)
     write_json(run.folder / "env.json", environment.describe(device, config.science.data_id))
