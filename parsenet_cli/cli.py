@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from parsenet_cli.store import Store
     from parsenet_cli.study import Study
 
-FAILED, INTERRUPTED = 1, 130
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="parsenet",
@@ -92,10 +92,12 @@ def ablate(
     Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
     not done twice.
     """
+    from parsenet_cli.carry_out import carry_out
+
     tables, overrides = _tables_and_overrides(arguments)
     store, composer = _open(results, profile, overrides)
     planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
-    _carry_out(store, composer, planned, overrides, launcher, retry)
+    carry_out(store, composer, planned, _with_launcher(overrides, launcher), _console(), retry=retry)
 
 
 @app.command()
@@ -113,12 +115,13 @@ def sweep(
     """
     from parsenet_cli import study
     from parsenet_cli import sweep as grid
+    from parsenet_cli.carry_out import carry_out
 
     spec, own_seeds = grid.expand(arguments or [])
     fixed = [text for text in spec.base if text.startswith("launcher")]
     store, composer = _open(results, profile, [])
     planned = study.plan(spec, composer, own_seeds or composer.seeds(seeds))
-    _carry_out(store, composer, [planned], fixed, launcher, retry)
+    carry_out(store, composer, [planned], _with_launcher(fixed, launcher), _console(), retry=retry)
 
 
 @app.command()
@@ -134,11 +137,12 @@ def train(
     It is ParseNet under the profile, with your overrides.
     """
     from parsenet_cli import study, sweep
+    from parsenet_cli.carry_out import carry_out
 
     spec, seed = sweep.single(overrides or [])
     store, composer = _open(results, profile, overrides or [])
     planned = study.plan(spec, composer, [seed])
-    _carry_out(store, composer, [planned], overrides or [], launcher, retry)
+    carry_out(store, composer, [planned], _with_launcher(overrides or [], launcher), _console(), retry=retry)
 
 
 @app.command()
@@ -271,54 +275,6 @@ def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> 
 
 def _with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
     return [*overrides, *([f"launcher={launcher}"] if launcher else [])]
-
-
-def _carry_out(
-    store: Store,
-    composer: Composer,
-    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
-    overrides: Sequence[str],
-    launcher: str | None,
-    retry: bool,
-) -> None:
-    """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted."""
-    from parsenet_cli import schedule, study
-    from parsenet_cli.launch import open_launcher
-    from parsenet_cli.progress import open_view
-    from parsenet_cli.report import output
-
-    options = composer.launcher(_with_launcher(overrides, launcher))
-    store.check_writable()
-    composer.save()
-    studies = [study.save(one, store) for one, _ in planned]
-    configs = {signature: config for _, each in planned for signature, config in each.items()}
-    # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
-    configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
-    missing = sum(store.run(signature).result() is None for signature in configs)
-    view, shown = open_view(studies, len(configs), store)
-    try:
-        with shown:
-            outcome = schedule.execute(store, configs, open_launcher(options, missing), view, retry=retry)
-    except KeyboardInterrupt:
-        typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
-        typer.echo(f"  {_command_line()}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    for one in studies:
-        _console().print(output.for_terminal(one, store))
-        for file in output.write(one, store):
-            typer.echo(f"written: {file}")
-    for signature, error in outcome.failed.items():
-        typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
-    schedule.raise_for(outcome)
-    if outcome.failed:
-        typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
-        raise typer.Exit(FAILED)
-
-
-def _command_line() -> str:
-    import shlex
-
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _console() -> Any:

@@ -1,0 +1,67 @@
+"""From planned studies to printed tables: what `ablate`, `sweep` and `train` have in common."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from parsenet_cli import schedule, study
+from parsenet_cli.launch import open_launcher
+from parsenet_cli.progress import open_view
+from parsenet_cli.report import output
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parsenet_cli.compose import Composer
+    from parsenet_cli.config import RunConfig
+    from parsenet_cli.store import Store
+    from parsenet_cli.study import Study
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def carry_out(
+    store: Store,
+    composer: Composer,
+    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
+    overrides: Sequence[str],
+    console: Console,
+    *,
+    retry: bool,
+) -> None:
+    """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted.
+
+    `overrides` are those that choose the launcher; others do no harm.
+    """
+    options = composer.launcher(overrides)
+    store.check_writable()
+    composer.save()
+    studies = [study.save(one, store) for one, _ in planned]
+    configs = {signature: config for _, each in planned for signature, config in each.items()}
+    # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
+    configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
+    missing = sum(store.run(signature).result() is None for signature in configs)
+    view, shown = open_view(studies, len(configs), store)
+    try:
+        with shown:
+            outcome = schedule.execute(store, configs, open_launcher(options, missing), view, retry=retry)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
+        typer.echo(f"  {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for one in studies:
+        console.print(output.for_terminal(one, store))
+        for file in output.write(one, store):
+            typer.echo(f"written: {file}")
+    for signature, error in outcome.failed.items():
+        typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
+    schedule.raise_for(outcome)
+    if outcome.failed:
+        typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
+        raise typer.Exit(FAILED)
