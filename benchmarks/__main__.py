@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import command_line, loss, quick
+from benchmarks import command_line, data, loss, quick
 
-for benchmark in (command_line, loss, quick):
+for benchmark in (command_line, loss, data, quick):
     print(f"\n== {benchmark.__name__}: {(benchmark.__doc__ or '').splitlines()[0]}")
     benchmark.main()
