@@ -56,7 +56,7 @@ class Photos:
     """What a user of torchvision writes for such a folder."""
 
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
-        from torchvision.transforms import v2
+        from torchvision.transforms import v2  # type: ignore[import-untyped]
 
         self.root, self.names = root, names
         self.transform = v2.Compose([v2.RandomCrop(CROP, pad_if_needed=True, fill=0), v2.RandomHorizontalFlip()])
@@ -66,8 +66,8 @@ class Photos:
 
     def __getitem__(self, i: int) -> Any:
         import torch
-        from torchvision import tv_tensors
-        from torchvision.transforms.v2.functional import pil_to_tensor
+        from torchvision import tv_tensors  # type: ignore[import-untyped]
+        from torchvision.transforms.v2.functional import pil_to_tensor  # type: ignore[import-untyped]
 
         name = self.names[i]
         masks = [self.root / kind / f"{name}.png" for kind in ("SegmentationClass", "SegmentationClassAug")]
