@@ -101,6 +101,14 @@ class Composer:
         """Compose and validate one run. Raises `UserError` for unknown keys or values and for missing data or weights."""
         return build(self._compose(self.overrides(cell)), self.cache)
 
+    def science(self, cell: Sequence[str] = ()) -> Science:
+        """What one run would be: composed and validated, its data and weights named but not looked for.
+
+        Enough to build the network; without `data_id` it identifies no run. Raises `UserError` for unknown keys or values.
+        """
+        science, _ = _described(self._compose(self.overrides(cell)))
+        return science
+
     def seeds(self, number: int | None) -> list[int]:
         """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""
         given = last_wins(self.command_line).get("seed")
@@ -177,6 +185,18 @@ def parse(text: str) -> Override:
 
 def build(content: dict[str, Any], cache: Path) -> RunConfig:
     """Validate a composed configuration and identify its data and weights."""
+    science, runtime = _described(content)
+    weights, file = identity.of_weights(science.weights, science.trunk, cache)
+    config = RunConfig(
+        science=science.model_copy(update={"weights": weights}),
+        runtime=runtime.model_copy(update={"weights_file": file}),
+    )
+    data_id = identity.of_data(config, cache)
+    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
+
+
+def _described(content: dict[str, Any]) -> tuple[Science, Runtime]:
+    """A validated configuration whose data and weights are still only named."""
     content = {key: value for key, value in content.items() if key != "launcher"}
     for axis in _MODULES:
         if content.get(axis) not in choices(axis):
@@ -184,11 +204,8 @@ def build(content: dict[str, Any], cache: Path) -> RunConfig:
     runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields}
     if runtime.get("data_root"):
         runtime["data_root"] = str(Path(runtime["data_root"]).expanduser().resolve())
-    content["weights"], runtime["weights_file"] = identity.of_weights(content["weights"], content["trunk"], cache)
-    content["data_id"] = ""
-    config = RunConfig.model_construct(science=_validated(Science, content), runtime=_validated(Runtime, runtime))
-    data_id = identity.of_data(config, cache)
-    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
+    content["data_id"], runtime["weights_file"] = "", None
+    return _validated(Science, content), _validated(Runtime, runtime)
 
 
 def _validated(model: type[_Model], content: dict[str, Any]) -> _Model:

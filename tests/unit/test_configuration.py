@@ -107,3 +107,21 @@ def test_seed_on_the_command_line_is_the_only_seed(tmp_path: Path) -> None:
     assert Composer(profile.load("quick"), ["seed=7"], tmp_path).seeds(None) == [7]
     with pytest.raises(UserError, match="seed=7"):
         Composer(profile.load("quick"), ["seed=7"], tmp_path).seeds(3)
+
+
+def test_a_network_is_described_without_its_data_and_weights(tmp_path: Path) -> None:
+    """What needs a data set of the paper can be drawn up, counted and built on a machine that does not hold it."""
+    composer = Composer(profile.load("paper"), ["weights=/nowhere.pth"], tmp_path)
+    science = composer.science(["data=voc12", "fusion=late"])
+    assert (science.trunk, science.fusion, science.data_id, science.weights) == ("vgg16", "late", "", "/nowhere.pth")
+    with pytest.raises(UserError, match=r"/nowhere\.pth"):
+        composer.run_config(["data=voc12"])
+    with pytest.raises(UserError, match="'norm'"):
+        composer.science(["nrom=l2"])
+
+
+def test_described_and_composed_differ_in_identities_alone(tmp_path: Path) -> None:
+    composer = Composer(profile.load("quick"), ["weights=none"], tmp_path)
+    identified = composer.run_config().science
+    assert identified.data_id
+    assert composer.science() == identified.model_copy(update={"data_id": ""})
