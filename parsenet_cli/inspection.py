@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from parsenet_cli import study
+from parsenet_cli import deviations, study
+from parsenet_cli.deviations import InForce, as_text
 from parsenet_cli.files import read_json
 from parsenet_cli.progress import labels, outcome_text, running_text
 from parsenet_cli.store import Run, Store
@@ -32,13 +34,16 @@ def status(store: Store, console: Console, as_json: bool) -> None:
 
 
 def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
-    """Everything the store holds of one run."""
+    """Everything the store holds of one run, and every switch of the protocol as it has it."""
     run = store.find(prefix)
     config = run.config()
+    served = _served(store, run)
+    switches = deviations.in_force(config.science)
     content: dict[str, Any] = {
         "signature": run.signature,
         "state": run.state(),
-        "serves": _cells(store, run),
+        "serves": list(served),
+        "protocol": [switch.as_json() for switch in switches],
         "science": config.science.model_dump(mode="json"),
         "runtime": config.runtime.model_dump(mode="json"),
         "status": run.status(),
@@ -53,6 +58,11 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
     console.print(f"[bold]{run.signature}[/]  {content['state']}  {_says(run)}")
     for place in content["serves"]:
         console.print(f"  {place}", markup=False)
+    console.print("\n[bold]protocol[/]")
+    for line in _protocol(switches, served):
+        console.print(line, markup=False, soft_wrap=True)
+    if content["result"]:
+        content["result"] = {key: value for key, value in content["result"].items() if key != "protocol"}
     for part in ("science", "runtime", "result", "environment"):
         if content[part]:
             console.print(f"\n[bold]{part}[/]")
@@ -83,15 +93,38 @@ def _says(run: Run) -> str:
     return running_text(run) if state == "running" else str(run.status().get("error", "")) if state == "failed" else ""
 
 
-def _cells(store: Store, run: Run) -> list[str]:
-    places = []
+def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:
+    """The cells that the run serves, in words, and what each of them sets."""
+    served: dict[str, dict[str, Any]] = {}
     for one in study.load_all(store):
+        overrides = {(cell.row.key, cell.column.key): cell.overrides for cell in one.table.cells(cited=True)}
         for cell in one.cells:
             if cell.signature == run.signature:
-                places.append(
-                    f"{one.table.name} ({one.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
-                )
-    return list(dict.fromkeys(places))
+                place = f"{one.table.name} ({one.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
+                served[place] = deviations.said_by(overrides[cell.row, cell.column])
+    return served
+
+
+def _protocol(switches: Sequence[InForce], served: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """One line per switch that arises: question, value, whether it is the default or who sets it otherwise, mark."""
+    lines = []
+    for switch in switches:
+        if not switch.arises:
+            continue
+        value = " ".join(f"{key}={as_text(setting)}" for key, setting in switch.settings.items())
+        status = "default"
+        if switch.deviating:
+            status = "deviates from " + " ".join(f"{key}={as_text(switch.expected[key])}" for key in switch.deviating)
+            setters = [
+                place.partition(",")[0].replace(": row ", " ")
+                for place, said in served.items()
+                if all(key in said and said[key] == switch.settings[key] for key in switch.deviating)
+            ]
+            status += f", as {setters[0]} says" if setters else ""
+        lines.append((switch.question, value, status, switch.mark))
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    for line in lines:
+        yield "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3]])
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

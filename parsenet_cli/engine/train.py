@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parsenet_cli import metrics
+from parsenet_cli import deviations, metrics
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset
 from parsenet_cli.data.transforms import Batches
@@ -210,6 +210,7 @@ def _record(
     collapsed_at = trainer.progress.collapsed_at
     if collapsed_at is None and len(predicted) <= 1:
         collapsed_at = trainer.progress.iteration
+    switches = deviations.in_force(science)
     result: dict[str, Any] = {
         "signature": run.signature,
         "outcome": "converged" if collapsed_at is None else "collapsed",
@@ -232,6 +233,8 @@ def _record(
         "ran_out_of_memory": trainer.ran_out_of_memory,
         "peak_memory_mb": environment.peak_memory_mb(trainer.device),
         "network": describe(trainer.model, science.trunk),
+        "protocol": [switch.as_json() for switch in switches],
+        "deviations": [deviation.text for deviation in deviations.deviations(switches)],
     }
     with replacing(run.folder / "confusion.npz") as file:
         np.savez_compressed(file, confusions=evaluation.confusions, ids=np.array(dataset.val.ids))

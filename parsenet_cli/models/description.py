@@ -5,19 +5,34 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from torch import nn
+
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter
+from parsenet_cli.models.trunk import Trunk
 
 
 def describe(model: Segmenter, trunk: str) -> dict[str, Any]:
-    """Parameters, input preprocessing, the trunk's remarks, and for each feature the head reads its channels and grid.
+    """Parameters, input preprocessing, the trunk's remarks, and for each feature the head reads its layer, channels and grid.
 
     `field` is the theoretical receptive field in pixels; cell i is centred on pixel stride * i + offset.
     """
     chain = model.trunk
     return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": _parameters(model),
+        "trunk_parameters": _parameters(chain),
+        "head_parameters": _parameters(model.head),
         "preprocessing": asdict(model.preprocess.convention),
-        "features": {tap: {"channels": chain.channels[tap], **asdict(chain.grids[tap])} for tap in model.head.wanted},
+        "features": {tap: describe_feature(chain, trunk, tap) for tap in model.head.wanted},
         "remarks": trunks.find(trunk).REMARKS,
     }
+
+
+def describe_feature(chain: Trunk, trunk: str, tap: str) -> dict[str, Any]:
+    """The trunk's own name of a tap, its channels, stride, offset and theoretical receptive field."""
+    layer = trunks.find(trunk).LAYERS.get(tap, tap)
+    return {"layer": layer, "channels": chain.channels[tap], **asdict(chain.grids[tap])}
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from parsenet_cli.files import read_json, write_text
 from parsenet_cli.report import render
 from parsenet_cli.report.frame import frame
+from parsenet_cli.report.protocol_note import deviating
 from parsenet_cli.report.table import tabulate
 from parsenet_cli.store import Store
 from parsenet_cli.study import Study
@@ -21,7 +22,7 @@ SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv"}
 
 def for_terminal(study: Study, store: Store) -> RenderableType:
     """The table for a rich console."""
-    return render.to_terminal(tabulate(study, frame(study, store), mixed(study, store)))
+    return render.to_terminal(tabulate(study, frame(study, store), _warnings(study, store)))
 
 
 def as_text(study: Study, store: Store, form: str) -> str:
@@ -29,7 +30,7 @@ def as_text(study: Study, store: Store, form: str) -> str:
     lines = frame(study, store)
     if form == "csv":
         return render.to_csv(lines)
-    table = tabulate(study, lines, mixed(study, store))
+    table = tabulate(study, lines, _warnings(study, store))
     return render.to_markdown(table) if form == "md" else render.to_latex(table)
 
 
@@ -43,6 +44,10 @@ def write(study: Study, store: Store) -> list[Path]:
             write_text(file, text)
             written.append(file)
     return written
+
+
+def _warnings(study: Study, store: Store) -> list[str]:
+    return [*deviating(study, store), *mixed(study, store)]
 
 
 def mixed(study: Study, store: Store) -> list[str]:
