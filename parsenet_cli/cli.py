@@ -42,6 +42,13 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class Document(StrEnum):
+    """Outputs of `parsenet network`."""
+
+    terminal = "terminal"
+    md = "md"
+
+
 def _complete(text: str) -> list[str]:
     from parsenet_cli.completion import complete
 
@@ -233,6 +240,36 @@ def table(
         _console().print(output.for_terminal(found, store))
     else:
         typer.echo(output.as_text(found, store, to.value), nl=False)
+
+
+@app.command()
+def network(
+    overrides: Overrides = None,
+    profile: ProfileName = "paper",
+    size: Annotated[
+        str, typer.Option("--size", help="Width x height of the image, for the sizes of the maps.")
+    ] = "500x375",
+    classes: Annotated[int, typer.Option("--classes", min=2, help="Classes the head tells apart.")] = 21,
+    to: Annotated[Document, typer.Option("--to", help="terminal or md.")] = Document.terminal,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Show networks: strides, offsets, receptive fields, parameters.
+
+    Overrides as for `sweep`, for example body=fcn,reduced; without any, the bodies of the paper. Needs no data and no
+    weights.
+    """
+    from parsenet_cli import network as drawing
+    from parsenet_cli import profile as profiles
+
+    pixels = drawing.image_size(size)
+    found = drawing.networks(overrides or [], profiles.load(profile), _store(results).cache, pixels, classes)
+    if as_json:
+        typer.echo(json.dumps([{"network": one.name, **one.content} for one in found], indent=1))
+    elif to is Document.md:
+        typer.echo(drawing.to_markdown(found), nl=False)
+    else:
+        drawing.show(found, _console())
 
 
 # --- shared by the commands ----------------------------------------------------------------------------------------

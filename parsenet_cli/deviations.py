@@ -116,7 +116,7 @@ def published(recipe: str) -> dict[str, Any]:
 
     content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "recipe" / f"{recipe}.yaml"))
     assert isinstance(content, dict)
-    return _tuples({f"recipe.{key}": value for key, value in content.items()})
+    return _tuples({f"recipe.{key!s}": value for key, value in content.items()})
 
 
 def as_text(value: Any) -> str:

@@ -101,7 +101,7 @@ def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:
         for cell in one.cells:
             if cell.signature == run.signature:
                 place = f"{one.table.name} ({one.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
-                served[place] = deviations.said_by(overrides[cell.row, cell.column])
+                served[place] = deviations.said_by(overrides.get((cell.row, cell.column), ()))
     return served
 
 

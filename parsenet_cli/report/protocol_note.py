@@ -33,7 +33,9 @@ def deviating(study: Study, store: Store) -> list[str]:
             continue
         judged += 1
         switches = deviations.from_json(protocol)
-        found = {d.text for place in places for d in deviations.deviations(switches, said[place]) if _told(d, chosen)}
+        found = {
+            d.text for place in places for d in deviations.deviations(switches, said.get(place)) if _told(d, chosen)
+        }
         counts.update(sorted(found))
     if not counts:
         return []
