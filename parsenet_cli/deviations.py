@@ -4,7 +4,8 @@ The rule: a switch is *expected* to have the value that the table's cell sets; w
 itself, the default of the protocol (for a number of the recipe: that of the published recipe the cell names, or else of the
 one that most of the run's numbers agree with). A switch *deviates* when it has another value than expected. So `init=zero`
 is a deviation of a run by itself and none in Table 1, whose Baseline A says so; and `norm=l2` on the command line
-deviates in Table 4's column without norm. A switch that no cell sets is left alone where its question does not arise.
+deviates in Table 4's column without norm. A switch that no cell sets is left alone where its question does not arise;
+what the tables compare (layers, fusion, …) deviates only from a cell.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.protocol import OPEN, RECIPES, STATED
+from parsenet_cli.protocol import COMPARED, OPEN, RECIPES, STATED
 
 if TYPE_CHECKING:
     from parsenet_cli.config import Recipe, Science
@@ -82,7 +83,8 @@ def deviations(switches: Sequence[InForce], said: Mapping[str, Any] | None = Non
     found: dict[str, Deviation | None] = {}
     for switch in switches:
         for key, value in switch.settings.items():
-            if key in found or not (switch.arises or (said and key in said)):
+            asked = switch.arises or (said is not None and (key in said or key in COMPARED))
+            if key in found or not asked:
                 continue
             expected = said[key] if said and key in said else switch.expected[key]
             found[key] = None if value == expected else Deviation(switch.question, key, value, expected)

@@ -137,13 +137,12 @@ def show(found: Sequence[Network], console: Console) -> None:
     shared = [line for line in remarks[0] if len(found) > 1 and all(line in others for others in remarks)]
     for name, lines in zip([network.name for network in found], remarks, strict=True):
         console.print(Text(name, style="bold"))
-        for line in lines:
-            if line not in shared:
-                console.print(f"  {line}", markup=False, soft_wrap=True)
+        for remark in (remark for remark in lines if remark not in shared):
+            console.print(f"  {remark}", markup=False, soft_wrap=True)
     if shared:
         console.print(Text("all of them", style="bold"))
-        for line in shared:
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+        for remark in shared:
+            console.print(f"  {remark}", markup=False, soft_wrap=True)
 
 
 def to_markdown(found: Sequence[Network]) -> str:

@@ -205,7 +205,7 @@ OPEN = (
 
 STATED = (
     Switch("data", "stated", {"data": "voc12"}, ("data=synthetic_voc",), _VOC, lambda s: s.data not in DATA),
-    Switch("trunk", "stated", {"trunk": "vgg16"}, ("trunk=vgg_tiny",), _VOC),
+    Switch("trunk", "stated", {"trunk": "vgg16"}, ("trunk=squeezenet",), _VOC),
     Switch(
         "images per step",
         "source",
@@ -262,7 +262,10 @@ STATED = (
         },
         ("fusion=late", "mix=conv1x1", "context=spp", "layers=[fc7]"),
         _VOC,
-        lambda s: False,  # no value of these is a deviation by itself, only one that the table's cell contradicts
+        lambda s: False,  # no value of these is a deviation by itself, only against a table's cell
     ),
 )
 """What is not open, and can be changed."""
+
+COMPARED = frozenset(STATED[-1].default)
+"""The axes that make the paper's systems: a cell that sets one of them not at all means its default."""

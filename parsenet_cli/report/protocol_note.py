@@ -18,7 +18,9 @@ def deviating(study: Study, store: Store) -> list[str]:
     what the command line changed is named. Runs whose result holds no protocol are passed over.
     """
     said = {
-        (cell.row.key, cell.column.key): deviations.said_by(cell.overrides) for cell in study.table.cells(cited=True)
+        (cell.row.key, cell.column.key): deviations.said_by(cell.overrides)
+        for cell in study.table.cells(cited=True)
+        if study.table.base or cell.row.overrides or cell.column.overrides  # else it is a run by itself
     }
     chosen = None if study.profile == "paper" else {text.partition("=")[0] for text in study.overrides}
     cells: dict[str, list[tuple[str, str]]] = {}

@@ -1,0 +1,89 @@
+"""The questions of the protocol: every default is the configuration's, every other answer can be chosen and changes the run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli import ablation, profile
+from parsenet_cli.compose import Composer
+from parsenet_cli.config import Recipe, RunConfig, Science
+from parsenet_cli.deviations import deviations, in_force, published, said_by
+from parsenet_cli.models import support
+from parsenet_cli.protocol import OPEN, RECIPES, STATED, Switch
+
+SWITCHES = (*OPEN, *STATED)
+COMPARED_OR_IDENTITY = {"classes", "data_id", "seed"}
+REFUSED = {"skip_training=staged": "starts from a trained network"}
+"""Answers that are not built: the cell says n/a and why."""
+
+
+@pytest.fixture(scope="module")
+def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
+    return Composer(profile.load("paper"), (), tmp_path_factory.mktemp("composed"))
+
+
+def overrides_of(switch: Switch) -> tuple[str, ...]:
+    table, row, column = switch.cell
+    (cell,) = ablation.load(table).cells(cited=True, rows=[row], columns=[column])
+    return cell.overrides
+
+
+def value(science: Science, key: str) -> object:
+    group, _, name = key.rpartition(".")
+    return getattr(science.recipe if group else science, name)
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.question)
+def test_default_is_what_its_cell_composes_to(switch: Switch, composer: Composer) -> None:
+    science = composer.science(overrides_of(switch))
+    assert {key: value(science, key) for key in switch.default} == dict(switch.default)
+    assert switch.arises(science) or switch in STATED
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.question)
+def test_every_other_answer_makes_another_run(switch: Switch, composer: Composer, config: RunConfig) -> None:
+    cell = overrides_of(switch)
+    given = config.model_copy(update={"science": composer.science(cell)})
+    for answer in switch.others:
+        other = config.model_copy(update={"science": composer.science((*cell, *answer.split()))})
+        assert other.signature != given.signature
+        reason = support.unsupported(other.science)
+        assert (REFUSED[answer] in (reason or "")) if answer in REFUSED else reason is None
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.question)
+def test_every_other_answer_deviates_from_its_cell_and_the_default_does_not(switch: Switch, composer: Composer) -> None:
+    cell = overrides_of(switch)
+    assert not deviations(in_force(composer.science(cell)), said_by(cell))
+    for answer in switch.others:
+        found = deviations(in_force(composer.science((*cell, *answer.split()))), said_by(cell))
+        assert {deviation.key for deviation in found} == {text.partition("=")[0] for text in answer.split()}
+
+
+def test_every_axis_and_number_belongs_to_a_switch() -> None:
+    keys = {key for switch in SWITCHES for key in switch.default}
+    fields = {*Science.model_fields, *(f"recipe.{key}" for key in Recipe.model_fields)} - {"recipe"}
+    assert fields - keys == COMPARED_OR_IDENTITY
+
+
+def test_open_questions_are_the_rows_of_the_protocol_page() -> None:
+    page = (Path(__file__).parents[2] / "docs/protocol.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*) \| (.*) \| (.*) \|$", page.split("## Every open choice")[1], re.M)
+    assert [int(number) for number, *_ in rows] == list(range(1, len(OPEN) + 1))
+    for switch, (number, *_, other) in zip(OPEN, rows, strict=True):
+        written = {text for answer in re.findall(r"`([^`]*)`", other) for text in answer.split() if "…" not in text}
+        assert written - {"weights"} <= {text for answer in switch.others for text in answer.split()}, number
+
+
+@pytest.mark.parametrize("name", ablation.names())
+def test_no_cell_of_a_table_deviates_from_itself(name: str, composer: Composer) -> None:
+    for cell in ablation.load(name).cells(cited=True):
+        assert not deviations(in_force(composer.science(cell.overrides)), said_by(cell.overrides)), cell.row.key
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_published_recipes_are_whole(name: str) -> None:
+    assert set(published(name)) == {f"recipe.{key}" for key in Recipe.model_fields}
