@@ -81,7 +81,9 @@ def from_json(content: Iterable[Mapping[str, Any]]) -> list[InForce]:
 def deviations(switches: Sequence[InForce], said: Mapping[str, Any] | None = None) -> list[Deviation]:
     """What deviates, each key once. `said` is what the cell sets (`said_by`); without it the run stands by itself."""
     found: dict[str, Deviation | None] = {}
-    for switch in switches:
+    # Where several switches share a key, one that arises names the deviation, else the last, which is the most general.
+    arising = [switch for switch in switches if switch.arises]
+    for switch in (*arising, *(switch for switch in reversed(switches) if not switch.arises)):
         for key, value in switch.settings.items():
             asked = switch.arises or (said is not None and (key in said or key in COMPARED))
             if key in found or not asked:

@@ -1,0 +1,174 @@
+"""What deviates: from the defaults for a run by itself, from what the cell sets under a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli import ablation, deviations, files, profile, study
+from parsenet_cli.compose import Composer
+from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.deviations import as_text, in_force, said_by
+from parsenet_cli.report import output
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study
+
+BASELINE_A = ("body=fcn", "layers=[fc7]", "norm=none", "recipe=fcn", "pad100=true", "init=zero", "data=pascal_context")
+
+
+@pytest.fixture(scope="module")
+def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
+    return Composer(profile.load("paper"), (), tmp_path_factory.mktemp("composed"))
+
+
+def texts(science: Science, cell: tuple[str, ...] | None = None) -> list[str]:
+    said = None if cell is None else said_by(cell)
+    return [deviation.text for deviation in deviations.deviations(in_force(science), said)]
+
+
+def test_default_run_deviates_in_nothing(composer: Composer) -> None:
+    assert texts(composer.science()) == []
+
+
+def test_choice_is_named_with_its_question_value_and_default(composer: Composer) -> None:
+    assert texts(composer.science(("norm_gradient=authors", "recipe.head_lr=[10,20]"))) == [
+        "classifier's rate: recipe.head_lr=[10,20] instead of [1,2]",
+        "gradient of the norm: norm_gradient=authors instead of exact",
+    ]
+
+
+def test_row_that_says_so_does_not_deviate_but_the_run_by_itself_does(composer: Composer) -> None:
+    science = composer.science(BASELINE_A)
+    assert texts(science, BASELINE_A) == []
+    assert texts(science) == [
+        "classifier's start: init=zero instead of xavier",
+        "the 100-pixel pad: pad100=true instead of false",
+    ]
+
+
+def test_default_deviates_where_the_cell_says_otherwise(composer: Composer) -> None:
+    assert texts(composer.science((*BASELINE_A, "init=xavier")), BASELINE_A) == [
+        "classifier's start: init=xavier instead of zero"
+    ]
+
+
+def test_other_recipe_than_the_cells_deviates_number_by_number(composer: Composer) -> None:
+    found = texts(composer.science((*BASELINE_A, "recipe=parsenet")), BASELINE_A)
+    assert found == [
+        "rate and policy: recipe.policy=poly instead of fixed",
+        "rate and policy: recipe.lr=1e-09 instead of 1e-10",
+        "rate and policy: recipe.momentum=0.9 instead of 0.99",
+    ]
+
+
+def test_row_changes_its_recipe_and_is_expected_to(composer: Composer) -> None:
+    cell = (*BASELINE_A, "recipe.length=2")
+    assert texts(composer.science(cell), cell) == []
+    assert texts(composer.science(BASELINE_A), cell) == ["iterations: recipe.length=1 instead of 2"]
+
+
+def test_question_of_another_table_never_names_a_deviation(composer: Composer) -> None:
+    cell = ("data=voc12", "recipe=parsenet", "body=reduced", "norm=l2")
+    assert texts(composer.science((*cell, "norm=none", "recipe.policy=fixed")), cell) == [
+        "rate and policy: recipe.policy=fixed instead of poly",
+        "what the tables compare: norm=none instead of l2",
+    ]
+
+
+def test_question_that_does_not_arise_is_left_alone(composer: Composer) -> None:
+    assert texts(composer.science(("norm=none", "layers=[fc7]", "norm_scale=20", "spp_geometry=adaptive"))) == []
+
+
+@pytest.mark.parametrize("name", ["parsenet", "fcn", "deeplab", "deeplab_largefov"])
+def test_published_recipe_is_nearest_to_itself_and_its_stand_in_to_it(name: str, tmp_path: Path) -> None:
+    for profile_name in ("paper", "quick"):
+        recipe = Composer(profile.load(profile_name), (), tmp_path).science((f"recipe={name}",)).recipe
+        assert deviations.nearest_recipe(recipe).startswith(name.split("_")[0])
+
+
+def test_crop_batch_precision_and_stand_ins_are_named(composer: Composer, tmp_path: Path) -> None:
+    science = composer.science(("recipe.crop=321", "recipe.batch=8", "precision=bfloat16"))
+    assert texts(science) == [
+        "images per step: recipe.batch=8 instead of 1",
+        "images per step: recipe.crop=321 instead of null",
+        "arithmetic: precision=bfloat16 instead of float32",
+    ]
+    quick = texts(Composer(profile.load("quick"), (), tmp_path).science())
+    assert {"data", "trunk", "trunk weights"} <= {text.partition(":")[0] for text in quick}
+
+
+def test_what_a_result_holds_is_read_back_as_it_was(composer: Composer) -> None:
+    switches = in_force(composer.science(("init=gaussian",)))
+    stored = json.loads(json.dumps([switch.as_json() for switch in switches]))
+    assert deviations.from_json(stored) == switches
+    assert [line["question"] for line in stored if not line["default"]] == ["classifier's start"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [((10.0, 20), "[10,20]"), (True, "true"), (None, "null"), (1e-9, "1e-09"), (80_000, "80000"), ("fc7", "fc7")],
+)
+def test_values_are_written_as_overrides(value: object, text: str) -> None:
+    assert as_text(value) == text
+
+
+# --- under a table -------------------------------------------------------------------------------------------------
+
+
+def ran(table: str, name: str, config: RunConfig, tmp_path: Path, *command_line: str) -> tuple[Study, Store]:
+    """A study of the profile whose runs are done; the paper's data need not be there."""
+    store = Store(tmp_path)
+    composer = Composer(profile.load(name), command_line, tmp_path)
+    cells = []
+    for cell in ablation.load(table).cells():
+        run = store.run(f"{cell.row.key}-{cell.column.key}")
+        switches = in_force(composer.science(cell.overrides))
+        content = {
+            "signature": run.signature,
+            "outcome": "converged",
+            "metrics": {"mean_iu": 0.5},
+            "protocol": [switch.as_json() for switch in switches],
+        }
+        files.write_json(run.folder / "result.json", content)
+        cells.append(study.StudyCell(cell.row.key, cell.column.key, 0, run.signature))
+    done = Study(f"{table}-{name}", "2026", name, tuple(command_line), (0,), ablation.load(table), tuple(cells))
+    return done, store
+
+
+def note(done: Study, store: Store) -> str:
+    text = output.as_text(done, store, "md")
+    return "".join(line for line in text.splitlines() if line.startswith("Deviates"))
+
+
+@pytest.mark.parametrize("name", ["paper", "quick", "photos"])
+def test_table_as_it_is_says_nothing(name: str, config: RunConfig, tmp_path: Path) -> None:
+    assert note(*ran("table1", name, config, tmp_path)) == ""
+
+
+@pytest.mark.parametrize("name", ["paper", "quick"])
+def test_table_names_what_the_command_line_changed_in_one_sentence(
+    name: str, config: RunConfig, tmp_path: Path
+) -> None:
+    said = note(*ran("table6", name, config, tmp_path, "norm_gradient=authors", "upsample=learned"))
+    assert said == (
+        "Deviates from the protocol of these rows in upsampling: upsample=learned instead of bilinear; gradient of the "
+        r"norm: norm\_gradient=authors instead of exact (3 of 6 runs)."
+    )
+
+
+def test_table_names_a_comparison_that_the_command_line_overruled(config: RunConfig, tmp_path: Path) -> None:
+    said = note(*ran("table4", "paper", config, tmp_path, "fusion=late"))
+    assert "fusion=late instead of early" in said
+
+
+def test_results_from_before_the_protocol_still_render(config: RunConfig, tmp_path: Path) -> None:
+    done, store = ran("table6", "paper", config, tmp_path, "upsample=learned")
+    for signature in done.signatures:
+        file = store.run(signature).folder / "result.json"
+        content = json.loads(file.read_text())
+        del content["protocol"]
+        files.write_json(file, content)
+    assert note(done, store) == ""
+    assert "50.00" in output.as_text(done, store, "md")
