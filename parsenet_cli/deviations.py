@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.protocol import COMPARED, OPEN, RECIPES, STATED
+from parsenet_cli.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
 
 if TYPE_CHECKING:
     from parsenet_cli.config import Recipe, Science
@@ -37,7 +37,7 @@ class InForce:
     @property
     def deviating(self) -> tuple[str, ...]:
         """The keys whose value is not the default's; none where the question does not arise."""
-        return tuple(key for key in self.settings if self.arises and self.settings[key] != self.expected[key])
+        return tuple(key for key in self.settings if self.arises and not _same(self.settings[key], self.expected[key]))
 
     def as_json(self) -> dict[str, Any]:
         """With whether the default is in force (`default`)."""
@@ -89,7 +89,7 @@ def deviations(switches: Sequence[InForce], said: Mapping[str, Any] | None = Non
             if key in found or not asked:
                 continue
             expected = said[key] if said and key in said else switch.expected[key]
-            found[key] = None if value == expected else Deviation(switch.question, key, value, expected)
+            found[key] = None if _same(value, expected) else Deviation(switch.question, key, value, expected)
     return [each for each in found.values() if each]
 
 
@@ -146,6 +146,10 @@ def _parsed(override: str) -> tuple[str, Any] | None:
         return None
     value: Any = parsed.value()
     return parsed.key_or_group, tuple(value) if isinstance(value, list) else value
+
+
+def _same(value: Any, expected: Any) -> bool:
+    return bool(value == expected) or (value in CAFFE_WEIGHTS and expected in CAFFE_WEIGHTS)
 
 
 def _value(science: Science, key: str) -> Any:

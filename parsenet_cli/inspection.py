@@ -106,12 +106,10 @@ def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _protocol(switches: Sequence[InForce], served: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line per switch that arises: question, value, whether it is the default or who sets it otherwise, mark."""
-    lines = []
-    for switch in switches:
-        if not switch.arises:
-            continue
-        value = " ".join(f"{key}={as_text(setting)}" for key, setting in switch.settings.items())
+    """One line per switch that arises: question, mark, value, and whether it is the default or who sets it otherwise."""
+    arising = [switch for switch in switches if switch.arises]
+    width = max(len(switch.question) for switch in arising)
+    for switch in arising:
         status = "default"
         if switch.deviating:
             status = "deviates from " + " ".join(f"{key}={as_text(switch.expected[key])}" for key in switch.deviating)
@@ -121,10 +119,8 @@ def _protocol(switches: Sequence[InForce], served: Mapping[str, Mapping[str, Any
                 if all(key in said and said[key] == switch.settings[key] for key in switch.deviating)
             ]
             status += f", as {setters[0]} says" if setters else ""
-        lines.append((switch.question, value, status, switch.mark))
-    widths = [max(len(line[i]) for line in lines) for i in range(3)]
-    for line in lines:
-        yield "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3]])
+        value = " ".join(f"{key}={as_text(setting)}" for key, setting in switch.settings.items())
+        yield f"{switch.question:{width}}  {switch.mark:8}  {value}: {status}"
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

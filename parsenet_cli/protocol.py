@@ -22,6 +22,9 @@ RECIPES = ("parsenet", "fcn", "deeplab", "deeplab_largefov")
 DATA = ("voc12", "pascal_context", "siftflow")
 """The paper's data sets; every other one stands in for one of them."""
 
+CAFFE_WEIGHTS = frozenset({"imagenet", "caffe_reduced", "caffe_full"})
+"""Names of the same training, Caffe's VGG-16: `imagenet` may stand in a configuration under the name of its source."""
+
 STAND_INS = ("data", "trunk", "weights")
 """Axes by which a profile replaces the paper's data and network."""
 

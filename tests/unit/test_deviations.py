@@ -99,6 +99,12 @@ def test_crop_batch_precision_and_stand_ins_are_named(composer: Composer, tmp_pa
     assert {"data", "trunk", "trunk weights"} <= {text.partition(":")[0] for text in quick}
 
 
+@pytest.mark.parametrize("name", ["caffe_reduced", "caffe_full"])
+def test_weights_of_the_same_training_are_the_default_under_any_name(composer: Composer, name: str) -> None:
+    assert texts(composer.science((f"weights={name}",))) == []
+    assert texts(composer.science((f"weights={name}",)), ("weights=imagenet",)) == []
+
+
 def test_what_a_result_holds_is_read_back_as_it_was(composer: Composer) -> None:
     switches = in_force(composer.science(("init=gaussian",)))
     stored = json.loads(json.dumps([switch.as_json() for switch in switches]))
