@@ -135,6 +135,7 @@ class _Driver:
             if self._to_prepare:
                 key, (run, task) = next(iter(self._to_prepare.items()))
                 del self._to_prepare[key]
+                run.begin_preparation(task)
                 self._preparing[key] = (run, task, self._launcher.submit(run, task))
                 continue
             ready = next((run for run in self._waiting if not self._unprepared(run)), None)
@@ -163,10 +164,14 @@ class _Driver:
                 self._ended(run)
 
     def _prepared(self, key: str, run: Run, task: Task) -> None:
-        """Where a preparation failed, the runs that need it cannot start."""
+        """Where a preparation failed, the runs that need it cannot start.
+
+        A second driver that prepares the same for the same run shares what is said of it, and may have ended it: then the
+        runs start, and would themselves report what is missing.
+        """
         said = run.preparation(task)
         run.end_preparation(task)
-        if said.get("done"):
+        if said.get("done") or not said:
             return
         error = said.get("error") or self._silent_death()
         needing = [other for other in self._waiting if key in _needs(self._configs[other.signature])]
