@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 SCIENCE_VERSION = 1
 """Raised by hand when code changes what a configuration means: every signature changes with it."""
 
-ADDED_LATER: dict[str, Any] = {}
-"""Axes added after signatures were published, each with the value that means "as before"; left out while they have it."""
+ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None}
+"""Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
+
+Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
+"""
 
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
@@ -47,6 +50,7 @@ class Recipe(_Frozen):
     head_lr: tuple[float, float]
     trunk_lr: tuple[float, float]
     dropout: float
+    clip_gradients: float | None = None
 
     @property
     def steps(self) -> int:
@@ -58,6 +62,8 @@ class Recipe(_Frozen):
         for key in ("iterations", "batch", "iter_size", "length"):
             if getattr(self, key) <= 0:
                 raise ValueError(f"{key} must be positive, found {getattr(self, key)}")
+        if self.clip_gradients is not None and self.clip_gradients <= 0:
+            raise ValueError(f"clip_gradients must be positive or null (off), found {self.clip_gradients}")
         if self.policy == "step" and not self.step:
             raise ValueError("policy=step needs step, the iterations between two drops")
         if not 0 <= self.dropout < 1:
@@ -136,7 +142,11 @@ class RunConfig(_Frozen):
         """Twelve hexadecimal digits of the sha256 of the canonical JSON of the science part."""
         content: dict[str, Any] = {"science_version": SCIENCE_VERSION, **self.science.model_dump(mode="json")}
         for key, neutral in ADDED_LATER.items():
-            if content[key] == neutral:
-                del content[key]
+            *groups, last = key.split(".")
+            holder = content
+            for group in groups:
+                holder = holder[group]
+            if holder[last] == neutral:
+                del holder[last]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

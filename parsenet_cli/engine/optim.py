@@ -1,7 +1,10 @@
 """Caffe's stochastic gradient descent: the rate lies inside the velocity (src/caffe/solver.cpp).
 
+    G <- G min(1, clip / |G|)                              where the recipe clips; |G| is over all trained parameters
     V <- momentum V + rate lr_mult (G / iter_size + weight_decay decay_mult W)
     W <- W - V
+
+G is the sum over the iter_size batches: clipping comes before the division and before the decay.
 
 `torch.optim.SGD` multiplies by the rate only when W is changed. At a constant rate the two agree; when the rate falls,
 Caffe's velocity remembers the old rate for about 1 / (1 - momentum) steps.
@@ -42,14 +45,24 @@ class Group:
 class SGD:
     """Caffe's SGD. An `lr_mult` of 0 freezes a parameter completely, decay included.
 
+    `clip_gradients` is the largest L2 norm that the summed gradients of all parameters together may have, None for any.
+
     Not a `torch.optim.Optimizer`, whose first instance imports PyTorch's compiler: 1.7 s for every short run.
     """
 
-    def __init__(self, groups: Sequence[Group], momentum: float, weight_decay: float, iter_size: int) -> None:
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        momentum: float,
+        weight_decay: float,
+        iter_size: int,
+        clip_gradients: float | None = None,
+    ) -> None:
         self.groups = tuple(groups)
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.iter_size = iter_size
+        self.clip_gradients = clip_gradients
         self._velocities = {name: torch.zeros_like(w) for group in groups for name, w in group.parameters.items()}
 
     def zero_grad(self) -> None:
@@ -64,14 +77,24 @@ class SGD:
 
         The gradients are those of `iter_size` batches, added up; they are left as they are.
         """
+        share = self._kept_share() / self.iter_size
         for group in self.groups:
             group_rate = rate * group.lr_mult
             decay = self.weight_decay * group.decay_mult
             for name, weight in group.parameters.items():
                 if weight.grad is not None:
                     velocity = self._velocities[name].mul_(self.momentum)
-                    velocity.add_(weight.grad, alpha=group_rate / self.iter_size).add_(weight, alpha=group_rate * decay)
+                    velocity.add_(weight.grad, alpha=group_rate * share).add_(weight, alpha=group_rate * decay)
                     weight.sub_(velocity)
+
+    def _kept_share(self) -> float:
+        """What the gradients are multiplied by so that their norm is `clip_gradients` at most."""
+        if self.clip_gradients is None:
+            return 1.0
+        weights = [weight for group in self.groups if group.lr_mult for weight in group.parameters.values()]
+        norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
+        norm = float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        return self.clip_gradients / norm if norm > self.clip_gradients else 1.0
 
     def state_dict(self) -> dict[str, Tensor]:
         """The velocities by parameter name: with them training goes on exactly."""
@@ -91,9 +114,9 @@ class SGD:
 
 
 def sgd(model: HasRoles, recipe: Recipe, norm_decay: float) -> SGD:
-    """The optimiser of a recipe: its momentum, weight decay and iter_size over `parameter_groups`."""
+    """The optimiser of a recipe: its momentum, weight decay, iter_size and clipping over `parameter_groups`."""
     groups = parameter_groups(model, recipe, norm_decay)
-    return SGD(groups, recipe.momentum, recipe.weight_decay, recipe.iter_size)
+    return SGD(groups, recipe.momentum, recipe.weight_decay, recipe.iter_size, recipe.clip_gradients)
 
 
 def parameter_groups(model: HasRoles, recipe: Recipe, norm_decay: float) -> list[Group]:

@@ -7,12 +7,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from parsenet_cli.models.precision import at_least_float32
+
 EPS = 1e-10
 """Added inside the root: a floor of 1e-5 on the norm."""
 
 
 class L2Norm(nn.Module):
-    """`y[c] = scale[c] * x[c] / sqrt(sum_c x[c]^2 + 1e-10)` at every pixel of (N, C, H, W), in float32.
+    """`y[c] = scale[c] * x[c] / sqrt(sum_c x[c]^2 + 1e-10)` at every pixel of (N, C, H, W).
 
     Args:
         channels: C.
@@ -43,10 +45,10 @@ class L2Norm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) of any floating type -> float32 of the same shape."""
+        """(N, C, H, W) -> the same shape, in float32 (float64 for a float64 input)."""
         scale = self.scale if self.scale.ndim == 0 else self.scale.view(1, -1, 1, 1)
         axes = (1, 2, 3) if self.across_space else (1,)
-        result: Tensor = _Normalise.apply(x.float(), scale, axes, self.eps, self.gradient == "authors")
+        result: Tensor = _Normalise.apply(at_least_float32(x), scale, axes, self.eps, self.gradient == "authors")
         return result
 
     def extra_repr(self) -> str:

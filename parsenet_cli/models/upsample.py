@@ -18,74 +18,97 @@ from torch import Tensor, nn
 from parsenet_cli.errors import UserError
 from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.precision import at_least_float32
 
 Size = tuple[int, int]
 
 
-def hat_matrix(source: Grid, cells: int, target: Grid, size: int, device: torch.device | None = None) -> Tensor:
-    """The float32 matrix (size, cells) that upsamples one axis from `source` to `target` (see the module's text)."""
-    centres = source.stride * torch.arange(cells, device=device) + source.offset
-    wanted = target.stride * torch.arange(size, device=device) + target.offset
-    return (1 - (wanted[:, None] - centres).abs() / source.stride).clamp_min(0).float()
+def hat_matrix(
+    source: Grid,
+    cells: int,
+    target: Grid,
+    size: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+) -> Tensor:
+    """The matrix (size, cells) that upsamples one axis from `source` to `target` (see the module's text)."""
+    centres = source.stride * torch.arange(cells, dtype=dtype, device=device) + source.offset
+    wanted = target.stride * torch.arange(size, dtype=dtype, device=device) + target.offset
+    return (1 - (wanted[:, None] - centres).abs() / source.stride).clamp_min(0)
 
 
 class Bilinear(nn.Module):
     """Frozen bilinear upsampling of score maps on several grids to one target, added up."""
 
     def forward(self, maps: Mapping[Grid, Tensor], size: Size, target: Grid = IMAGE) -> Tensor:
-        """Maps (N, K, h, w), each on its grid -> float32 (N, K, *size) on the grid `target`.
+        """Maps (N, K, h, w), each on its grid -> float32 (float64 for float64) (N, K, *size) on the grid `target`.
 
         Rows of all maps are stacked, so that one product both upsamples them vertically and adds them.
         """
         height, width = size
-        device = next(iter(maps.values())).device
-        with torch.autocast(device.type, enabled=False):
-            columns = [z.float() @ hat_matrix(grid, z.shape[3], target, width, device).T for grid, z in maps.items()]
-            rows = [hat_matrix(grid, z.shape[2], target, height, device) for grid, z in maps.items()]
+        wide = {grid: at_least_float32(z) for grid, z in maps.items()}
+        with torch.autocast(next(iter(maps.values())).device.type, enabled=False):
+            columns = [
+                z @ hat_matrix(grid, z.shape[3], target, width, dtype=z.dtype, device=z.device).T
+                for grid, z in wide.items()
+            ]
+            rows = [
+                hat_matrix(grid, z.shape[2], target, height, dtype=z.dtype, device=z.device) for grid, z in wide.items()
+            ]
             return torch.cat(rows, dim=1) @ torch.cat(columns, dim=2)
 
 
 class Deconvolution(nn.Module):
-    """One learned deconvolution per class, with bias, that starts as the bilinear one.
+    """A deconvolution without padding, then a crop of both sides.
 
-    Kernel 2f where the crop then is a whole number of cells, 2f - 1 otherwise (f: the ratio of the strides). Raises
-    `UserError` when neither is.
+    Args:
+        deconvolution: its weights, kernel and stride.
+        crop: cells before the first wanted one; negative when the first wanted cell lies outside the output.
     """
 
-    def __init__(self, channels: int, source: Grid, target: Grid = IMAGE) -> None:
+    def __init__(self, deconvolution: nn.ConvTranspose2d, crop: int) -> None:
         super().__init__()
-        factor = source.stride // target.stride
-        first = (source.offset - target.offset) / target.stride
-        if source.stride % target.stride or not (2 * first).is_integer():
-            raise UserError(
-                f"upsample=learned: a map of stride {source.stride} and offset {source.offset} cannot be cropped to the "
-                f"grid of stride {target.stride} and offset {target.offset} by whole cells; use upsample=bilinear"
-            )
-        kernel = 2 * factor - 1 if first.is_integer() else 2 * factor
-        self.source, self.target = source, target
-        self.crop = int((kernel - 1) / 2 - first)
-        """Cells before the first wanted one; negative when the first wanted cell lies outside the output."""
-        self.deconvolution = nn.ConvTranspose2d(channels, channels, kernel, factor, groups=channels)
-        with torch.no_grad():
-            self.deconvolution.weight.copy_(bilinear_kernel(kernel).expand(channels, 1, -1, -1))
-            torch.nn.init.zeros_(self.deconvolution.bias)  # type: ignore[arg-type]
+        self.deconvolution = deconvolution
+        self.crop = crop
 
     def forward(self, z: Tensor, size: Size) -> Tensor:
-        """(N, K, h, w) on the source grid -> float32 (N, K, *size) on the target grid; zero where nothing reaches."""
+        """(N, K, h, w) -> float32 (float64 for float64) (N, K', *size); zero where nothing reaches."""
         with torch.autocast(z.device.type, enabled=False):
-            full = self.deconvolution(z.float())
+            full = self.deconvolution(at_least_float32(z))
         (top, bottom), (left, right) = (
             (-self.crop, self.crop + wanted - there) for wanted, there in zip(size, full.shape[2:], strict=True)
         )
         return F.pad(full, (left, right, top, bottom))
 
 
+def bilinear_deconvolution(channels: int, source: Grid, target: Grid = IMAGE) -> Deconvolution:
+    """One learned kernel per class, with bias, from a grid to a finer one; it starts as the bilinear one.
+
+    Kernel 2f where the crop then is a whole number of cells, 2f - 1 otherwise (f: the ratio of the strides). Raises
+    `UserError` when neither is.
+    """
+    factor = source.stride // target.stride
+    first = (source.offset - target.offset) / target.stride
+    if source.stride % target.stride or not (2 * first).is_integer():
+        raise UserError(
+            f"upsample=learned: a map of stride {source.stride} and offset {source.offset} cannot be cropped to the "
+            f"grid of stride {target.stride} and offset {target.offset} by whole cells; use upsample=bilinear"
+        )
+    kernel = 2 * factor - 1 if first.is_integer() else 2 * factor
+    deconvolution = nn.ConvTranspose2d(channels, channels, kernel, factor, groups=channels)
+    with torch.no_grad():
+        deconvolution.weight.copy_(bilinear_kernel(kernel).expand(channels, 1, -1, -1))
+        torch.nn.init.zeros_(deconvolution.bias)  # type: ignore[arg-type]
+    return Deconvolution(deconvolution, crop=int((kernel - 1) / 2 - first))
+
+
 class Learned(nn.Module):
-    """Learned upsampling of score maps on several grids to one target, added up: one `Deconvolution` per grid."""
+    """Learned upsampling of score maps on several grids to one target, added up: one deconvolution per grid."""
 
     def __init__(self, channels: int, sources: Sequence[Grid], target: Grid = IMAGE) -> None:
         super().__init__()
-        self.steps = nn.ModuleList(Deconvolution(channels, grid, target) for grid in sources)
+        self.steps = nn.ModuleList(bilinear_deconvolution(channels, grid, target) for grid in sources)
         self.sources = list(sources)
 
     def forward(self, maps: Mapping[Grid, Tensor], size: Size, target: Grid = IMAGE) -> Tensor:

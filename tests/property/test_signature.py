@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from parsenet_cli import profile
 from parsenet_cli.compose import Composer, choices
-from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
+from parsenet_cli.config import ADDED_LATER, SCIENCE_VERSION, Recipe, RunConfig, Runtime, Science
 
 OVERRIDES = (
     "norm=none",
@@ -29,7 +31,7 @@ def _base(cache: Path) -> RunConfig:
     return Composer(profile.load("quick"), (), cache).run_config()
 
 
-OTHERS = {"deeplab_kernel": 7, "classes": ("cat",), "recipe.step": 5, "recipe.crop": 64}
+OTHERS = {"deeplab_kernel": 7, "classes": ("cat",), "recipe.step": 5, "recipe.crop": 64, "recipe.clip_gradients": 3.0}
 """Valid values of the fields that are None, or one of few numbers, in the base."""
 
 
@@ -93,3 +95,20 @@ def test_no_runtime_value_changes_it(tmp_path_factory: Any, data: st.DataObject)
     value = data.draw(st.one_of(st.integers(), st.text(), st.none(), st.booleans()))
     runtime = config.runtime.model_copy(update={field: value})
     assert config.model_copy(update={"runtime": runtime}).signature == config.signature
+
+
+def test_keys_added_later_leave_old_signatures_as_they_were(tmp_path: Path) -> None:
+    config = _base(tmp_path)
+    content: dict[str, Any] = {"science_version": SCIENCE_VERSION, **config.science.model_dump(mode="json")}
+    for key in ADDED_LATER:
+        group, _, name = key.rpartition(".")
+        assert (content[group] if group else content).pop(name) == ADDED_LATER[key]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert config.signature == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def test_configurations_frozen_before_a_key_was_added_still_load(tmp_path: Path) -> None:
+    config = _base(tmp_path)
+    frozen = config.model_dump(mode="json")
+    del frozen["science"]["recipe"]["clip_gradients"]
+    assert RunConfig.model_validate(frozen).signature == config.signature

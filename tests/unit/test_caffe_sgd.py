@@ -116,6 +116,26 @@ def test_the_velocity_keeps_the_rate_it_was_gained_at() -> None:
     assert weight.item() == pytest.approx(-(1 + 0.9))
 
 
+@pytest.mark.parametrize(("largest", "share"), [(None, 1.0), (100.0, 1.0), (4.0, 4 / 20)])
+def test_clipping_bounds_the_summed_gradient_before_iter_size_and_decay(largest: float | None, share: float) -> None:
+    net = Net()
+    optimiser = sgd(net, recipe(weight_decay=0.5, iter_size=4, clip_gradients=largest), norm_decay=0.0)
+    give_gradients(net, 20 / 5**0.5)  # five trained parameters: the norm of all together is 20
+    optimiser.update(0.01)
+    gradient = share * 20 / 5**0.5 / 4
+    assert values(net)["conv_w"] == pytest.approx(1 - 0.01 * (gradient + 0.5))
+    assert values(net)["gamma"] == pytest.approx(1 - 0.01 * gradient)
+    assert net.conv_w.grad.item() == pytest.approx(20 / 5**0.5), "the gradients are left as they are"  # type: ignore[union-attr,operator]
+
+
+def test_frozen_parameters_do_not_count_towards_the_norm_that_is_clipped() -> None:
+    net = Net()
+    optimiser = sgd(net, recipe(trunk_lr=(0, 0), weight_decay=0.0, clip_gradients=3.0), norm_decay=0.0)
+    give_gradients(net, 2.0)
+    optimiser.update(0.01)
+    assert values(net)["gamma"] == pytest.approx(1 - 0.01 * 2 * 3 / (2 * 3**0.5))
+
+
 def test_a_multiplier_of_zero_freezes_a_parameter_decay_included() -> None:
     net = Net()
     optimiser = sgd(net, recipe(trunk_lr=(0, 0), weight_decay=0.5), norm_decay=1.0)

@@ -58,6 +58,7 @@ def test_later_override_replaces_earlier_one_of_the_same_key() -> None:
         ("recipe.policy=polly", "'poly'"),
         ("norm_learn=perhaps", "norm_learn=perhaps"),
         ("recipe.iterations=-3", "must be positive"),
+        ("recipe.clip_gradients=0", "clip_gradients must be positive or null"),
         ("layers=[fc7,fc7]", "none twice"),
         ("weights=nowhere.safetensors", "nowhere.safetensors"),
         ("norm", "expected key=value"),

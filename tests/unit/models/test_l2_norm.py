@@ -90,3 +90,10 @@ def test_low_precision_features_are_normalised_in_float32() -> None:
         y = L2Norm(6, 10.0)(x)
     assert y.dtype == torch.float32
     torch.testing.assert_close(y, L2Norm(6, 10.0)(x.float()))
+
+
+def test_double_precision_stays_double() -> None:
+    x = torch.randn(1, 6, 3, 3, dtype=torch.float64, requires_grad=True)
+    norm = L2Norm(6).double()
+    assert norm(x).dtype == torch.float64
+    assert torch.autograd.gradcheck(norm, x)

@@ -120,6 +120,14 @@ def test_scores_are_upsampled_in_float32_under_autocast() -> None:
     torch.testing.assert_close(up, Bilinear()({Grid(8, 3.5): z.float()}, (32, 32)))
 
 
+def test_double_precision_stays_double() -> None:
+    z = torch.randn(1, 2, 4, 4, dtype=torch.float64)
+    up = Bilinear()({Grid(8, 3.5): z}, (32, 32))
+    learned = Learned(2, [Grid(8, 3.5)]).double()({Grid(8, 3.5): z}, (32, 32))
+    assert up.dtype == learned.dtype == torch.float64
+    torch.testing.assert_close(up, learned)
+
+
 @pytest.mark.parametrize(("size", "side"), [(4, [0.25, 0.75, 0.75, 0.25]), (3, [0.5, 1.0, 0.5])])
 def test_bilinear_kernels_are_hats(size: int, side: list[float]) -> None:
     torch.testing.assert_close(bilinear_kernel(size), torch.outer(torch.tensor(side), torch.tensor(side)))
