@@ -7,7 +7,7 @@ TABLES ?= all
 SEEDS ?=
 PROFILE ?= quick
 
-.PHONY: reproduce test test-slow check benchmark clean help
+.PHONY: reproduce test test-slow check benchmark fidelity clean help
 
 reproduce: $(VENV)/ready  ## all tables (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS))
@@ -23,6 +23,9 @@ test-slow: $(VENV)/ready  ## the tests that take minutes
 
 benchmark: $(VENV)/ready  ## the measurements of the README's performance section
 	$(RUN)/python -m benchmarks
+
+fidelity: $(VENV)/ready  ## compare with the authors' Caffe and write the figures of docs/fidelity.md
+	$(RUN)/python -m tests.golden
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
