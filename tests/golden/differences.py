@@ -29,7 +29,7 @@ BOUNDS = {
     "pooling: global average, forward and gradient": 1e-6,
     "pooling: lengths": 0.0,
     "solver: learning rates": 1e-6,
-    "solver: losses": 5e-5,
+    "solver: losses": 1e-5,
     "solver: parameters before each step": 5e-5,
     "solver: updates": 5e-4,
     "networks: activations, loss, gradient of the scores": 2e-5,

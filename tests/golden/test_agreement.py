@@ -12,10 +12,13 @@ from tests.golden.vectors import Case
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "file" in metafunc.fixturenames:
+        problem = None
         try:
             cases = vectors.cases()
-        except UserError as problem:
-            pytest.fail(str(problem), pytrace=False)
+        except UserError as error:
+            problem = str(error)
+        if problem:
+            pytest.fail(problem, pytrace=False)
         metafunc.parametrize(("file", "name"), cases, ids=["-".join(case) for case in cases])
 
 
