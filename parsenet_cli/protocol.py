@@ -250,6 +250,7 @@ STATED = (
         ("spp", "pyramid", "early"),
         lambda s: _context(s) and s.context == "spp",
     ),
+    Switch("gradient clipping", "ours", {"recipe.clip_gradients": None}, ("recipe.clip_gradients=10",), _VOC),
     Switch("arithmetic", "source", {"precision": "float32"}, ("precision=bfloat16",), _VOC),
     Switch(
         "what the tables compare",
