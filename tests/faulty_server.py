@@ -1,0 +1,110 @@
+"""A web server on this machine that serves a folder and misbehaves as told."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class Faults:
+    """What the server does wrong, by the first folder of the address, e.g. `/cuts/archive.tar`.
+
+    good: nothing · cuts: half of what is asked for, then the connection ends · cuts_at_half: every time at the file's
+    half, and no Range · no_range: answers 200 to a Range · wrong_part: a Range from the beginning · wrong_byte · short ·
+    long: Content-Length too small or too large · missing: 404 · broken: 500 · broken_once · stalls · page: a web page ·
+    changed: another ETag each time.
+    """
+
+    url: str
+    requests: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The Range header ("" for none) of every request, by fault."""
+
+    def address(self, fault: str, name: str) -> str:
+        return f"{self.url}/{fault}/{name}"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Faults]:
+    """Serve the files of `folder` under every fault for as long as the block lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            fault, _, name = self.path.lstrip("/").partition("/")
+            faults.requests[fault].append(self.headers.get("Range", ""))
+            number = len(faults.requests[fault])
+            if fault == "missing" or not (folder / name).is_file():
+                return self.send_error(404)
+            if fault == "broken" or (fault == "broken_once" and number == 1):
+                return self.send_error(500)
+            if fault == "stalls":
+                stopping.wait(30)
+                self.close_connection = True
+                return None
+            content = (folder / name).read_bytes()
+            if fault == "wrong_byte":
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            if fault == "short":
+                content = content[:-7]
+            start = 0
+            asked = self.headers.get("Range", "")
+            validator = f'"{number}"' if fault == "changed" else '"1"'
+            same = self.headers.get("If-Range", validator) == validator
+            if asked and same and fault not in ("no_range", "cuts_at_half"):
+                start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content) > 0:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
+            if fault == "wrong_part":
+                start, told = 0, 206
+            else:
+                told = 206 if start else 200
+            body = content[start:]
+            self.send_response(told)
+            if told == 206:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Type", "text/html" if fault == "page" else "application/octet-stream")
+            self.send_header("ETag", validator)
+            self.send_header("Content-Length", str(len(body) + (100 if fault == "long" else 0)))
+            self.end_headers()
+            if fault in ("cuts", "changed"):
+                body = body[: max(len(body) // 2, 1)] if len(body) > 1000 else body
+            if fault == "cuts_at_half":
+                body = body[: len(body) // 2]
+            self.wfile.write(body)
+            if fault in ("cuts", "changed", "cuts_at_half", "long"):
+                self.close_connection = True
+            return None
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
+            pass  # a client that goes away is no error of the server's
+
+    stopping = threading.Event()
+    server = Server(("127.0.0.1", 0), Handler)
+    faults = Faults(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield faults
+    finally:
+        stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
