@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from parsenet_cli import cli_data
 from parsenet_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # help without loading rich: in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(cli_data.app, name="data")
 
 
 class Format(StrEnum):

@@ -9,15 +9,17 @@ from pathlib import Path
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import DataOptions, silent
 from parsenet_cli.data.fingerprint import content_hashes
+from parsenet_cli.data.home import prepared_root
 from parsenet_cli.errors import UserError
 
 NAMED_WEIGHTS = ("imagenet", "pretrained", "none")
 
 
 def data_options(config: RunConfig, cache: Path) -> DataOptions:
-    """What a data set's module needs to identify or open it."""
+    """What a data set's module needs to identify or open it; without a data_root, what `parsenet data get` prepared."""
+    given = config.runtime.data_root
     return DataOptions(
-        root=Path(config.runtime.data_root) if config.runtime.data_root else None,
+        root=Path(given) if given else prepared_root(config.science.data, results=cache.parent),
         cache=cache,
         classes=config.science.classes,
         train_split=config.science.train_split,

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from parsenet_cli import paths
 from parsenet_cli.errors import UserError, unknown
 
 IGNORED = 255
@@ -32,6 +33,7 @@ class DataOptions:
     """What a data set's module needs to know; `cache` is where it may generate and decode."""
 
     root: Path | None
+    """The folder of the data; None where there is none."""
     cache: Path
     classes: tuple[str, ...] | None = None
     """The classes that count, by name, in this order; None: all."""
@@ -100,7 +102,8 @@ def positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
 def required_root(options: DataOptions, data: str, holds: str) -> Path:
     """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
     if options.root is None:
-        raise UserError(f"data={data} needs to know where the files are: pass data_root=/path/to/folder ({holds})")
+        get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/getting") else ""
+        raise UserError(f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})")
     if not options.root.is_dir():
         raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")
     return options.root

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parsenet_cli.data import voc_layout
+from parsenet_cli.data.cache import ReadLabel, Source
 from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
 
 
@@ -21,6 +22,16 @@ def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on the list `trainaug` (or `train_aug`, or `train`), scored on `val`."""
     root = _root(options)
     return voc_layout.open_dataset("folder", root, voc_layout.class_names(root), options, progress)
+
+
+def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+    """Every list of the folder, with what it names."""
+    return voc_layout.lists(root)
+
+
+def label_reader(root: Path) -> ReadLabel:
+    """Reads a mask of the classes in classes.txt."""
+    return voc_layout.mask_reader(len(voc_layout.class_names(root)))
 
 
 def _root(options: DataOptions) -> Path:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from parsenet_cli.errors import UserError
 
 
-def read_mat(path: Path, variable: str) -> npt.NDArray[np.int64]:
-    """The matrix `variable` of a `.mat` file as integers (H, W).
+def read_mat(path: Path, variable: str, field: str | None = None) -> npt.NDArray[np.int64]:
+    """The matrix `variable` of a `.mat` file, or this field of the structure `variable`, as integers (H, W).
 
     Raises `UserError`, naming the file, when it is missing, corrupt, or has no such matrix of whole numbers.
     """
@@ -26,6 +26,10 @@ def read_mat(path: Path, variable: str) -> npt.NDArray[np.int64]:
             f"{path}: not a readable MATLAB file ({type(problem).__name__}: {problem}); restore it or take it off the list"
         ) from None
     matrix = content.get(variable)
+    if field is not None:
+        variable = f"{variable}.{field}"
+        named = matrix is not None and field in (matrix.dtype.names or ()) and matrix.size
+        matrix = matrix[field].ravel()[0] if matrix is not None and named else None
     if matrix is None or matrix.ndim != 2 or matrix.dtype.kind not in "iuf":
         found = "nothing of that name" if matrix is None else f"{matrix.dtype} of shape {matrix.shape}"
         raise UserError(f"{path}: expected the matrix '{variable}' of class numbers; found {found}")

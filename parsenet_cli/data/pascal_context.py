@@ -20,6 +20,7 @@ from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
 from parsenet_cli.data.dataset import DataOptions, Dataset, Image, Progress, Split, positions, required_root, silent
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.mat_file import read_mat
+from parsenet_cli.data.voc_layout import devkit
 from parsenet_cli.errors import UserError
 
 SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
@@ -76,6 +77,16 @@ def class_table(root: Path) -> tuple[tuple[str, ...], Image]:
     return ("background", *names), table
 
 
+def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+    """The devkit's `train` and `val` of the main task, with what they name."""
+    return {part: _sources(root, part) for part in ("train", "val")}
+
+
+def label_reader(root: Path) -> ReadLabel:
+    """Reads a label map of the folder's labels.txt."""
+    return _reader(class_table(root)[1])
+
+
 def _reader(table: Image) -> ReadLabel:
     def read(path: Path) -> Image:
         numbers = read_mat(path, "LabelMap")
@@ -90,9 +101,8 @@ def _reader(table: Image) -> ReadLabel:
 
 
 def _sources(root: Path, part: str) -> tuple[Path, list[Source]]:
-    voc = next(
-        (f for f in (root / "VOCdevkit" / "VOC2010", root / "VOC2010") if f.is_dir()), root / "VOCdevkit/VOC2010"
-    )
+    voc = devkit(root, 2010)
+    voc = root / "VOCdevkit" / "VOC2010" if voc == root else voc
     listing = voc / "ImageSets" / "Main" / f"{part}.txt"
     if not listing.is_file():
         raise UserError(f"{listing}: no such list; expected one picture id per line")

@@ -102,6 +102,16 @@ def open_folder(name: str, root: Path, classes: tuple[str, ...], options: DataOp
     return Dataset(classes, IGNORED, train, val).only(options.classes)
 
 
+def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+    """The lists `train` and `test`, with what they name."""
+    return dict(zip(("train", "test"), _splits(root), strict=True))
+
+
+def label_reader(_root: Path) -> ReadLabel:
+    """Reads a label map of 33 classes."""
+    return _reader(len(CLASSES))
+
+
 def _reader(classes: int) -> ReadLabel:
     def read(path: Path) -> Image:
         numbers = read_mat(path, "S")

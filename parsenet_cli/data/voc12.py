@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from parsenet_cli.data import voc_layout
+from parsenet_cli.data.cache import ReadLabel, Source
 from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
 
 CLASSES = (
@@ -46,7 +47,18 @@ def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     return voc_layout.open_dataset("voc12", _root(options), CLASSES, options, progress)
 
 
+def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+    """Every list of the segmentation task that has masks, with what it names; `trainaug` is called `train_aug`."""
+    found = voc_layout.lists(voc_layout.devkit(root, 2012))
+    return {
+        {"trainaug": "train_aug", "trainvalaug": "trainval_aug"}.get(name, name): part for name, part in found.items()
+    }
+
+
+def label_reader(_root: Path) -> ReadLabel:
+    """Reads a mask of 21 classes."""
+    return voc_layout.mask_reader(len(CLASSES))
+
+
 def _root(options: DataOptions) -> Path:
-    root = required_root(options, "voc12", "VOCdevkit/VOC2012")
-    inside = [root / "VOCdevkit" / "VOC2012", root / "VOC2012"]
-    return next((folder for folder in inside if folder.is_dir()), root)
+    return voc_layout.devkit(required_root(options, "voc12", "VOCdevkit/VOC2012"), 2012)

@@ -9,6 +9,7 @@ classes.txt                          optional: line n, counted from 0, names cla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,27 @@ def open_dataset(name: str, root: Path, classes: tuple[str, ...], options: DataO
         for kind, listing in (("train", _train_list(root, options.train_split)), ("val", _list(root, "val")))
     )
     return Dataset(classes, IGNORED, train, val).only(options.classes)
+
+
+def devkit(root: Path, year: int) -> Path:
+    """The folder `VOC<year>` at or below `root`. Raises `UserError` when it is another year's."""
+    inside = [root / "VOCdevkit" / f"VOC{year}", root / f"VOC{year}", root]
+    folder = next((folder for folder in inside if (folder / "JPEGImages").is_dir()), None)
+    other = _other_year(folder, year) if folder else next((file.parent.name for file in _devkits(root)), None)
+    if other:
+        raise UserError(
+            f"{folder or root}: this looks like {other}, expected VOC{year}/JPEGImages and its lists; data_root= names the "
+            f"folder that holds VOC{year} or VOCdevkit/VOC{year}"
+        )
+    return folder or root
+
+
+def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+    """Every list of `ImageSets/Segmentation` with the sources it names; of `test` there are no masks."""
+    files = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+    if not files:
+        raise UserError(f"{root / 'ImageSets' / 'Segmentation'}: no lists; expected train.txt and val.txt there")
+    return {file.stem: (file, _sources(root, file)) for file in files if file.stem != "test"}
 
 
 def class_names(root: Path) -> tuple[str, ...]:
@@ -110,6 +132,21 @@ def _sources(root: Path, listing: Path) -> list[Source]:
         )
         for name in listing.read_text().split()
     ]
+
+
+def _devkits(root: Path) -> list[Path]:
+    return sorted(
+        file for depth in ("", "VOCdevkit/", "*/VOCdevkit/") for file in root.glob(f"{depth}VOC20??/JPEGImages")
+    )
+
+
+def _other_year(folder: Path, year: int) -> str | None:
+    """Another year's name, told by the folder's or, as to 2007, by pictures that are only numbered."""
+    name = folder.resolve().name
+    if re.fullmatch(r"VOC20\d\d", name):
+        return name if name != f"VOC{year}" else None
+    picture = next((folder / "JPEGImages").glob("*.jpg"), None)
+    return "VOC2007" if picture and re.fullmatch(r"\d{6}", picture.stem) else None
 
 
 def _list(root: Path, *names: str) -> Path:

@@ -1,0 +1,1 @@
+"""Data sets that `parsenet data get` can fetch: one module each, with `PUBLISHED`."""
