@@ -115,8 +115,8 @@ def _readable(archive: Path) -> Iterator[None]:
         yield
     except _DAMAGED as problem:
         raise UserError(
-            f"{archive}: not a complete archive ({' '.join(str(problem).split())}). Remove it and issue the command again, or name a good copy with "
-            "--from"
+            f"{archive}: not a complete archive ({' '.join(str(problem).split())}). Remove it and issue the command again, or "
+            "name a good copy with --from"
         ) from None
 
 

@@ -78,14 +78,9 @@ def sealed(folder: Path) -> dict[str, Any] | None:
 
 
 def _make(published: Published, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> None:
-    taken = [archive for archive in published.archives if archive.needed]
+    taken = [part for part in published.archives if part.needed or (not part.verify and part.remote.name in own)]
     files = [_at_hand(archive, own, folder.parent / "archives", mirror, progress) for archive in taken]
     records = [_record(archive, file, progress) for archive, file in zip(taken, files, strict=True)]
-    extra = [archive for archive in published.archives if not archive.needed and archive.remote.name in own]
-    early = [archive for archive in extra if archive.verify is None]
-    taken += early
-    files += [own[archive.remote.name] for archive in early]
-    records += [_record(archive, own[archive.remote.name], progress) for archive in early]
     work = folder.with_name(f".{folder.name}.preparing")
     with explained(work):
         unpacked = read_json(work / _UNPACKED) or []

@@ -60,6 +60,8 @@ def finish(root: Path, progress: Progress) -> None:
     merged = voc / "SegmentationClassAug"
     with explained(merged):
         merged.mkdir(exist_ok=True)
+        for torn in merged.glob(".*.part"):
+            torn.unlink()
         made = {file.stem for file in merged.glob("*.png")}
         official = {file.stem for file in (voc / "SegmentationClass").glob("*.png")}
         for name in sorted(official & {*train_aug, *val}):

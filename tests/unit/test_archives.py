@@ -1,0 +1,130 @@
+"""Archives that nobody has to trust: what is written, and above all what is not."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli.data import archives
+from parsenet_cli.data.archives import extract
+from parsenet_cli.data.dataset import silent
+from parsenet_cli.errors import UserError
+from tests.published_archives import pack_zip, tar
+
+CONTENT = {"top/a.txt": b"first", "top/deep/b.txt": b"second", "other/c.txt": b"third"}
+
+
+def everything(member: str) -> str | None:
+    return member
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tgz", "x.zip"])
+def test_what_is_wanted_is_put_where_it_belongs(tmp_path: Path, name: str) -> None:
+    (pack_zip if name.endswith("zip") else tar)(tmp_path / name, CONTENT)
+    count = extract(
+        tmp_path / name,
+        tmp_path / "out",
+        lambda member: member.replace("top/", "here/") if member.startswith("top/") else None,
+        silent,
+    )
+    assert count == 2
+    assert written(tmp_path / "out") == {"here/a.txt": b"first", "here/deep/b.txt": b"second"}
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size
+    return info
+
+
+MALICIOUS = {
+    "parent": (_member("top/../../outside.txt", size=4), "points outside"),
+    "absolute": (_member("/tmp/outside.txt", size=4), "points outside"),
+    "symbolic link": (_member("link", tarfile.SYMTYPE, "/etc/passwd"), "is a link or a device"),
+    "hard link": (_member("link", tarfile.LNKTYPE, "../outside.txt"), "is a link or a device"),
+    "device": (_member("null", tarfile.CHRTYPE), "is a link or a device"),
+    "pipe": (_member("pipe", tarfile.FIFOTYPE), "is a link or a device"),
+    "huge": (_member("huge", size=1 << 40), "would unpack to 1099511627776 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", MALICIOUS)
+def test_a_malicious_member_is_refused_and_named(tmp_path: Path, case: str) -> None:
+    info, reason = MALICIOUS[case]
+    outside = tmp_path / "outside.txt"
+    outside.write_bytes(b"mine")
+    with tarfile.open(tmp_path / "x.tar", "w") as packed:
+        packed.addfile(info, io.BytesIO(b"evil") if info.size == 4 else None)
+    with pytest.raises(UserError, match=rf"x\.tar: its member '{info.name}' {reason}"):
+        extract(tmp_path / "x.tar", tmp_path / "out", everything, silent)
+    assert outside.read_bytes() == b"mine"
+    assert written(tmp_path / "out") == {}
+
+
+def test_a_link_to_a_folder_does_not_lead_out_of_the_target(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with tarfile.open(tmp_path / "x.tar", "w") as packed:
+        packed.addfile(_member("door", tarfile.SYMTYPE, str(tmp_path / "elsewhere")))
+        packed.addfile(_member("door/a.txt", size=4), io.BytesIO(b"evil"))
+    extract(tmp_path / "x.tar", tmp_path / "out", lambda member: member if member != "door" else None, silent)
+    assert written(tmp_path / "elsewhere") == {}
+    assert written(tmp_path / "out") == {"door/a.txt": b"evil"}
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", "C:\\outside.txt", "..\\outside.txt"])
+def test_a_zip_cannot_write_elsewhere(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        packed.writestr(zipfile.ZipInfo(name), b"evil")
+    with pytest.raises(UserError, match="points outside"):
+        extract(tmp_path / "x.zip", tmp_path / "out", everything, silent)
+    assert not (tmp_path / "outside.txt").exists()
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link")
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as packed:
+        packed.writestr(info, b"/etc/passwd")
+    with pytest.raises(UserError, match="is a link or a device"):
+        extract(tmp_path / "x.zip", tmp_path / "out", everything, silent)
+
+
+def test_the_unpacked_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 8)
+    tar(tmp_path / "x.tar", CONTENT)
+    with pytest.raises(UserError, match="would unpack to"):
+        extract(tmp_path / "x.tar", tmp_path / "out", everything, silent)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "half": lambda content: content[: len(content) // 2],
+    "first bytes": lambda content: content[:20],
+    "nothing": lambda _: b"",
+    "another file": lambda _: b"<html>moved</html>" * 100,
+}
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tgz", "x.zip"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_archive_is_named(tmp_path: Path, name: str, damage: str) -> None:
+    noise = bytes(i * 7919 % 251 for i in range(20_000))
+    file = tmp_path / name
+    (pack_zip if name.endswith("zip") else tar)(file, {"a.bin": noise})
+    file.write_bytes(DAMAGE[damage](file.read_bytes()))
+    with pytest.raises(UserError, match=rf"{name}: (not a complete archive|none of the files)"):
+        extract(file, tmp_path / "out", everything, silent)
+
+
+def test_an_archive_of_something_else_is_said_to_be_one(tmp_path: Path) -> None:
+    tar(tmp_path / "x.tar", CONTENT)
+    with pytest.raises(UserError, match=r"x\.tar: none of the files that belong to this data set"):
+        extract(tmp_path / "x.tar", tmp_path / "out", lambda _: None, silent)
