@@ -37,7 +37,7 @@ def png(fill: int) -> bytes:
 
 def mat(**content: object) -> bytes:
     buffer = io.BytesIO()
-    savemat(buffer, content)
+    savemat(buffer, content)  # type: ignore[arg-type]  # scipy writes to any file object
     return buffer.getvalue()
 
 

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from parsenet_cli import fetch
+from parsenet_cli.data import archives as archives_module
 from parsenet_cli.data import camvid, checking, pascal_context, preparing, published, siftflow, voc12
 from parsenet_cli.data.dataset import IGNORED, DataOptions, silent
 from parsenet_cli.data.getting.voc12 import check_test
@@ -148,7 +149,7 @@ def test_a_wrong_archive_leaves_nothing_behind_but_can_be_replaced(
 
 def test_what_was_interrupted_goes_on(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked: list[str] = []
-    plain = preparing.extract
+    plain = archives_module.extract
 
     def counting(archive: Path, *rest: Any) -> int:
         if archive.name == "benchmark.tgz" and "benchmark.tgz" not in unpacked:

@@ -1,0 +1,123 @@
+"""`parsenet data get | check | list` as users call them, and runs on what they prepare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli.data.dataset import silent
+from parsenet_cli.data.preparing import prepare
+from parsenet_cli.data.published import names
+from tests import published_archives as small
+from tests.conftest import Cli
+from tests.faulty_server import Faults, serving
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archives")
+    small.write(folder)
+    return folder
+
+
+@pytest.fixture
+def server(archives: Path) -> Iterator[Faults]:
+    with serving(archives) as faults:
+        yield faults
+
+
+def prepare_all(archives: Path, home: Path) -> None:
+    for name in names():
+        prepare(small.small(name, archives), home, [archives], None, silent)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (("voc13",), ["unknown data set 'voc13'. Did you mean 'voc12'?"]),
+        (("voc12", "--from", "/nowhere.tar"), ["--from /nowhere.tar: no such file"]),
+        (
+            ("voc12", "--mirror", "URL/missing"),
+            ["VOCtrainval_11-May-2012.tar could not be downloaded", "404", "--from"],
+        ),
+        (("voc12", "--mirror", "URL/good"), ["its checksum is md5:", "expected md5:6cd6e144f989b92b3379bac3b3de84fd"]),
+        (("voc12", "--from", "ARCHIVES"), ["VOCtrainval_11-May-2012.tar: its checksum is md5:", "expected md5:6cd6"]),
+        (("siftflow", "--mirror", "URL/page"), ["a web page is there instead of the file"]),
+        (("siftflow", "--mirror", "URL/good"), ["2 ids in the list 'train', expected 2486", "'test', expected 200"]),
+        (("camvid", "--mirror", "http://127.0.0.1:9"), ["refused", "Check the network"]),
+    ],
+)
+def test_what_cannot_be_had_is_explained(
+    cli: Cli, results: Path, archives: Path, server: Faults, arguments: tuple[str, ...], messages: list[str]
+) -> None:
+    said = [text.replace("URL", server.url).replace("ARCHIVES", str(archives)) for text in arguments]
+    done = cli("data", "get", *said)
+    assert done.returncode == 2
+    for message in messages:
+        assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any((results / "data" / name).exists() for name in names())
+
+
+def test_prepared_data_are_listed_and_found_by_every_run_of_the_paper(cli: Cli, results: Path, archives: Path) -> None:
+    prepare_all(archives, results / "data")
+    listed = cli("data", "list")
+    assert listed.stdout.count("ready") == len(names())
+    assert "train 2, val 1" in listed.stdout
+    again = cli("data", "get", "voc12")
+    assert again.returncode == 0, again.stderr
+    assert "train_aug 5, trainval 4, trainval_aug 7, val 2" in again.stdout
+    assert "--from VOC2012test.tar" in again.stdout
+    planned = cli("plan", "all", "--profile", "paper")
+    assert planned.returncode == 0, planned.stderr
+
+
+def test_another_home_can_be_named_by_the_environment(
+    cli: Cli, archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = cli("plan", "table3", "--profile", "paper")
+    assert without.returncode == 2
+    assert "run `parsenet data get siftflow`, or pass data_root=" in without.stderr
+    prepare(small.small("siftflow", archives), tmp_path / "shared", [archives], None, silent)
+    monkeypatch.setenv("PARSENET_DATA", str(tmp_path / "shared"))
+    assert cli("plan", "table3", "--profile", "paper").returncode == 0
+    assert cli("plan", "table3", "--profile", "paper", "data_root=/nowhere").returncode == 2
+
+
+def test_a_run_trains_on_what_was_prepared(cli: Cli, results: Path, archives: Path) -> None:
+    prepare(small.small("voc12", archives), results / "data", [archives], None, silent)
+    done = cli("train", "--profile", "paper", "trunk=vgg_tiny", "weights=none", "recipe.iterations=2", "mix_width=32")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_compares_with_the_official_numbers(cli: Cli, results: Path, archives: Path) -> None:
+    assert "`parsenet data get voc12` fetches it" in cli("data", "check", "voc12").stderr
+    prepare(small.small("voc12", archives), results / "data", [archives], None, silent)
+    done = cli("data", "check", "voc12")
+    assert done.returncode == 2
+    assert "train_aug.txt: 5 ids in the list 'train_aug', expected 10582" in done.stderr
+    assert "issue `parsenet data get voc12` again" in done.stderr
+
+
+def test_check_of_a_folder_of_photos(cli: Cli, archives: Path, tmp_path: Path) -> None:
+    prepare(small.small("voc12", archives), tmp_path, [archives], None, silent)
+    photos = tmp_path / "voc12" / "VOCdevkit" / "VOC2012"
+    (photos / "classes.txt").write_text("background\nthing\nother\n")
+    done = cli("data", "check", photos)
+    assert done.returncode == 0, done.stderr
+    assert "7 pictures with labels" in done.stdout
+    (photos / "JPEGImages" / "2008_000002.jpg").write_bytes(b"torn")
+    done = cli("data", "check", photos)
+    assert done.returncode == 2
+    assert "1 problem\n" in done.stderr
+    assert "2008_000002.jpg: not a complete picture" in done.stderr
+
+
+@pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")
+def test_real_photos_pass_their_check(cli: Cli) -> None:
+    done = cli("data", "check", os.environ["PARSENET_PHOTOS"])
+    assert done.returncode == 0, done.stderr
+    assert "train 437, trainaug 1432" in done.stdout
