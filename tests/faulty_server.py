@@ -17,9 +17,9 @@ class Faults:
     """What the server does wrong, by the first folder of the address, e.g. `/cuts/archive.tar`.
 
     good: nothing · cuts: half of what is asked for, then the connection ends · cuts_at_half: every time at the file's
-    half, and no Range · no_range: answers 200 to a Range · wrong_part: a Range from the beginning · wrong_byte · short ·
-    long: Content-Length too small or too large · missing: 404 · broken: 500 · broken_once · stalls · page: a web page ·
-    changed: another ETag each time.
+    half, and no Range · hangs: half, then nothing · stalls: nothing at all · no_range: answers 200 to a Range ·
+    wrong_part: a Range from the beginning · wrong_byte · short · long: Content-Length too large · missing: 404 ·
+    broken: 500 · broken_once · page: a web page · changed: another ETag each time.
     """
 
     url: str
@@ -85,8 +85,12 @@ def serving(folder: Path) -> Iterator[Faults]:
                 body = body[: max(len(body) // 2, 1)] if len(body) > 1000 else body
             if fault == "cuts_at_half":
                 body = body[: len(body) // 2]
+            if fault == "hangs":
+                self.wfile.write(body[: len(body) // 2])
+                stopping.wait(30)
+                body = b""
             self.wfile.write(body)
-            if fault in ("cuts", "changed", "cuts_at_half", "long"):
+            if fault in ("cuts", "changed", "cuts_at_half", "long", "hangs"):
                 self.close_connection = True
             return None
 

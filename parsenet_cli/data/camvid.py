@@ -32,6 +32,9 @@ CLASSES = (
     "bicyclist",
 )
 UNLABELLED = len(CLASSES)
+MARKS = ("trainannot", "CamVid/trainannot")
+"""What tells a folder of this data set."""
+
 _TRAINED_ON = {"train_aug": ("train",), "trainval_aug": ("train", "val")}
 
 

@@ -8,21 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from parsenet_cli.data import manifest, parallel
+from parsenet_cli.data import manifest, parallel, published
 from parsenet_cli.data.cache import ReadLabel, Source, read_image
 from parsenet_cli.data.dataset import Progress
 from parsenet_cli.data.preparing import SEAL, sealed
 from parsenet_cli.data.published import Expected, Lists, deviations, lists_of
 from parsenet_cli.errors import UserError
-
-_MARKS = {
-    "pascal_context": ("pascal-context",),
-    "siftflow": ("SemanticLabels",),
-    "camvid": ("trainannot", "CamVid/trainannot"),
-    "folder": ("classes.txt",),
-    "voc12": ("JPEGImages", "VOC2012", "VOCdevkit"),
-}
-"""What tells a data set's folder, the first that is there."""
 
 _SHOWN = 20
 
@@ -56,7 +47,8 @@ def recognised(root: Path) -> str:
     seal = sealed(root)
     if seal is not None:
         return str(seal["name"])
-    for name, marks in _MARKS.items():
+    for name in sorted([*published.names(), "folder"]):
+        marks: tuple[str, ...] = importlib.import_module(f"parsenet_cli.data.{name}").MARKS
         if any((root / mark).exists() for mark in marks):
             return name
     raise UserError(

@@ -11,6 +11,9 @@ from parsenet_cli.data import voc_layout
 from parsenet_cli.data.cache import ReadLabel, Source
 from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
 
+MARKS = ("classes.txt",)
+"""What tells a folder of this data set."""
+
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the folder's lists, pictures and masks."""

@@ -26,6 +26,9 @@ from parsenet_cli.errors import UserError
 SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 """Three names of 59_labels.txt that labels.txt spells otherwise."""
 
+MARKS = ("pascal-context",)
+"""What tells a folder of this data set."""
+
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, names, pictures and label maps."""

@@ -68,6 +68,9 @@ PHOTOS = "spatial_envelope_256x256_static_8outdoorcategories"
 UNANNOTATED = ("highway_bost181", "street_urb506")
 """Two pictures without any label, which FCN's lists leave out."""
 
+MARKS = ("SemanticLabels",)
+"""What tells a folder of this data set."""
+
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, pictures and label maps."""

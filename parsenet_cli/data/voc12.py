@@ -36,6 +36,9 @@ CLASSES = (
     "tvmonitor",
 )
 
+MARKS = ("JPEGImages", "VOC2012", "VOCdevkit")
+"""What tells a folder of this data set."""
+
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, pictures and masks in use."""

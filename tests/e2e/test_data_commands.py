@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from parsenet_cli.data.dataset import silent
 from parsenet_cli.data.preparing import prepare
 from parsenet_cli.data.published import names
 from tests import published_archives as small
-from tests.conftest import Cli
+from tests.conftest import Cli, command, environment
 from tests.faulty_server import Faults, serving
 
 
@@ -60,6 +63,25 @@ def test_what_cannot_be_had_is_explained(
         assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not any((results / "data" / name).exists() for name in names())
+
+
+def test_ctrl_c_keeps_what_has_arrived(results: Path, archives: Path, server: Faults, cli: Cli) -> None:
+    part = results / "data" / "archives" / "VOCtrainval_11-May-2012.tar.part"
+    half = (archives / "VOCtrainval_11-May-2012.tar").stat().st_size // 2
+    running = subprocess.Popen(
+        command("data", "get", "voc12", "--mirror", f"{server.url}/hangs"),
+        env=environment(results), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size == half) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert part.stat().st_size == half
+    cli("data", "get", "voc12", "--mirror", f"{server.url}/good")
+    assert server.requests["good"][0] == f"bytes={half}-"
 
 
 def test_prepared_data_are_listed_and_found_by_every_run_of_the_paper(cli: Cli, results: Path, archives: Path) -> None:
