@@ -1,41 +1,27 @@
 """Every picture is decoded once, into one memory-mapped file per split that all runs share.
 
 `<cache>/decoded/<name>-<key>.u8` holds each picture's RGB pixels and then its labels; the `.json` beside it, written
-last, holds ids, offsets and shapes. The key is a hash of the content of all source files, so a changed file makes a
+last, holds each one's id, shape and CRC-32. The key is a hash of the content of all source files, so a changed file makes a
 new cache.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.dataset import Image, Progress, Split
+from parsenet_cli.data.dataset import Progress, Split
+from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, read_json, replacing, write_json
+from parsenet_cli.files import explained, read_json
 
-FORMAT = 1
-_CHUNK = 64
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where one picture of a split comes from."""
-
-    id: str
-    image: Path
-    label: Path
-
-
-ReadLabel = Callable[[Path], Image]
-"""Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
+FORMAT = 2
+SAMPLE = 16
+"""Pictures whose checksum is looked at whenever a split is opened."""
 
 
 def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
@@ -82,64 +68,24 @@ def decoded(
         with lock:
             split = _opened(file)
             if split is None:
-                _decode(file, name, sources, read_label, progress)
+                decode(file, name, sources, read_label, progress)
                 split = _opened(file)
     assert split is not None, f"{file} was written but does not verify"
     return split
 
 
-def read_image(path: Path) -> Image:
-    """A picture as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no picture."""
-    from PIL import Image as Pillow
-
-    try:
-        with Pillow.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such picture") from None
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise UserError(
-            f"{path}: not a complete picture ({problem}); restore the file or take it off the list"
-        ) from None
-
-
-def _decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLabel, progress: Progress) -> None:
-    shapes = []
-    with replacing(file) as output:
-        for image, label in _read_all(sources, read_label):
-            output.write(np.ascontiguousarray(image).data)
-            output.write(np.ascontiguousarray(label).data)
-            shapes.append(label.shape)
-            if len(shapes) % _CHUNK == 0 or len(shapes) == len(sources):
-                progress(f"decoding {name}: {len(shapes)} of {len(sources)}")
-    write_json(file.with_suffix(".json"), {"ids": [source.id for source in sources], "shapes": shapes})
-
-
-def _read_all(sources: Sequence[Source], read_label: ReadLabel) -> Iterator[tuple[Image, Image]]:
-    """Pictures and labels in order, decoded by threads (PIL and zlib work outside of Python's lock)."""
-
-    def read(source: Source) -> tuple[Image, Image]:
-        image, label = read_image(source.image), read_label(source.label)
-        if image.shape[:2] != label.shape:
-            raise UserError(
-                f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for a picture of "
-                f"{image.shape[1]}x{image.shape[0]} ({source.image}); they must have the same size"
-            )
-        return image, label
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(sources), _CHUNK):
-            yield from pool.map(read, sources[start : start + _CHUNK])
-
-
 def _opened(file: Path) -> Split | None:
-    """The split in a cache file; None when it is absent or not whole."""
-    index = read_json(file.with_suffix(".json"))
-    if not isinstance(index, dict) or not file.is_file():
+    """The split in a cache file; None when it is absent, not whole, or a sample of its pictures is not what was written."""
+    content = read_json(file.with_suffix(".json"))
+    if not isinstance(content, list) or not file.is_file():
         return None
-    shapes = [(int(height), int(width)) for height, width in index["shapes"]]
-    ends = list(accumulate(4 * height * width for height, width in shapes))
-    if file.stat().st_size != ends[-1]:
+    records = [Record(*values) for values in content]
+    offsets = list(accumulate((record.size for record in records), initial=0))
+    if file.stat().st_size != offsets[-1]:
         return None
     pixels = np.asarray(np.memmap(file, np.uint8, mode="r"))  # a plain view: slicing a memmap costs microseconds
-    return Split(tuple(index["ids"]), pixels, [0, *ends[:-1]], shapes)
+    for i in range(0, len(records), max(1, len(records) // SAMPLE)):
+        if not intact(pixels[offsets[i] : offsets[i + 1]].data, records[i]):
+            return None
+    shapes = [(record.height, record.width) for record in records]
+    return Split(tuple(record.id for record in records), pixels, offsets[:-1], shapes)

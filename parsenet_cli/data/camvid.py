@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
+from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, required_root, silent
+from parsenet_cli.data.decoding import ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.voc_layout import mask_reader
 from parsenet_cli.errors import UserError, unknown

@@ -9,8 +9,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from parsenet_cli.data import manifest, parallel, published
-from parsenet_cli.data.cache import ReadLabel, Source, read_image
 from parsenet_cli.data.dataset import Progress
+from parsenet_cli.data.decoding import ReadLabel, Source, read_image
 from parsenet_cli.data.preparing import SEAL, sealed
 from parsenet_cli.data.published import Expected, Lists, deviations, lists_of
 from parsenet_cli.errors import UserError

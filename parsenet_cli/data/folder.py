@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from parsenet_cli.data import voc_layout
-from parsenet_cli.data.cache import ReadLabel, Source
 from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
+from parsenet_cli.data.decoding import ReadLabel, Source
 
 MARKS = ("classes.txt",)
 """What tells a folder of this data set."""

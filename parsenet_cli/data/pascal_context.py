@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
+from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import DataOptions, Dataset, Image, Progress, Split, positions, required_root, silent
+from parsenet_cli.data.decoding import ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.mat_file import read_mat
 from parsenet_cli.data.voc_layout import devkit

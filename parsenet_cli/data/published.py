@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parsenet_cli import paths
-from parsenet_cli.data.cache import Source
 from parsenet_cli.data.dataset import Progress
+from parsenet_cli.data.decoding import Source
 from parsenet_cli.errors import unknown
 from parsenet_cli.fetch import Remote
 

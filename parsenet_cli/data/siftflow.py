@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import ReadLabel, Source, decoded, source_content
+from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import (
     IGNORED,
     DataOptions,
@@ -25,6 +25,7 @@ from parsenet_cli.data.dataset import (
     required_root,
     silent,
 )
+from parsenet_cli.data.decoding import ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.mat_file import read_mat
 from parsenet_cli.errors import UserError

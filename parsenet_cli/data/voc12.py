@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from parsenet_cli.data import voc_layout
-from parsenet_cli.data.cache import ReadLabel, Source
 from parsenet_cli.data.dataset import DataOptions, Dataset, Progress, required_root, silent
+from parsenet_cli.data.decoding import ReadLabel, Source
 
 CLASSES = (
     "background",

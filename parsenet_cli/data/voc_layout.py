@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.cache import Source, decoded, source_content
+from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, silent
+from parsenet_cli.data.decoding import Source
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.errors import UserError, unknown
 

@@ -1,0 +1,167 @@
+"""Decoding a split into one file: by all cores, in bounded memory, and from where an interrupted attempt ended.
+
+Pixels are appended to `<file>.part`. For each picture whose bytes are on the disk `<file>.part.jsonl` then gets a line
+with its id, shape and CRC-32: an attempt that was killed goes on after the last picture that both agree on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from parsenet_cli.data.dataset import Image, Progress
+from parsenet_cli.errors import UserError
+from parsenet_cli.files import explained, write_json
+
+_AHEAD = 8
+"""Pictures per core that may wait, decoded, to be written: what bounds the memory."""
+_FLUSH = 64
+"""Pictures between two flushes to the disk."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one picture of a split comes from."""
+
+    id: str
+    image: Path
+    label: Path
+
+
+ReadLabel = Callable[[Path], Image]
+"""Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture in the file: its RGB pixels and then its labels, 4 * height * width bytes."""
+
+    id: str
+    height: int
+    width: int
+    crc32: int
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return 4 * self.height * self.width
+
+
+def decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLabel, progress: Progress) -> None:
+    """Write `file` and, last, the `.json` beside it with a record of each picture.
+
+    Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit, and for a
+    full disk; what is decoded by then is kept for the next attempt.
+    """
+    part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
+    with explained(file):
+        records = _kept(part, journal, sources)
+        with part.open("ab") as pixels, journal.open("a") as lines:
+            unsaid: list[Record] = []
+
+            def keep() -> None:
+                _to_disk(pixels)
+                lines.writelines(_line(record) for record in unsaid)
+                _to_disk(lines)
+                unsaid.clear()
+
+            try:
+                for source, image, label in _read_all(sources[len(records) :], read_label):
+                    data = np.ascontiguousarray(image).tobytes() + np.ascontiguousarray(label).tobytes()
+                    pixels.write(data)
+                    height, width = label.shape
+                    records.append(Record(source.id, height, width, zlib.crc32(data)))
+                    unsaid.append(records[-1])
+                    if len(unsaid) == _FLUSH or len(records) == len(sources):
+                        keep()
+                        progress(f"decoding {name}: {len(records)} of {len(sources)}")
+            except UserError:
+                keep()
+                raise
+        part.replace(file)
+        write_json(file.with_suffix(".json"), [list(vars(record).values()) for record in records])
+        journal.unlink()
+
+
+def read_image(path: Path) -> Image:
+    """A picture as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no picture."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such picture") from None
+    except (OSError, SyntaxError, ValueError) as problem:
+        raise UserError(
+            f"{path}: not a complete picture ({problem}); restore the file or take it off the list"
+        ) from None
+
+
+def intact(data: bytes | memoryview, record: Record) -> bool:
+    """Whether the bytes of a picture are those that were written."""
+    return len(data) == record.size and zlib.crc32(data) == record.crc32
+
+
+def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
+    """The pictures of an earlier attempt that are whole; `part` and `journal` are cut to them."""
+    records: list[Record] = []
+    if part.is_file() and journal.is_file():
+        with part.open("rb") as pixels:
+            for line, source in zip(journal.read_text().splitlines(), sources, strict=False):
+                try:
+                    record = Record(*json.loads(line))
+                except (ValueError, TypeError):
+                    break  # the last line, torn
+                if record.id != source.id or not intact(pixels.read(record.size), record):
+                    break
+                records.append(record)
+    with part.open("ab") as pixels:
+        pixels.truncate(sum(record.size for record in records))
+    journal.write_text("".join(map(_line, records)))
+    return records
+
+
+def _line(record: Record) -> str:
+    return json.dumps(list(vars(record).values())) + "\n"
+
+
+def _to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _read_all(sources: Sequence[Source], read_label: ReadLabel) -> Iterator[tuple[Source, Image, Image]]:
+    """Pictures and labels in order, decoded by threads (PIL and zlib work outside of Python's lock)."""
+
+    def read(source: Source) -> tuple[Source, Image, Image]:
+        image, label = read_image(source.image), read_label(source.label)
+        if image.shape[:2] != label.shape:
+            raise UserError(
+                f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for a picture of "
+                f"{image.shape[1]}x{image.shape[0]} ({source.image}); they must have the same size"
+            )
+        return source, image, label
+
+    cores = len(os.sched_getaffinity(0))
+    waiting: deque[Future[tuple[Source, Image, Image]]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for source in sources:
+                waiting.append(pool.submit(read, source))
+                if len(waiting) == _AHEAD * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
