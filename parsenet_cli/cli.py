@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parsenet_cli import cli_data
+from parsenet_cli import cli_data, cli_weights
 from parsenet_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # help without loading rich: in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_weights.app, name="weights")
 
 
 app.add_typer(cli_data.app, name="data")

@@ -20,6 +20,7 @@ from parsenet_cli import identity, paths
 from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
 from parsenet_cli.errors import UserError, unknown
 from parsenet_cli.files import read_json, write_json
+from parsenet_cli.models import sources
 from parsenet_cli.profile import Profile
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _MODULES = {"data": "data", "trunk": "models/trunks", "context": "models/context
 def choices(axis: str) -> list[str]:
     """The valid values of an axis that is chosen by name, empty for one that takes numbers, lists or paths."""
     if axis == "weights":
-        return list(identity.NAMED_WEIGHTS)
+        return sources.all_choices()
     if axis in _MODULES:
         return [name for name in paths.modules(_MODULES[axis]) if axis != "data" or is_data_set(name)]
     if axis in _GROUPS:
@@ -186,7 +187,7 @@ def parse(text: str) -> Override:
 def build(content: dict[str, Any], cache: Path) -> RunConfig:
     """Validate a composed configuration and identify its data and weights."""
     science, runtime = _described(content)
-    weights, file = identity.of_weights(science.weights, science.trunk, cache)
+    weights, file = identity.of_weights(science.weights, science.trunk, science.body, cache)
     config = RunConfig(
         science=science.model_copy(update={"weights": weights}),
         runtime=runtime.model_copy(update={"weights_file": file}),

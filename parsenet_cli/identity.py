@@ -11,8 +11,7 @@ from parsenet_cli.data.dataset import DataOptions, silent
 from parsenet_cli.data.fingerprint import content_hashes
 from parsenet_cli.data.home import prepared_root
 from parsenet_cli.errors import UserError
-
-NAMED_WEIGHTS = ("imagenet", "pretrained", "none")
+from parsenet_cli.models import sources, trunks
 
 
 def data_options(config: RunConfig, cache: Path) -> DataOptions:
@@ -37,18 +36,19 @@ def _of_data(name: str, options: DataOptions) -> str:
     return str(importlib.import_module(f"parsenet_cli.data.{name}").identity(options))
 
 
-def of_weights(value: str, trunk: str, cache: Path) -> tuple[str, str | None]:
+def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str | None]:
     """The identity of the trunk's initial weights and, where they are the user's file, its absolute path.
 
-    `value` is a name (`imagenet`, `pretrained`, `none`) or a path; a file is identified by its content.
+    `value` is a name or a path. `imagenet` is known by the source it means for this trunk and body, a file by its content.
     """
     if value == "pretrained":
         from parsenet_cli.engine import pretrain
 
         return pretrain.identity(trunk), None
-    if value in NAMED_WEIGHTS:
-        return value, None
+    names = sources.all_choices()
+    if value in names:
+        return sources.resolve(trunks.find(trunk), value, body), None
     file = Path(value).expanduser().resolve()
     if not file.is_file():
-        raise UserError(f"weights={value}: expected {', '.join(NAMED_WEIGHTS)} or a file; there is no file {file}")
+        raise UserError(f"weights={value}: expected {', '.join(names)} or a file; there is no file {file}")
     return f"sha256:{content_hashes([file], cache, silent)[0][:16]}", str(file)

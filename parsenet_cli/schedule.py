@@ -229,7 +229,7 @@ class _Driver:
 def _needs(config: RunConfig) -> dict[str, Task]:
     """What a run shares with others and has to be there before it starts."""
     needs: dict[str, Task] = {}
-    if config.science.weights.startswith(("pretrained", "imagenet")):
+    if config.science.weights != "none" and config.runtime.weights_file is None:
         needs[f"{config.science.trunk}: {config.science.weights}"] = "weights"
     needs[config.science.data_id] = "data"
     return needs

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import torch
 
+from parsenet_cli import weights_files
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import Dataset
+from parsenet_cli.errors import unknown
 from parsenet_cli.identity import data_options
-from parsenet_cli.models.weights import Weights, fetch, load
+from parsenet_cli.models import sources, trunks
+from parsenet_cli.models.weights import Weights, load
 
 Progress = Callable[[str], None]
 """Told in words how far it is."""
@@ -29,12 +32,13 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
     name, trunk = config.science.weights, config.science.trunk
     if name == "none":
         return None
-    if name == "imagenet":
-        return load(fetch(trunk, cache / "weights"))
+    if name in trunks.find(trunk).SOURCES:
+        return load(weights_files.get(trunk, name, cache / "weights", progress))
     if name.startswith("pretrained"):
         from parsenet_cli.engine.pretrain import pretrain
 
         torch.set_num_threads(threads)
         return load(pretrain(trunk, cache, progress))
-    assert config.runtime.weights_file is not None
+    if config.runtime.weights_file is None:
+        raise unknown(f"source of weights for trunk {trunk}", name, sources.choices(trunks.find(trunk)))
     return load(Path(config.runtime.weights_file))

@@ -17,13 +17,14 @@ from parsenet_cli.models.weights import Weights
 
 
 class Segmenter(nn.Module):
-    """8-bit images in, class scores for every pixel out."""
+    """8-bit images in, class scores for every pixel out. `start` says where the trunk's weights come from."""
 
-    def __init__(self, preprocess: Preprocess, trunk: Trunk, head: Head) -> None:
+    def __init__(self, preprocess: Preprocess, trunk: Trunk, head: Head, start: str) -> None:
         super().__init__()
         self.preprocess = preprocess
         self.trunk = trunk
         self.head = head
+        self.start = start
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, H, W).
@@ -77,6 +78,8 @@ def build(science: Science, num_classes: int, weights: Weights | None) -> Segmen
     if weights is None:
         init.he_(trunk, generator)
     else:
-        weights_file.install(weights, module.fit(weights, science), trunk, science.trunk)
-    model = Segmenter(Preprocess(module.convention(weights)), trunk, head)
+        fitted = module.fit(weights, science.body, science.deeplab_kernel)
+        weights_file.install(weights, fitted, trunk, science.trunk, generator)
+    start = weights.about if weights else "drawn (He)"
+    model = Segmenter(Preprocess(module.convention(weights)), trunk, head, start)
     return model.to(memory_format=torch.channels_last)

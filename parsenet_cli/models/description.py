@@ -13,7 +13,8 @@ from parsenet_cli.models.trunk import Trunk
 
 
 def describe(model: Segmenter, trunk: str) -> dict[str, Any]:
-    """Parameters, input preprocessing, the trunk's remarks, and for each feature the head reads its layer, channels and grid.
+    """Parameters, preprocessing, whose weights the trunk starts from, its remarks, and the layer, channels and grid of each
+    feature the head reads.
 
     `field` is the theoretical receptive field in pixels; cell i is centred on pixel stride * i + offset.
     """
@@ -23,6 +24,7 @@ def describe(model: Segmenter, trunk: str) -> dict[str, Any]:
         "trunk_parameters": _parameters(chain),
         "head_parameters": _parameters(model.head),
         "preprocessing": asdict(model.preprocess.convention),
+        "weights": model.start,
         "features": {tap: describe_feature(chain, trunk, tap) for tap in model.head.wanted},
         "remarks": trunks.find(trunk).REMARKS,
     }

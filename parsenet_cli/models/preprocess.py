@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
+from parsenet_cli.models.convention import CAFFE, TORCHVISION, Convention
 
-@dataclass(frozen=True)
-class Convention:
-    """What a trunk expects: channel order, and what is subtracted and divided by, per channel in that order, of 0-255."""
-
-    order: Literal["RGB", "BGR"]
-    mean: tuple[float, ...]
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-
-
-CAFFE = Convention("BGR", (104.00699, 116.66877, 122.67892))
-"""Caffe's VGG and ParseNet: BGR, the mean subtracted, no division (the authors' matlab/caffe/wl_segmentImage.m)."""
-
-TORCHVISION = Convention("RGB", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-"""torchvision's ImageNet networks: RGB, mean (0.485, 0.456, 0.406) and std (0.229, 0.224, 0.225) of the 0-1 range."""
+__all__ = ["CAFFE", "TORCHVISION", "Convention", "Preprocess"]
 
 
 class Preprocess(nn.Module):

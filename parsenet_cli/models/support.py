@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parsenet_cli.config import Science
-from parsenet_cli.models import trunks
+from parsenet_cli.models import sources, trunks
 
 
 def unsupported(science: Science) -> str | None:
@@ -16,8 +16,9 @@ def unsupported(science: Science) -> str | None:
     for layer in science.layers:
         if layer not in trunk.LAYERS:
             return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.LAYERS)}"
-    if science.weights == "imagenet" and trunk.IMAGENET is None:
-        return f"weights=imagenet: there are none for {science.trunk}, which knows {', '.join(trunk.WEIGHTS)}"
+    weights = sources.unsupported(science)
+    if weights:
+        return weights
     if science.fusion == "late" and science.mix == "conv1x1":
         return "mix=conv1x1 mixes the concatenation of early fusion; fusion=late has none"
     if science.skips != "none":

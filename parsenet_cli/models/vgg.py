@@ -11,8 +11,10 @@ A trunk of this family is a `Spec`; `build` turns it into layers. What follows c
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from parsenet_cli.errors import UserError
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from parsenet_cli.config import Science
     from parsenet_cli.models.trunk import Trunk
+    from parsenet_cli.models.weights import Weights
 
 Body = Literal["fcn", "reduced", "deeplab", "largefov"]
 Pad = Literal["same", "none"]
@@ -141,8 +144,97 @@ def build(
     return Trunk(layers, {**taps, "fc7_before_dropout": "relu7", "fc7": "drop7"})
 
 
-def fit(tensors: dict[str, Tensor], spec: Spec, body: Body, deeplab_kernel: int = 4) -> dict[str, Tensor]:
-    """Tensors under this family's names, with fc6 and fc7 of the full `fcn` body decimated to `body`'s.
+def outline(spec: Spec, body: str, deeplab_kernel: int = 4) -> Trunk:
+    """The layers of a body, for their names and shapes alone."""
+    return build(spec, cast(Body, body), deeplab_kernel=deeplab_kernel)
+
+
+def fit(weights: Weights, spec: Spec, trunk: str, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
+    """A file's tensors under this family's names, with fc6 and fc7 decimated to `body`'s where they are the full ones.
+
+    Raises:
+        UserError: the file has convolutions that the trunk `trunk` has not, or its fc6 is neither the full one nor the
+            body's.
+    """
+    try:
+        return decimate(renamed(weights.tensors, spec, trunk), spec, cast(Body, body), deeplab_kernel)
+    except UserError as problem:
+        raise UserError(f"{weights.source}: {problem}") from None
+
+
+def body_of(weights: Weights, spec: Spec, trunk: str) -> Body:
+    """The body whose fc6 a file holds; `fcn`, the full one, where it holds none that any body has.
+
+    Raises:
+        UserError: the file holds convolutions of another network.
+    """
+    try:
+        weight = renamed(weights.tensors, spec, trunk).get("fc6.weight")
+    except UserError as problem:
+        raise UserError(f"{weights.source}: {problem}") from None
+    if weight is None or weight.ndim != 4:
+        return "fcn"
+    for body in get_args(Body):
+        fc6 = fc6_of(spec, body)
+        side = len(fc6.taps)
+        if (weight.shape[0], *weight.shape[2:]) == (spec.fc // fc6.every, side, side):
+            return cast(Body, body)
+    return "fcn"
+
+
+def renamed(tensors: Mapping[str, Tensor], spec: Spec, trunk: str) -> dict[str, Tensor]:
+    """Tensors under Caffe's names, from these or two others, and fc6 and fc7 as convolutions where they are matrices.
+
+    The others are torchvision's (`features.N`, `classifier.0` and `.3`) and SSD's (`N`, the position in its list of layers,
+    fc6 and fc7 included). What belongs to no layer of this network, such as a classifier, is left out.
+
+    Raises:
+        UserError: a convolution of another network (VGG-19, say) stands among them.
+    """
+    known = _other_names(spec)
+    found: dict[str, Tensor] = {}
+    foreign: list[str] = []
+    for name, tensor in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        ours = known.get(layer)
+        if ours is not None:
+            found[f"{ours}.{kind}"] = _as_convolution(tensor, ours, spec) if kind == "weight" else tensor
+        elif layer.isdigit() or layer.startswith(("conv", "features.")):
+            foreign.append(name)
+    if foreign:
+        raise UserError(
+            f"not the weights of trunk {trunk}: it has no {', '.join(foreign[:3])}{', …' if len(foreign) > 3 else ''}, "
+            "which the file holds. These are the weights of another network"
+        )
+    return found
+
+
+def _other_names(spec: Spec) -> dict[str, str]:
+    """The name of a layer in each layout -> Caffe's name. Both lists count convolutions, ReLUs and pools."""
+    names: dict[str, str] = {}
+    position = 0
+    for stage, convs in enumerate(spec.convs, start=1):
+        for i in range(1, convs + 1):
+            ours = f"conv{stage}_{i}"
+            names |= dict.fromkeys((ours, f"features.{position}", str(position)), ours)
+            position += 2
+        position += stage not in spec.unpooled
+    fc6 = dict.fromkeys(("fc6", "classifier.0", str(position)), "fc6")
+    return names | fc6 | dict.fromkeys(("fc7", "classifier.3", str(position + 2)), "fc7")
+
+
+def _as_convolution(weight: Tensor, layer: str, spec: Spec) -> Tensor:
+    """A fully connected layer's (out, in) as (out, channels, side, side); anything else as it is."""
+    if weight.ndim != 2 or layer not in ("fc6", "fc7"):
+        return weight
+    channels = spec.widths[-1] if layer == "fc6" else weight.shape[1]
+    side = math.isqrt(weight.shape[1] // channels)
+    fits = channels * side * side == weight.shape[1]
+    return weight.reshape(weight.shape[0], channels, side, side) if fits else weight
+
+
+def decimate(tensors: dict[str, Tensor], spec: Spec, body: Body, deeplab_kernel: int = 4) -> dict[str, Tensor]:
+    """Tensors with fc6 and fc7 of the full `fcn` body decimated to `body`'s.
 
     Every k-th filter and the body's taps of fc6, every k-th row and column of fc7, values unscaled (the authors'
     python/net_surgery.py). fc6 and fc7 that already have the body's shape are left as they are.
@@ -152,9 +244,9 @@ def fit(tensors: dict[str, Tensor], spec: Spec, body: Body, deeplab_kernel: int 
     """
     fc6 = fc6_of(spec, body, deeplab_kernel)
     result = dict(tensors)
-    if "fc6.weight" not in tensors or "fc7.weight" not in tensors:
-        return result  # the caller names what is missing
-    weight, side = tensors["fc6.weight"], max(fc6_of(spec, "fcn").taps) + 1
+    weight, second, side = tensors.get("fc6.weight"), tensors.get("fc7.weight"), max(fc6_of(spec, "fcn").taps) + 1
+    if weight is None or second is None or weight.ndim != 4 or second.ndim != 4 or weight.shape[2] != weight.shape[3]:
+        return result  # `weights.check` names what is missing or misshapen
     full, wanted = (spec.fc, side), (spec.fc // fc6.every, len(fc6.taps))
     found = (weight.shape[0], weight.shape[-1])
     if found == wanted:
@@ -166,7 +258,7 @@ def fit(tensors: dict[str, Tensor], spec: Spec, body: Body, deeplab_kernel: int 
         )
     taps = list(fc6.taps)
     result["fc6.weight"] = weight[:: fc6.every][:, :, taps][:, :, :, taps]
-    result["fc7.weight"] = tensors["fc7.weight"][:: fc6.every, :: fc6.every]
+    result["fc7.weight"] = second[:: fc6.every, :: fc6.every]
     for name in ("fc6.bias", "fc7.bias"):
         if name in tensors:
             result[name] = tensors[name][:: fc6.every]

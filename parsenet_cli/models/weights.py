@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.models import trunks
-from parsenet_cli.models.preprocess import CAFFE, Convention
+from parsenet_cli.models import caffemodel, init
+from parsenet_cli.models.convention import CAFFE, Convention, Order
+
+CAFFEMODEL = ".caffemodel"
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,40 @@ class Weights:
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
+    @property
+    def origin(self) -> str:
+        """Whose training they are, as far as the file says it, else the file's name."""
+        return self.metadata.get("origin") or Path(self.source).name
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Layers the file declares not to hold (metadata `drawn`): they start from He's initialisation."""
+        return tuple(filter(None, self.metadata.get("drawn", "").split(",")))
+
+    @property
+    def about(self) -> str:
+        """`origin`, and what is drawn."""
+        return "; ".join([self.origin, *(f"{layer} drawn (He)" for layer in self.drawn)])
+
     def convention(self) -> Convention | None:
         """The preprocessing these weights were trained with, where the file says so.
 
         From the metadata `channel_order` (RGB or BGR) and `mean_rgb` or `mean_bgr` (and `std_…`), numbers of the 0-255
-        range separated by commas; else from `caffe_bgr` in the file's name; else None: the trunk's own convention.
+        range separated by commas; else from `caffe_bgr` in the file's name; else Caffe's for a caffemodel, because Caffe
+        reads images as BGR; else None: the trunk's own convention.
         """
-        order = self.metadata.get("channel_order", "").upper()
-        if order in ("RGB", "BGR"):
-            mean = self._three(f"mean_{order.lower()}") or (CAFFE.mean if order == "BGR" else CAFFE.mean[::-1])
-            std = self._three(f"std_{order.lower()}") or CAFFE.std
-            return Convention("RGB" if order == "RGB" else "BGR", mean, std)
+        found = self.metadata.get("channel_order", "").upper()
+        if found in ("RGB", "BGR"):
+            order: Order = "RGB" if found == "RGB" else "BGR"
+            default = CAFFE.in_order(order)
+            return Convention(
+                order,
+                self._three(f"mean_{order.lower()}") or default.mean,
+                self._three(f"std_{order.lower()}") or default.std,
+            )
         if "caffe_bgr" in Path(self.source).name:
             return Convention("BGR", (104.0, 117.0, 123.0))
-        return None
+        return CAFFE if Path(self.source).suffix == CAFFEMODEL else None
 
     def _three(self, key: str) -> tuple[float, ...] | None:
         if key not in self.metadata:
@@ -49,7 +71,7 @@ class Weights:
 
 
 def load(file: Path) -> Weights:
-    """Read a `.safetensors` file, or a file of `torch.save` (tensors only: nothing in it is executed).
+    """Read a `.safetensors` or `.caffemodel` file, or one of `torch.save` (tensors only: nothing in it is executed).
 
     The model of a finished run can be given as well: its trunk is taken.
 
@@ -58,7 +80,13 @@ def load(file: Path) -> Weights:
     """
     if not file.is_file():
         raise UserError(f"weights={file}: there is no such file")
-    tensors, metadata = _read_safetensors(file) if file.suffix == ".safetensors" else (_read_torch(file), {})
+    metadata: dict[str, str] = {}
+    if file.suffix == ".safetensors":
+        tensors, metadata = _read_safetensors(file)
+    elif file.suffix == CAFFEMODEL:
+        tensors = {name: torch.from_numpy(array) for name, array in caffemodel.read(file).items()}
+    else:
+        tensors = _read_torch(file)
     inner = {name.removeprefix("trunk."): tensor for name, tensor in tensors.items() if name.startswith("trunk.")}
     return Weights(str(file), inner or tensors, metadata)
 
@@ -92,37 +120,32 @@ def _read_torch(file: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def fetch(trunk: str, folder: Path) -> Path:
-    """The file of a trunk's ImageNet weights in `folder`, downloaded on first use and checked against its hash.
+def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, name: str, generator: Generator) -> None:
+    """Copy `tensors`, already under the trunk's names, into the trunk `name`; layers the file declares to lack are drawn.
 
     Raises:
-        UserError: the trunk has none, or they cannot be downloaded.
+        UserError: see `check`.
     """
-    address = trunks.find(trunk).IMAGENET
-    if address is None:
-        raise UserError(f"weights=imagenet: there are none for trunk {trunk}; {trunk} knows {_known(trunk)}")
-    name = address.rpartition("/")[2]
-    file = folder / name
-    if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        digits = Path(name).stem.rpartition("-")[2]
-        try:
-            torch.hub.download_url_to_file(address, str(file), hash_prefix=digits, progress=False)
-        except (OSError, RuntimeError) as problem:
-            raise UserError(
-                f"weights=imagenet: {address} could not be downloaded ({problem}). Put it at {file}, or pass "
-                "weights=/path/to/file"
-            ) from None
-    return file
+    wanted = dict(trunk.named_parameters())
+    check(weights, tensors, wanted, name)
+    with torch.no_grad():
+        for layer in weights.drawn:
+            init.he_(trunk.get_submodule(layer), generator)
+        for key, parameter in wanted.items():
+            if layer_of(key) not in weights.drawn:
+                parameter.copy_(tensors[key])
 
 
-def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, name: str) -> None:
-    """Copy `tensors`, already under the trunk's names, into the trunk `name`; names it does not know are left out.
+def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor], name: str) -> None:
+    """See that `tensors` are all parameters of the trunk `name`, but for the layers the file declares to lack.
 
     Raises:
         UserError: a parameter is missing, has another shape, or holds a number that is not finite.
     """
-    wanted = dict(trunk.named_parameters())
+    for layer in weights.drawn:
+        if layer not in map(layer_of, parameters):
+            raise UserError(f"{weights.source}: metadata drawn: expected layers of trunk {name}, found '{layer}'")
+    wanted = {key: parameter for key, parameter in parameters.items() if layer_of(key) not in weights.drawn}
     missing = [key for key in wanted if key not in tensors]
     if missing:
         raise UserError(
@@ -137,15 +160,15 @@ def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, n
                 "These are the weights of another network or of another body"
             )
         if not tensors[key].isfinite().all():
-            raise UserError(f"{weights.source}: {key} holds numbers that are not finite: the file is damaged")
-    with torch.no_grad():
-        for key, parameter in wanted.items():
-            parameter.copy_(tensors[key])
+            raise UserError(
+                f"{weights.source}: {key} holds numbers that are not finite: the file is damaged, or holds no weights there"
+            )
+
+
+def layer_of(parameter: str) -> str:
+    """The layer a parameter belongs to: `fc6` for `fc6.weight`."""
+    return parameter.rpartition(".")[0]
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _known(trunk: str) -> str:
-    return " and ".join(f"weights={name}" for name in trunks.find(trunk).WEIGHTS)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from parsenet_cli.config import Science
-    from parsenet_cli.models.preprocess import Convention
+    from parsenet_cli.models.convention import Convention
+    from parsenet_cli.models.sources import Source
     from parsenet_cli.models.trunk import Trunk
     from parsenet_cli.models.weights import Weights
 
@@ -26,10 +27,12 @@ class TrunkModule(Protocol):
     """FCN's skip heads it can feed (the axis `skips`, besides `none`)."""
     LAYERS: dict[str, str]
     """The paper's name of a layer -> this trunk's own feature that stands for it."""
-    WEIGHTS: tuple[str, ...]
-    """The named weights it knows (the axis `weights`); a file can always be given."""
-    IMAGENET: str | None
-    """Address of the ImageNet weights, the first digits of their sha256 in the file name."""
+    SOURCES: dict[str, Source]
+    """Published weights by name (the axis `weights`); a file can always be given."""
+    IMAGENET: dict[str, str]
+    """Body -> the source that `weights=imagenet` means for it; empty where there is none."""
+    PRETRAINED: bool
+    """Whether `weights=pretrained` makes weights here (`parsenet_cli.engine.pretrain`)."""
     MEAN_RGB: tuple[int, int, int]
     """The colour that becomes zero after preprocessing: what a crop beyond the image is filled with."""
     REMARKS: str
@@ -47,8 +50,20 @@ class TrunkModule(Protocol):
         """The input preprocessing that belongs to these weights."""
         ...
 
-    def fit(self, weights: Weights, science: Science) -> dict[str, Tensor]:
-        """The tensors of a file under the names and in the shapes of `build(science)`."""
+    def recognise(self, weights: Weights) -> Convention | None:
+        """The preprocessing of weights that are known by their very numbers, whatever their file says; else None."""
+        ...
+
+    def outline(self, body: str, deeplab_kernel: int = 4) -> Trunk:
+        """The layers of a body, for their names and shapes alone."""
+        ...
+
+    def body_of(self, weights: Weights) -> str:
+        """The body whose shapes a file has."""
+        ...
+
+    def fit(self, weights: Weights, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
+        """The tensors of a file under the names and in the shapes of a body, as far as the file holds them."""
         ...
 
 

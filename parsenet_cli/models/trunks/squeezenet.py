@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from parsenet_cli.models.convention import TORCHVISION, Convention
+from parsenet_cli.models.sources import Source
+
 if TYPE_CHECKING:
     from torch import Tensor
 
     from parsenet_cli.config import Science
-    from parsenet_cli.models.preprocess import Convention
     from parsenet_cli.models.trunk import Trunk
     from parsenet_cli.models.weights import Weights
 
@@ -25,8 +27,19 @@ LAYERS = {
     "conv4": "fire5 (features.7, stride 8)",
     "conv3": "fire3 (features.4, stride 4)",
 }
-WEIGHTS = ("imagenet", "none")
-IMAGENET = "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth"
+SOURCES = {
+    "imagenet": Source(
+        file="squeezenet1_1-b8a52dc0.pth",
+        mirrors=("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",),
+        checksum="sha256:b8a52dc0",
+        size=None,
+        bodies=BODIES,
+        origin="torchvision's training of SqueezeNet 1.1 (IMAGENET1K_V1)",
+        convention=TORCHVISION,
+    )
+}
+IMAGENET = dict.fromkeys(BODIES, "imagenet")
+PRETRAINED = False
 MEAN_RGB = (123, 117, 104)
 REMARKS = (
     "bodies fcn and reduced are the same here: SqueezeNet's own features of stride 16; "
@@ -61,6 +74,15 @@ def unsupported(science: Science) -> str | None:
 
 def build(science: Science) -> Trunk:
     """The layers of SqueezeNet 1.1 up to its last feature."""
+    return _layers(science.recipe.dropout)
+
+
+def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
+    """The layers, for their names and shapes alone: the same for both bodies."""
+    return _layers(dropout=0.0)
+
+
+def _layers(dropout: float) -> Trunk:
     from torch import nn
 
     from parsenet_cli.models.dropout import Dropout
@@ -78,19 +100,27 @@ def build(science: Science) -> Trunk:
         channels = 2 * expand
         if name in ("fire3", "fire5"):
             layers[name.replace("fire", "pool")] = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
-    layers["drop9"] = Dropout(science.recipe.dropout)
+    layers["drop9"] = Dropout(dropout)
     taps = {"conv3": "fire3", "conv4": "fire5", "conv5": "fire7", "fc7_before_dropout": "fire9", "fc7": "drop9"}
     return Trunk(layers, taps)
 
 
 def convention(weights: Weights | None) -> Convention:
     """What a file says of itself, otherwise torchvision's."""
-    from parsenet_cli.models.preprocess import TORCHVISION
-
     return (weights.convention() if weights else None) or TORCHVISION
 
 
-def fit(weights: Weights, science: Science) -> dict[str, Tensor]:
+def recognise(weights: Weights) -> Convention | None:
+    """None: a file's names or metadata say what it is."""
+    return None
+
+
+def body_of(weights: Weights) -> str:
+    """Both bodies have the same shapes."""
+    return BODIES[0]
+
+
+def fit(weights: Weights, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
     """torchvision's names (`features.3.squeeze.weight`) or our own; its classifier is left out."""
     names = {"features.0": "conv1"} | {theirs: ours for ours, (theirs, _, _) in _FIRES.items()}
     tensors = {}

@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parsenet_cli.models import vgg
+from parsenet_cli.models.convention import TORCHVISION, Convention
+from parsenet_cli.models.sources import Source
 from parsenet_cli.models.vgg import Fc6, Spec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from parsenet_cli.config import Science
-    from parsenet_cli.models.preprocess import Convention
     from parsenet_cli.models.trunk import Trunk
     from parsenet_cli.models.weights import Weights
 
@@ -42,8 +43,9 @@ SPEC = Spec(
 BODIES = ("fcn", "reduced", "deeplab", "largefov")
 SKIPS = ("16s", "8s")
 LAYERS = {"pool6": "the context of fc7", "fc7": "fc7", "conv5": "conv5_1", "conv4": "conv4_1", "conv3": "conv3_1"}
-WEIGHTS = ("pretrained", "none")
-IMAGENET = None
+SOURCES: dict[str, Source] = {}
+IMAGENET: dict[str, str] = {}
+PRETRAINED = True
 MEAN_RGB = (123, 117, 104)
 REMARKS = "a thin VGG: strides are half of VGG-16's, skips=16s and 8s join the maps one and two halvings below fc7"
 
@@ -70,13 +72,26 @@ def pretraining_body(dropout: float) -> Trunk:
     return vgg.build(SPEC, "fcn", dropout=dropout)
 
 
-def convention(weights: Weights | None) -> Convention:
-    """RGB of unit variance: this trunk is trained here, from nothing."""
-    from parsenet_cli.models.preprocess import TORCHVISION
+def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
+    """The layers of a body, for their names and shapes alone."""
+    return vgg.outline(SPEC, body, deeplab_kernel)
 
+
+def convention(weights: Weights | None) -> Convention:
+    """RGB of unit variance unless a file says otherwise: this trunk is trained here, from nothing."""
     return (weights.convention() if weights else None) or TORCHVISION
 
 
-def fit(weights: Weights, science: Science) -> dict[str, Tensor]:
+def recognise(weights: Weights) -> Convention | None:
+    """None: no weights of this trunk are published."""
+    return None
+
+
+def body_of(weights: Weights) -> str:
+    """The body whose fc6 a file has."""
+    return vgg.body_of(weights, SPEC, "vgg_tiny")
+
+
+def fit(weights: Weights, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
     """Weights of body `fcn`, decimated for the body."""
-    return vgg.fit(weights.tensors, SPEC, science.body, science.deeplab_kernel)
+    return vgg.fit(weights, SPEC, "vgg_tiny", body, deeplab_kernel)

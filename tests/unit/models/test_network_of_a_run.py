@@ -180,12 +180,12 @@ def test_what_a_trunk_offers_is_known_without_torch() -> None:
     script = (
         "import sys\n"
         "from parsenet_cli import paths\n"
-        "from parsenet_cli.models import support, trunks\n"
+        "from parsenet_cli.models import sources, support, trunks\n"
         "names = paths.modules('models/trunks')\n"
         "assert {'vgg16', 'vgg_tiny', 'squeezenet'} <= set(names)\n"
         "for name in names:\n"
         "    module = trunks.find(name)\n"
-        "    assert module.BODIES and module.LAYERS and module.WEIGHTS and module.REMARKS and module.MEAN_RGB\n"
+        "    assert module.BODIES and module.LAYERS and sources.choices(module) and module.REMARKS and module.MEAN_RGB\n"
         "print('torch' in sys.modules, 'numpy' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

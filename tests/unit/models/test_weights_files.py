@@ -16,7 +16,7 @@ from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.build import Segmenter, build
 from parsenet_cli.models.preprocess import CAFFE, TORCHVISION, Convention, Preprocess
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
-from parsenet_cli.models.weights import Weights, fetch, load
+from parsenet_cli.models.weights import Weights, load
 
 
 def tensors_of(model: Segmenter) -> dict[str, Tensor]:
@@ -74,7 +74,7 @@ def test_vgg16_keeps_every_4th_filter_and_every_3rd_tap() -> None:
     fc6 = (number.view(-1, 1, 1, 1) * 100 + torch.arange(49.0).view(1, 1, 7, 7)).contiguous()
     fc7 = number.view(-1, 1, 1, 1) * 4096 + number.view(1, -1, 1, 1)
     full = {"fc6.weight": fc6, "fc7.weight": fc7, "fc6.bias": number, "fc7.bias": number}
-    reduced = vgg.fit(full, vgg16.SPEC, "reduced")
+    reduced = vgg.decimate(full, vgg16.SPEC, "reduced")
     assert reduced["fc6.weight"].shape == (1024, 1, 3, 3)
     assert reduced["fc6.weight"][2, 0].tolist() == [
         [800 + t for t in row] for row in ([0, 3, 6], [21, 24, 27], [42, 45, 48])
@@ -82,8 +82,8 @@ def test_vgg16_keeps_every_4th_filter_and_every_3rd_tap() -> None:
     assert reduced["fc7.weight"].shape == (1024, 1024, 1, 1)
     assert reduced["fc7.weight"][3, 5].item() == 12 * 4096 + 20
     assert reduced["fc7.bias"].tolist() == list(range(0, 4096, 4))
-    assert vgg.fit(reduced, vgg16.SPEC, "reduced")["fc6.weight"] is reduced["fc6.weight"]
-    assert vgg.fit(full, vgg16.SPEC, "deeplab")["fc6.weight"][1, 0, :, 0].tolist() == [100, 114, 128, 142]
+    assert vgg.decimate(reduced, vgg16.SPEC, "reduced")["fc6.weight"] is reduced["fc6.weight"]
+    assert vgg.decimate(full, vgg16.SPEC, "deeplab")["fc6.weight"][1, 0, :, 0].tolist() == [100, 114, 128, 142]
 
 
 def test_vgg16_takes_torchvisions_names(make_science: Any) -> None:
@@ -101,12 +101,12 @@ def test_vgg16_takes_torchvisions_names(make_science: Any) -> None:
         for i, shape in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
             theirs |= {f"classifier.{i}.weight": torch.empty(shape), f"classifier.{i}.bias": torch.empty(shape[0])}
         weights = Weights("vgg16-397923af.pth", theirs, {})
-        fitted = vgg16.fit(weights, science)
+        fitted = vgg16.fit(weights, science.body)
     assert {name: fitted[name].shape for name in trunk.state_dict()} == {
         n: t.shape for n, t in trunk.state_dict().items()
     }
-    assert vgg16.convention(weights) == TORCHVISION
-    assert vgg16.convention(Weights("vgg.safetensors", dict(trunk.state_dict()), {})) == CAFFE
+    assert vgg16.convention(Weights("v.pth", {"features.0.weight": torch.zeros(64, 3, 3, 3)}, {})) == TORCHVISION
+    assert vgg16.convention(Weights("vgg.safetensors", {"conv1_1.weight": torch.zeros(64, 3, 3, 3)}, {})) == CAFFE
 
 
 def squeezenet_tensors(make_science: Any) -> dict[str, Tensor]:
@@ -226,22 +226,6 @@ def test_malformed_metadata_is_named() -> None:
         UserError, match=r"w\.safetensors: metadata mean_bgr: expected three numbers, found '104;117;123'"
     ):
         weights.convention()
-
-
-def test_imagenet_weights_that_cannot_be_had_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="there are none for trunk vgg_tiny; vgg_tiny knows weights=pretrained"):
-        fetch("vgg_tiny", tmp_path)
-
-    def offline(address: str, *_: Any, **__: Any) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    with pytest.raises(
-        UserError, match=r"squeezenet1_1-b8a52dc0\.pth could not be downloaded \(no route to host\).*weights="
-    ):
-        fetch("squeezenet", tmp_path)
-    (tmp_path / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"there")
-    assert fetch("squeezenet", tmp_path) == tmp_path / "squeezenet1_1-b8a52dc0.pth"
 
 
 def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(make_science: Any) -> None:
