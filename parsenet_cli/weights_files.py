@@ -199,7 +199,6 @@ def _write(
     about: dict[str, str],
 ) -> Written:
     import torch
-    from safetensors.torch import save
 
     from parsenet_cli.models import weights as reader
 
@@ -208,18 +207,14 @@ def _write(
     with torch.device("meta"):
         parameters = dict(module.outline(body).named_parameters())
     fitted = module.fit(found, body)
-    kept = {
-        key: fitted[key].float().contiguous()
-        for key in parameters
-        if key in fitted and reader.layer_of(key) not in drawn
-    }
+    kept = {key: fitted[key] for key in parameters if key in fitted and reader.layer_of(key) not in drawn}
     declared = {**found.metadata, "drawn": ",".join(drawn)}
     reader.check(reader.Weights(found.source, found.tensors, declared), kept, parameters, trunk)
     said = (
         about | convention.metadata() | {"trunk": trunk, "body": body} | ({"drawn": ",".join(drawn)} if drawn else {})
     )
     with replacing(out) as stream:
-        stream.write(save(kept, said))
+        reader.save(kept, said, stream)
     return Written(out, len(kept), body, convention, order_from, drawn)
 
 

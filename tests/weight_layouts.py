@@ -38,10 +38,8 @@ def message(field: int, content: bytes) -> bytes:
 def blob(array: np.ndarray, *, old_shape: bool = False, packed: bool = True) -> bytes:
     """A BlobProto."""
     values = array.astype("<f4").ravel()
-    if packed:
-        data = message(5, values.tobytes())
-    else:
-        data = b"".join(varint(5 << 3 | 5) + struct.pack("<f", value) for value in values)
+    one_by_one = b"".join(varint(5 << 3 | 5) + struct.pack("<f", value) for value in values)
+    data = message(5, values.tobytes()) if packed else one_by_one
     if old_shape:
         sides = (1,) * (4 - array.ndim) + array.shape
         return b"".join(number(field, side) for field, side in enumerate(sides, start=1)) + data

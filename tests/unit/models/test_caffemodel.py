@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests import weight_layouts
 from tests.weight_layouts import CONVOLUTION, INNER_PRODUCT, blob, layer, message, number, varint
 
 WEIGHT = np.arange(2 * 3 * 3 * 3, dtype=np.float32).reshape(2, 3, 3, 3)
-BIAS = np.float32([0.5, -0.5])
+BIAS = np.array([0.5, -0.5], np.float32)
 
 
 def written(folder: Path, content: bytes) -> Path:
@@ -113,7 +114,5 @@ def test_a_file_cut_anywhere_is_refused_or_lacks_no_weights(
 def test_a_wrong_byte_never_ends_in_another_error(tmp_path: Path, content: bytes, at: int, byte: int) -> None:
     damaged = bytearray(content)
     damaged[at % len(content)] = byte
-    try:
-        caffemodel.read(written(tmp_path, bytes(damaged)))
-    except UserError as problem:
-        assert "net.caffemodel" in str(problem)
+    with contextlib.suppress(UserError):
+        assert all(array.dtype == np.float32 for array in caffemodel.read(written(tmp_path, bytes(damaged))).values())

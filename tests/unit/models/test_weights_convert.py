@@ -77,6 +77,15 @@ def test_every_layout_becomes_the_same_file(saved: Saved, tmp_path: Path) -> Non
         assert found.metadata["trunk"] == "vgg16"
 
 
+def test_the_same_weights_give_the_same_bytes(saved: Saved, tmp_path: Path) -> None:
+    """A run is identified by the hash of its weights file."""
+    file = saved(full_tensors(THIN), "v.pth")
+    contents = set()
+    for i in range(8):
+        contents.add(convert(file, tmp_path / f"{i}.safetensors", "vgg16", body="reduced").file.read_bytes())
+    assert len(contents) == 1
+
+
 def test_positions_are_those_of_vgg16_in_torchvision_and_ssd() -> None:
     found = weight_layouts.positions(vgg16.SPEC)
     assert list(found.values()) == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33]
