@@ -47,11 +47,11 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
         said, source = one.metadata, one.source
         bodies = " ".join(source.bodies) + (f" (without {' '.join(source.drawn)})" if source.drawn else "")
         order = (said or {}).get("channel_order", source.convention.order)
-        digits = said.get("source_sha256", "") if said else (source.checksum or "not published").removeprefix("sha256:")
+        digits = said.get("source_sha256", "") if said else (source.checksum or "").removeprefix("sha256:")
         size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
         file = str(one.file) if said else source.file
         here = "yes" if said else "no"
-        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12], source.origin)
+        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
     _console(Console).print(table)
 
 

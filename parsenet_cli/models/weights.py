@@ -122,6 +122,24 @@ def _read_torch(file: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
+def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], stream: BinaryIO) -> None:
+    """Write float32 tensors as safetensors, one after the other, without a second copy of them all in memory.
+
+    The same tensors and metadata give the same bytes, because a run is identified by the hash of its weights file; the
+    library's own writer puts the metadata in any order.
+    """
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name, tensor in tensors.items():
+        start, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    stream.write(len(text).to_bytes(8, "little") + text)
+    for tensor in tensors.values():
+        stream.write(tensor.detach().float().contiguous().numpy().astype("<f4", copy=False).data)
+
+
 def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, name: str, generator: Generator) -> None:
     """Copy `tensors`, already under the trunk's names, into the trunk `name`; layers the file declares to lack are drawn.
 
