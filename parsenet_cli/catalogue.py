@@ -40,6 +40,9 @@ def show(console: Console) -> None:
         console.print(part)
     console.print("Recipes (recipe=…):    ", ", ".join(choices("recipe")))
     console.print("Data sets (data=…):    ", ", ".join(choices("data")))
+    console.print(
+        "Weights (weights=…):   ", ", ".join(choices("weights")), "or a file; parsenet weights list says more"
+    )
     console.print("Launchers (launcher=…):", ", ".join(choices("launcher")))
 
 
