@@ -182,7 +182,7 @@ def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[s
                 f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found {found}. "
                 "These are the weights of another network or of another body"
             )
-        if not all(part.isfinite().all() for part in tensors[key].flatten().split(_AT_ONCE)):
+        if not all(part.isfinite().all() for part in torch.split(tensors[key].flatten(), _AT_ONCE)):
             raise UserError(
                 f"{weights.source}: {key} holds numbers that are not finite: the file is damaged, or holds no weights there"
             )
