@@ -205,7 +205,7 @@ def network(case: Case, **changes: Any) -> tuple[Segmenter, dict[str, Parameter]
     head = Head(science(case, **changes), scores, ours, Generator().manual_seed(0))
     if head.skips:
         head.skips.multipliers = dict.fromkeys(AT_ONCE, 1.0)  # the recorded network has no such layers
-    model = Segmenter(nn.Identity(), ours, head)  # type: ignore[arg-type]
+    model = Segmenter(nn.Identity(), ours, head, "recorded")  # type: ignore[arg-type]
     names = _parameters(case, model)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
