@@ -56,7 +56,9 @@ def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
 
 
 def build(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
-    """The network `science` describes, on the CPU, in training mode; everything that is drawn comes from its seed.
+    """The network `science` describes, in training mode; everything that is drawn comes from its seed.
+
+    On the CPU, or under `torch.device("meta")` without any memory and without numbers.
 
     Args:
         science: the axes.

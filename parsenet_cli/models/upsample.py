@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from parsenet_cli.errors import UserError
 from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.init import bilinear_kernel
-from parsenet_cli.models.precision import at_least_float32
+from parsenet_cli.models.precision import at_least_float32, without_autocast
 
 Size = tuple[int, int]
 
@@ -48,7 +48,7 @@ class Bilinear(nn.Module):
         """
         height, width = size
         wide = {grid: at_least_float32(z) for grid, z in maps.items()}
-        with torch.autocast(next(iter(maps.values())).device.type, enabled=False):
+        with without_autocast(next(iter(maps.values())).device):
             columns = [
                 z @ hat_matrix(grid, z.shape[3], target, width, dtype=z.dtype, device=z.device).T
                 for grid, z in wide.items()
@@ -74,7 +74,7 @@ class Deconvolution(nn.Module):
 
     def forward(self, z: Tensor, size: Size) -> Tensor:
         """(N, K, h, w) -> float32 (float64 for float64) (N, K', *size); zero where nothing reaches."""
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device):
             full = self.deconvolution(at_least_float32(z))
         (top, bottom), (left, right) = (
             (-self.crop, self.crop + wanted - there) for wanted, there in zip(size, full.shape[2:], strict=True)

@@ -11,9 +11,10 @@ from torch import nn
 from parsenet_cli.data import scenes
 from parsenet_cli.errors import UserError
 from parsenet_cli.models import trunks, vgg
-from parsenet_cli.models.geometry import Grid, Window
+from parsenet_cli.models.geometry import Grid, Window, grids
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
+from parsenet_cli.models.upsample import Learned
 
 PUBLISHED = [  # body, big pad, tap, stride, offset, receptive field
     ("fcn", False, "conv3", 4, 1.5, 40),
@@ -24,6 +25,7 @@ PUBLISHED = [  # body, big pad, tap, stride, offset, receptive field
     ("fcn", True, "conv4", 8, -95.5, 92),
     ("fcn", True, "conv5", 16, -91.5, 196),
     ("fcn", True, "fc7", 32, 12.5, 404),
+    ("reduced", False, "conv3", 4, 1.5, 40),
     ("reduced", False, "conv4", 8, 3.5, 92),
     ("reduced", False, "conv5", 8, 3.5, 204),
     ("reduced", False, "fc7", 8, 3.5, 412),
@@ -87,8 +89,53 @@ def test_deeplab_body_gives_39_cells_for_its_306_pixel_crop() -> None:
 
 
 def test_deeplab_7x7_has_the_receptive_field_of_fcn() -> None:
-    assert trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7).grids["fc7"] == Grid(8, 0.5)
-    assert trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7).grids["fc7"].field == 404
+    trunk = trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7)
+    assert (trunk.grids["fc7"], trunk.grids["fc7"].field) == (Grid(8, 0.5), 404)
+    assert trunk.get_submodule("fc6").padding == (12, 12)
+
+
+def test_largefov_sees_16_pixels_less_without_its_average_pool() -> None:
+    layers = trunk_of(vgg16.SPEC, "largefov").named_children()
+    found = grids((name, layer) for name, layer in layers if name != "pool5a")["fc7"]
+    assert (found, found.field) == (Grid(8, 0), 419)
+
+
+@pytest.mark.parametrize(
+    ("body", "pad100", "kernel", "crop"),
+    [("fcn", True, 64, 19), ("fcn", False, 64, 16), ("reduced", False, 16, 4), ("deeplab", False, 16, 7),
+     ("largefov", False, 15, 7)],
+)  # fmt: skip
+def test_deconvolutions_of_vgg16_have_the_published_kernels_and_crops(
+    body: str, pad100: bool, kernel: int, crop: int
+) -> None:
+    grid = trunk_of(vgg16.SPEC, body, pad100=pad100).grids["fc7"]
+    assert deconvolution(grid).kernel_size == (kernel, kernel)
+    assert (kernel - 1) / 2 - grid.offset == crop
+
+
+@pytest.mark.parametrize(
+    ("body", "pad100", "uncropped"),
+    [  # of images of 256, 321, 375, 500 and 513 pixels; largefov is cropped by 7 at both ends to 8 (n - 1) + 1
+        ("fcn", True, (320, 384, 416, 544, 576)),
+        ("fcn", False, (288, 384, 416, 544, 576)),
+        ("reduced", False, (264, 336, 384, 512, 528)),
+        ("largefov", False, (257 + 14, 321 + 14, 377 + 14, 505 + 14, 513 + 14)),
+    ],
+)
+def test_upsampled_maps_of_vgg16_have_the_published_lengths(
+    body: str, pad100: bool, uncropped: tuple[int, ...]
+) -> None:
+    with torch.device("meta"):
+        trunk = trunk_of(vgg16.SPEC, body, pad100=pad100).eval()
+        up = deconvolution(trunk.grids["fc7"])
+        maps = [trunk(torch.empty(1, 3, size, size))["fc7"] for size in (256, 321, 375, 500, 513)]
+        assert tuple(up(fc7[:, :1]).shape[2] for fc7 in maps) == uncropped
+
+
+def deconvolution(grid: Grid) -> nn.ConvTranspose2d:
+    """What brings one class from a grid to the image, before it is cropped."""
+    (found,) = (module for module in Learned(1, [grid]).modules() if isinstance(module, nn.ConvTranspose2d))
+    return found
 
 
 @pytest.mark.parametrize(("body", "field"), [("fcn", 82), ("reduced", 70), ("deeplab", 58), ("largefov", 81)])
