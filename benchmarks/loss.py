@@ -30,10 +30,10 @@ CASES = {
 }
 
 
-def medians(*variants: Callable[[], None]) -> list[float]:
+def medians(*variants: Callable[[], None], rounds: int = ROUNDS) -> list[float]:
     """Median milliseconds of each variant; they take turns, and a first round is thrown away."""
     times: list[list[float]] = [[] for _ in variants]
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         for variant, spent in zip(variants, times, strict=True):
             start = time.perf_counter()
             variant()
