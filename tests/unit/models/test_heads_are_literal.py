@@ -1,7 +1,9 @@
-"""Classifying each layer where it is and adding score maps is the literal "upsample, concatenate, classify"."""
+"""The other heads are what their words say too: mixing, normalising after upsampling, FCN's skips, pool6 (plain fusion:
+tests/property/test_early_equals_literal.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,14 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from parsenet_cli.models.build import Segmenter, build
-from parsenet_cli.models.classify import Joint, Separate
-from parsenet_cli.models.context.spp import Pyramid
+from parsenet_cli.models.classify import Joint
 from parsenet_cli.models.fusion import Head
 from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.upsample import hat_matrix
 
-ORDER = ("pool6", "fc7", "conv5", "conv4", "conv3")
-STACKS = [("fc7",), ("pool6",), *(ORDER[:n] for n in (2, 3, 4, 5)), ("fc7", "conv3"), ("pool6", "conv4")]
 SIZE = (72, 57)
 
 
@@ -40,37 +39,14 @@ def maps(model: Segmenter, taps: dict[str, Tensor]) -> dict[str, tuple[Tensor, G
     head, fc7 = model.head, model.trunk.grids["fc7"]
     result: dict[str, tuple[Tensor, Grid]] = {}
     for layer in head.layers:
-        if layer != "pool6":
-            result[layer] = taps[layer], model.trunk.grids[layer]
-        elif isinstance(head.context, Pyramid):
-            for level, (name, pooled) in enumerate(zip(head.context.levels, head.context(taps["fc7"]), strict=True)):
-                result[name] = head.context.spread(level, pooled, (taps["fc7"].shape[2], taps["fc7"].shape[3])), fc7
-        else:
+        if layer == "pool6":
             result[layer] = taps["fc7"].mean((2, 3), keepdim=True).repeat(1, 1, *taps["fc7"].shape[2:]), fc7
+        else:
+            result[layer] = taps[layer], model.trunk.grids[layer]
     return {name: (normalised(head, name, values), grid) for name, (values, grid) in result.items()}
 
 
-def literal(model: Segmenter, x: Tensor) -> Tensor:
-    head = model.head
-    branches = maps(model, model.trunk(x, head.wanted))
-    concatenation = torch.cat([on_image(values, grid) for values, grid in branches.values()], dim=1)
-    if isinstance(head.classifier, Joint):
-        weight: Tensor = head.classifier.weight
-        bias: Tensor = head.classifier.bias
-    else:
-        joints = [joint for joint in head.classifier.branches.values() if isinstance(joint, Joint)]
-        weight = torch.cat([joint.weight for joint in joints], dim=1)
-        bias = torch.stack([joint.bias for joint in joints]).sum(0)
-    scores = F.conv2d(concatenation, weight)
-    if len({grid for _, grid in branches.values()}) > 1:
-        return scores + bias.view(1, -1, 1, 1)
-    # one deconvolution after the classifier, as in the authors' net: the bias fades with the scores at the border
-    ((values, grid), *_) = branches.values()
-    cover = on_image(torch.ones(1, 1, *values.shape[2:]), grid)
-    return scores + bias.view(1, -1, 1, 1) * cover
-
-
-def assert_same(model: Segmenter, expected: Any = literal) -> None:
+def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor]) -> None:
     """The same scores, and the same gradients of every parameter."""
     for name, parameter in model.named_parameters():
         if name.endswith(("bias", "scale")):
@@ -89,32 +65,10 @@ def assert_same(model: Segmenter, expected: Any = literal) -> None:
             assert (a - b).abs().max() <= 1e-5 * max(1.0, float(b.abs().max())), name
 
 
-@pytest.mark.parametrize("norm", ["none", "l2"])
-@pytest.mark.parametrize("layers", STACKS)
-def test_every_stack_of_layers(make_science: Any, layers: tuple[str, ...], norm: str) -> None:
-    assert_same(build(make_science(layers=layers, norm=norm), 4, None))
-
-
-@pytest.mark.parametrize("body", ["reduced", "deeplab", "largefov"])
-def test_every_body(make_science: Any, body: str) -> None:
-    assert_same(build(make_science(layers=ORDER, norm="l2", body=body), 4, None))
-
-
-@pytest.mark.parametrize("layers", [("pool6", "fc7"), ORDER])
-def test_late_fusion(make_science: Any, layers: tuple[str, ...]) -> None:
-    model = build(make_science(layers=layers, norm="l2", fusion="late"), 4, None)
-    assert isinstance(model.head.classifier, Separate)
-    assert_same(model)
-
-
-@pytest.mark.parametrize("geometry", ["caffe", "adaptive"])
-def test_pyramid_context(make_science: Any, geometry: str) -> None:
-    science = make_science(
-        layers=("pool6", "fc7", "conv4"), norm="l2", body="reduced", context="spp", spp_geometry=geometry
-    )
-    model = build(science, 4, None)
-    assert list(model.head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
-    assert_same(model)
+def test_the_levels_of_a_pyramid_are_branches_of_their_own(make_science: Any) -> None:
+    head = build(make_science(layers=("pool6", "fc7", "conv4"), norm="l2", context="spp"), 4, None).head
+    assert list(head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
+    assert [block.shape[1] for block in head.classifier.blocks()[0]] == [64, 64, 64, 64, 32]
 
 
 def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Grid, tuple[int, int]]:
