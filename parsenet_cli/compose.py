@@ -220,6 +220,8 @@ def _validated(model: type[_Model], content: dict[str, Any]) -> _Model:
         valid = choices(key)
         if first["type"] == "literal_error" and valid:
             raise unknown(f"value for {key}:", str(first["input"]), valid) from None
+        if first["type"] == "tuple_type":
+            raise UserError(f"{key}={first['input']}: expected a list, for example {key}=[{first['input']}]") from None
         raise UserError(f"{key}={first['input']}: {first['msg'].removeprefix('Value error, ')}") from None
 
 

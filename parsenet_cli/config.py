@@ -64,6 +64,8 @@ class Recipe(_Frozen):
                 raise ValueError(f"{key} must be positive, found {getattr(self, key)}")
         if self.clip_gradients is not None and self.clip_gradients <= 0:
             raise ValueError(f"clip_gradients must be positive or null (off), found {self.clip_gradients}")
+        if self.crop is not None and self.crop <= 0:
+            raise ValueError(f"crop must be positive, or null for whole images, found {self.crop}")
         if self.policy == "step" and not self.step:
             raise ValueError("policy=step needs step, the iterations between two drops")
         if not 0 <= self.dropout < 1:
@@ -118,6 +120,13 @@ class Science(_Frozen):
         if not layers or len(set(layers)) != len(layers):
             raise ValueError("expected at least one layer and none twice")
         return tuple(sorted(layers, key=LAYERS.index))
+
+    @field_validator("context_bins")
+    @classmethod
+    def _bins_differ(cls, bins: tuple[int, ...]) -> tuple[int, ...]:
+        if not bins or len(set(bins)) != len(bins) or min(bins) < 1:
+            raise ValueError("expected different whole numbers from 1, for example [1,2,4]")
+        return bins
 
 
 class Runtime(_Frozen):

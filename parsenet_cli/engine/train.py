@@ -21,6 +21,7 @@ from parsenet_cli.engine import checkpoint, environment, prepare
 from parsenet_cli.engine.evaluate import Evaluation, evaluate
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
+from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing, write_json
 from parsenet_cli.models.build import Segmenter, build
 from parsenet_cli.models.description import describe
@@ -63,6 +64,7 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     write_json(run.folder / "env.json", environment.describe(device, config.science.data_id))
 
     trainer = Trainer(config, model, dataset, device)
+    check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
     started = time.perf_counter()
     evaluation = evaluate(
@@ -76,6 +78,20 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     )
     _record(run, config, trainer, evaluation, dataset, threads, time.perf_counter() - started)
     checkpoint.remove(run)
+
+
+def check_sizes(model: Segmenter, dataset: Dataset, crop: int | None) -> None:
+    """Find out before the training, not when its turn comes, that the network is too large for some image.
+
+    Raises:
+        UserError: names the image and what it would have to be.
+    """
+    for split in (dataset.train, dataset.val):
+        for name, shape in zip(split.ids, split.shapes, strict=True):
+            try:
+                model.check_size(*((crop, crop) if crop and split is dataset.train else shape))
+            except UserError as problem:
+                raise UserError(f"{name}: {problem}") from None
 
 
 class Trainer:

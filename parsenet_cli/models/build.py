@@ -36,6 +36,12 @@ class Segmenter(nn.Module):
         logits: Tensor = self.head(taps, (images.shape[2], images.shape[3]))
         return logits
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raises `UserError` when an image of `height` x `width` pixels is too small for the trunk or for the context."""
+        cells = self.trunk.check_size(height, width)
+        if self.head.context:
+            self.head.context.check_size(*cells)
+
     def roles(self) -> dict[str, str]:
         """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, scale or frozen.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 
 from torch import Tensor, nn
 
@@ -45,18 +46,31 @@ class Trunk(nn.Sequential):
                 break
         return found
 
-    def check_size(self, height: int, width: int) -> None:
-        """Raises `UserError` when the windows of some layer do not fit into what is left of the image there."""
-        sides = [height, width]
+    def check_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size of the last map for an image of `height` x `width`.
+
+        Raises:
+            UserError: the windows of some layer do not fit into what is left of the image there.
+        """
+        size = (height, width)
         for name, window in self._windows:
-            after = [window.length(side) for side in sides]
+            after = (window.length(size[0]), window.length(size[1]))
             if min(after) < 1:
                 raise UserError(
                     f"an image of {height}x{width} pixels is too small for this trunk: layer {name} needs a map of at "
-                    f"least {window.extent - 2 * window.padding} cells a side and gets {sides[0]}x{sides[1]}. "
-                    "Use larger images or crops, or a padded body (fc6_pad=same)"
+                    f"least {window.extent - 2 * window.padding} cells a side and gets {size[0]}x{size[1]}, so that images "
+                    f"need {self._smallest()} pixels a side. Use larger images or crops, or a padded body (fc6_pad=same)"
                 )
-            sides = after
+            size = after
+        return size
+
+    def _smallest(self) -> int:
+        """The smallest side, in pixels, that every window fits into."""
+
+        def fits(side: int) -> bool:
+            return all((side := window.length(side)) >= 1 for _, window in self._windows)
+
+        return next(side for side in count(1) if fits(side))
 
 
 def _widths(layers: Iterable[tuple[str, nn.Module]]) -> dict[str, int]:

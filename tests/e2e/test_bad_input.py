@@ -125,6 +125,46 @@ def test_damaged_data_is_named(cli: Cli, photos: Path, results: Path, damaged: s
     assert not any(run.result() for run in Store(results).runs())
 
 
+def test_layer_the_trunk_does_not_have(cli: Cli, results: Path) -> None:
+    for command in (("train", "weights=none"), ("plan", "table4")):
+        message = refused(cli, *command, "layers=[pool6,fc8]")
+        assert "'fc8'" in message
+        assert "pool6, fc7, conv5, conv4, conv3" in message
+    assert not Store(results).runs()
+
+
+def test_bins_that_repeat_are_refused_by_the_plan_already(cli: Cli) -> None:
+    assert "context_bins" in refused(cli, "plan", "spp", "context_bins=[1,2,2]")
+
+
+TOO_SMALL = {
+    "bins larger than the map": (
+        ("context=spp", "context_bins=[1,2,64]"),
+        ("context_bins: 64x64 bins", "at least 128 cells a side, this one has"),
+    ),
+    "unpadded fc6": (
+        ("body=fcn", "fc6_pad=none", "trunk=vgg16"),
+        ("70x90 pixels", "layer fc6", "at least 7 cells", "gets 3x3", "images need 193 pixels", "fc6_pad=same"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("axes", "says"), TOO_SMALL.values(), ids=TOO_SMALL)
+def test_network_too_large_for_an_image_is_refused_before_it_is_trained(
+    cli: Cli, photos: Path, results: Path, axes: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    arguments = [text for text in run_on(photos) if not text.startswith("recipe.crop")]
+    done = cli(*arguments, "recipe.crop=null", "recipe.batch=1", "layers=[pool6,fc7]", *axes)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("error: p0: ")
+    assert all(text in message for text in says), message
+    (run,) = Store(results).runs()
+    assert run.result() is None
+    assert not run.metrics()
+
+
 def test_unknown_class_is_answered_with_the_nearest(cli: Cli, photos: Path) -> None:
     assert "'cat'" in refused(cli, *run_on(photos), "classes=[background,cot]")
 

@@ -32,6 +32,9 @@ class Context(nn.Module):
         """(N, C, h, w) -> one (N, C', h', w') per level. Raises `UserError` when the map is too small."""
         raise NotImplementedError
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raises `UserError` when an fc7 map of `height` x `width` cells is too small to be summarised."""
+
     def spread(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """Anything of the resolution of a level, (N, K, h', w') -> (N, K, *size), the size of fc7."""
         raise NotImplementedError

@@ -59,6 +59,10 @@ class Pyramid(Context):
             )
         return (adaptive_bounds if self.adaptive else caffe_bounds)(cells, bins)
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raises `UserError` when a side has fewer cells than its bins need."""
+        self.bounds(min(height, width), max(self.bins))
+
     def averages(self, cells: int, bins: int) -> Tensor:
         """The matrix (bins, cells) that averages a side into bins."""
         matrix = torch.zeros(bins, cells)
@@ -92,7 +96,4 @@ class Pyramid(Context):
 
 def build(science: Science, channels: int) -> Context:
     """The pyramid `science.context_bins` over an fc7 of `channels`."""
-    bins = science.context_bins
-    if not bins or len(set(bins)) != len(bins) or min(bins) < 1:
-        raise UserError(f"context_bins={list(bins)}: expected different whole numbers from 1, for example [1,2,4]")
-    return Pyramid(bins, channels, adaptive=science.spp_geometry == "adaptive")
+    return Pyramid(science.context_bins, channels, adaptive=science.spp_geometry == "adaptive")

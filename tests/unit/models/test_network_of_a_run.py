@@ -163,10 +163,19 @@ def test_unknown_names_are_answered_with_the_nearest(make_science: Any) -> None:
         build(make_science(layers=CONTEXT, context="globl"), 3, None)
 
 
-@pytest.mark.parametrize("bins", [(), (2, 2), (0, 1)])
-def test_impossible_bins_are_refused(make_science: Any, bins: tuple[int, ...]) -> None:
-    with pytest.raises(UserError, match=r"context_bins=.*different whole numbers from 1"):
-        build(make_science(layers=CONTEXT, context="spp", context_bins=bins), 3, None)
+def test_images_are_measured_before_anything_is_computed(make_science: Any) -> None:
+    unpadded = build(make_science(fc6_pad="none"), 3, None)
+    with pytest.raises(UserError, match=r"30x200 pixels.*layer fc6.*at least 3 cells.*so that images need 33 pixels"):
+        unpadded.check_size(30, 200)
+    unpadded.check_size(33, 200)
+    pyramid = build(make_science(body="reduced", layers=CONTEXT, context="spp"), 3, None)
+    with pytest.raises(UserError, match=r"4x4 bins need an fc7 map of at least 8 cells a side, this one has 5"):
+        pyramid.check_size(200, 20)
+    for model, size in ((unpadded, (33, 34)), (pyramid, (31, 29))):
+        model.check_size(*size)
+        assert model(torch.zeros(1, 3, *size, dtype=torch.uint8)).shape[2:] == size
+    with pytest.raises(UserError, match="too small"):
+        unpadded(torch.zeros(1, 3, 32, 40, dtype=torch.uint8))
 
 
 def test_a_layer_the_trunk_lacks_is_named(make_science: Any, monkeypatch: pytest.MonkeyPatch) -> None:
