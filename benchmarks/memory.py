@@ -43,19 +43,19 @@ def literal(model: Segmenter, images: Tensor) -> Tensor:
 VARIANTS: dict[str, Scores] = {"ours": Segmenter.__call__, "literal": literal}
 
 
-def measure(variant: str, height: int, width: int) -> int:
-    """Peak memory in MB of a fresh process that takes some steps."""
+def measure(variant: str, height: int, width: int) -> float:
+    """Peak memory, in GB of 1e9 bytes, of a fresh process that takes some steps."""
     command = [sys.executable, "-m", "benchmarks.memory", variant, str(height), str(width)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
     """Print one line per measurement, and what the literal one would need at full size."""
-    print(f"importing PyTorch alone: {measure('nothing', 1, 1)} MB")
+    print(f"importing PyTorch alone: {measure('nothing', 1, 1):.1f} GB")
     for variant, size in (("literal", COMPARED), ("ours", COMPARED), ("ours", FULL)):
-        print(f"{variant:8} {size[0]}x{size[1]}  {measure(variant, *size):6} MB")
+        print(f"{variant:8} {size[0]}x{size[1]}  {measure(variant, *size):5.1f} GB")
     copy = CHANNELS * FULL[0] * FULL[1] * 4 / 1e9
-    print(f"literal  {FULL[0]}x{FULL[1]}  {copy:.1f} GB for each copy of the concatenation of {CHANNELS} channels")
+    print(f"literal  {FULL[0]}x{FULL[1]}  {copy:5.1f} GB for each copy of the concatenation of {CHANNELS} channels")
 
 
 if __name__ == "__main__":
@@ -65,6 +65,6 @@ if __name__ == "__main__":
             step = Step(*ROW, classes=CLASSES, size=(height, width), scores=VARIANTS[name])
             for _ in range(STEPS):
                 step()
-        print(peak_memory_mb(torch.device("cpu")))
+        print(peak_memory_mb(torch.device("cpu")) * 2**20 / 1e9)
     else:
         main()

@@ -15,6 +15,7 @@ from parsenet_cli.data.dataset import IGNORED, Dataset, Split
 from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.train import Stopped, Trainer
+from parsenet_cli.errors import UserError
 from parsenet_cli.models.build import build
 from parsenet_cli.store import Run
 
@@ -91,6 +92,17 @@ def test_damaged_checkpoint_is_set_aside_and_the_run_starts_afresh(
     assert all(torch.equal(value, before[name]) for name, value in parameters(one).items())
     assert not file.exists()
     assert "starting afresh" in capsys.readouterr().out
+
+
+def test_sizes_are_checked_as_the_network_will_see_them(config: RunConfig) -> None:
+    """Training images through the crop, which pads small ones; validation images as they are."""
+    science = config.science.model_copy(update={"body": "fcn", "fc6_pad": "none"})
+    model = build(science, 3, None)
+    for train, val, crop in ((48, 48, None), (20, 48, 40)):
+        training.check_sizes(model, Dataset(DATASET.classes, IGNORED, split(2, train), split(1, val)), crop)
+    for train, val, crop in ((20, 48, None), (48, 48, 20), (48, 20, 40)):
+        with pytest.raises(UserError, match=r"p0: an image of 20x20 pixels is too small"):
+            training.check_sizes(model, Dataset(DATASET.classes, IGNORED, split(2, train), split(1, val)), crop)
 
 
 @pytest.mark.parametrize("loss", ["sum", "mean"])
