@@ -46,7 +46,7 @@ def carry_out(
     configs = {signature: config for _, each in planned for signature, config in each.items()}
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
-    missing = sum(store.run(signature).result() is None for signature in configs)
+    missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:

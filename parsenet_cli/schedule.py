@@ -46,9 +46,12 @@ class Outcome:
     bad_input: list[str] = field(default_factory=list)
 
 
-def decide(run: Run, retry: bool) -> Decision:
-    """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it."""
-    state = run.state()
+def decide(run: Run, retry: bool, with_model: bool = False) -> Decision:
+    """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
+
+    `with_model`: a run that is done without its model is carried out again to get it.
+    """
+    state = run.state(with_model)
     if state == "done":
         return "done"
     if state == "running":
@@ -87,7 +90,7 @@ class _Driver:
         self._last_join_check = 0.0
         for signature, config in configs.items():
             run = store.run(signature)
-            match decide(run, retry):
+            match decide(run, retry, config.runtime.keep_model):
                 case "done":
                     self._finished += 1
                 case "join":
@@ -183,18 +186,20 @@ class _Driver:
             self._fail(other)
 
     def _ended(self, run: Run) -> None:
-        match run.state():
+        config = self._configs[run.signature]
+        match run.state(config.runtime.keep_model):
             case "done":
                 self._finished += 1
                 result = run.result()
                 assert result is not None
                 seconds = result["train_seconds"] + result["evaluate_seconds"]
-                self._estimate.add(self._configs[run.signature].science, seconds / max(1, result["steps"]))
+                self._estimate.add(config.science, seconds / max(1, result["steps"]))
                 self._view.finished(run, self._finished, self._left())
             case "running":
                 self._joined.append(run)  # another driver's worker was faster
             case "queued":
-                self._waiting.append(run)  # it was asked to stop by somebody else
+                run.create(config)
+                self._waiting.append(run)  # somebody else asked it to stop, or did not ask it to keep its model
             case _:
                 self._fail(run)
 

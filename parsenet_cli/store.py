@@ -1,8 +1,9 @@
 """The results folder: runs (one folder per signature) and studies. Everything that is read or written about a run is here.
 
 results/runs/<signature>/ holds config.yaml (frozen when planned), env.json, status.json, metrics.jsonl, log.txt,
-checkpoint.pt (while it runs), confusion.npz, predictions.npz and result.json. A run is *done* when its result.json parses and
-carries its signature; nothing else is believed.
+checkpoint.pt (while it runs), confusion.npz, predictions.npz, model.safetensors (where it is to be kept) and result.json. A
+run is *done* when its result.json parses and carries its signature; nothing else is believed. A command that asks for the
+model (`keep_model=true`) finds a run without it not done: it is trained again, and its old result stays until the new one.
 """
 
 from __future__ import annotations
@@ -76,9 +77,21 @@ class Run:
         content = read_json(self.folder / "status.json")
         return content if isinstance(content, dict) else {}
 
-    def state(self) -> State:
-        """done | failed | running | lost (it stopped without saying so) | queued | new (never planned)."""
-        if self.result() is not None:
+    @property
+    def model_file(self) -> Path:
+        """The trained network, where it was kept."""
+        return self.folder / "model.safetensors"
+
+    def done(self, with_model: bool = False) -> bool:
+        """Whether there is a result and, if that is asked for, the trained network too."""
+        return self.result() is not None and (self.model_file.is_file() or not with_model)
+
+    def state(self, with_model: bool = False) -> State:
+        """done | failed | running | lost (it stopped without saying so) | queued | new (never planned).
+
+        `with_model`: a run whose model was not kept is not done.
+        """
+        if self.done(with_model):
             return "done"
         said = self.status().get("state")
         if self.alive():

@@ -58,7 +58,7 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
 
 
 def _train(run: Run, threads: int, cache: Path) -> int:
-    if run.result() is not None:
+    if run.done() and run.done(run.config().runtime.keep_model):
         return 0
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.

@@ -43,11 +43,3 @@ def restore(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> N
 def remove(run: Run) -> None:
     """The run is done: its checkpoint is not needed any more."""
     (run.folder / "checkpoint.pt").unlink(missing_ok=True)
-
-
-def save_model(run: Run, model: nn.Module) -> None:
-    """Write model.safetensors: parameters by name, without code."""
-    from safetensors.torch import save as to_bytes
-
-    with replacing(run.folder / "model.safetensors") as file:
-        file.write(to_bytes({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))

@@ -17,7 +17,7 @@ from parsenet_cli import deviations, metrics
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset
 from parsenet_cli.data.transforms import Batches
-from parsenet_cli.engine import checkpoint, environment, prepare
+from parsenet_cli.engine import checkpoint, environment, kept_model, prepare
 from parsenet_cli.engine.evaluate import Evaluation, evaluate
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
@@ -258,5 +258,5 @@ def _record(
         kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
         np.savez_compressed(file, **kept)
     if config.runtime.keep_model:
-        checkpoint.save_model(run, trainer.model)
+        kept_model.save(run, config, trainer.model, dataset.classes)
     write_json(run.folder / "result.json", result)
