@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parsenet_cli import cli_data, cli_weights
+from parsenet_cli import cli_data, cli_predict, cli_weights
 from parsenet_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -275,6 +275,10 @@ def network(
         typer.echo(drawing.to_markdown(found), nl=False)
     else:
         drawing.show(found, _console())
+
+
+for _command in (cli_predict.predict, cli_predict.submit, cli_predict.keep):
+    app.command()(_command)
 
 
 # --- shared by the commands ----------------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ class Trainer:
                 ]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
-                if self.micro_batch == 1 or not _out_of_memory(problem):
+                if self.micro_batch == 1 or not out_of_memory(problem):
                     raise
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
@@ -202,7 +202,8 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _out_of_memory(problem: BaseException) -> bool:
+def out_of_memory(problem: BaseException) -> bool:
+    """Whether a failure of PyTorch means that memory ran out, on whichever device."""
     return isinstance(problem, torch.OutOfMemoryError) or "allocate memory" in str(problem)
 
 

@@ -1,0 +1,91 @@
+"""Commands that use a trained network: `predict`, `submit`, and `keep`, which makes that a run has its network."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parsenet_cli.errors import UserError
+
+SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
+Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
+DEFAULT_RESULTS = Path("results")
+
+
+class Device(StrEnum):
+    """Where a network computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DeviceName = Annotated[Device, typer.Option("--device", help="auto is the GPU where there is one.")]
+DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Where VOC2012 lies; the run's if not given.")]
+Ids = Annotated[Path | None, typer.Option("--ids", help="A list with one id per line, instead of VOC2012's test list.")]
+
+
+def predict(
+    signature: SignatureName,
+    images: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder that predictions are written into.")],
+    device: DeviceName = Device.auto,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Predict your own pictures with a run's model.
+
+    For each, class ids as an indexed PNG, and the picture in the colours of its classes; one legend for all.
+    """
+    from parsenet_cli.predict import predict
+    from parsenet_cli.store import Store
+
+    predict(Store(results).find(signature), images, out, device.value)
+
+
+def submit(
+    signature: Annotated[str | None, typer.Argument(help="A run's signature, or its first digits.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The archive to write.")] = None,
+    ids: Ids = None,
+    data_root: DataRoot = None,
+    archive: Annotated[Path | None, typer.Option("--check", help="Validate this archive; predict nothing.")] = None,
+    device: DeviceName = Device.auto,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Write the archive for VOC2012's evaluation server, or check one.
+
+    Predicts the test list; issuing the same command again goes on where it stopped.
+    """
+    from parsenet_cli import submit
+    from parsenet_cli.store import Store
+
+    if (signature is None) == (archive is None):
+        raise UserError("expected either a run's signature or --check ARCHIVE")
+    if archive is not None:
+        submit.check(archive, ids, data_root)
+    if signature is not None:
+        store = Store(results)
+        submit.submit(store, store.find(signature), out, ids, data_root, device.value)
+
+
+def keep(
+    signature: SignatureName,
+    launcher: Annotated[
+        str | None, typer.Option("--launcher", help="Where it is carried out: local or inline.")
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Train a run again to keep its model, exactly as it was frozen."""
+    from rich.console import Console
+
+    from parsenet_cli import keep, profile
+    from parsenet_cli.carry_out import carry_out
+    from parsenet_cli.compose import Composer
+    from parsenet_cli.store import Store
+
+    store = Store(results)
+    planned = keep.plan(store, store.find(signature))
+    overrides = [f"launcher={launcher}"] if launcher else []
+    carry_out(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, Console(), retry=True)

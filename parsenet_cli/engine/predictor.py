@@ -1,0 +1,127 @@
+"""One picture in, its label map out: exactly what a run's own evaluation does to a validation image."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from parsenet_cli.engine.evaluate import classify
+from parsenet_cli.engine.kept_model import load_model
+from parsenet_cli.engine.train import choose_device, out_of_memory
+from parsenet_cli.errors import UserError
+from parsenet_cli.palette import Pixels
+from parsenet_cli.store import Run
+
+LARGE = 2**22
+"""Pixels from which on it is asked beforehand whether the memory suffices."""
+
+PROBE = 320
+"""Side of the image that tells how much memory a pixel takes."""
+
+LARGEST_SIDE = 2048
+"""Where the search for the least side of an image ends."""
+
+
+class Predictor:
+    """The kept model of a run. `classes` names what its label maps hold.
+
+    Raises:
+        UserError: the run has no model, or there is no such device.
+    """
+
+    def __init__(self, run: Run, device: str) -> None:
+        if device == "cuda" and not torch.cuda.is_available():
+            raise UserError("--device cuda: PyTorch finds no GPU here; use --device cpu or auto")
+        self._device = choose_device(device)
+        model, self.classes = load_model(run)
+        self._model = model.to(self._device)
+        self._bfloat16 = run.config().science.precision == "bfloat16"
+
+    def ids(self, image: Pixels) -> Pixels:
+        """RGB uint8 (H, W, 3) -> class ids uint8 (H, W), the whole image at once.
+
+        Raises:
+            UserError: the image is too small for the network, or too large for the memory.
+        """
+        height, width = image.shape[:2]
+        self._check_memory(height, width)
+        try:
+            return self._predict(image)
+        except UserError:
+            side = self._least_side()
+            raise UserError(
+                f"{width}x{height} pixels are too small for this network: expected at least {side} a side"
+            ) from None
+        except (torch.OutOfMemoryError, RuntimeError) as problem:
+            if not out_of_memory(problem):
+                raise
+        raise self._too_large(height, width, "")
+
+    def _predict(self, image: Pixels) -> Pixels:
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(self._device)
+        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+            return np.asarray(classify(self._model(pixels))[0].cpu().numpy())
+
+    def _least_side(self) -> int:
+        """The side of the smallest square the network takes."""
+        too_small, enough = 0, LARGEST_SIDE
+        while enough - too_small > 1:
+            middle = (too_small + enough) // 2
+            try:
+                self._predict(np.zeros((middle, middle, 3), np.uint8))
+                enough = middle
+            except UserError:
+                too_small = middle
+        return enough
+
+    def _check_memory(self, height: int, width: int) -> None:
+        """On a CPU the system would end the whole command without a word; a GPU says itself that its memory is full."""
+        if self._device.type != "cpu" or height * width < LARGE:
+            return
+        needed, free = self._bytes_per_pixel * height * width, _free_memory()
+        if free is not None and needed > free:
+            raise self._too_large(height, width, f" ({needed / 2**30:.1f} GB needed, {free / 2**30:.1f} GB free)")
+
+    @cached_property
+    def _bytes_per_pixel(self) -> float:
+        """What the largest layer reads and writes, per pixel of the image."""
+        most = 0
+
+        def count(_module: nn.Module, before: object, after: object) -> None:
+            nonlocal most
+            most = max(most, _bytes(before) + _bytes(after))
+
+        hooks = [module.register_forward_hook(count) for module in self._model.modules()]
+        try:
+            self._predict(np.zeros((PROBE, PROBE, 3), np.uint8))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return most / PROBE**2
+
+    def _too_large(self, height: int, width: int, numbers: str) -> UserError:
+        elsewhere = "--device cpu or " if self._device.type == "cuda" else ""
+        return UserError(
+            f"{width}x{height} pixels do not fit into the memory{numbers}; images are predicted whole. "
+            f"Use {elsewhere}a smaller copy of the image"
+        )
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, torch.Tensor):
+        return value.numel() * value.element_size()
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ()
+    return sum(_bytes(part) for part in parts)
+
+
+def _free_memory() -> int | None:
+    """Bytes this machine can give, where it says so."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return None

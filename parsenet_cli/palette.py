@@ -1,0 +1,35 @@
+"""The VOC palette, which gives every class id a colour, and label maps as indexed PNGs (docs/protocol.md, "Test server")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def palette(colours: int = 256) -> Pixels:
+    """(colours, 3) RGB by the rule of the VOC development kit; ids 0 to 20 are VOC's classes, 255 its border.
+
+    The bits of an id are dealt out, from the lowest, to red, green and blue in turn; the first round fills the highest
+    bit of each, the next one the bit below (FCN's data/pascal/convert_sbdd.py).
+    """
+    ids = np.arange(colours)
+    rgb = np.zeros((colours, 3), np.uint8)
+    for n in range(3):
+        rgb |= ((ids[:, None] >> (3 * n + np.arange(3)) & 1) << (7 - n)).astype(np.uint8)
+    return rgb
+
+
+def indexed(ids: Pixels) -> Image:
+    """A label map (H, W) as an 8-bit picture with the palette: what is stored is the ids, what is seen is colours."""
+    from PIL import Image
+
+    picture = Image.fromarray(ids)
+    picture.putpalette(palette().tobytes())
+    return picture
