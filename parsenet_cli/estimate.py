@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import mean
 from typing import NamedTuple
 
-from parsenet_cli.config import Science
+from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.store import Store
 
 
@@ -29,10 +29,11 @@ class Kind(NamedTuple):
 
 
 class Estimate:
-    """Measured seconds per step of each kind and bytes per run, from the results of a store."""
+    """Measured seconds per step and parameters of each kind, and bytes per run, from the results of a store."""
 
     def __init__(self, store: Store) -> None:
         per_step: dict[Kind, list[float]] = defaultdict(list)
+        self.parameters: dict[Kind, int] = {}
         self._bytes: list[int] = []
         for run in store.runs():
             result = run.result()
@@ -40,7 +41,10 @@ class Estimate:
                 continue
             seconds = result["train_seconds"] + result["evaluate_seconds"]
             per_step[Kind.of(run.config().science)].append(seconds / result["steps"])
-            self._bytes.append(sum(file.stat().st_size for file in run.folder.iterdir() if file.is_file()))
+            files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
+            self._bytes.append(sum(file.stat().st_size for file in files))
+            if "network" in result:
+                self.parameters[Kind.of(run.config().science)] = result["network"]["parameters"]
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}
 
     def add(self, science: Science, seconds_per_step: float) -> None:
@@ -60,6 +64,21 @@ class Estimate:
         known = [value for value in each if value is not None]
         return sum(known) / slots if len(known) == len(each) else None
 
-    def bytes_per_run(self) -> float | None:
-        """Mean size on disk of a finished run."""
-        return mean(self._bytes) if self._bytes else None
+    def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
+        """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told.
+
+        Where no run is done, models alone are counted: they are nearly all of it.
+        """
+        total, each = 0.0, mean(self._bytes) if self._bytes else None
+        for config in runs:
+            model = self._model_bytes(config.science) if config.runtime.keep_model else 0
+            if model is None or (each is None and model == 0):
+                return None
+            total += (each or 0) + model
+        return total
+
+    def _model_bytes(self, science: Science) -> int | None:
+        kind = Kind.of(science)
+        near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
+        count = self.parameters.get(kind) or (max(near) if near else None)
+        return None if count is None else 4 * count

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from parsenet_cli import study, sweep
 from parsenet_cli.config import RunConfig
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study, StudyCell
+
+
+def command(run: Run) -> str:
+    """What to type to get the model of a run."""
+    return f"`parsenet keep {run.signature} --results {shlex.quote(str(run.folder.parent.parent))}`"
 
 
 def plan(store: Store, run: Run) -> tuple[Study, dict[str, RunConfig]]:

@@ -10,11 +10,15 @@ from parsenet_cli.config import RunConfig
 from parsenet_cli.estimate import Estimate, Kind
 from parsenet_cli.launch import open_launcher
 from parsenet_cli.progress import duration
-from parsenet_cli.store import Store
+from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+WITHOUT_MODEL = "to do again: its model was not kept"
+"""The state of a run that is done, but not with the model that keep_model=true asks for."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def summarise(
 ) -> Summary:
     """Look at the store; with `probe`, measure some steps of every kind of run that is missing."""
     configs = {signature: config for _, each in planned for signature, config in each.items()}
-    states = {signature: store.run(signature).state() for signature in configs}
+    states = {signature: _state(store.run(signature), config) for signature, config in configs.items()}
     missing = [configs[signature] for signature, state in states.items() if state != "done"]
     first_use: dict[tuple[str, ...], str] = {}
     cells = []
@@ -101,17 +105,24 @@ def summarise(
     if probe:
         _probe(missing, estimate, store)
     slots = open_launcher(launcher, max(1, len(missing))).slots
-    per_run = estimate.bytes_per_run()
     seconds = estimate.total_seconds([config.science for config in missing], slots)
-    disk = None if per_run is None else per_run * len(missing)
+    disk = estimate.total_bytes(missing)
     return Summary(tuple(cells), len(configs), len(missing), slots, seconds, disk)
 
 
+def _state(run: Run, config: RunConfig) -> str:
+    """How a run stands for this command, which may ask for a model that an earlier one did not keep."""
+    state = run.state(config.runtime.keep_model)
+    return WITHOUT_MODEL if state == "queued" and run.done() else state
+
+
 def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store) -> None:
-    from parsenet_cli.engine.probe import seconds_per_step
+    from parsenet_cli.engine.probe import parameters, seconds_per_step
 
     for config in {Kind.of(config.science): config for config in missing}.values():
         estimate.add(config.science, seconds_per_step(config, store.cache))
+        if config.runtime.keep_model:
+            estimate.parameters[Kind.of(config.science)] = parameters(config.science)
 
 
 def _counted(states: Sequence[str]) -> str:

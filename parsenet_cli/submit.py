@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from parsenet_cli import submission
+from parsenet_cli import keep, submission
 from parsenet_cli.data.voc12 import CLASSES
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
@@ -130,7 +130,7 @@ class _Maps:
 def _result_on_voc(run: Run) -> dict[str, Any]:
     result = run.result()
     if result is None:
-        raise UserError(f"{run.folder}: the run is not done; `parsenet keep {run.signature}` carries it out")
+        raise UserError(f"{run.folder}: the run is not done; {keep.command(run)} carries it out")
     classes = tuple(result["classes"])
     if classes != CLASSES:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from parsenet_cli import keep
 from parsenet_cli.config import ADDED_LATER, RunConfig, Science
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
@@ -42,7 +43,7 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     Raises:
         UserError: the run has no model, or the file is damaged or another run's.
     """
-    again = f"`parsenet keep {run.signature}` trains the run again and keeps its model"
+    again = f"{keep.command(run)} trains the run again and keeps its model"
     if not run.model_file.is_file():
         raise UserError(f"{run.folder}: the run has no {run.model_file.name}, {_why(run)}; {again}")
     metadata = weights.load(run.model_file)

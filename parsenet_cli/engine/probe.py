@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from parsenet_cli.config import RunConfig
+from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.data.dataset import Dataset, Split
 from parsenet_cli.engine.train import Trainer, choose_device
 from parsenet_cli.models.build import build
@@ -38,3 +38,8 @@ def seconds_per_step(config: RunConfig, cache: Path) -> float:
         trainer.step(step)
         seconds.append(time.perf_counter() - started)
     return median(seconds[1:])
+
+
+def parameters(science: Science) -> int:
+    """Numbers that a kept model of such a run holds."""
+    return sum(tensor.numel() for tensor in build(science, CLASSES, None).state_dict().values())
