@@ -62,7 +62,7 @@ class Predictor:
         raise self._too_large(height, width, "")
 
     def _predict(self, image: Pixels) -> Pixels:
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(self._device)
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self._device)
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             return np.asarray(classify(self._model(pixels))[0].cpu().numpy())
 

@@ -1,0 +1,122 @@
+"""A user's own pictures: every common way of storing one gives upright 8-bit RGB, and names of outputs never clash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from parsenet_cli import drawing, photo
+from parsenet_cli.errors import UserError
+from parsenet_cli.palette import palette
+from parsenet_cli.predict import output_names
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+def test_rgb_is_taken_as_it_is(tmp_path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), pixels)
+
+
+def test_exif_orientation_is_applied(tmp_path: Path, pixels: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.rot90(pixels, -1))
+
+
+def test_grey_becomes_three_equal_channels(tmp_path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
+
+
+def test_16_bit_grey_keeps_its_upper_bits(tmp_path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 256 + 77).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
+
+
+def test_transparency_is_laid_on_white(tmp_path: Path, pixels: np.ndarray) -> None:
+    alpha = np.full((6, 9, 1), 255, np.uint8)
+    alpha[0] = 0
+    Image.fromarray(np.concatenate([pixels, alpha], axis=2)).save(tmp_path / "a.png")
+    read = photo.read(tmp_path / "a.png")
+    assert (read[0] == 255).all()
+    np.testing.assert_array_equal(read[1:], pixels[1:])
+
+
+def test_cmyk_and_palette_become_rgb(tmp_path: Path, pixels: np.ndarray) -> None:
+    Image.new("CMYK", (9, 6), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
+    assert (np.abs(photo.read(tmp_path / "a.jpg").astype(int) - (255, 0, 0)) < 5).all()
+    Image.fromarray(pixels).quantize(256).save(tmp_path / "b.gif")
+    np.testing.assert_array_equal(photo.read(tmp_path / "b.gif"), pixels)
+
+
+def _truncated(file: Path) -> None:
+    Image.effect_noise((90, 60), 40).save(file, "JPEG")
+    file.write_bytes(file.read_bytes()[:700])
+
+
+@pytest.mark.parametrize("damage", [_truncated, Path.touch, lambda file: file.write_text("no picture")])
+def test_broken_picture_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    damage(tmp_path / "broken.jpg")
+    with pytest.raises(UserError, match=r"broken\.jpg"):
+        photo.read(tmp_path / "broken.jpg")
+
+
+def test_folder_gives_its_pictures_and_no_other_file(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [file.name for file in photo.find([tmp_path, tmp_path / "a.png"])] == ["a.png", "b.JPG"]
+
+
+def test_missing_picture_and_empty_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no picture directly in this folder"):
+        photo.find([tmp_path])
+    with pytest.raises(UserError, match=r"gone\.jpg"):
+        photo.find([tmp_path / "gone.jpg"])
+
+
+def test_pictures_of_one_name_are_told_apart_by_folder_and_suffix() -> None:
+    pictures = [Path("/x/home/cat.jpg"), Path("/x/work/cat.jpg"), Path("/x/work/cat.png"), Path("/x/work/dog.png")]
+    assert output_names(pictures) == ["home_cat_jpg", "work_cat_jpg", "work_cat_png", "dog"]
+
+
+@given(st.lists(st.text("ab_./A", min_size=1, max_size=6), max_size=8, unique=True))
+def test_output_names_never_clash(parts: list[str]) -> None:
+    pictures = list(dict.fromkeys(Path("/x", part.strip("/") + "/c.jpg") for part in parts))
+    pictures += [Path("/x/legend.png"), Path("/x/y_c.png")]
+    names = [name.casefold() for name in output_names(pictures)]
+    assert len(set(names)) == len(pictures)
+    assert "legend" not in names
+    assert not any("/" in name for name in names)
+
+
+def test_overlay_keeps_the_background_and_tints_the_classes() -> None:
+    grey = np.full((60, 80, 3), 100, np.uint8)
+    ids = np.zeros((60, 80), np.uint8)
+    ids[20:40, 20:60] = 2
+    seen = np.asarray(drawing.overlay(grey, ids, ("background", "cat", "dog")))
+    assert (seen[5, 5] == 100).all()
+    expected = (1 - drawing.STRENGTH) * 100 + drawing.STRENGTH * palette()[2].astype(float)
+    assert np.abs(seen[30, 40] - expected).max() <= 1
+    assert (seen[30, 20] == 255).all(), "the border between two classes is drawn"
+    assert seen.shape[0] > 60, "the legend stands below the picture"
+
+
+def test_overlay_of_the_smallest_picture_has_a_readable_legend() -> None:
+    picture = drawing.overlay(np.zeros((1, 1, 3), np.uint8), np.ones((1, 1), np.uint8), ("background", "diningtable"))
+    assert picture.width > 100
+
+
+def test_legend_holds_every_class() -> None:
+    shown = np.asarray(drawing.legend([f"class {i}" for i in range(60)])).reshape(-1, 3)
+    assert {tuple(colour) for colour in palette(60).tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}
