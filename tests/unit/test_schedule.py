@@ -91,6 +91,40 @@ def test_every_missing_run_is_trained_once_and_a_second_command_trains_none(
     assert second.submitted == []
 
 
+def test_done_run_is_trained_again_for_its_model_alone_and_only_once(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    schedule.execute(store, configs, Pretender(succeed), Silent())
+    keeping = {
+        signature: config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
+        for signature, config in configs.items()
+    }
+    signature = next(iter(configs))
+    one = {signature: keeping[signature]}
+
+    def with_model(run: Run) -> None:
+        assert run.config().runtime.keep_model, "the frozen configuration asks for the model"
+        run.model_file.touch()
+        succeed(run)
+
+    launcher, again = Pretender(with_model), Pretender(with_model)
+    assert not schedule.execute(store, one, launcher, Silent()).failed
+    assert launcher.trained == [signature]
+    schedule.execute(store, one, again, Silent())
+    schedule.execute(store, configs, again, Silent())
+    assert again.submitted == []
+
+
+def test_failure_to_make_the_model_is_a_failure_and_keeps_the_result(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    signature, config = next(iter(configs.items()))
+    schedule.execute(store, {signature: config}, Pretender(succeed), Silent())
+    keeping = config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
+    assert list(schedule.execute(store, {signature: keeping}, Pretender(fail), Silent()).failed) == [signature]
+    assert store.run(signature).state() == "done"
+
+
 def test_shared_data_is_prepared_once_before_any_run_that_needs_it(store: Store, configs: dict[str, RunConfig]) -> None:
     launcher = Pretender(succeed)
     schedule.execute(store, configs, launcher, Silent())

@@ -36,6 +36,13 @@ def test_run_is_done_when_its_result_carries_its_signature(run: Run) -> None:
     assert run.state() == "done"
 
 
+def test_run_without_its_model_is_done_but_not_for_those_who_ask_for_it(run: Run) -> None:
+    finish(run)
+    assert (run.state(), run.state(with_model=True)) == ("done", "queued")
+    run.model_file.touch()
+    assert run.state(with_model=True) == "done"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"signature": "another"}'])
 def test_torn_or_foreign_result_is_not_believed(run: Run, content: str) -> None:
     (run.folder / "result.json").write_text(content)

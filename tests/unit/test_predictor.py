@@ -1,0 +1,128 @@
+"""A kept model: the file alone rebuilds the network, and what it cannot take is said in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from parsenet_cli.config import RunConfig
+from parsenet_cli.engine import kept_model, predictor
+from parsenet_cli.engine.predictor import Predictor
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import weights
+from parsenet_cli.models.build import Segmenter, build
+from parsenet_cli.models.preprocess import Convention, Preprocess
+from parsenet_cli.store import Run, Store
+
+CLASSES = ("background", "cat", "dog")
+CONVENTION = Convention("BGR", (1.5, 2.25, 3.125), (4.0, 5.0, 6.0))
+
+
+@pytest.fixture
+def config(config: RunConfig) -> RunConfig:
+    """With a pyramid of 3x3 bins: such a network needs maps of some size."""
+    axes = {"context": "spp", "context_bins": (1, 2, 3), "spp_geometry": "adaptive"}
+    return config.model_copy(update={"science": config.science.model_copy(update=axes)})
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: RunConfig) -> Run:
+    run = Store(tmp_path).run(config.signature)
+    run.create(config)
+    return run
+
+
+@pytest.fixture
+def model(run: Run, config: RunConfig) -> Segmenter:
+    """A network that is kept, with numbers and a preprocessing that no default gives."""
+    model = build(config.science, len(CLASSES), None)
+    model.preprocess = Preprocess(CONVENTION)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.001)
+    kept_model.save(run, config, model, CLASSES)
+    return model.eval()
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def test_network_is_rebuilt_from_the_file_alone(run: Run, model: Segmenter) -> None:
+    rebuilt, classes = kept_model.load_model(run)
+    assert classes == CLASSES
+    assert rebuilt.preprocess.convention == CONVENTION
+    pixels = torch.from_numpy(noise(90, 70)).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(rebuilt(pixels), model(pixels), rtol=0, atol=0)
+
+
+def test_model_can_be_the_weights_of_another_run(run: Run, model: Segmenter) -> None:
+    assert weights.load(run.model_file).convention() == CONVENTION
+
+
+def test_network_that_diverged_predicts_its_first_class(run: Run, config: RunConfig, model: Segmenter) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(float("nan"))
+    kept_model.save(run, config, model, CLASSES)
+    assert not Predictor(run, "cpu").ids(noise(90, 70)).any()
+
+
+def test_image_below_the_least_size_is_refused_and_one_of_it_is_not(run: Run, model: Segmenter) -> None:
+    one = Predictor(run, "cpu")
+    with pytest.raises(UserError, match=r"3x2 pixels are too small for this network: expected at least \d+") as refused:
+        one.ids(noise(2, 3))
+    least = int(str(refused.value).partition("at least ")[2].split()[0])
+    assert one.ids(noise(least, least)).shape == (least, least)
+    with pytest.raises(UserError):
+        one.ids(noise(least - 1, least - 1))
+
+
+def test_image_that_does_not_fit_into_the_memory_is_refused_beforehand(
+    run: Run, model: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "LARGE", 100 * 100)
+    one = Predictor(run, "cpu")
+    assert one.ids(noise(200, 200)).shape == (200, 200)
+    monkeypatch.setattr(predictor, "_free_memory", lambda: 200 * 200 * 3)
+    assert one.ids(noise(90, 90)).shape == (90, 90)
+    with pytest.raises(UserError, match="300x200 pixels do not fit into the memory.*a smaller copy"):
+        one.ids(noise(200, 300))
+
+
+def test_memory_that_runs_out_after_all_is_said(run: Run, model: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Segmenter, _images: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Segmenter, "forward", full)
+    with pytest.raises(UserError, match="do not fit into the memory"):
+        Predictor(run, "cpu").ids(noise(90, 70))
+
+
+def test_missing_model_names_the_command_that_makes_it(run: Run) -> None:
+    with pytest.raises(UserError, match=f"not done .*parsenet keep {run.signature} --results"):
+        kept_model.load_model(run)
+
+
+def test_model_of_another_run_or_without_a_description_is_refused(run: Run, model: Segmenter, tmp_path: Path) -> None:
+    other = Store(tmp_path).run("0123456789ab")
+    other.folder.mkdir()
+    other.model_file.write_bytes(run.model_file.read_bytes())
+    with pytest.raises(UserError, match=f"expected the model of run 0123456789ab, found that of {run.signature}"):
+        kept_model.load_model(other)
+    save_file(load_file(run.model_file), run.model_file)
+    with pytest.raises(UserError, match="does not say which network it holds"):
+        kept_model.load_model(run)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
+def test_truncated_model_is_refused(run: Run, model: Segmenter, share: float) -> None:
+    whole = run.model_file.read_bytes()
+    run.model_file.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(UserError, match=r"model\.safetensors"):
+        kept_model.load_model(run)
