@@ -1,4 +1,4 @@
-"""The VOC palette, which gives every class id a colour, and label maps as indexed PNGs (docs/protocol.md, "Test server")."""
+"""The VOC palette, which gives every class id a colour, and label maps as indexed PNGs (docs/predict.md)."""
 
 from __future__ import annotations
 

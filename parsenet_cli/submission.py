@@ -1,4 +1,4 @@
-"""The archive that VOC's evaluation server takes (docs/protocol.md, "Test server"): how it is packed, what can be wrong with it.
+"""The archive that VOC's evaluation server takes (docs/predict.md): how it is packed, what can be wrong with it.
 
 results/VOC2012/Segmentation/comp6_test_cls/<id>.png: one 8-bit indexed PNG per test image, as large as the image, class
 ids 0 to 20 under the VOC palette; all of it in a tar.gz. comp5 is for methods trained on VOC's own data alone, comp6 for

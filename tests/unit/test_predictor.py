@@ -91,7 +91,7 @@ def test_image_that_does_not_fit_into_the_memory_is_refused_beforehand(
     assert one.ids(noise(200, 200)).shape == (200, 200)
     monkeypatch.setattr(predictor, "_free_memory", lambda: 200 * 200 * 3)
     assert one.ids(noise(90, 90)).shape == (90, 90)
-    with pytest.raises(UserError, match="300x200 pixels do not fit into the memory.*a smaller copy"):
+    with pytest.raises(UserError, match=r"300x200 pixels do not fit into the memory.*a smaller copy"):
         one.ids(noise(200, 300))
 
 
