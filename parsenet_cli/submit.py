@@ -16,13 +16,14 @@ from parsenet_cli import keep, submission
 from parsenet_cli.data.voc12 import CLASSES
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
+from parsenet_cli.identity import data_options
 from parsenet_cli.store import Run, Store
 
 INTERRUPTED = 130
 FAULTS_SHOWN = 20
 REGISTRATION = (
-    "VOC2012's test images are given out after registration at http://host.robots.ox.ac.uk:8080: unpack "
-    "VOC2012test.tar and pass --data-root .../VOCdevkit/VOC2012"
+    "VOC2012's test images are given out after registration at http://host.robots.ox.ac.uk:8080: add them with `parsenet "
+    "data get voc12 --from VOC2012test.tar`, or unpack that archive and pass --data-root .../VOCdevkit/VOC2012"
 )
 
 
@@ -34,7 +35,7 @@ def submit(store: Store, run: Run, out: Path | None, listed: Path | None, data_r
     """
     result = _result_on_voc(run)
     config = run.config()
-    root = _root(data_root or (Path(config.runtime.data_root) if config.runtime.data_root else None))
+    root = _root(data_root or data_options(config, store.cache).root)
     ids = read_ids(listed) if listed else _test_list(root)
     images = {name: root / "JPEGImages" / f"{name}.jpg" for name in ids}
     missing = [str(file) for file in images.values() if not file.is_file()]
@@ -106,7 +107,7 @@ class _Maps:
 
     def predict(self, images: dict[str, Path], device: str) -> None:
         """Predict what is missing; the images are read as a data set's are."""
-        from parsenet_cli.data.cache import read_image
+        from parsenet_cli.data.decoding import read_image
         from parsenet_cli.engine.predictor import Predictor
         from parsenet_cli.pace import Pace
         from parsenet_cli.palette import indexed
