@@ -57,6 +57,11 @@ class Recipe(_Frozen):
         """Optimisation steps: `iterations` times `length`."""
         return max(1, round(self.iterations * self.length))
 
+    @property
+    def images(self) -> int:
+        """Images that one step sees."""
+        return self.batch * self.iter_size
+
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Recipe:
         for key in ("iterations", "batch", "iter_size", "length"):

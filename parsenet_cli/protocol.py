@@ -158,7 +158,9 @@ OPEN = (
         ("table8", "parsenet", "mean"),
         lambda s: s.data.endswith("voc12") or s.train_split != "train_aug",
     ),
-    Switch("trunk weights", "source", {"weights": "imagenet"}, ("weights=torchvision",), _VOC),
+    Switch(
+        "trunk weights", "source", {"weights": "imagenet"}, ("weights=torchvision", "weights=caffe_convolutions"), _VOC
+    ),
     Switch("accumulated batches", "ours", {"recipe.iter_size": 1}, ("recipe.iter_size=20",), _VOC),
     Switch(
         "classifier's rate",
