@@ -252,6 +252,14 @@ STATED = (
         ("spp", "pyramid", "early"),
         lambda s: _context(s) and s.context == "spp",
     ),
+    Switch(
+        "mean that is subtracted",
+        "inferred",
+        {"input_mean": "weights"},
+        ("input_mean=data",),
+        ("table3", "conv4", _CELL),
+        _siftflow,
+    ),
     Switch("gradient clipping", "ours", {"recipe.clip_gradients": None}, ("recipe.clip_gradients=10",), _VOC),
     Switch("arithmetic", "source", {"precision": "float32"}, ("precision=bfloat16",), _VOC),
     Switch(
