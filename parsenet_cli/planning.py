@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config import RunConfig
@@ -77,12 +78,12 @@ class Summary:
         grid = Table(box=box.SIMPLE_HEAD)
         for header in ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state"):
             grid.add_column(header, no_wrap=header != "state")
-        for cell in self.cells:
+        for cell, columns in _rows(self.cells):
             state = f"n/a: {cell.reason}" if cell.reason else _counted(cell.states)
             shared = f" (as {cell.shared_with})" if cell.shared_with else ""
             size = f"{cell.steps} x {cell.images}" if cell.steps else ""
             takes = duration(cell.seconds) if cell.seconds is not None else ""
-            grid.add_row(cell.table, cell.row, cell.column, size, takes, " ".join(cell.signatures), state + shared)
+            grid.add_row(cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared)
         console.print(grid)
         console.print(
             f"{len(self.cells)} cells, {self.runs} distinct runs, {self.runs - self.missing} done, {self.missing} to do"
@@ -109,8 +110,9 @@ def summarise(
     states = {signature: _state(store.run(signature), config) for signature, config in configs.items()}
     missing = [configs[signature] for signature, state in states.items() if state != "done"]
     estimate = Estimate(store)
+    carrier = open_launcher(launcher, max(1, len(missing)))
     if probe:
-        _probe(missing, estimate, store, progress)
+        _probe(missing, estimate, store, carrier.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}
     cells = []
     for study, _ in planned:
@@ -135,12 +137,11 @@ def summarise(
                     seconds=estimate.seconds(science) if science else None,
                 )
             )
-    slots = open_launcher(launcher, max(1, len(missing))).slots
-    seconds = estimate.total_seconds([config.science for config in missing], slots)
+    seconds = estimate.total_seconds([config.science for config in missing], carrier.slots)
     disk = estimate.total_bytes(missing)
     steps = sum(config.science.recipe.steps for config in missing)
     images = sum(config.science.recipe.steps * config.science.recipe.images for config in missing)
-    return Summary(tuple(cells), len(configs), len(missing), slots, steps, images, seconds, disk)
+    return Summary(tuple(cells), len(configs), len(missing), carrier.slots, steps, images, seconds, disk)
 
 
 def _state(run: Run, config: RunConfig) -> str:
@@ -149,7 +150,9 @@ def _state(run: Run, config: RunConfig) -> str:
     return WITHOUT_MODEL if state == "queued" and run.done() else state
 
 
-def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store, progress: Callable[[str], None]) -> None:
+def _probe(
+    missing: Sequence[RunConfig], estimate: Estimate, store: Store, threads: int, progress: Callable[[str], None]
+) -> None:
     from parsenet_cli.engine.probe import parameters, seconds_per_step
 
     kinds = {Kind.of(config.science): config for config in missing}
@@ -157,9 +160,17 @@ def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store, progr
         progress(
             f"measuring {number} of {len(kinds)}: {kind.trunk} {kind.body}, {kind.layers} layers, {kind.batch} images a step"
         )
-        estimate.add(config.science, seconds_per_step(config, store.cache))
+        estimate.add(config.science, seconds_per_step(config, threads, store.cache))
         if config.runtime.keep_model:
             estimate.parameters[Kind.of(config.science)] = parameters(config.science)
+
+
+def _rows(cells: Sequence[PlannedCell]) -> Iterator[tuple[PlannedCell, str]]:
+    """The first of neighbours in a row that measure different things of the same runs, and all their columns."""
+    for _, group in groupby(cells, key=lambda cell: (cell.table, cell.row, cell.signatures, cell.reason)):
+        alike = list(group)
+        columns = alike[0].column if len(alike) == 1 else f"{alike[0].column} … {alike[-1].column} ({len(alike)})"
+        yield alike[0], columns
 
 
 def _counted(states: Sequence[str]) -> str:
