@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, read_json, write_json
+from parsenet_cli.files import alone, explained, read_json, write_json
 from parsenet_cli.progress import duration
 
 Progress = Callable[[str], None]
@@ -65,24 +65,13 @@ def download(remote: Remote, folder: Path, progress: Progress) -> Path:
         UserError: no mirror delivers the right file (each is named with its reason), the disk is full, or a file of that
             name is there and is another one.
     """
-    from filelock import FileLock, Timeout
-
     file = folder / remote.name
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f".{remote.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"{remote.name}: waiting for another process that downloads it")
-            lock.acquire()
-    try:
+    said = f"{remote.name}: waiting for another process that downloads it"
+    with alone(folder / f".{remote.name}.lock", lambda: progress(said)):
         if file.is_file():
             check(file, remote, progress)
         else:
             _from_mirrors(remote, file, progress)
-    finally:
-        lock.release()
     return file
 
 

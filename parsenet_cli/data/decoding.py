@@ -12,15 +12,19 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from parsenet_cli.data.dataset import Image, Progress
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import explained, write_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Pillow
 
 _AHEAD = 8
 """Pictures per core that may wait, decoded, to be written: what bounds the memory."""
@@ -94,17 +98,22 @@ def decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLab
 
 def read_image(path: Path) -> Image:
     """A picture as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no picture."""
-    from PIL import Image as Pillow
+    with opened(path, "picture") as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@contextmanager
+def opened(path: Path, kind: str) -> Iterator[Pillow]:
+    """A picture file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
+    from PIL import Image
 
     try:
-        with Pillow.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(path) as picture:
+            yield picture
     except FileNotFoundError:
-        raise UserError(f"{path}: no such picture") from None
+        raise UserError(f"{path}: no such {kind}") from None
     except (OSError, SyntaxError, ValueError) as problem:
-        raise UserError(
-            f"{path}: not a complete picture ({problem}); restore the file or take it off the list"
-        ) from None
+        raise UserError(f"{path}: not a complete {kind} ({problem}); restore it or take its id off the list") from None
 
 
 def intact(data: bytes | memoryview, record: Record) -> bool:

@@ -18,7 +18,7 @@ from parsenet_cli.data.dataset import Progress
 from parsenet_cli.data.published import Archive, Published, deviations, lists_of
 from parsenet_cli.errors import UserError
 from parsenet_cli.fetch import check, checksum, download
-from parsenet_cli.files import explained, read_json, write_json
+from parsenet_cli.files import alone, explained, read_json, write_json
 
 SEAL = "prepared.json"
 """Written last: version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
@@ -41,18 +41,9 @@ def prepare(
         UserError: an archive cannot be had or is not the published one, lists or labels are not as expected, the disk is
             full, or a folder is in the way that this function did not make.
     """
-    from filelock import FileLock, Timeout
-
     folder = home / published.name
-    with explained(home):
-        home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home / f".{published.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress(f"{published.name}: waiting for another process that prepares it")
-            lock.acquire()
-    try:
+    said = f"{published.name}: waiting for another process that prepares it"
+    with alone(home / f".{published.name}.lock", lambda: progress(said)):
         own = _assigned(published, given)
         if not folder.exists():
             _make(published, folder, own, mirror, progress)
@@ -67,8 +58,6 @@ def prepare(
         seal = sealed(folder)
         assert seal is not None, f"{folder} was prepared, but is not sealed"
         return seal
-    finally:
-        lock.release()
 
 
 def sealed(folder: Path) -> dict[str, Any] | None:

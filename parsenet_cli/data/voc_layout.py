@@ -17,7 +17,7 @@ import numpy as np
 
 from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, silent
-from parsenet_cli.data.decoding import Source
+from parsenet_cli.data.decoding import Source, opened
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.errors import UserError, unknown
 
@@ -88,18 +88,9 @@ def mask_reader(classes: int) -> Callable[[Path], Image]:
     """Reads a mask PNG; raises `UserError`, naming the file, for anything but ids below `classes` and 255."""
 
     def read(path: Path) -> Image:
-        from PIL import Image as Pillow
-
-        try:
-            with Pillow.open(path) as picture:
-                mode = picture.mode
-                ids = np.asarray(picture)
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such mask") from None
-        except (OSError, SyntaxError, ValueError) as problem:
-            raise UserError(
-                f"{path}: not a complete mask ({problem}); restore it or take its id off the list"
-            ) from None
+        with opened(path, "mask") as picture:
+            mode = picture.mode
+            ids = np.asarray(picture)
         if mode not in ("P", "L"):
             raise UserError(
                 f"{path}: expected a palette or grey PNG whose pixel values are class ids (mode P or L), found mode "
