@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from parsenet_cli import ablation
@@ -102,12 +103,19 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
-    found = []
-    for file in sorted((store.root / "studies").glob("*.json")):
-        content = read_json(file)
-        if isinstance(content, dict) and "cells" in content:
-            found.append(_from_json(content))
+    found = filter(None, map(read, sorted((store.root / "studies").glob("*.json"))))
     return sorted(found, key=lambda study: study.created)
+
+
+def read(file: Path) -> Study | None:
+    """The study in a file; None where it holds none, or one of another version's form."""
+    content = read_json(file)
+    if not isinstance(content, dict):
+        return None
+    try:
+        return _from_json(content)
+    except (KeyError, TypeError, ValueError, UserError):
+        return None
 
 
 def newest(store: Store, table: str, profile: str | None = None) -> Study:

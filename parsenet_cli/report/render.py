@@ -32,10 +32,10 @@ def to_terminal(table: Table) -> RenderableType:
     for line in plan.lines:
         texts = [Text(entry.text, style="bold" if entry.bold else "dim" if entry.printed else "") for entry in line]
         for text, entry in zip(texts, line, strict=True):
-            text.append(f" {_letters(entry.marks)}" if entry.marks else "", style="dim")
+            text.append(f" {letters(entry.marks)}" if entry.marks else "", style="dim")
         grid.add_row(*texts)
     title = Text(f"{table.name}: {table.title}", style="bold")
-    notes = [Text.assemble((f" {mark:1} ", "dim"), (note, "dim")) for mark, note in _marked_notes(table)]
+    notes = [Text.assemble((f" {mark:1} ", "dim"), (note, "dim")) for mark, note in marked_notes(table)]
     return Group(Text(), title, Text(table.caption, style="dim"), grid, *notes)
 
 
@@ -43,14 +43,14 @@ def to_markdown(table: Table) -> str:
     """A GitHub-flavoured table with its notes below."""
     plan = layout(table)
     lines = [
-        f"**{table.name}: {_markdown_text(table.title)}** ({_markdown_text(table.caption)})",
+        f"**{table.name}: {markdown_text(table.title)}** ({markdown_text(table.caption)})",
         "",
-        _markdown_line([_markdown_text(head) or " " for head in (*plan.labels, *plan.heads)]),
-        _markdown_line(["---"] * len(plan.labels) + ["---:"] * len(plan.heads)),
+        markdown_line([markdown_text(head) or " " for head in (*plan.labels, *plan.heads)]),
+        markdown_line(["---"] * len(plan.labels) + ["---:"] * len(plan.heads)),
     ]
-    lines += [_markdown_line([_markdown_entry(entry) for entry in line]) for line in plan.lines]
-    for mark, note in _marked_notes(table):
-        lines += ["", f"<sup>{mark}</sup> {_markdown_text(note)}" if mark else _markdown_text(note)]
+    lines += [markdown_line([_markdown_entry(entry) for entry in line]) for line in plan.lines]
+    for mark, note in marked_notes(table):
+        lines += ["", f"<sup>{mark}</sup> {markdown_text(note)}" if mark else markdown_text(note)]
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +81,7 @@ def to_latex(table: Table) -> str:
     out.append(r"\midrule")
     out += [_latex_line([_latex_entry(entry) for entry in line]) for line in plan.lines]
     out += [r"\bottomrule", r"\end{tabular}"]
-    notes = [(f"{_latex_mark(mark)}\\," if mark else "") + _latex_text(note) for mark, note in _marked_notes(table)]
+    notes = [(f"{_latex_mark(mark)}\\," if mark else "") + _latex_text(note) for mark, note in marked_notes(table)]
     if notes:
         out += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", *(f"{note}\\par" for note in notes)]
         out.append(r"\end{minipage}")
@@ -93,29 +93,32 @@ def to_csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, float_format="%.6g"))
 
 
-def _marked_notes(table: Table) -> list[tuple[str, str]]:
+def marked_notes(table: Table) -> list[tuple[str, str]]:
     """Each note with its letter; the ones that nothing in the table refers to have none."""
     marked = {
         mark for row in table.rows for mark in (*row.marks, *(m for cell in row.cells for m in cell.measured.marks))
     }
-    return [(_letters((i,)) if i in marked else "", note) for i, note in enumerate(table.notes)]
+    return [(letters((i,)) if i in marked else "", note) for i, note in enumerate(table.notes)]
 
 
-def _letters(marks: tuple[int, ...]) -> str:
+def letters(marks: tuple[int, ...]) -> str:
+    """The letters of footnotes, given as indices: `a,c`."""
     return ",".join(LETTERS[mark % 26] * (mark // 26 + 1) for mark in marks)
 
 
 def _markdown_entry(entry: Entry) -> str:
-    text = _markdown_text(entry.text)
+    text = markdown_text(entry.text)
     text = f"**{text}**" if entry.bold and text else text
-    return text + (f"<sup>{_letters(entry.marks)}</sup>" if entry.marks else "")
+    return text + (f"<sup>{letters(entry.marks)}</sup>" if entry.marks else "")
 
 
-def _markdown_line(cells: list[str]) -> str:
+def markdown_line(cells: list[str]) -> str:
+    """One line of a Markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Text in which nothing is Markdown or HTML."""
     return re.sub(r"([|*_<>\\])", r"\\\1", text)
 
 
@@ -133,7 +136,7 @@ def _latex_text(text: str) -> str:
 def _latex_entry(entry: Entry) -> str:
     text = _latex_text(entry.text)
     text = rf"\textbf{{{text}}}" if entry.bold and text else text
-    return text + (_latex_mark(_letters(entry.marks)) if entry.marks else "")
+    return text + (_latex_mark(letters(entry.marks)) if entry.marks else "")
 
 
 def _latex_head(head: str, columns: int) -> str:
