@@ -89,10 +89,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side; `small` ones fit four to a line."""
+    """Pictures side by side; `small` ones fit four to a line, `wide` ones take a line each."""
 
     pictures: tuple[Picture, ...]
     small: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)

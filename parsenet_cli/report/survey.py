@@ -16,10 +16,6 @@ from parsenet_cli.files import read_json
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study
 
-CODE = ("report", "claims", "figures")
-"""Folders of this package whose text decides what a report says."""
-
-
 @dataclass(frozen=True)
 class Seen:
     """A run as it was found."""
@@ -88,7 +84,7 @@ def digest(survey: Survey) -> str:
     """sha256 over everything that the report is made from, this package's own code included."""
     whole = hashlib.sha256()
     package = Path(__file__).resolve().parents[1]
-    code = [file for name in CODE for file in sorted((package / name).rglob("*")) if file.suffix in (".py", ".css", ".js")]
+    code = [file for file in sorted(package.rglob("*")) if file.suffix in (".py", ".css", ".js")]
     root = survey.store.root
     data = [root / "studies" / f"{one.name}.json" for one in survey.studies]
     data += sorted((root / "figures").rglob("*.json"))
