@@ -15,7 +15,9 @@ def report(
     profile: Annotated[
         str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The folder to write into; RESULTS/report if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write into; RESULTS/report if not given.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write it anew even if nothing has changed.")] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:

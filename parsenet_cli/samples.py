@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -46,7 +47,7 @@ def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequ
     """Keep small RGB pictures (h, w, 3) and label maps (h, w) under their ids; a file that is there is left alone."""
     if file.is_file():
         return
-    arrays: dict[str, Pixels] = {}
+    arrays: dict[str, Any] = {}
     for i, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
         stream = io.BytesIO()
         Image.fromarray(photo).save(stream, "JPEG", quality=QUALITY)

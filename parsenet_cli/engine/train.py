@@ -258,10 +258,9 @@ def _record(
     with replacing(run.folder / "predictions.npz") as file:
         kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
         np.savez_compressed(file, **kept)
-    file = samples.file_of(run.folder.parents[1], science.data_id, dataset.classes)
     shown = range(min(KEPT_PREDICTIONS, len(dataset.val)))
     samples.write(
-        file,
+        samples.file_of(run.folder.parents[1], science.data_id, dataset.classes),
         dataset.val.ids[: len(shown)],
         [shrink(dataset.val.image(i)) for i in shown],
         [shrink(dataset.val.label(i)) for i in shown],

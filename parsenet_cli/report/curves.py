@@ -36,7 +36,7 @@ def section(survey: Survey) -> Section:
         part = _part(one, survey, repeated)
         if part is not None:
             parts.append(part)
-    says = "Loss over iterations, logarithmic, on one scale per table; one line per run. A cross marks a loss that was not finite."
+    says = "Loss over iterations, logarithmic, one scale per table, one line per run. A cross marks a loss that was not finite."
     return Section("curves", "Training curves", (Paragraph(says), *parts))
 
 
@@ -50,7 +50,9 @@ def _part(study: Study, survey: Survey, repeated: bool) -> Part | None:
         seen: dict[str, Curve] = {}
         for cell in study.cells:
             if cell.row == row.key and cell.signature and cell.signature not in seen:
-                curve = _curve(survey, cell.signature, list(strokes).index(cell.column) if cell.column in strokes else 0)
+                curve = _curve(
+                    survey, cell.signature, list(strokes).index(cell.column) if cell.column in strokes else 0
+                )
                 if curve is not None:
                     seen[cell.signature] = curve
         if seen:
@@ -61,7 +63,8 @@ def _part(study: Study, survey: Survey, repeated: bool) -> Part | None:
     low, high = math.log10(min(losses)), math.log10(max(losses))
     last = max(x for _, curves in rows for curve in curves for x, _ in curve.points)
     pictures = tuple(
-        Picture(f"Loss of {len(curves)} runs: {label}", label, svg=draw(curves, low, high, last)) for label, curves in rows
+        Picture(f"Loss of {len(curves)} runs: {label}", label, svg=draw(curves, low, high, last))
+        for label, curves in rows
     )
     legend = Legend(tuple((f"stroke{i % COLOURS}", header) for i, header in enumerate(strokes.values())))
     blocks = (legend, Gallery(pictures)) if len(strokes) > 1 else (Gallery(pictures),)
@@ -104,11 +107,18 @@ def draw(curves: Sequence[Curve], low: float, high: float, last: int) -> str:
     parts.append(tag("text", f"{last}", x=WIDTH - 6, y=HEIGHT - 4, text_anchor="end"))
     for curve in curves:
         places = [at(x, loss) for x, loss in curve.points]
-        parts.append(tag("polyline", class_=f"stroke{curve.stroke}", points=" ".join(f"{x:g},{y:g}" for x, y in places)))
+        parts.append(
+            tag("polyline", class_=f"stroke{curve.stroke}", points=" ".join(f"{x:g},{y:g}" for x, y in places))
+        )
         if curve.broke:
             x, y = places[-1]
             parts.append(
-                tag("path", class_=f"stroke{curve.stroke}", d=f"M{x - 3:g},{y - 3:g}l6,6m-6,0l6,-6", stroke_dasharray="none")
+                tag(
+                    "path",
+                    class_=f"stroke{curve.stroke}",
+                    d=f"M{x - 3:g},{y - 3:g}l6,6m-6,0l6,-6",
+                    stroke_dasharray="none",
+                )
             )
     return tag("svg", *parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_hidden="true", class_="curves")
 

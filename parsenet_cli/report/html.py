@@ -25,7 +25,7 @@ def join(*parts: str) -> Html:
     return Html("".join(text(part) for part in parts))
 
 
-def tag(name: str, *parts: str, **attributes: str | int | bool) -> Html:
+def tag(name: str, /, *parts: str, **attributes: str | int | bool) -> Html:
     """An element. A trailing underscore is dropped from an attribute's name, others become `-`; what is false is left out."""
     words = [name]
     for key, value in attributes.items():

@@ -26,14 +26,18 @@ WORTH = {
         "deviations that each table names."
     ),
 }
-OTHER_WORTH = "This is a user's own profile: whether its numbers may be compared with the paper's is for its author to say."
+OTHER_WORTH = (
+    "This is a user's own profile: whether its numbers may be compared with the paper's is for its author to say."
+)
 
 
 def summary(survey: Survey, verdicts: Sequence[Verdict]) -> Section:
     """The counts, and in a plain sentence what they are and are not."""
     outcomes = Counter(seen.outcome for seen in survey.runs.values())
-    counts = Counter(verdict.outcome for verdict in verdicts)
-    tiles = [(str(counts[outcome]), f"{SYMBOLS[outcome]} {outcome}", outcome) for outcome in SYMBOLS] if verdicts else []
+    counts = Counter(str(verdict.outcome) for verdict in verdicts)
+    tiles = (
+        [(str(counts[outcome]), f"{SYMBOLS[outcome]} {outcome}", outcome) for outcome in SYMBOLS] if verdicts else []
+    )
     done = outcomes["converged"] + outcomes["collapsed"]
     tiles.append((f"{done}/{len(survey.runs)}" if done < len(survey.runs) else str(done), "runs done", ""))
     tiles.append((str(len(survey.studies)), "tables", ""))

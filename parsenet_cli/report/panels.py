@@ -54,7 +54,7 @@ def section(survey: Survey) -> Section:
     parts = tuple(_part(pair, number) for number, pair in enumerate(pairs(survey)))
     says = (
         "One picture, its truth, and the predictions of two networks of which one has global context and which are equal in "
-        "everything else. Shown are the pictures whose own mean IU rises and falls most, among those of which label maps are kept."
+        "everything else. Shown are the pictures whose own mean IU rises and falls most among those whose label maps are kept."
     )
     if not parts:
         none = "There is no pair of finished runs that differ in global context (pool6) alone, so there is nothing to show."
@@ -103,7 +103,9 @@ def _part(pair: Pair, number: int) -> Part:
     pictures = samples.read(samples_of(pair.context))
     kept = list(_kept(pair))
     if not kept:
-        missing = "The two runs have no per-image results of the same pictures any more (confusion.npz, predictions.npz)."
+        missing = (
+            "The two runs have no per-image results of the same pictures any more (confusion.npz, predictions.npz)."
+        )
         return Part(key, title, (Paragraph(missing),))
     if not pictures:
         missing = (

@@ -21,10 +21,15 @@ def troubles(survey: Survey) -> Section:
     blocks: list[Block] = []
     if collapsed:
         lines = [(seen.signature, seen.label, _collapse(seen.result or {})) for seen in collapsed]
-        blocks += [Paragraph("Collapsed runs. They are results and count in their cells."), _grid(("run", "cell", "how"), lines)]
+        blocks += [
+            Paragraph("Collapsed runs. They are results and count in their cells."),
+            _grid(("run", "cell", "how"), lines),
+        ]
     if missing:
         lines = [(seen.signature, seen.label, _why(seen)) for seen in missing]
-        blocks.append(Paragraph("Runs without a result. Their seeds are missing from the cells, which say so.", "warning"))
+        blocks.append(
+            Paragraph("Runs without a result. Their seeds are missing from the cells, which say so.", "warning")
+        )
         blocks.append(_grid(("run", "cell", "state"), lines))
     absent = [line for one in survey.studies for line in _absent(one)]
     if absent:
@@ -57,7 +62,9 @@ def making(survey: Survey) -> Section:
 def left_out(survey: Survey) -> Section:
     """What lies in the results folder and is not on this page."""
     if not survey.left_out:
-        return Section("left-out", "Not shown", (Paragraph("Nothing: everything in the results folder is on this page."),))
+        return Section(
+            "left-out", "Not shown", (Paragraph("Nothing: everything in the results folder is on this page."),)
+        )
     grid = _grid(("what", "why"), survey.left_out)
     says = f"{len(survey.left_out)} entries of the results folder are not on this page, or only in part."
     return Section("left-out", "Not shown", (Paragraph(says), Fold("Which, and why", (grid,))))
@@ -114,7 +121,9 @@ def _runs(survey: Survey) -> Grid:
         keys = ("steps", "train_seconds", "evaluate_seconds", "peak_memory_mb")
         numbers = [Field(_number(result.get(key))) for key in keys]
         tone = seen.outcome if seen.outcome in ("collapsed", "failed") else ""
-        lines.append(Line((Field(seen.signature, code=True), Field(seen.label), Field(seen.outcome, tone=tone), *numbers)))
+        lines.append(
+            Line((Field(seen.signature, code=True), Field(seen.label), Field(seen.outcome, tone=tone), *numbers))
+        )
     return Grid(("run", "cell"), tuple((head, ("",)) for head in heads), tuple(lines))
 
 
@@ -129,7 +138,9 @@ def _seconds(seen: Seen) -> float:
 
 def _collapse(result: dict[str, Any]) -> str:
     predicted = result.get("predicted_classes", [])
-    what = f"predicts {', '.join(predicted)} everywhere" if len(predicted) == 1 else f"predicts {len(predicted)} classes"
+    what = (
+        f"predicts {', '.join(predicted)} everywhere" if len(predicted) == 1 else f"predicts {len(predicted)} classes"
+    )
     return f"after {result.get('collapsed_at')} iterations; {what}"
 
 

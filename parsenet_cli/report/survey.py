@@ -16,6 +16,7 @@ from parsenet_cli.files import read_json
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study
 
+
 @dataclass(frozen=True)
 class Seen:
     """A run as it was found."""

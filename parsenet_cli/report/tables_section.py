@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -98,9 +99,9 @@ def _behind(
     return found
 
 
-def _seed(line: Mapping[str, object], survey: Survey) -> str:
+def _seed(line: Mapping[Any, Any], survey: Survey) -> str:
     seen = survey.runs[str(line["signature"])]
-    value = float(str(line["value"]))
+    value = line["value"]
     number = "no value" if math.isnan(value) else f"{value:.2f}"
     outcome = seen.outcome
     if seen.result and outcome == "collapsed":
