@@ -37,7 +37,7 @@ def section(survey: Survey) -> Section:
         if part is not None:
             parts.append(part)
     says = "Loss over iterations, logarithmic, one scale per table, one line per run. A cross marks a loss that was not finite."
-    return Section("curves", "Training curves", (Paragraph(says), *parts))
+    return Section("curves", "Training curves", (Paragraph(says), *parts), outlined=False)
 
 
 def _part(study: Study, survey: Survey, repeated: bool) -> Part | None:

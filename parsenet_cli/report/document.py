@@ -16,8 +16,8 @@ class Field:
     code: bool = False
     marks: str = ""
     """Letters of the notes below the grid."""
-    effect: str = ""
-    """`+4.1`: points against the baseline, below the number."""
+    under: str = ""
+    """A second line, smaller: points against the baseline, or the reason."""
     shade: float = 0.0
     """-1 (far below the baseline) to 1 (far above): the colour behind the number."""
     tone: str = ""
@@ -130,6 +130,8 @@ class Section:
     key: str
     title: str
     blocks: tuple[Block, ...]
+    outlined: bool = True
+    """Whether the table of contents names its parts too."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,6 @@ def tag(name: str, /, *parts: str, **attributes: str | int | bool) -> Html:
     for key, value in attributes.items():
         if value is not False and value != "":
             said = key.rstrip("_").replace("_", "-")
-            words.append(said if value is True else f'{said}="{text(str(value))}"')
+            words.append(said if value is True else f'{said}="{text(value) if isinstance(value, str) else value}"')
     start = Html(f"<{' '.join(words)}>")
     return start if name in VOID else Html(f"{start}{join(*parts)}</{name}>")

@@ -67,7 +67,7 @@ def _grid(grid: Grid) -> list[str]:
 def _field(field: Field) -> str:
     text = _text(field.text)
     text = f"**{text}**" if field.bold and text else text
-    text += f" ({_text(field.effect)})" if field.effect else ""
+    text += f" ({_text(field.under)})" if field.under else ""
     return text + (f"<sup>{field.marks}</sup>" if field.marks else "")
 
 

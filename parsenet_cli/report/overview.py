@@ -76,8 +76,8 @@ def claims(survey: Survey, verdicts: Sequence[Verdict]) -> Section:
     parts = []
     for profile in dict.fromkeys(verdict.profile for verdict in verdicts):
         lines = tuple(_line(verdict) for verdict in verdicts if verdict.profile == profile)
-        heads = ("outcome", "effect, points", "95 % interval", "p", "why")
-        grid = Grid(("claim", "where"), tuple((head, ("",)) for head in heads), lines, prose=True)
+        heads = ("outcome", "effect in points, 95 % interval", "p", "where")
+        grid = Grid(("claim, and why",), tuple((head, ("",)) for head in heads), lines, prose=True)
         parts.append(Part(f"verdicts-{profile}", f"Under profile {profile}", (grid,)))
     return Section("verdicts", "Claims of the paper", tuple(parts) if len(parts) > 1 else parts[0].blocks)
 
@@ -85,13 +85,11 @@ def claims(survey: Survey, verdicts: Sequence[Verdict]) -> Section:
 def _line(verdict: Verdict) -> Line:
     return Line(
         (
-            Field(verdict.says, tip=(f"{verdict.table}: {verdict.key}",)),
-            Field(verdict.where, quiet=True),
+            Field(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
             Field(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome),
-            Field("" if verdict.effect is None else _number(verdict.effect.estimate)),
-            Field("" if verdict.effect is None else _range(verdict.effect, verdict.margin)),
-            Field("" if verdict.p is None else "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"),
-            Field(verdict.why, quiet=True),
+            Field("–") if verdict.effect is None else _effect(verdict.effect, verdict.margin),
+            Field("–" if verdict.p is None else "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"),
+            Field(verdict.where, quiet=True),
         )
     )
 
@@ -100,6 +98,6 @@ def _number(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _range(interval: Interval, margin: float | None) -> str:
-    equal = "" if margin is None else f" (equal within ±{margin:g})"
-    return f"{_number(interval.low)} to {_number(interval.high)}{equal}"
+def _effect(effect: Interval, margin: float | None) -> Field:
+    equal = "" if margin is None else f"; equal within ±{margin:g}"
+    return Field(_number(effect.estimate), under=f"{_number(effect.low)} to {_number(effect.high)}{equal}")

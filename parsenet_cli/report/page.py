@@ -62,7 +62,7 @@ def to_html(document: Document) -> str:
 def _contents(sections: tuple[Section, ...]) -> Html:
     items = []
     for section in sections:
-        parts = [block for block in section.blocks if isinstance(block, Part)]
+        parts = [block for block in section.blocks if isinstance(block, Part)] if section.outlined else []
         inner = [tag("ol", *(tag("li", tag("a", part.title, href=f"#{part.key}")) for part in parts))] if parts else []
         items.append(tag("li", tag("a", section.title, href=f"#{section.key}"), *inner))
     return tag("ol", *items)
@@ -144,8 +144,8 @@ def _content(field: Field) -> Iterator[str]:
         yield inner
     if field.marks:
         yield tag("sup", field.marks)
-    if field.effect:
-        yield tag("small", field.effect)
+    if field.under:
+        yield tag("small", field.under)
 
 
 def _picture(picture: Picture) -> Html:
@@ -153,9 +153,9 @@ def _picture(picture: Picture) -> Html:
     if picture.svg:
         image = tag("div", Html(picture.svg), role="img", aria_label=picture.says)
     else:
-        image = tag("img", src=picture.data, alt=picture.says)
+        image = tag("img", src=Html(picture.data), alt=picture.says)
         if picture.dark:
-            dark = tag("source", media="(prefers-color-scheme: dark)", srcset=picture.dark)
+            dark = tag("source", media="(prefers-color-scheme: dark)", srcset=Html(picture.dark))
             image = tag("picture", dark, image)
     patches = [_entry(colour, name) for colour, name in picture.patches]
     legend = [tag("span", *patches, class_="legend")] if patches else []

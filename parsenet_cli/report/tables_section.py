@@ -58,7 +58,7 @@ def _part(study: Study, survey: Survey, intervals: Intervals) -> Part:
     blocks: list[Block] = [Paragraph(f"{table.caption}.", "caption"), grid]
     if largest:
         rows = dict.fromkeys(" ".join(table.rows[i].labels) for i in baselines.values() if i is not None)
-        blocks.insert(1, Legend((("more", "above"), ("less", f"below the row {' / '.join(rows)}, in points"))))
+        blocks.insert(1, Legend((("more", "above"), ("less", f"below the row {' or '.join(rows)}, in points"))))
     if behind:
         blocks.append(Fold("How each number was made", (_footnotes(study, table, behind),)))
     name = study.table.name
@@ -121,7 +121,7 @@ def _field(entry: Entry, behind: Mapping[tuple[int, int], _Behind], largest: flo
         entry.text,
         entry.bold,
         marks=marks,
-        effect="" if one.effect is None else _signed(one.effect),
+        under="" if one.effect is None else _signed(one.effect),
         shade=round(shade, 3),
         tone=tone,
         tip=one.lines,
