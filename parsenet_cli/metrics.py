@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from parsenet_cli.errors import UserError, unknown
 
 Counts = NDArray[np.integer]
+Matrix = NDArray[Any]
 ClassMean = Literal["present", "all"]
 
 
@@ -98,13 +99,23 @@ def measure(name: str, confusion: Counts, classes: Sequence[str], class_mean: Cl
     Raises:
         UserError: there is no such metric or class.
     """
+    return scorer(name, classes, class_mean)(confusion)
+
+
+def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present") -> Callable[[Matrix], float]:
+    """The function behind `measure`, for those who need it often. It takes any non-negative weights as counts too.
+
+    Raises `UserError` as `measure` does.
+    """
     if single := re.fullmatch(r"iu\[(.+)\]", name):
         if single[1] not in classes:
             raise unknown("class", single[1], classes)
-        return float(iu(confusion)[list(classes).index(single[1])])
+        index = list(classes).index(single[1])
+        return lambda confusion: float(iu(confusion)[index])
     if name not in names():
         raise unknown("metric", name, [*names(), "iu[<class>]"])
-    return float(globals()[name](confusion, class_mean))
+    function = globals()[name]
+    return lambda confusion: float(function(confusion, class_mean))
 
 
 def names() -> list[str]:
