@@ -19,15 +19,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.errors import UserError, unknown
 
-Counts = NDArray[np.integer]
-Matrix = NDArray[Any]
+Counts = NDArray[np.integer | np.floating]
 ClassMean = Literal["present", "all"]
 
 
@@ -102,7 +101,7 @@ def measure(name: str, confusion: Counts, classes: Sequence[str], class_mean: Cl
     return scorer(name, classes, class_mean)(confusion)
 
 
-def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present") -> Callable[[Matrix], float]:
+def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present") -> Callable[[Counts], float]:
     """The function behind `measure`, for those who need it often. It takes any non-negative weights as counts too.
 
     Raises `UserError` as `measure` does.
@@ -114,7 +113,7 @@ def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present")
         return lambda confusion: float(iu(confusion)[index])
     if name not in names():
         raise unknown("metric", name, [*names(), "iu[<class>]"])
-    function = globals()[name]
+    function: Callable[[Counts, ClassMean], float] = globals()[name]
     return lambda confusion: float(function(confusion, class_mean))
 
 
@@ -128,7 +127,7 @@ def names() -> list[str]:
     ]
 
 
-def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.integer) -> NDArray[np.float64]:
+def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating | np.integer) -> NDArray[np.float64]:
     """The ratio part / whole, nan where the whole is 0."""
     ratio = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.greater(whole, 0))

@@ -103,6 +103,7 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
+<<<<<<< HEAD
     found = filter(None, map(read, sorted((store.root / "studies").glob("*.json"))))
     return sorted(found, key=lambda study: study.created)
 
@@ -116,6 +117,16 @@ def read(file: Path) -> Study | None:
         return _from_json(content)
     except (KeyError, TypeError, ValueError, UserError):
         return None
+=======
+    found = [study for file in _files(store) if isinstance(study := _read(file), Study)]
+    return sorted(found, key=lambda study: study.created)
+
+
+def strange(store: Store) -> list[str]:
+    """A sentence for each file among the studies that is passed over."""
+    problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
+    return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]
+>>>>>>> 400a3ad (parsenet verify: a verdict per claim, from tables, costs and figures)
 
 
 def newest(store: Store, table: str, profile: str | None = None) -> Study:
@@ -130,6 +141,23 @@ def newest(store: Store, table: str, profile: str | None = None) -> Study:
         raise unknown("table", table, known)
     under = f" under profile {profile}" if profile else ""
     raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}` first")
+
+
+def _files(store: Store) -> list[Path]:
+    return sorted((store.root / "studies").glob("*.json"))
+
+
+def _read(file: Path) -> Study | str:
+    """A study, or what is wrong with the file."""
+    content = read_json(file)
+    if not isinstance(content, dict):
+        return "its JSON is damaged"
+    try:
+        return _from_json(content)
+    except (KeyError, TypeError) as problem:
+        return f"{type(problem).__name__}: {problem}"
+    except UserError as problem:
+        return str(problem)
 
 
 def _from_json(content: dict[str, Any]) -> Study:

@@ -8,7 +8,7 @@ numbers of which the expression is (tests/property/test_contrasts_are_expression
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from parsenet_cli.claim_expression import Expression, Reference, reference_of
@@ -18,12 +18,12 @@ from parsenet_cli.claim_expression import Expression, Reference, reference_of
 class Contrast:
     """A weighted sum of cells and a constant, in percent points; every reference names its table."""
 
-    weights: Mapping[Reference, float]
+    weights: tuple[tuple[Reference, float], ...]
     constant: float = 0.0
 
     def value(self, measured: Callable[[Reference], float]) -> float:
         """The sum where `measured` gives each cell."""
-        return sum((weight * measured(cell) for cell, weight in self.weights.items()), self.constant)
+        return sum((weight * measured(cell) for cell, weight in self.weights), self.constant)
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,15 @@ class AnyOf:
 Condition = Positive | Collapsed | All | AnyOf
 
 
+def parts(of: Condition) -> Iterator[Positive | Collapsed]:
+    """The statements that a condition joins."""
+    if isinstance(of, All | AnyOf):
+        for part in of.parts:
+            yield from parts(part)
+    else:
+        yield of
+
+
 def condition(expression: Expression, table: str, margin: float | None) -> Condition:
     """The condition that a true-or-false expression of `table`'s claims states."""
     return _condition(expression.tree, table, margin)
@@ -68,7 +77,7 @@ def condition(expression: Expression, table: str, margin: float | None) -> Condi
 def contrast(expression: Expression, table: str, margin: float | None) -> Contrast | None:
     """The contrast that an expression is; None where it takes an absolute value and so is none."""
     total = _sum(expression.tree, table, margin)
-    return None if total.absolutes else Contrast(total.weights, total.constant)
+    return None if total.absolutes else total.contrast()
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,10 @@ class _Sum:
     weights: dict[Reference, float] = field(default_factory=dict)
     constant: float = 0.0
     absolutes: tuple[tuple[float, _Sum], ...] = ()
+
+    def contrast(self) -> Contrast:
+        """Without its absolute values."""
+        return Contrast(tuple((cell, weight) for cell, weight in self.weights.items() if weight), self.constant)
 
     def plus(self, other: _Sum, factor: float = 1.0) -> _Sum:
         weights = dict(self.weights)
@@ -90,8 +103,8 @@ class _Sum:
 def _condition(node: ast.expr, table: str, margin: float | None) -> Condition:
     match node:
         case ast.BoolOp(op=op, values=values):
-            parts = tuple(_condition(value, table, margin) for value in values)
-            return All(parts) if isinstance(op, ast.And) else AnyOf(parts)
+            joined = tuple(_condition(value, table, margin) for value in values)
+            return All(joined) if isinstance(op, ast.And) else AnyOf(joined)
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [left, *others]
             pairs = [_compared(a, op, b, table, margin) for a, op, b in zip(sides, ops, others, strict=False)]
@@ -110,7 +123,7 @@ def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, table: str, margin
 
 def _positive(total: _Sum, or_zero: bool, text: str) -> Condition:
     if not total.absolutes:
-        return Positive(Contrast(total.weights, total.constant), or_zero, text)
+        return Positive(total.contrast(), or_zero, text)
     (weight, inner), *others = total.absolutes
     rest = replace(total, absolutes=tuple(others))
     signs = tuple(_positive(rest.plus(inner, sign * weight), or_zero, text) for sign in (1.0, -1.0))

@@ -66,9 +66,7 @@ def estimate(terms: Sequence[tuple[float, Cell]], constant: float, prior: Callab
     return Estimate(value, variance, variance**2 / (squares + more))
 
 
-def _over_seeds(
-    kept: Sequence[tuple[float, Cell]], prior: Callable[[str, bool], Prior]
-) -> tuple[float, float, float]:
+def _over_seeds(kept: Sequence[tuple[float, Cell]], prior: Callable[[str, bool], Prior]) -> tuple[float, float, float]:
     """Variance over seeds, its square per degree of freedom, and the part of it that single images make."""
     variance = squares = shared = 0.0
     for group in _groups(kept, lambda cell: f"{cell.pool} {cell.seeds}"):

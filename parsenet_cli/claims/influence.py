@@ -20,7 +20,9 @@ class NotSmooth(Exception):
     """The score has no slope here."""
 
 
-def influences(name: str, confusions: metrics.Counts, classes: list[str], class_mean: metrics.ClassMean) -> NDArray[np.float64]:
+def influences(
+    name: str, confusions: metrics.Counts, classes: list[str], class_mean: metrics.ClassMean
+) -> NDArray[np.float64]:
     """Influence of each image on a metric, a fraction; their sum is 0. `confusions` is (images, classes, classes).
 
     The variance of the score over images is the sum of their squares. Raises `NotSmooth` where the metric is undefined

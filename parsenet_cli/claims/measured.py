@@ -185,7 +185,7 @@ def _absent(study: Study, reference: Reference) -> str:
     row = next((row for row in table.rows if row.key == reference.row), None)
     if row is None or reference.column not in [column.key for column in table.columns]:
         return f"{table.name} has no cell {name}"
-    if not row.run or row.paper.get(reference.column) is not None and row.paper[reference.column].absent:
+    if not row.run or (row.paper.get(reference.column) is not None and row.paper[reference.column].absent):
         return f"{name} of {table.name} cannot be run"
     if row.paper.get(reference.column) is not None and row.paper[reference.column].cited:
         return f"{name} is quoted from others and was not run: `parsenet ablate {table.name} --cited`"

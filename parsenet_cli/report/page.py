@@ -101,7 +101,7 @@ def _tile(number: str, what: str, tone: str) -> Html:
 def _grid(grid: Grid) -> Html:
     deep = any(below != ("",) for _, below in grid.groups)
     # What stays in place while the rest is moved is the first column; the others follow it.
-    first = [tag("th", label, scope="col", rowspan=2 if deep else False) for label in grid.labels]
+    first = [tag("th", label, scope="col", class_="label", rowspan=2 if deep else False) for label in grid.labels]
     first += [
         tag("th", head, scope="colgroup" if len(below) > 1 else "col", colspan=len(below) if len(below) > 1 else False)
         for head, below in grid.groups

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from parsenet_cli.progress import duration
 from parsenet_cli.report.document import Block, Field, Fold, Grid, Line, Listing, Paragraph, Section
 from parsenet_cli.report.survey import Seen, Survey
 from parsenet_cli.study import Study
@@ -43,7 +42,7 @@ def making(survey: Survey) -> Section:
     """Environment, commands, durations of every run and in all."""
     done = [seen for seen in survey.runs.values() if seen.result]
     seconds = sum(_seconds(seen) for seen in done)
-    words = f"{len(done)} runs took {duration(seconds)} (h:min:s) in all when counted one after the other."
+    words = f"{len(done)} runs took {_time(seconds)} in all, counted one after the other."
     return Section(
         "making",
         "How it was made",
@@ -81,7 +80,7 @@ def command(study: Study) -> str:
         named = any(text.startswith("seed=") for text in asked)
         return shlex.join(["parsenet", "sweep", *asked, *options, *([] if named else seeds)])
     options += seeds
-    words = ["parsenet", "ablate", study.table.name, *study.overrides, *options]
+    words = ["parsenet", "ablate", study.table.name, *study.overrides]
     rows, columns = ({getattr(cell, kind) for cell in study.cells} for kind in ("row", "column"))
     runnable = study.table.cells()
     for option, kept, every in (
@@ -129,6 +128,13 @@ def _runs(survey: Survey) -> Grid:
 
 def _number(value: Any) -> str:
     return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _time(seconds: float) -> str:
+    """`57 s`, `12 min 40 s`, `3 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _seconds(seen: Seen) -> float:
