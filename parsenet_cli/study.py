@@ -103,21 +103,6 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
-<<<<<<< HEAD
-    found = filter(None, map(read, sorted((store.root / "studies").glob("*.json"))))
-    return sorted(found, key=lambda study: study.created)
-
-
-def read(file: Path) -> Study | None:
-    """The study in a file; None where it holds none, or one of another version's form."""
-    content = read_json(file)
-    if not isinstance(content, dict):
-        return None
-    try:
-        return _from_json(content)
-    except (KeyError, TypeError, ValueError, UserError):
-        return None
-=======
     found = [study for file in _files(store) if isinstance(study := _read(file), Study)]
     return sorted(found, key=lambda study: study.created)
 
@@ -126,7 +111,6 @@ def strange(store: Store) -> list[str]:
     """A sentence for each file among the studies that is passed over."""
     problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
     return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]
->>>>>>> 400a3ad (parsenet verify: a verdict per claim, from tables, costs and figures)
 
 
 def newest(store: Store, table: str, profile: str | None = None) -> Study:
