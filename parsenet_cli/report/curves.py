@@ -132,5 +132,6 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _power(tick: float) -> str:
-    value = 10**tick
-    return f"{value:.2g}" if 0.01 <= value < 10_000 else f"1e{round(tick)}"
+    if tick == round(tick) and not -2 <= tick <= 3:
+        return f"1e{round(tick)}"
+    return f"{round(10**tick, 1 - math.floor(tick)):g}"

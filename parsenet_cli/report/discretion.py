@@ -18,7 +18,8 @@ def without_places(text: str) -> str:
     if "/" not in text and "\\" not in text:
         return text
     text = _DRIVES.sub(lambda _: "…/", text)
-    text = text.replace(str(Path.home()), "/home/…") if Path.home() != Path("/") else text
+    if (home := str(Path.home())) != "/":
+        text = re.sub(rf"{re.escape(home)}(?![\w-])", "/home/…", text)
     text = _HOMES.sub(lambda found: _last(found[0]), text)
     return _FOLDERS.sub(lambda _: "…/", text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from parsenet_cli.report.discretion import without_places
@@ -44,7 +45,7 @@ def _block(block: Block, level: int) -> list[str]:
         case Grid():
             return _grid(block)
         case Gallery():
-            return [f"*{_text(picture.caption or picture.says)}* (picture: on the page)" for picture in block.pictures]
+            return [f"Pictures on the page: {_text(', '.join(p.caption or p.says for p in block.pictures))}."]
         case Legend():
             return []
         case Fold():
@@ -72,4 +73,4 @@ def _field(field: Field) -> str:
 
 
 def _text(text: str) -> str:
-    return markdown_text(without_places(" ".join(text.split())))
+    return re.sub(r"([`\[\]])", r"\\\1", markdown_text(without_places(" ".join(text.split()))))

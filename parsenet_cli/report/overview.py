@@ -40,7 +40,7 @@ def summary(survey: Survey, verdicts: Sequence[Verdict]) -> Section:
     )
     done = outcomes["converged"] + outcomes["collapsed"]
     tiles.append((f"{done}/{len(survey.runs)}" if done < len(survey.runs) else str(done), "runs done", ""))
-    tiles.append((str(len(survey.studies)), "tables", ""))
+    tiles.append((str(len(survey.studies)), "table" if len(survey.studies) == 1 else "tables", ""))
     blocks: list[Block] = [Tiles(tuple(tiles))]
     for profile in survey.profiles:
         seeds = sorted({len(one.seeds) for one in survey.of(profile)})
@@ -86,8 +86,12 @@ def _line(verdict: Verdict) -> Line:
     return Line(
         (
             Field(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
-            Field(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome),
-            Field("–") if verdict.effect is None else _effect(verdict.effect, verdict.margin),
+            Field(
+                f"{SYMBOLS[verdict.outcome]} {verdict.outcome}",
+                tone=verdict.outcome,
+                under="" if verdict.margin is None else f"equal: within ±{verdict.margin:g}",
+            ),
+            Field("–") if verdict.effect is None else _effect(verdict.effect),
             Field("–" if verdict.p is None else "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"),
             Field(verdict.where, quiet=True),
         )
@@ -98,6 +102,5 @@ def _number(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _effect(effect: Interval, margin: float | None) -> Field:
-    equal = "" if margin is None else f"; equal within ±{margin:g}"
-    return Field(_number(effect.estimate), under=f"{_number(effect.low)} to {_number(effect.high)}{equal}")
+def _effect(effect: Interval) -> Field:
+    return Field(_number(effect.estimate), under=f"{_number(effect.low)} to {_number(effect.high)}")
