@@ -60,7 +60,7 @@ def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequ
 def read(file: Path) -> dict[str, Sample]:
     """The samples by id; {} where there is no file, or none that can be read."""
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as stream, np.load(stream) as stored:  # a damaged archive leaves a path open
             return {
                 str(name): Sample(stored[f"photo{i}"].tobytes(), stored[f"truth{i}"])
                 for i, name in enumerate(stored["ids"])

@@ -156,9 +156,9 @@ def _kept(pair: Pair) -> Iterator[_Kept]:
 def _read(seen: Seen) -> dict[str, tuple[Any, Pixels]]:
     """Confusion matrix (K, K) and small label map (h, w) of every picture that has both; {} where a file is missing."""
     try:
-        with np.load(seen.run.folder / "confusion.npz") as stored:
+        with (seen.run.folder / "confusion.npz").open("rb") as stream, np.load(stream) as stored:
             counts = dict(zip(map(str, stored["ids"]), stored["confusions"], strict=True))
-        with np.load(seen.run.folder / "predictions.npz") as stored:
+        with (seen.run.folder / "predictions.npz").open("rb") as stream, np.load(stream) as stored:
             return {name: (counts[name], stored[name]) for name in stored.files if name in counts}
     except (OSError, ValueError, KeyError, BadZipFile):
         return {}

@@ -279,7 +279,7 @@ def test_runs_without_pictures_say_why_there_are_none(store: Store) -> None:
 
 
 def test_empty_store_and_unknown_profile_say_what_to_do(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no study to report.*parsenet ablate all"):
+    with pytest.raises(UserError, match=r"no study to report.*parsenet ablate all"):
         make(Store(tmp_path / "nothing"), None, tmp_path / "out")
     with pytest.raises(UserError, match="Did you mean 'quick'"):
         make(store, "qick", tmp_path / "out")
