@@ -62,7 +62,7 @@ def draw(data: dict[str, Any]) -> Figure:
             continue
         _draw_row(axes, rows[n], labels)
         axes.tick_params(labelbottom=n + columns >= len(rows))
-    grid[0, 0].set_yscale("log")
+    plotting.log_axis(grid[0, 0], "y")
     figure.supylabel(f"training loss ({data['loss']})", fontsize=8)
     figure.supxlabel("iteration", fontsize=8)
     for n, label in enumerate(labels if len(labels) > 1 else []):

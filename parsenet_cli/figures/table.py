@@ -30,7 +30,7 @@ def data(study: Study, store: Store) -> dict[str, Any]:
     done = lines[lines["outcome"].isin(["converged", "collapsed"])].dropna(subset="value")
     if done.empty:
         raise UserError(f"{study.name}: none of its runs is done yet. Run `parsenet ablate {study.table.name}` first")
-    places = {place: group for place, group in done.groupby(["row", "column"], sort=False)}
+    places = dict(list(done.groupby(["row", "column"], sort=False)))
     cells = []
     for row in study.table.rows:
         for column in study.table.columns:
