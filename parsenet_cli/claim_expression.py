@@ -87,7 +87,7 @@ def _is_truth(node: ast.expr) -> bool:
         case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
             _need_numbers(inner)
         case ast.Attribute():
-            return _reference(node).collapsed
+            return reference_of(node).collapsed
         case ast.Name(id="margin"):
             pass
         case ast.Constant(value=value) if type(value) in (int, float):
@@ -106,7 +106,8 @@ def _need_numbers(*nodes: ast.expr) -> None:
             raise ValueError(f"'{ast.unparse(node)}' is true or false where a number is needed")
 
 
-def _reference(node: ast.Attribute) -> Reference:
+def reference_of(node: ast.Attribute) -> Reference:
+    """The cell that `row.column`, `table.row.column` or either with `.collapsed` names. Raises `ValueError` for another name."""
     parts: list[str] = []
     inner: ast.expr = node
     while isinstance(inner, ast.Attribute):
@@ -125,7 +126,7 @@ def _reference(node: ast.Attribute) -> Reference:
 
 def _references(node: ast.AST) -> list[Reference]:
     if isinstance(node, ast.Attribute):
-        return [_reference(node)]
+        return [reference_of(node)]
     return [reference for child in ast.iter_child_nodes(node) for reference in _references(child)]
 
 
@@ -146,7 +147,7 @@ def _evaluate(node: ast.expr, measured: Callable[[Reference], float], margin: fl
         case ast.Call(args=[inner]):
             return abs(value(inner))
         case ast.Attribute():
-            return measured(_reference(node))
+            return measured(reference_of(node))
         case ast.Constant(value=int() | float() as number):
             return number
         case ast.Name() if margin is not None:

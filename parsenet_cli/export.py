@@ -50,12 +50,19 @@ def export(store: Store, form: str, tables: Sequence[str], profile: str | None, 
         write_text(out / "curves.csv", _curves(places))
         typer.echo(f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}")
         return
-    folders = {_folder(place): place for place in places}
-    _forget(out, {out / folder for folder in folders})
-    for folder, place in folders.items():
-        with replacing(out / folder / EVENTS) as file:
-            file.write(b"".join(_events(place)))
-    typer.echo(f"written: {len(folders)} event files; look at them with `tensorboard --logdir {out}`")
+    written = set()
+    for place in places:
+        folder = out / _folder(place)
+        try:
+            content = b"".join(_events(place))
+        except UserError as problem:  # a run of another version, whose configuration cannot be read
+            typer.echo(f"skipped: {problem}", err=True)
+            continue
+        with replacing(folder / EVENTS) as file:
+            file.write(content)
+        written.add(folder)
+    _forget(out, written)
+    typer.echo(f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`")
 
 
 def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[Study]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from parsenet_cli.errors import UserError, unknown
 
-Counts = NDArray[np.integer]
+Counts = NDArray[np.integer | np.floating]
 ClassMean = Literal["present", "all"]
 
 
@@ -98,13 +98,23 @@ def measure(name: str, confusion: Counts, classes: Sequence[str], class_mean: Cl
     Raises:
         UserError: there is no such metric or class.
     """
+    return scorer(name, classes, class_mean)(confusion)
+
+
+def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present") -> Callable[[Counts], float]:
+    """The function behind `measure`, for those who need it often. It takes any non-negative weights as counts too.
+
+    Raises `UserError` as `measure` does.
+    """
     if single := re.fullmatch(r"iu\[(.+)\]", name):
         if single[1] not in classes:
             raise unknown("class", single[1], classes)
-        return float(iu(confusion)[list(classes).index(single[1])])
+        index = list(classes).index(single[1])
+        return lambda confusion: float(iu(confusion)[index])
     if name not in names():
         raise unknown("metric", name, [*names(), "iu[<class>]"])
-    return float(globals()[name](confusion, class_mean))
+    function: Callable[[Counts, ClassMean], float] = globals()[name]
+    return lambda confusion: float(function(confusion, class_mean))
 
 
 def convention(confusion: Counts, class_mean: ClassMean, ignores: bool) -> str:
@@ -130,7 +140,7 @@ def names() -> list[str]:
     ]
 
 
-def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.integer) -> NDArray[np.float64]:
+def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating | np.integer) -> NDArray[np.float64]:
     """The ratio part / whole, nan where the whole is 0."""
     ratio = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.greater(whole, 0))

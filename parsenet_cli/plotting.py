@@ -19,6 +19,7 @@ from parsenet_cli.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
 
 SUFFIXES = ("png", "pdf", "svg")
@@ -120,12 +121,9 @@ def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     """Make an axis logarithmic, with numbers as text, also between the powers of ten where it spans few of them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    if which == "x":
-        axes.set_xscale("log")
-        axis, (low, high) = axes.xaxis, axes.get_xlim()
-    else:
-        axes.set_yscale("log")
-        axis, (low, high) = axes.yaxis, axes.get_ylim()
+    axes.set(**{f"{which}scale": "log"})
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1.0,) if math.log10(high / low) > 2.5 else (1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
     axis.set_minor_formatter(NullFormatter())

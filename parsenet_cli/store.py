@@ -223,6 +223,17 @@ class Store:
             return []
         return [Run(entry) for entry in sorted(folder.iterdir()) if (entry / "config.yaml").is_file()]
 
+    def strange(self) -> list[str]:
+        """A sentence for each thing among the runs that is passed over: foreign, or half-written."""
+        folder = self.root / "runs"
+        found = []
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if not (entry / "config.yaml").is_file():
+                found.append(f"{entry}: passed over, it is no run's folder (no config.yaml).")
+            elif (entry / "result.json").is_file() and Run(entry).result() is None:
+                found.append(f"{entry}: passed over, its result.json is damaged or another run's.")
+        return found
+
     def check_writable(self) -> None:
         """Raise `UserError` now rather than in the middle of a sweep."""
         probe = self.root / "runs" / ".writable"

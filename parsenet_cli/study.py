@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from parsenet_cli import ablation
@@ -102,12 +103,14 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
-    found = []
-    for file in sorted((store.root / "studies").glob("*.json")):
-        content = read_json(file)
-        if isinstance(content, dict) and "cells" in content:
-            found.append(_from_json(content))
+    found = [study for file in _files(store) if isinstance(study := _read(file), Study)]
     return sorted(found, key=lambda study: study.created)
+
+
+def strange(store: Store) -> list[str]:
+    """A sentence for each file among the studies that is passed over."""
+    problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
+    return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]
 
 
 def newest(store: Store, table: str, profile: str | None = None) -> Study:
@@ -122,6 +125,23 @@ def newest(store: Store, table: str, profile: str | None = None) -> Study:
         raise unknown("table", table, known)
     under = f" under profile {profile}" if profile else ""
     raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}` first")
+
+
+def _files(store: Store) -> list[Path]:
+    return sorted((store.root / "studies").glob("*.json"))
+
+
+def _read(file: Path) -> Study | str:
+    """A study, or what is wrong with the file."""
+    content = read_json(file)
+    if not isinstance(content, dict):
+        return "its JSON is damaged"
+    try:
+        return _from_json(content)
+    except (KeyError, TypeError) as problem:
+        return f"{type(problem).__name__}: {problem}"
+    except UserError as problem:
+        return str(problem)
 
 
 def _from_json(content: dict[str, Any]) -> Study:

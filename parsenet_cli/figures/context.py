@@ -5,13 +5,14 @@ Pictures are chosen by measured gain among those whose small label maps the runs
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli import metrics, plotting
+from parsenet_cli import metrics, plotting, samples
 from parsenet_cli.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def data(
     gain = scores[1] - scores[0]
     order = [int(i) for i in np.argsort(-gain, kind="stable") if ids[i] in kept and np.isfinite(gain[i])]
     chosen = [i for i in order if gain[i] > 0][:gains], [i for i in reversed(order) if gain[i] < 0][:losses]
-    shown = _pictures(pairs[0][0], store, [ids[i] for both in chosen for i in both])
+    shown = _pictures(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both])
     return {
         "cells": {"baseline": ".".join(first), "parsenet": ".".join(second)},
         "classes": classes,
@@ -85,7 +86,7 @@ def draw(data: dict[str, Any]) -> Figure:
     figure = plotting.new(width, sum(heights) + 1.9)
     below: Figure | SubFigure = figure
     if panels:
-        above, below = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9])
+        above, below = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9]).flat
         grid = above.subplots(len(panels), 4, squeeze=False, height_ratios=heights)
         for line, panel in zip(grid, panels, strict=True):
             _draw_panel(line, panel)
@@ -184,8 +185,18 @@ def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], 
     return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
 
 
-def _pictures(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
-    """Small pictures and truths, from the data set that the run was scored on."""
+def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dict[str, dict[str, str]]:
+    """Small pictures and truths, from the store; where it has none, from the data set that the run was scored on."""
+    data_id = run.config().science.data_id
+    kept = samples.read(samples.file_of(store.root, data_id, classes))
+    if all(name in kept for name in ids):
+        return {
+            name: {
+                "picture": base64.b64encode(kept[name].photo).decode(),
+                "truth": plotting.to_text(kept[name].truth),
+            }
+            for name in ids
+        }
     from parsenet_cli.data.dataset import silent
     from parsenet_cli.engine import prepare
     from parsenet_cli.engine.evaluate import shrink

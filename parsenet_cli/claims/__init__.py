@@ -1,0 +1,1 @@
+"""What the paper claims, judged by the runs (docs/claims.md)."""

@@ -1,0 +1,153 @@
+"""From a claim's expression to what statistics can test: linear contrasts of cells, joined by `and` and `or`.
+
+A comparison of sums of cells is one contrast that has to be positive. An absolute value is taken apart: `abs(x) < m` is
+`x < m and -x < m`, an equivalence; `m < abs(x)` is `m < x or m < -x`. Nothing is lost: the condition is true of any
+numbers of which the expression is (tests/property/test_contrasts_are_expressions.py).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from parsenet_cli.claim_expression import Expression, Reference, reference_of
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of cells and a constant, in percent points; every reference names its table."""
+
+    weights: tuple[tuple[Reference, float], ...]
+    constant: float = 0.0
+
+    def value(self, measured: Callable[[Reference], float]) -> float:
+        """The sum where `measured` gives each cell."""
+        return sum((weight * measured(cell) for cell, weight in self.weights), self.constant)
+
+
+@dataclass(frozen=True)
+class Positive:
+    """That a contrast is above zero; with `or_zero`, that it is not below."""
+
+    contrast: Contrast
+    or_zero: bool
+    text: str
+    """The comparison as it is written in the claim."""
+
+
+@dataclass(frozen=True)
+class Collapsed:
+    """That the runs of a cell collapse."""
+
+    cell: Reference
+
+
+@dataclass(frozen=True)
+class All:
+    """That every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """That a part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+Condition = Positive | Collapsed | All | AnyOf
+
+
+def parts(of: Condition) -> Iterator[Positive | Collapsed]:
+    """The statements that a condition joins."""
+    if isinstance(of, All | AnyOf):
+        for part in of.parts:
+            yield from parts(part)
+    else:
+        yield of
+
+
+def condition(expression: Expression, table: str, margin: float | None) -> Condition:
+    """The condition that a true-or-false expression of `table`'s claims states."""
+    return _condition(expression.tree, table, margin)
+
+
+def contrast(expression: Expression, table: str, margin: float | None) -> Contrast | None:
+    """The contrast that an expression is; None where it takes an absolute value and so is none."""
+    total = _sum(expression.tree, table, margin)
+    return None if total.absolutes else total.contrast()
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A sum of cells, a constant and signed absolute values."""
+
+    weights: dict[Reference, float] = field(default_factory=dict)
+    constant: float = 0.0
+    absolutes: tuple[tuple[float, _Sum], ...] = ()
+
+    def contrast(self) -> Contrast:
+        """Without its absolute values."""
+        return Contrast(tuple((cell, weight) for cell, weight in self.weights.items() if weight), self.constant)
+
+    def plus(self, other: _Sum, factor: float = 1.0) -> _Sum:
+        weights = dict(self.weights)
+        for cell, weight in other.weights.items():
+            weights[cell] = weights.get(cell, 0.0) + factor * weight
+        scaled = tuple((factor * weight, inner) for weight, inner in other.absolutes)
+        return _Sum(weights, self.constant + factor * other.constant, self.absolutes + scaled)
+
+
+def _condition(node: ast.expr, table: str, margin: float | None) -> Condition:
+    match node:
+        case ast.BoolOp(op=op, values=values):
+            joined = tuple(_condition(value, table, margin) for value in values)
+            return All(joined) if isinstance(op, ast.And) else AnyOf(joined)
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            sides = [left, *others]
+            pairs = [_compared(a, op, b, table, margin) for a, op, b in zip(sides, ops, others, strict=False)]
+            return pairs[0] if len(pairs) == 1 else All(tuple(pairs))
+        case ast.Attribute():
+            return Collapsed(_cell(node, table))
+    raise ValueError(f"'{ast.unparse(node)}' is no condition")
+
+
+def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, table: str, margin: float | None) -> Condition:
+    text = ast.unparse(ast.Compare(left, [op], [right]))
+    less, more = (left, right) if isinstance(op, ast.Lt | ast.LtE) else (right, left)
+    total = _sum(more, table, margin).plus(_sum(less, table, margin), -1.0)
+    return _positive(total, isinstance(op, ast.LtE | ast.GtE), text)
+
+
+def _positive(total: _Sum, or_zero: bool, text: str) -> Condition:
+    if not total.absolutes:
+        return Positive(total.contrast(), or_zero, text)
+    (weight, inner), *others = total.absolutes
+    rest = replace(total, absolutes=tuple(others))
+    signs = tuple(_positive(rest.plus(inner, sign * weight), or_zero, text) for sign in (1.0, -1.0))
+    return AnyOf(signs) if weight > 0 else All(signs)  # abs(x) is the larger of x and -x
+
+
+def _sum(node: ast.expr, table: str, margin: float | None) -> _Sum:
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            factor = 1.0 if isinstance(op, ast.Add) else -1.0
+            return _sum(left, table, margin).plus(_sum(right, table, margin), factor)
+        case ast.UnaryOp(operand=inner):
+            return _Sum().plus(_sum(inner, table, margin), -1.0)
+        case ast.Call(args=[inner]):
+            return _Sum(absolutes=((1.0, _sum(inner, table, margin)),))
+        case ast.Attribute():
+            return _Sum({_cell(node, table): 1.0})
+        case ast.Constant(value=int() | float() as number):
+            return _Sum(constant=float(number))
+        case ast.Name() if margin is not None:
+            return _Sum(constant=margin)
+    raise ValueError(f"'{ast.unparse(node)}' is no number")
+
+
+def _cell(node: ast.Attribute, table: str) -> Reference:
+    reference = reference_of(node)
+    return replace(reference, table=reference.table or table, collapsed=False)

@@ -1,0 +1,76 @@
+"""From contrasts to a decision: p-values of conditions joined by `and` and `or`, and Holm's correction.
+
+A claim has two p-values, one of the hypothesis that it is false (small: it is supported) and one of the hypothesis that
+it is true (small: it is refuted). Both are tested at 5 %, each corrected over all claims that are judged together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Positive
+from parsenet_cli.claims.estimate import Estimate
+
+FEWEST = 3
+"""Seeds that a statement on collapses needs."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The two p-values of a condition."""
+
+    support: float
+    refute: float
+
+
+def weigh(
+    condition: Condition, estimate: Callable[[Positive], Estimate], collapses: Callable[[Collapsed], Sequence[bool]]
+) -> Evidence:
+    """The p-values of a condition.
+
+    A collapse is decided by the seeds themselves: supported when all did, refuted when none did, of at least three.
+    """
+
+    def of(part: Condition) -> Evidence:
+        return weigh(part, estimate, collapses)
+
+    match condition:
+        case Positive():
+            return _positive(estimate(condition), condition.or_zero)
+        case Collapsed():
+            seeds = list(collapses(condition))
+            enough = len(seeds) >= FEWEST
+            return Evidence(0.0 if enough and all(seeds) else 1.0, 0.0 if enough and not any(seeds) else 1.0)
+        case All(parts):
+            found = [of(part) for part in parts]
+            return Evidence(max(one.support for one in found), _any([one.refute for one in found]))
+        case AnyOf(parts):
+            found = [of(part) for part in parts]
+            return Evidence(_any([one.support for one in found]), max(one.refute for one in found))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values after Holm's step-down correction, in their order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _positive(found: Estimate, or_zero: bool) -> Evidence:
+    if found.variance:
+        above = found.p_above_zero()
+        return Evidence(above, 1 - above)
+    if not found.exact:
+        return Evidence(1.0, 1.0)
+    true = found.value > 0 or (or_zero and found.value == 0)
+    return Evidence(0.0 if true else 1.0, 1.0 if true else 0.0)
+
+
+def _any(p_values: Sequence[float]) -> float:
+    """The p-value that one of several is right: the smallest times how many could be (Bonferroni)."""
+    possible = [p for p in p_values if p < 1.0]
+    return min(1.0, len(possible) * min(possible)) if possible else 1.0

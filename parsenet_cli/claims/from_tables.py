@@ -1,0 +1,90 @@
+"""Claims that tables decide: each expression tested as contrasts of the cells it names (docs/claims.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+
+from parsenet_cli.ablation import Claim
+from parsenet_cli.claim_expression import parse
+from parsenet_cli.claims.case import Case
+from parsenet_cli.claims.contrast import Collapsed, Contrast, Positive, condition, contrast, parts
+from parsenet_cli.claims.decide import weigh
+from parsenet_cli.claims.estimate import Estimate, estimate
+from parsenet_cli.claims.measured import Measurements, Undecidable
+from parsenet_cli.claims.spread import Prior, prior
+from parsenet_cli.study import Study
+
+
+def examine(study: Study, measurements: Measurements) -> list[Case]:
+    """Every claim of a study's table, in the table's order."""
+    return [_case(claim, study, measurements) for claim in study.table.claims]
+
+
+def estimator(study: Study, measurements: Measurements) -> Callable[[Contrast], Estimate]:
+    """The function that estimates contrasts of this study's cells. It raises `Undecidable` where a cell is not complete."""
+
+    @cache
+    def spread(pool: str, paired: bool) -> Prior:
+        return prior(measurements.alike(pool), paired)
+
+    def of(wanted: Contrast) -> Estimate:
+        terms = [(weight, measurements.cell(cell, study)) for cell, weight in wanted.weights]
+        return estimate(terms, wanted.constant, spread)
+
+    return of
+
+
+def _case(claim: Claim, study: Study, measurements: Measurements) -> Case:
+    case = Case(
+        table=study.table.name,
+        key=claim.key,
+        says=claim.says,
+        where=claim.where,
+        profile=study.profile,
+        found="",
+        margin=claim.margin,
+    )
+    try:
+        return _examined(case, claim, study, measurements)
+    except Undecidable as reason:
+        return replace(case, found=str(reason))
+    except ValueError as problem:  # a frozen table of another version, whose language differs
+        return replace(case, found=f"the claim cannot be read: {problem}")
+
+
+def _examined(case: Case, claim: Claim, study: Study, measurements: Measurements) -> Case:
+    stated = condition(parse(claim.holds_if), study.table.name, claim.margin)
+    of = estimator(study, measurements)
+    statements = list(dict.fromkeys(parts(stated)))
+    estimates = {part: of(part.contrast) for part in statements if isinstance(part, Positive)}
+    collapses = {part: measurements.collapses(part.cell, study) for part in statements if isinstance(part, Collapsed)}
+    words = [
+        f"{part.cell.row}.{part.cell.column} collapsed with {sum(seeds)} of {len(seeds)} seeds"
+        for part, seeds in collapses.items()
+    ]
+    shown = contrast(parse(claim.effect), study.table.name, claim.margin) if claim.effect else None
+    effect = of(shown) if shown else None
+    if effect:
+        words.append(f"the effect is {effect.interval()} points")
+    words += _weakest(estimates)
+    words += dict.fromkeys(found.exact for found in estimates.values() if found.exact)
+    words += ["the runs show no variance to judge by"] * any(
+        not found.variance and not found.exact for found in estimates.values()
+    )
+    return replace(
+        case,
+        evidence=weigh(stated, estimates.__getitem__, collapses.__getitem__),
+        effect=effect.interval() if effect else None,
+        found=f"{len(study.seeds)} seeds: {', '.join(words)}",
+    )
+
+
+def _weakest(estimates: Mapping[Positive, Estimate]) -> list[str]:
+    """Of a claim that compares several things: the comparison that its truth hangs on."""
+    texts = dict.fromkeys(part.text for part in estimates)
+    if len(texts) < 2:
+        return []
+    weakest = max(estimates, key=lambda part: estimates[part].p_above_zero())
+    return [f"the weakest of {len(texts)} comparisons, {weakest.text}, is {estimates[weakest].interval()}"]

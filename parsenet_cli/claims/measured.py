@@ -1,0 +1,192 @@
+"""The measured cells that claims are about: scores of every seed, and what each image moves them. Nothing less counts."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parsenet_cli.claim_expression import Reference
+from parsenet_cli.claims.influence import NotSmooth, influences
+from parsenet_cli.errors import UserError
+from parsenet_cli.files import read_json
+from parsenet_cli.report.frame import score
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study, StudyCell, newest
+
+Floats = NDArray[np.float64]
+
+
+class Undecidable(Exception):
+    """Why nothing can be said of a claim, as a sentence without its full stop."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell with all its seeds."""
+
+    runs: tuple[str, ...]
+    """What it is made of, by seed: cells of equal runs (and metric) are the same cell."""
+    seeds: tuple[int, ...]
+    scores: Floats
+    """(seeds,), percent."""
+    influences: Floats
+    """(seeds, images), percent points by which each image moves the score."""
+    collapsed: tuple[bool, ...]
+    pool: str
+    """Cells that are alike have the same: those of a table that show the same metric."""
+    images: str
+    """Which images they were scored on."""
+
+
+class Measurements:
+    """The cells of some studies, read once each. Tables that a claim names beside them come from the same store."""
+
+    def __init__(self, studies: Sequence[Study], store: Store) -> None:
+        self.store = store
+        self._studies = {study.table.name: study for study in studies}
+        self._runs: dict[str, dict[str, Any] | None] = {}
+        self._cells: dict[tuple[tuple[str, ...], str, str], Cell] = {}
+        self._images: dict[str, _Confusions] = {}
+        self._pools: dict[str, list[Floats]] = {}
+
+    def cell(self, reference: Reference, asking: Study) -> Cell:
+        """A cell that a claim of `asking` names. Raises `Undecidable` unless every seed has its number."""
+        study = self._study(reference.table or asking.table.name, asking)
+        metric = next((c.metric for c in study.table.columns if c.key == reference.column), "")
+        runs = self._complete(study, reference)
+        results = [self._result(signature) or {} for signature in runs]
+        pool = f"{study.name}/{metric}"
+        key = (runs, metric, pool)
+        if key not in self._cells:
+            moved = [self._influences(signature, metric, reference) for signature in runs]
+            images = [self._confusions(signature).images for signature in runs]
+            if len(set(images)) > 1:
+                raise Undecidable(f"the seeds of {_name(reference)} were not scored on the same images")
+            self._cells[key] = Cell(
+                runs=runs,
+                seeds=study.seeds,
+                scores=self._scores(runs, metric),
+                influences=100 * np.stack(moved),
+                collapsed=tuple(result["outcome"] == "collapsed" for result in results),
+                pool=pool,
+                images=images[0],
+            )
+        return self._cells[key]
+
+    def collapses(self, reference: Reference, asking: Study) -> tuple[bool, ...]:
+        """Which seeds of a cell collapsed. Raises `Undecidable` unless every seed is done."""
+        study = self._study(reference.table or asking.table.name, asking)
+        return tuple((self._result(s) or {})["outcome"] == "collapsed" for s in self._complete(study, reference))
+
+    def alike(self, pool: str) -> list[Floats]:
+        """Scores (seeds,) of the distinct cells of a table with this metric that are complete and did not collapse."""
+        if pool not in self._pools:
+            study = next(study for study in self._studies.values() if pool.startswith(f"{study.name}/"))
+            metric = pool.removeprefix(f"{study.name}/")
+            columns = {column.key for column in study.table.columns if column.metric == metric}
+            distinct = {}
+            for place in dict.fromkeys((cell.row, cell.column) for cell in study.cells if cell.column in columns):
+                try:
+                    runs = self._complete(study, Reference(*place, table=study.table.name))
+                except Undecidable:
+                    continue
+                if all((self._result(signature) or {})["outcome"] == "converged" for signature in runs):
+                    distinct[runs] = self._scores(runs, metric)
+            self._pools[pool] = [scores for scores in distinct.values() if np.isfinite(scores).all()]
+        return self._pools[pool]
+
+    def _study(self, table: str, asking: Study) -> Study:
+        if table not in self._studies:
+            try:
+                self._studies[table] = newest(self.store, table, asking.profile)
+            except UserError:
+                raise Undecidable(
+                    f"it needs {table}, which has not been run under profile {asking.profile}: `parsenet ablate {table}`"
+                ) from None
+        study = self._studies[table]
+        if (study.profile, study.overrides) != (asking.profile, asking.overrides):
+            here, there = (" ".join([one.profile, *one.overrides]) for one in (asking, study))
+            raise Undecidable(f"{asking.table.name} was run as '{here}' and {table} as '{there}', which do not compare")
+        return study
+
+    def _complete(self, study: Study, reference: Reference) -> tuple[str, ...]:
+        name = _name(reference)
+        lines = [cell for cell in study.cells if (cell.row, cell.column) == (reference.row, reference.column)]
+        if not lines:
+            raise Undecidable(_absent(study, reference))
+        if lines[0].reason:
+            raise Undecidable(f"{name} is n/a: {lines[0].reason}")
+        if len(study.seeds) < 2:
+            raise Undecidable("one seed does not tell an effect from chance: `--seeds 3`")
+        missing = [line for line in lines if not line.signature or self._result(line.signature) is None]
+        if missing or {line.seed for line in lines} != set(study.seeds):
+            raise Undecidable(f"{name}: {self._said_of(missing) or 'seeds are missing'} ({study.table.name})")
+        return tuple(line.signature or "" for line in sorted(lines, key=lambda line: study.seeds.index(line.seed)))
+
+    def _said_of(self, missing: Sequence[StudyCell]) -> str:
+        return ", ".join(
+            f"seed {line.seed} {'was never run' if state == 'new' else f'is {state}'}"
+            for line in missing
+            for state in [self.store.run(line.signature or "").state()]
+        )
+
+    def _result(self, signature: str) -> dict[str, Any] | None:
+        if signature not in self._runs:
+            self._runs[signature] = self.store.run(signature).result()
+        return self._runs[signature]
+
+    def _scores(self, runs: tuple[str, ...], metric: str) -> Floats:
+        """Percent; nan where undefined, as for the class that a run's data lacks."""
+        values = [score(self.store.run(signature), self._result(signature) or {}, metric) for signature in runs]
+        return 100 * np.array(values)
+
+    def _influences(self, signature: str, metric: str, reference: Reference) -> Floats:
+        result, stored = self._result(signature) or {}, self._confusions(signature)
+        try:
+            return influences(metric, stored.confusions, result["classes"], result["class_mean"])
+        except (NotSmooth, UserError) as problem:
+            raise Undecidable(f"{metric} of {_name(reference)} cannot be judged: {problem}") from None
+
+    def _confusions(self, signature: str) -> _Confusions:
+        if signature not in self._images:
+            self._images[signature] = _Confusions(signature, self.store)
+        return self._images[signature]
+
+
+class _Confusions:
+    """The confusion matrices that a run keeps, and which images they are of."""
+
+    def __init__(self, signature: str, store: Store) -> None:
+        folder = store.run(signature).folder
+        try:
+            with np.load(folder / "confusion.npz") as stored:
+                self.confusions, ids = stored["confusions"], stored["ids"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            raise Undecidable(
+                f"run {signature}: its confusion matrices cannot be read; remove its folder and `parsenet ablate` again"
+            ) from None
+        data = (read_json(folder / "env.json") or {}).get("data_id", "")
+        self.images = hashlib.sha256("\n".join([str(data), *map(str, ids)]).encode()).hexdigest()
+
+
+def _name(reference: Reference) -> str:
+    return f"{reference.row}.{reference.column}"
+
+
+def _absent(study: Study, reference: Reference) -> str:
+    """Why a study has no such cell."""
+    table, name = study.table, _name(reference)
+    row = next((row for row in table.rows if row.key == reference.row), None)
+    if row is None or reference.column not in [column.key for column in table.columns]:
+        return f"{table.name} has no cell {name}"
+    if not row.run or (row.paper.get(reference.column) is not None and row.paper[reference.column].absent):
+        return f"{name} of {table.name} cannot be run"
+    if row.paper.get(reference.column) is not None and row.paper[reference.column].cited:
+        return f"{name} is quoted from others and was not run: `parsenet ablate {table.name} --cited`"
+    return f"{name} was left out of the study (--rows or --columns): `parsenet ablate {table.name}`"
