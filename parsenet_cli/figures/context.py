@@ -86,7 +86,7 @@ def draw(data: dict[str, Any]) -> Figure:
     figure = plotting.new(width, sum(heights) + 1.9)
     below: Figure | SubFigure = figure
     if panels:
-        above, below = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9]).flat
+        (above,), (below,) = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9], squeeze=False)
         grid = above.subplots(len(panels), 4, squeeze=False, height_ratios=heights)
         for line, panel in zip(grid, panels, strict=True):
             _draw_panel(line, panel)

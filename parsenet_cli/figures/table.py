@@ -134,7 +134,7 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
             Line2D([], [], marker=marker, color=plotting.ink(), markerfacecolor=fill, markersize=4, linestyle="none")
         )
         names.append(name)
-    figure.legend(handles, names, loc="outside upper right", ncols=4 if figure.get_figwidth() > plotting.COLUMN else 2)
+    figure.legend(handles, names, loc="outside upper right", ncols=5 if figure.get_figwidth() > plotting.COLUMN else 2)
     about = data["about"]
     other = (
         ""
