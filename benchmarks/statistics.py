@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -26,16 +26,19 @@ from numpy.typing import NDArray
 
 from parsenet_cli import metrics
 from parsenet_cli.claims.decide import holm
-from parsenet_cli.claims.estimate import Estimate, estimate
+from parsenet_cli.claims.estimate import LEVEL, Estimate, estimate
 from parsenet_cli.claims.influence import influences
 from parsenet_cli.claims.measured import Cell
-from parsenet_cli.claims.spread import prior
+from parsenet_cli.claims.spread import Prior, prior
 
 Floats = NDArray[np.float64]
 
 CLASSES = ("a", "b", "c")
 IMAGES = 100
 PIXELS = 400
+EQUAL = ((0, 1), (3, 4))
+DIFFERENT = ((3, 0), (4, 1), (5, 2), (5, 3))
+"""Pairs of cells, of which the first is the better."""
 EASE = np.array([2.0, 0.8, 0.2])
 """How well each class is recognised, on the logistic scale."""
 CELLS = np.array([0.0, 0.0, -0.2, 0.25, 0.25, 0.5])
@@ -79,22 +82,29 @@ def simulate(regime: Regime, seeds: int, simulations: int, first: int = 0) -> Ou
     """Draw that many pairs of tables and judge them."""
     counts = np.zeros(6)
     truth = [true_score(regime, cell) for cell in range(len(CELLS))]
-    gap = truth[3] - truth[0]
     for number in range(first, first + simulations):
         here, there = (_Table(regime, seeds, np.random.default_rng([number, seeds, data]), data) for data in (0, 1))
-        difference, null = here.contrast({3: 1, 0: -1}), here.contrast({1: 1, 0: -1})
-        between = estimate([*here.terms({3: 1, 0: -1}), *there.terms({3: -1, 0: 1})], 0.0, _Table.both(here, there))
-        second = here.contrast({4: 1, 3: -1})
-        equal = max(here.contrast({3: sign, 0: -sign}, constant=gap).p_above_zero() for sign in (1, -1))
-        also = max(here.contrast({4: sign, 1: -sign}, constant=gap).p_above_zero() for sign in (1, -1))
-        together = holm([null.p_above_zero(), second.p_above_zero(), equal, also])
+        # Every simulation looks at another pair of cells, so that those of every spread are met.
+        better, worse = DIFFERENT[number % len(DIFFERENT)]
+        gap = truth[better] - truth[worse]
+        difference = here.contrast({better: 1, worse: -1})
+        terms = [*here.terms({better: 1, worse: -1}), *there.terms({better: -1, worse: 1})]
+        between = estimate(terms, 0.0, _Table.spreads(here, there))
+        zero, also_zero = (
+            here.contrast({b: 1, a: -1}, constant=truth[a] - truth[b]).p_above_zero()
+            for a, b in (EQUAL[number % 2], EQUAL[1 - number % 2])
+        )
+        equal, also_equal = (
+            max(here.contrast({b: sign, a: -sign}, constant=truth[b] - truth[a]).p_above_zero() for sign in (1, -1))
+            for b, a in ((better, worse), DIFFERENT[(number + 1) % len(DIFFERENT)])
+        )
         counts += [
             _holds(difference, gap),
             _holds(between, 0.0),
-            _holds(here.contrast({0: 1}), truth[0]),
-            null.p_above_zero() <= 0.05,
-            equal <= 0.05,
-            min(together) <= 0.05,
+            _holds(here.contrast({worse: 1}), truth[worse]),
+            zero <= LEVEL,
+            equal <= LEVEL,
+            min(holm([zero, also_zero, equal, also_equal])) <= LEVEL,
         ]
     return Outcome(*(float(count) for count in counts / simulations))
 
@@ -140,11 +150,11 @@ class _Table:
 
     def contrast(self, weights: dict[int, float], constant: float = 0.0) -> Estimate:
         """A contrast of this table's cells."""
-        return estimate(self.terms(weights), constant, _Table.both(self))
+        return estimate(self.terms(weights), constant, _Table.spreads(self))
 
     @staticmethod
-    def both(*tables: _Table):  # type: ignore[no-untyped-def]
-        """The prior of each table's pool."""
+    def spreads(*tables: _Table) -> Callable[[str, bool], Prior]:
+        """What the cells of each table say of their variances."""
         pools = {f"{table.data}/mean_iu": table.scores for table in tables}
         return lambda pool, paired: prior(list(pools[pool]), paired)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 SCIENCE_VERSION = 1
 """Raised by hand when code changes what a configuration means: every signature changes with it."""
 
-ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None}
+ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None, "input_mean": "weights"}
 """Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
 
 Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
@@ -56,6 +56,11 @@ class Recipe(_Frozen):
     def steps(self) -> int:
         """Optimisation steps: `iterations` times `length`."""
         return max(1, round(self.iterations * self.length))
+
+    @property
+    def images(self) -> int:
+        """Images that one step sees."""
+        return self.batch * self.iter_size
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Recipe:
@@ -110,6 +115,7 @@ class Science(_Frozen):
     init: Literal["xavier", "zero", "gaussian"]
     weights: str
     """`none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file."""
+    input_mean: Literal["weights", "data"] = "weights"
     seed: int
     precision: Literal["float32", "bfloat16"]
     recipe: Recipe

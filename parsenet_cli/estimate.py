@@ -24,8 +24,9 @@ class Kind(NamedTuple):
     @classmethod
     def of(cls, science: Science) -> Kind:
         """The kind of a run."""
-        batch = science.recipe.batch * science.recipe.iter_size
-        return cls(science.data_id, science.trunk, science.body, science.pad100, batch, len(science.layers))
+        return cls(
+            science.data_id, science.trunk, science.body, science.pad100, science.recipe.images, len(science.layers)
+        )
 
 
 class Estimate:

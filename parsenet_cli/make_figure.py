@@ -101,9 +101,10 @@ def _of_studies(
     profile: str | None,
 ) -> Iterator[tuple[str, figures.Data]]:
     default = getattr(module, "TABLE", None)
-    if not tables and default is None:
+    tables = tables or ([default] if default else [])
+    if not tables:
         raise UserError(f"figure {name}: expected a table, for example `parsenet figure {name} table4`")
-    for table in tables or [default]:
+    for table in tables:
         one = study.newest(store, table, profile)
         about = {
             "study": one.name,

@@ -117,6 +117,19 @@ def scorer(name: str, classes: Sequence[str], class_mean: ClassMean = "present")
     return lambda confusion: float(function(confusion, class_mean))
 
 
+def convention(confusion: Counts, class_mean: ClassMean, ignores: bool) -> str:
+    """How the scores were taken, in words, so that no two meanings of mean IU are confused.
+
+    `ignores`: whether the data set has pixels that are not scored.
+    """
+    classes, present = len(confusion), np.count_nonzero(confusion.sum(axis=1))
+    if class_mean == "present" and present < classes:
+        over = f"the {present} of {classes} classes that occur"
+    else:
+        over = f"all {classes} classes"
+    return f"means over {over}, {'unlabelled pixels ignored' if ignores else 'every pixel scored'}"
+
+
 def names() -> list[str]:
     """The names of all metrics."""
     functions = [(name, value) for name, value in globals().items() if inspect.isfunction(value)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from parsenet_cli import deviations
 from parsenet_cli.compose import Composer, parse
 from parsenet_cli.errors import UserError
-from parsenet_cli.models import support
+from parsenet_cli.models import sources, support, trunks
 from parsenet_cli.profile import Profile
 
 if TYPE_CHECKING:
@@ -104,12 +104,24 @@ def draw_up(science: Science, classes: int, size: tuple[int, int]) -> dict[str, 
     found = deviations.deviations(deviations.in_force(science))
     return {
         **describe(model, science.trunk),
+        **_input(science),
         "features": features,
         "reads": list(dict.fromkeys([*science.layers, *reads])),
         "classes": classes,
         "size": list(size),
         "deviations": [deviation.text for deviation in found],
     }
+
+
+def _input(science: Science) -> dict[str, Any]:
+    """Origin and preprocessing of published weights; a file of the user's says both for itself, where it is read."""
+    from parsenet_cli.models.build import input_convention
+
+    module = trunks.find(science.trunk)
+    source = module.SOURCES.get(sources.resolve(module, science.weights, science.body))
+    if source is None:
+        return {"weights": science.weights}
+    return {"weights": source.origin, "preprocessing": asdict(input_convention(science, source.convention))}
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -187,7 +199,8 @@ def _remarks(network: Network) -> Iterator[str]:
     yield f"parameters: {trunk} trunk + {head} head = {total}, with {content['classes']} classes"
     convention = content["preprocessing"]
     mean, std = (deviations.as_text(convention[key]) for key in ("mean", "std"))
-    yield f"input, unless the file of its weights says otherwise: {convention['order']}, 0 to 255, minus {mean}, over {std}"
+    yield f"weights: {content['weights']}"
+    yield f"input: {convention['order']}, 0 to 255, minus {mean}, over {std}"
     yield f"the head reads {', '.join(content['reads'])}"
     if content["remarks"]:
         yield f"trunk: {content['remarks']}"

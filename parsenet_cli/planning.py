@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config import RunConfig
@@ -33,6 +34,12 @@ class PlannedCell:
     reason: str
     shared_with: str
     """The first cell that needs the same runs, if it is another one."""
+    steps: int
+    """Optimisation steps of each run; 0 where there is none."""
+    images: int
+    """Images in a step."""
+    seconds: float | None
+    """Expected duration of each run; None while nothing of its kind was measured."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,10 @@ class Summary:
     runs: int
     missing: int
     slots: int
+    steps: int
+    """Of all runs that are missing."""
+    images: int
+    """Seen in those steps, counted each time."""
     seconds: float | None
     bytes: float | None
 
@@ -53,6 +64,8 @@ class Summary:
             "runs": self.runs,
             "missing": self.missing,
             "slots": self.slots,
+            "steps": self.steps,
+            "images": self.images,
             "seconds": self.seconds,
             "bytes": self.bytes,
         }
@@ -63,12 +76,14 @@ class Summary:
         from rich.table import Table
 
         grid = Table(box=box.SIMPLE_HEAD)
-        for header in ("table", "row", "column", "runs (one per seed)", "state"):
+        for header in ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state"):
             grid.add_column(header, no_wrap=header != "state")
-        for cell in self.cells:
+        for cell, columns in _rows(self.cells):
             state = f"n/a: {cell.reason}" if cell.reason else _counted(cell.states)
             shared = f" (as {cell.shared_with})" if cell.shared_with else ""
-            grid.add_row(cell.table, cell.row, cell.column, " ".join(cell.signatures), state + shared)
+            size = f"{cell.steps} x {cell.images}" if cell.steps else ""
+            takes = duration(cell.seconds) if cell.seconds is not None else ""
+            grid.add_row(cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared)
         console.print(grid)
         console.print(
             f"{len(self.cells)} cells, {self.runs} distinct runs, {self.runs - self.missing} done, {self.missing} to do"
@@ -78,16 +93,26 @@ class Summary:
             time = f"{duration(self.seconds)} with {self.slots} at a time" if self.seconds is not None else unknown
             disk = f"{self.bytes / 2**20:.1f} MB" if self.bytes is not None else unknown
             hint = " (--probe measures)" if self.seconds is None else ""
+            console.print(f"to do: {self.steps} steps over {self.images} images")
             console.print(f"expected time: {time}{hint}; disk: {disk}")
 
 
 def summarise(
-    planned: Sequence[tuple[Study, dict[str, RunConfig]]], store: Store, launcher: dict[str, Any], *, probe: bool
+    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
+    store: Store,
+    launcher: dict[str, Any],
+    *,
+    probe: bool,
+    progress: Callable[[str], None],
 ) -> Summary:
-    """Look at the store; with `probe`, measure some steps of every kind of run that is missing."""
+    """Look at the store; with `probe`, measure some steps of every kind of run that is missing, telling `progress`."""
     configs = {signature: config for _, each in planned for signature, config in each.items()}
     states = {signature: _state(store.run(signature), config) for signature, config in configs.items()}
     missing = [configs[signature] for signature, state in states.items() if state != "done"]
+    estimate = Estimate(store)
+    carrier = open_launcher(launcher, max(1, len(missing)))
+    if probe:
+        _probe(missing, estimate, store, carrier.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}
     cells = []
     for study, _ in planned:
@@ -98,16 +123,25 @@ def summarise(
             user = first_use.setdefault(signatures, name) if signatures else name
             states_here = tuple(states[signature] for signature in signatures)
             shared_with = "" if user == name else user
+            science = configs[signatures[0]].science if signatures else None
             cells.append(
-                PlannedCell(study.table.name, *place, signatures, states_here, of_place[0].reason, shared_with)
+                PlannedCell(
+                    study.table.name,
+                    *place,
+                    signatures,
+                    states_here,
+                    of_place[0].reason,
+                    shared_with,
+                    steps=science.recipe.steps if science else 0,
+                    images=science.recipe.images if science else 0,
+                    seconds=estimate.seconds(science) if science else None,
+                )
             )
-    estimate = Estimate(store)
-    if probe:
-        _probe(missing, estimate, store)
-    slots = open_launcher(launcher, max(1, len(missing))).slots
-    seconds = estimate.total_seconds([config.science for config in missing], slots)
+    seconds = estimate.total_seconds([config.science for config in missing], carrier.slots)
     disk = estimate.total_bytes(missing)
-    return Summary(tuple(cells), len(configs), len(missing), slots, seconds, disk)
+    steps = sum(config.science.recipe.steps for config in missing)
+    images = sum(config.science.recipe.steps * config.science.recipe.images for config in missing)
+    return Summary(tuple(cells), len(configs), len(missing), carrier.slots, steps, images, seconds, disk)
 
 
 def _state(run: Run, config: RunConfig) -> str:
@@ -116,13 +150,27 @@ def _state(run: Run, config: RunConfig) -> str:
     return WITHOUT_MODEL if state == "queued" and run.done() else state
 
 
-def _probe(missing: Sequence[RunConfig], estimate: Estimate, store: Store) -> None:
+def _probe(
+    missing: Sequence[RunConfig], estimate: Estimate, store: Store, threads: int, progress: Callable[[str], None]
+) -> None:
     from parsenet_cli.engine.probe import parameters, seconds_per_step
 
-    for config in {Kind.of(config.science): config for config in missing}.values():
-        estimate.add(config.science, seconds_per_step(config, store.cache))
+    kinds = {Kind.of(config.science): config for config in missing}
+    for number, (kind, config) in enumerate(kinds.items(), start=1):
+        progress(
+            f"measuring {number} of {len(kinds)}: {kind.trunk} {kind.body}, {kind.layers} layers, {kind.batch} images a step"
+        )
+        estimate.add(config.science, seconds_per_step(config, threads, store.cache))
         if config.runtime.keep_model:
             estimate.parameters[Kind.of(config.science)] = parameters(config.science)
+
+
+def _rows(cells: Sequence[PlannedCell]) -> Iterator[tuple[PlannedCell, str]]:
+    """The first of neighbours in a row that measure different things of the same runs, and all their columns."""
+    for _, group in groupby(cells, key=lambda cell: (cell.table, cell.row, cell.signatures, cell.reason)):
+        alike = list(group)
+        columns = alike[0].column if len(alike) == 1 else f"{alike[0].column} … {alike[-1].column} ({len(alike)})"
+        yield alike[0], columns
 
 
 def _counted(states: Sequence[str]) -> str:

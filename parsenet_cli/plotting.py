@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ from parsenet_cli.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure, SubFigure
 
 SUFFIXES = ("png", "pdf", "svg")
 """What a figure can be written as."""
@@ -107,12 +109,38 @@ def new(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
-def caption(figure: Figure, text: str, width: float) -> None:
+def caption(figure: Figure | SubFigure, text: str, width: float) -> None:
     """A quiet line or two below the figure: what it was measured on."""
     import textwrap
 
-    lines = textwrap.fill(text, round(width * 23))
+    lines = textwrap.fill(text, round(width * 21))
     figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color=quiet())
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with numbers as text, also between the powers of ten where it spans few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set(**{f"{which}scale": "log"})
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0,) if math.log10(high / low) > 2.5 else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def percent(share: float) -> str:
+    """`21 %`."""
+    return f"{100 * share:.0f} %"
+
+
+def _number(value: float) -> str:
+    """`0.01`, `20`, `50 000`, and powers of ten beyond that."""
+    if 1e-3 <= value < 1e6:
+        return f"{value:,.0f}".replace(",", " ") if value >= 1 else f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
 def picture_axes(axes: Axes) -> None:

@@ -20,11 +20,13 @@ LINE_EVERY_SECONDS = 20.0
 
 
 def duration(seconds: float | None) -> str:
-    """`0:07`, `12:40`, `3:05:00`; `?` where it is not known."""
+    """`0:07`, `12:40`, `3:05:00`, `340 hours`; `?` where it is not known."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= 100:
+        return f"{hours} hours"
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 

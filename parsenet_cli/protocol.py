@@ -158,7 +158,9 @@ OPEN = (
         ("table8", "parsenet", "mean"),
         lambda s: s.data.endswith("voc12") or s.train_split != "train_aug",
     ),
-    Switch("trunk weights", "source", {"weights": "imagenet"}, ("weights=torchvision",), _VOC),
+    Switch(
+        "trunk weights", "source", {"weights": "imagenet"}, ("weights=torchvision", "weights=caffe_convolutions"), _VOC
+    ),
     Switch("accumulated batches", "ours", {"recipe.iter_size": 1}, ("recipe.iter_size=20",), _VOC),
     Switch(
         "classifier's rate",
@@ -249,6 +251,14 @@ STATED = (
         ("context_bins=[1,2,3,6]",),
         ("spp", "pyramid", "early"),
         lambda s: _context(s) and s.context == "spp",
+    ),
+    Switch(
+        "mean that is subtracted",
+        "inferred",
+        {"input_mean": "weights"},
+        ("input_mean=data",),
+        ("table3", "conv4", _CELL),
+        _siftflow,
     ),
     Switch("gradient clipping", "ours", {"recipe.clip_gradients": None}, ("recipe.clip_gradients=10",), _VOC),
     Switch("arithmetic", "source", {"precision": "float32"}, ("precision=bfloat16",), _VOC),

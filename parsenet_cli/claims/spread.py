@@ -3,7 +3,8 @@
 Three seeds say little of a variance. The cells of a table are alike, but not the same: some training is steadier than
 other. So the variances of the cells are taken as draws from one distribution, whose mean and width they tell themselves
 (Smyth 2004, "Linear models and empirical Bayes methods"); where they agree the contrast is judged by all of them, where
-they differ mostly by its own seeds.
+they differ mostly by its own seeds. How wide the distribution is has to be guessed from a few cells, so the result is
+never less than what the contrast's own seeds show.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ class Prior:
     """The degrees of freedom that all cells have together."""
 
     def moderate(self, own: float, freedom: float) -> tuple[float, float]:
-        """The variance to use for one of `freedom` degrees of freedom, and its degrees of freedom."""
+        """The variance to use for one of `freedom` degrees of freedom, and its degrees of freedom: never less than its own."""
         if np.isinf(self.freedom):
-            return self.variance, self.most
+            return max(self.variance, own), self.most
         both = self.freedom + freedom
-        return (self.freedom * self.variance + freedom * own) / both, max(min(both, self.most), freedom)
+        moderated = (self.freedom * self.variance + freedom * own) / both
+        return max(moderated, own), max(min(both, self.most), freedom)
 
 
 NOTHING = Prior(0.0, 0.0, 0.0)

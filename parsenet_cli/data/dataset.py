@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,12 @@ def positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
         if name not in classes:
             raise unknown("class", name, classes)
     return [classes.index(name) for name in wanted]
+
+
+def published_mean(data: str) -> tuple[float, float, float] | None:
+    """The mean colour (R, G, B) that was published for a data set, `MEAN_RGB` of its module; None where none was."""
+    mean: tuple[float, float, float] | None = getattr(import_module(f"parsenet_cli.data.{data}"), "MEAN_RGB", None)
+    return mean
 
 
 def required_root(options: DataOptions, data: str, holds: str) -> Path:

@@ -69,6 +69,9 @@ PHOTOS = "spatial_envelope_256x256_static_8outdoorcategories"
 UNANNOTATED = ("highway_bost181", "street_urb506")
 """Two pictures without any label, which FCN's lists leave out."""
 
+MEAN_RGB = (108.353, 115.294, 114.578)
+"""The mean colour FCN subtracts here (its siftflow_layers.py), in place of ImageNet's."""
+
 MARKS = ("SemanticLabels",)
 """What tells a folder of this data set."""
 

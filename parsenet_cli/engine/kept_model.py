@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from parsenet_cli import keep
-from parsenet_cli.config import ADDED_LATER, RunConfig, Science
+from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
 from parsenet_cli.models import weights
@@ -49,7 +49,7 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     metadata = weights.load(run.model_file)
     try:
         signature, classes = metadata.metadata["signature"], tuple(json.loads(metadata.metadata["classes"]))
-        science = Science.model_validate({**ADDED_LATER, **json.loads(metadata.metadata["science"])})
+        science = Science.model_validate(json.loads(metadata.metadata["science"]))
     except (KeyError, ValueError) as problem:
         what = " ".join(str(problem).split())
         raise UserError(f"{run.model_file}: does not say which network it holds ({what}); {again}") from None

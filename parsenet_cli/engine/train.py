@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from parsenet_cli import deviations, metrics, samples
-from parsenet_cli.config import RunConfig
-from parsenet_cli.data.dataset import IGNORED, Dataset
+from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.data.dataset import IGNORED, Dataset, published_mean
 from parsenet_cli.data.transforms import Batches
 from parsenet_cli.engine import checkpoint, environment, kept_model, prepare
 from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
@@ -23,6 +23,7 @@ from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing, write_json
+from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter, build
 from parsenet_cli.models.description import describe
 from parsenet_cli.store import Run
@@ -108,6 +109,7 @@ class Trainer:
             mirror=self.recipe.mirror,
             sampling=self.recipe.sampling,
             seed=self.science.seed,
+            fill=_mean_colour(self.science),
         )
         self.optimizer = sgd(model, self.recipe, self.science.norm_decay)
         self.micro_batch = self.runtime.micro_batch or self.recipe.batch
@@ -195,6 +197,13 @@ class Trainer:
         return float(loss.detach())
 
 
+def _mean_colour(science: Science) -> tuple[int, int, int]:
+    """The 8-bit colour that preprocessing turns to about zero: what lies beyond the image in a crop."""
+    mean = published_mean(science.data) if science.input_mean == "data" else None
+    red, green, blue = mean or trunks.find(science.trunk).MEAN_RGB
+    return round(red), round(green), round(blue)
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` is the GPU where there is one."""
     if name == "auto":
@@ -238,6 +247,7 @@ def _record(
         },
         "iu": {name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
         "class_mean": science.class_mean,
+        "convention": metrics.convention(total, science.class_mean, dataset.ignore is not None),
         "classes": list(dataset.classes),
         "ignore": dataset.ignore,
         "train_images": len(dataset.train),

@@ -5,17 +5,19 @@ Pictures are chosen by measured gain among those whose small label maps the runs
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli import metrics, plotting
+from parsenet_cli import metrics, plotting, samples
 from parsenet_cli.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from parsenet_cli.store import Run, Store
     from parsenet_cli.study import Study
@@ -51,7 +53,7 @@ def data(
     gain = scores[1] - scores[0]
     order = [int(i) for i in np.argsort(-gain, kind="stable") if ids[i] in kept and np.isfinite(gain[i])]
     chosen = [i for i in order if gain[i] > 0][:gains], [i for i in reversed(order) if gain[i] < 0][:losses]
-    shown = _pictures(pairs[0][0], store, [ids[i] for both in chosen for i in both])
+    shown = _pictures(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both])
     return {
         "cells": {"baseline": ".".join(first), "parsenet": ".".join(second)},
         "classes": classes,
@@ -79,36 +81,28 @@ def data(
 
 def draw(data: dict[str, Any]) -> Figure:
     """A line per picture: itself, the truth, the baseline, ParseNet; below, the errors by kind."""
-    from matplotlib.gridspec import GridSpec
-
-    panels = data["panels"]
-    lines = len(panels)
-    heights = [_height(panel) for panel in panels]
-    figure = plotting.new(plotting.PAGE * 0.8, sum(heights) * 1.28 + 2.1)
-    grid = GridSpec(lines + 1, 4, figure, height_ratios=[*(h * 1.28 for h in heights), 1.0])
-    for n, panel in enumerate(panels):
-        images = [plotting.from_text(panel[key]) for key in ("picture", "truth", "baseline", "parsenet")]
-        for k, (name, pixels) in enumerate(zip(("image", "truth", "baseline", "ParseNet"), images, strict=True)):
-            axes = figure.add_subplot(grid[n, k])
-            axes.imshow(_coloured(pixels), interpolation="nearest")
-            plotting.picture_axes(axes)
-            if n == 0:
-                axes.set_title(name)
-            if k == 0:
-                axes.set_ylabel("context helps" if panel["kind"] == "gain" else "context harms", fontsize=7)
-            if k > 1:
-                axes.set_xlabel(
-                    f"{panel[('baseline_score', 'parsenet_score')[k - 2]]:.0f} % IU", fontsize=7, labelpad=2
-                )
-    _draw_errors(figure.add_subplot(grid[lines, 1:]), data)
-    _legend(figure.add_subplot(grid[lines, 0]), data)
+    panels, width = data["panels"], plotting.PAGE * 0.8
+    heights = [_height(panel) * width / 4.4 + 0.22 for panel in panels]
+    figure = plotting.new(width, sum(heights) + 1.9)
+    below: Figure | SubFigure = figure
+    if panels:
+        (above,), (below,) = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9], squeeze=False)
+        grid = above.subplots(len(panels), 4, squeeze=False, height_ratios=heights)
+        for line, panel in zip(grid, panels, strict=True):
+            _draw_panel(line, panel)
+        for axes, name in zip(grid[0], ("image", "truth", "baseline", "ParseNet"), strict=True):
+            axes.set_title(name)
+    legend, errors = below.subplots(1, 2, width_ratios=[1, 2.2])
+    _legend(legend, data)
+    _draw_errors(errors, data)
     about = data["about"]
     text = (
         f"{about['table']}, profile {about['profile']}, {len(data['signatures'])} seeds: {data['cells']['baseline']} against "
         f"{data['cells']['parsenet']}. Pictures chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; "
-        f"of all, {data['better']} gain and {data['worse']} lose. Scores: mean IU over the classes of the picture."
+        f"of all, {data['better']} gain and {data['worse']} lose. Scores: mean IU over the classes of the picture, "
+        "mean of the seeds."
     )
-    plotting.caption(figure, text, plotting.PAGE * 0.8)
+    plotting.caption(below, text, width)
     return figure
 
 
@@ -191,8 +185,18 @@ def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], 
     return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
 
 
-def _pictures(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
-    """Small pictures and truths, from the data set that the run was scored on."""
+def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dict[str, dict[str, str]]:
+    """Small pictures and truths, from the store; where it has none, from the data set that the run was scored on."""
+    data_id = run.config().science.data_id
+    kept = samples.read(samples.file_of(store.root, data_id, classes))
+    if all(name in kept for name in ids):
+        return {
+            name: {
+                "picture": base64.b64encode(kept[name].photo).decode(),
+                "truth": plotting.to_text(kept[name].truth),
+            }
+            for name in ids
+        }
     from parsenet_cli.data.dataset import silent
     from parsenet_cli.engine import prepare
     from parsenet_cli.engine.evaluate import shrink
@@ -209,7 +213,8 @@ def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
     """Errors by kind in percent of the labelled pixels, for both networks, and what context changes.
 
     `between_objects`: an object taken for another one. `object_background`: an object taken for background, or background for
-    an object; None where the classes have no background. `share_between`: the part of all removed errors that was between objects.
+    an object; None where the classes have no background. `more_between_objects`: how much more the first kind fell than the
+    second.
     """
     off = ~np.eye(len(classes), dtype=bool)
     objects = np.array([name != BACKGROUND for name in classes])
@@ -255,6 +260,15 @@ def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return pixels if pixels.ndim == 3 else palette()[pixels]
 
 
+def _draw_panel(line: Sequence[Axes], panel: dict[str, Any]) -> None:
+    for axes, key in zip(line, ("picture", "truth", "baseline", "parsenet"), strict=True):
+        axes.imshow(_coloured(plotting.from_text(panel[key])), interpolation="nearest")
+        plotting.picture_axes(axes)
+        if key in ("baseline", "parsenet"):
+            axes.set_xlabel(f"{panel[f'{key}_score']:.0f} % IU", fontsize=7, labelpad=2)
+    line[0].set_ylabel("context helps" if panel["kind"] == "gain" else "context harms", fontsize=7)
+
+
 def _draw_errors(axes: Axes, data: dict[str, Any]) -> None:
     words = {"between_objects": "object taken for\nanother object", "object_background": "object against\nbackground"}
     errors = {words[kind]: data["errors"][kind] for kind in words if data["errors"][kind]}
@@ -264,18 +278,15 @@ def _draw_errors(axes: Axes, data: dict[str, Any]) -> None:
             axes.barh(
                 y, found[name], 0.32, color=plotting.COLOURS[k], label=("baseline", "ParseNet")[k] if not n else None
             )
-        drop = found["drop"]
-        axes.text(
-            max(found["baseline"], found["parsenet"]), n, f"  {-drop['estimate']:+.1f} ({-drop['high']:+.1f} to {-drop['low']:+.1f})",
-            va="center", fontsize=7,
-        )  # fmt: skip
+        change, low, high = (-found["drop"][key] for key in ("estimate", "high", "low"))
+        end = max(found["baseline"], found["parsenet"])
+        axes.text(end, n, f"  {change:+.1f} ({low:+.1f} to {high:+.1f})", va="center", fontsize=7)
     axes.set_yticks(range(len(errors)), list(errors))
     axes.tick_params("y", length=0)
     axes.invert_yaxis()
-    axes.margins(x=0.3)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.45 * axes.get_xlim()[1])
     axes.set_xlabel("errors (percent of labelled pixels)")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _legend(axes: Axes, data: dict[str, Any]) -> None:

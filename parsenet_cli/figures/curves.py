@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli import plotting
@@ -62,8 +63,8 @@ def draw(data: dict[str, Any]) -> Figure:
             continue
         _draw_row(axes, rows[n], labels)
         axes.tick_params(labelbottom=n + columns >= len(rows))
-    grid[0, 0].set_yscale("log")
-    figure.supylabel(f"training loss ({data['loss']})", fontsize=8)
+    plotting.log_axis(grid[0, 0], "y")
+    figure.supylabel(f"training loss ({data['loss']})" if data["loss"] else "training loss", fontsize=8)
     figure.supxlabel("iteration", fontsize=8)
     for n, label in enumerate(labels if len(labels) > 1 else []):
         grid[0, 0].plot([], [], color=plotting.COLOURS[n % len(plotting.COLOURS)], label=label)
@@ -93,7 +94,10 @@ def _seed(store: Store, seed: int, signature: str) -> dict[str, Any] | None:
 def _loss(study: Study, store: Store) -> str:
     """What the loss is a sum or a mean over, in words; the rows of one table may differ."""
     words = {"sum": "sum over the pixels of a batch", "mean": "mean over the pixels of a batch"}
-    found = {words[store.run(s).config().science.recipe.loss] for s in study.signatures if store.run(s).metrics()}
+    found = set()
+    for run in (store.run(signature) for signature in study.signatures):
+        with suppress(UserError):  # written by another version: its curve is shown all the same
+            found.add(words[run.config().science.recipe.loss])
     return " or ".join(sorted(found))
 
 

@@ -7,7 +7,7 @@ image is outside the empirical receptive field. The gradient of the same activat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from parsenet_cli import plotting
 from parsenet_cli.errors import UserError
+from parsenet_cli.pace import Pace
 
 if TYPE_CHECKING:
     import torch
@@ -76,8 +77,8 @@ def data(
         patch: side of the patch in pixels; 8 for theoretical fields up to 128 pixels, else 16.
         stride: pixels between places of the patch; half of `patch`.
 
-    Only places that touch the theoretical field are tried: elsewhere nothing can change. The field of a patch of noise is the
-    field of a pixel made wider by about half a patch on every side, so that the empirical area is rather over- than underestimated.
+    Only places that touch the theoretical field are tried: elsewhere nothing can change. What a patch of noise finds is the
+    field of a pixel made wider by about half a patch on every side: the empirical area is rather over- than underestimated.
 
     Raises:
         UserError: no activation of fc7 is positive.
@@ -86,9 +87,12 @@ def data(
     patch = patch or (8 if grid.field <= 128 else 16)
     stride = stride or max(1, patch // 2)
     rng = np.random.default_rng(network.science.seed)
-    looked = {
-        i: found for i in network.sample(images) if (found := _look(network, i, units, draws, patch, stride, rng))
-    }
+    sample = network.sample(images)
+    pace, looked = Pace(len(sample)), dict[int, _Looked]()
+    for i in sample:
+        if here := _look(network, i, units, draws, patch, stride, rng):
+            looked[i] = here
+        pace.step(network.val.ids[i])
     if not looked:
         raise UserError(
             "figure receptive-field: every activation of fc7 is zero, so that none can change; train the network"
@@ -116,25 +120,26 @@ def data(
 
 def draw(data: dict[str, Any]) -> Figure:
     """A picture with both fields of one unit; the mean change around a cell; the mean gradient."""
-    figure = plotting.new(plotting.PAGE, 2.75)
+    figure = plotting.new(plotting.PAGE, 3.2)
     picture, change, gradient = figure.subplots(1, 3)
     _draw_example(picture, data)
-    ten, mass = data["shares"]["0.10"], data["shares"]["gradient"]
-    _draw_map(
-        change, data, np.array(data["mean_change"]), float(THRESHOLDS[1]), f"{float(THRESHOLDS[1]):.0%} of the peak"
-    )
-    change.set_title(f"change by noise: {ten['estimate']:.0%} of the field")
+    peak = f"{plotting.percent(float(THRESHOLDS[1]))} of the peak"
+    _draw_map(change, data, np.array(data["mean_change"]), float(THRESHOLDS[1]))
+    change.set_title(f"change by noise, mean of {len(data['units'])} units\nline: {peak}")
     of_gradient = np.array(data["mean_gradient"])
-    _draw_map(gradient, data, of_gradient, _mass_level(of_gradient), f"{MASS:.0%} of the sum")
-    gradient.set_title(f"gradient: {mass['estimate']:.0%} of the field")
-    about, five = data["about"], data["shares"]["0.05"]
+    _draw_map(gradient, data, of_gradient, _mass_level(of_gradient))
+    gradient.set_title(f"gradient, mean of {len(data['units'])} units\nline: {plotting.percent(MASS)} of the sum")
+    about, shares = data["about"], data["shares"]
     network = f"run {about['run']}" if about["run"] else f"initial weights {about['weights']}"
+    five, ten, mass = (plotting.percent(shares[key]["estimate"]) for key in (*THRESHOLDS, "gradient"))
+    low, high = (plotting.percent(min(1, max(0, shares[THRESHOLDS[1]][end]))) for end in ("low", "high"))
+    field = f"{data['field']}x{data['field']}"
     text = (
-        f"{about['trunk']}, body {about['body']}, {network}, on {data['images']} validation pictures of {about['data']}, "
-        f"{len(data['units'])} units of fc7. Noise of {data['patch']}x{data['patch']} pixels every {data['stride']}. Area above 10 % of "
-        f"the peak over the visible theoretical area ({data['field']}x{data['field']}): {ten['estimate']:.1%} "
-        f"(95 %: {max(0, ten['low']):.1%} to {ten['high']:.1%}); above 5 %: {five['estimate']:.1%}. Of the whole picture: "
-        f"{data['image_share']['estimate']:.1%}."
+        f"{about['trunk']}, body {about['body']}, {network}, on {data['images']} validation pictures of {about['data']}; "
+        f"noise of {data['patch']}x{data['patch']} pixels every {data['stride']}. Dashes: the theoretical field, {field} pixels. "
+        f"Of its part in the picture a single unit notices noise in {ten} (95 %: {low} to {high}; threshold 10 % of its peak; "
+        f"{five} at 5 %), and {mass} hold {plotting.percent(MASS)} of its gradient. Of the whole picture: "
+        f"{plotting.percent(data['image_share']['estimate'])}."
     )
     plotting.caption(figure, text, plotting.PAGE)
     return figure
@@ -199,8 +204,8 @@ def _look(
 
 
 def _fc7(network: Opened, images: torch.Tensor) -> torch.Tensor:
-    taps = network.model.trunk(network.model.preprocess(images), ["fc7"])
-    return taps["fc7"]
+    fc7: torch.Tensor = network.model.trunk(network.model.preprocess(images), ["fc7"])["fc7"]
+    return fc7
 
 
 def _cell(network: Opened, strength: Floats, size: tuple[int, int]) -> tuple[int, int]:
@@ -314,7 +319,7 @@ def _over_pictures(units: list[dict[str, Any]], name: str) -> dict[str, float]:
 
 
 def _mean_map(maps: list[tuple[_Looked, Floats]], half: int) -> Floats:
-    """The mean over units of maps scaled to a peak of 1, with the cell's centre in the middle; outside the image nothing counts."""
+    """The mean over units of maps scaled to a peak of 1, the cell's centre in the middle; outside the image nothing counts."""
     side = 2 * half + 1
     total, count = np.zeros((side, side)), np.zeros((side, side))
     for one, values in maps:
@@ -380,10 +385,12 @@ def _draw_example(axes: Axes, data: dict[str, Any]) -> None:
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     plotting.picture_axes(axes)
-    axes.set_title(f"channel {example['channel']}: noise changes it (line),\nit could see (dashes)")
+    axes.set_title(
+        f"one unit (channel {example['channel']})\nline: {plotting.percent(float(THRESHOLDS[1]))} of the peak of its change"
+    )
 
 
-def _square(axes: Axes, square: list[int], colour: str, line: float) -> None:
+def _square(axes: Axes, square: Sequence[float], colour: str, line: float) -> None:
     from matplotlib.patches import Rectangle
 
     top, left, bottom, right = square
@@ -392,13 +399,10 @@ def _square(axes: Axes, square: list[int], colour: str, line: float) -> None:
     )
 
 
-def _draw_map(axes: Axes, data: dict[str, Any], values: Floats, level: float, what: str) -> None:
+def _draw_map(axes: Axes, data: dict[str, Any], values: Floats, level: float) -> None:
     half, field = data["half"], data["field"] / 2
     axes.imshow(values, extent=(-half, half, half, -half), cmap="viridis", vmin=0, vmax=1)
     places = -half + (np.arange(values.shape[0]) + 0.5) * 2 * half / values.shape[0]
     axes.contour(places, places, values, levels=[level], colors="white", linewidths=1)
-    axes.plot([], [], color=plotting.quiet(), linewidth=1, label=what)
-    axes.plot([], [], color=plotting.quiet(), linewidth=1, linestyle="--", label="theoretical")
-    _square(axes, [-field, -field, field, field], "white", 1)  # type: ignore[list-item]
+    _square(axes, (-field, -field, field, field), "white", 1)
     axes.set_xlabel("pixels from the cell's centre")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=1.5, columnspacing=1)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from parsenet_cli import plotting
+from parsenet_cli.pace import Pace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ def data(network: Opened, *, images: int = 64, positions: int = 4) -> dict[str, 
     rng = np.random.default_rng(network.science.seed)
     shown = set(rng.permutation(len(chosen))[:positions].tolist())
     places = []
+    pace = Pace(len(chosen))
     for n, i in enumerate(chosen):
         maps, normalised = _features(network, i)
         for layer, values in maps.items():
@@ -44,6 +46,7 @@ def data(network: Opened, *, images: int = 64, positions: int = 4) -> dict[str, 
             after.setdefault(layer, []).append(_norms(values))
         if n in shown:
             places.append(_values(network, i, maps, rng))
+        pace.step(network.val.ids[i])
     bins = _bins(before)
     layers = {
         layer: {
@@ -158,23 +161,19 @@ def _ratio(means: dict[str, Floats]) -> dict[str, Any]:
 
 
 def _draw_values(axes: Axes, data: dict[str, Any]) -> None:
-    start = 0
     for n, layer in enumerate(LAYERS):
         channels = data["layers"][layer]["channels"]
+        across = n + (np.arange(channels) + 0.5) / channels
         for place in data["positions"]:
-            axes.plot(
-                range(start, start + channels), place["values"][layer], ".", markersize=1.6, color=plotting.COLOURS[n],
-                rasterized=True,
-            )  # fmt: skip
-        axes.text(
-            start + channels / 2, 1.02, layer, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5,
-            color=plotting.ink(),
-        )  # fmt: skip
-        start += channels
-        if layer != LAYERS[-1]:
-            axes.axvline(start, linewidth=0.5, color=plotting.quiet())
-    axes.set_xlim(0, start)
-    axes.set_xlabel(f"channel of the concatenation, at {len(data['positions'])} random places")
+            values = place["values"][layer]
+            axes.plot(across, values, ".", markersize=1.8, color=plotting.COLOURS[n], rasterized=True)
+        if n:
+            axes.axvline(n, linewidth=0.5, color=plotting.quiet())
+    labels = [f"{layer}\n{data['layers'][layer]['channels']}" for layer in LAYERS]
+    axes.set_xticks([n + 0.5 for n in range(len(LAYERS))], labels)
+    axes.tick_params("x", length=0)
+    axes.set_xlim(0, len(LAYERS))
+    axes.set_xlabel(f"channels of each layer, at {len(data['positions'])} random places")
     axes.set_ylabel("value of the feature")
 
 
@@ -195,7 +194,7 @@ def _draw_norms(axes: Axes, data: dict[str, Any]) -> None:
                 label="mean and 5 to 95 % after the norm" if not n else None,
             )  # fmt: skip
     axes.plot([], [], color=plotting.ink(), linewidth=1, label="mean")
-    axes.set_xscale("log")
+    plotting.log_axis(axes, "x")
     axes.set_yticks([n + 0.3 for n in range(len(LAYERS))], list(reversed(LAYERS)))
     axes.tick_params("y", length=0)
     axes.grid(axis="x")

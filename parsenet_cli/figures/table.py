@@ -24,13 +24,15 @@ def data(study: Study, store: Store) -> dict[str, Any]:
     Raises:
         UserError: nothing of the study has been measured yet.
     """
+    from parsenet_cli.claims.intervals import cell_intervals
     from parsenet_cli.report.frame import frame
 
     lines = frame(study, store)
     done = lines[lines["outcome"].isin(["converged", "collapsed"])].dropna(subset="value")
     if done.empty:
         raise UserError(f"{study.name}: none of its runs is done yet. Run `parsenet ablate {study.table.name}` first")
-    places = {place: group for place, group in done.groupby(["row", "column"], sort=False)}
+    places = dict(list(done.groupby(["row", "column"], sort=False)))
+    intervals = cell_intervals(study, store)
     cells = []
     for row in study.table.rows:
         for column in study.table.columns:
@@ -39,6 +41,7 @@ def data(study: Study, store: Store) -> dict[str, Any]:
             if group is None and printed.value is None:
                 continue
             values = [] if group is None else [float(value) for value in group["value"]]
+            interval = intervals.get((row.key, column.key))
             cells.append(
                 {
                     "row": row.key,
@@ -46,6 +49,8 @@ def data(study: Study, store: Store) -> dict[str, Any]:
                     "paper": printed.value,
                     "values": values,
                     "mean": sum(values) / len(values) if values else None,
+                    "low": max(0.0, interval.low) if interval else None,
+                    "high": min(100.0, interval.high) if interval else None,
                     "collapsed": 0 if group is None else int((group["outcome"] == "collapsed").sum()),
                 }
             )
@@ -105,7 +110,7 @@ def _draw_panel(axes: Axes, series: dict[str, list[dict[str, Any]]], by: str, li
                 )
             if cell["mean"] is None:
                 continue
-            if cell.get("low") is not None:
+            if cell["low"] is not None:
                 axes.plot([cell["low"], cell["high"]], [y, y], color=colour, linewidth=1.1)
             axes.plot(cell["values"], [y] * len(cell["values"]), "|", color=colour, markersize=4, markeredgewidth=0.7)
             axes.plot(cell["mean"], y, "x" if cell["collapsed"] else "o", color=colour, markersize=4.5)
@@ -129,13 +134,13 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
             Line2D([], [], marker=marker, color=plotting.ink(), markerfacecolor=fill, markersize=4, linestyle="none")
         )
         names.append(name)
-    figure.legend(handles, names, loc="outside upper right", ncols=4 if figure.get_figwidth() > plotting.COLUMN else 2)
+    figure.legend(handles, names, loc="outside upper right", ncols=5 if figure.get_figwidth() > plotting.COLUMN else 2)
     about = data["about"]
     other = (
         ""
         if about["profile"] == "paper"
         else " Other data and another network than the paper's: compare effects, not numbers."
     )
-    interval = " with 95 % intervals" if any(cell.get("low") is not None for cell in data["cells"]) else ""
+    interval = " with 95 % intervals" if any(cell["low"] is not None for cell in data["cells"]) else ""
     text = f"{about['table']}, profile {about['profile']}, {about['seeds']} seeds{interval}.{other}"
     plotting.caption(figure, text, figure.get_figwidth())

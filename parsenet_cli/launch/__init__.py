@@ -33,6 +33,8 @@ class Launcher(Protocol):
     """Carries tasks out, at most `slots` at a time."""
 
     slots: int
+    threads: int
+    """Of each task, on the CPU."""
 
     def submit(self, run: Run, task: Task) -> Handle:
         """Start a task; returns at once where the launcher can."""

@@ -32,7 +32,7 @@ class Inline:
     slots = 1
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
+        self.threads = threads
 
     def submit(self, run: Run, task: Task) -> _Finished:
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ class Inline:
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
         ):
-            code = worker.carry_out(run, task, self._threads)
+            code = worker.carry_out(run, task, self.threads)
         if code == worker.STOPPED:
             raise KeyboardInterrupt
         return _Finished()

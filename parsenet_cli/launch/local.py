@@ -39,7 +39,7 @@ class Local:
     """Slots times threads is the number of cores; on GPUs every slot has one of its own."""
 
     def __init__(self, slots: int, threads: int, gpus: list[str]) -> None:
-        self.slots, self._threads = slots, threads
+        self.slots, self.threads = slots, threads
         self._free = list(gpus)
         self._held: list[tuple[str, _Process]] = []
         self._context = multiprocessing.get_context("forkserver")
@@ -47,7 +47,7 @@ class Local:
 
     def submit(self, run: Run, task: Task) -> _Process:
         gpu = self._gpu()
-        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self._threads, gpu))
+        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, gpu))
         with _not_the_drivers_main_module():
             process.start()
         handle = _Process(process)

@@ -6,9 +6,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from parsenet_cli.config import Science
+from parsenet_cli.data.dataset import published_mean
 from parsenet_cli.errors import UserError
 from parsenet_cli.models import init, support, trunks
 from parsenet_cli.models import weights as weights_file
+from parsenet_cli.models.convention import Convention
 from parsenet_cli.models.fusion import Head
 from parsenet_cli.models.norm import L2Norm
 from parsenet_cli.models.preprocess import Preprocess
@@ -89,5 +91,11 @@ def build(science: Science, num_classes: int, weights: Weights | None) -> Segmen
         fitted = module.fit(weights, science.body, science.deeplab_kernel)
         weights_file.install(weights, fitted, trunk, science.trunk, generator)
     start = weights.about if weights else "drawn (He)"
-    model = Segmenter(Preprocess(module.convention(weights)), trunk, head, start)
+    model = Segmenter(Preprocess(input_convention(science, module.convention(weights))), trunk, head, start)
     return model.to(memory_format=torch.channels_last)
+
+
+def input_convention(science: Science, of_weights: Convention) -> Convention:
+    """The preprocessing of a network whose weights expect `of_weights`: `input_mean=data` replaces the mean."""
+    mean = published_mean(science.data) if science.input_mean == "data" else None
+    return of_weights if mean is None else of_weights.with_mean(mean)

@@ -22,6 +22,10 @@ class Convention:
             return self
         return replace(self, order=order, mean=self.mean[::-1], std=self.std[::-1])
 
+    def with_mean(self, rgb: tuple[float, float, float]) -> Convention:
+        """Another mean, given as red, green, blue."""
+        return replace(self, mean=rgb if self.order == "RGB" else rgb[::-1])
+
     def metadata(self) -> dict[str, str]:
         """As a weights file says it: `channel_order`, `mean_…` and `std_…`, read back by `Weights.convention`."""
         kind = self.order.lower()

@@ -19,6 +19,11 @@ def unsupported(science: Science) -> str | None:
     weights = sources.unsupported(science)
     if weights:
         return weights
+    if science.input_mean == "data":
+        from parsenet_cli.data.dataset import published_mean
+
+        if published_mean(science.data) is None:
+            return f"input_mean=data: no mean is published for {science.data}; use input_mean=weights"
     if science.fusion == "late" and science.mix == "conv1x1":
         return "mix=conv1x1 mixes the concatenation of early fusion; fusion=late has none"
     if science.skips != "none":

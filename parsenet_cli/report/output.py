@@ -48,7 +48,14 @@ def write(study: Study, store: Store) -> list[Path]:
 
 def warnings(study: Study, store: Store) -> list[str]:
     """What a reader of the table must know of the runs behind it."""
-    return [*deviating(study, store), *mixed(study, store)]
+    return [*scored(study, store), *deviating(study, store), *mixed(study, store)]
+
+
+def scored(study: Study, store: Store) -> list[str]:
+    """One sentence that says over which classes and pixels the scores are taken."""
+    results = [store.run(signature).result() for signature in study.signatures]
+    found = dict.fromkeys(result["convention"] for result in results if result and "convention" in result)
+    return [f"Scored: {'; others: '.join(found)}."] if found else []
 
 
 def mixed(study: Study, store: Store) -> list[str]:

@@ -18,7 +18,7 @@ def test_network_prints_the_papers_bodies_without_data_and_leaves_nothing_behind
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["fc7", "fc7", "4096", "32", "15.5", "404", "16x12"] in lines
     assert "20 483 904 trunk + 21 525 head = 20 505 429, with 21 classes" in done.stdout
-    assert "layers" not in done.stdout
+    assert "layers=" not in done.stdout
     assert not (tmp_path / "nowhere").exists()
 
 

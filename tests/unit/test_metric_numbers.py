@@ -91,3 +91,23 @@ def test_a_prediction_that_does_not_fit_is_refused() -> None:
         metrics.confusion(np.full((1, 2), 3, np.uint8), np.zeros((1, 2), np.uint8), 3, None)
     with pytest.raises(ValueError, match="differ in shape"):
         metrics.confusion(np.zeros((1, 2), np.uint8), np.zeros((2, 1), np.uint8), 3, None)
+
+
+@pytest.mark.parametrize(
+    ("class_mean", "ignores", "said"),
+    [
+        ("present", True, "means over the 2 of 3 classes that occur, unlabelled pixels ignored"),
+        ("all", True, "means over all 3 classes, unlabelled pixels ignored"),
+        ("present", False, "means over the 2 of 3 classes that occur, every pixel scored"),
+    ],
+)
+def test_convention_says_which_classes_and_pixels_count(
+    class_mean: metrics.ClassMean, ignores: bool, said: str
+) -> None:
+    assert metrics.convention(ABSENT, class_mean, ignores) == said
+
+
+def test_convention_of_a_data_set_whose_classes_all_occur_names_them_all() -> None:
+    assert (
+        metrics.convention(np.eye(60, dtype=int), "present", False) == "means over all 60 classes, every pixel scored"
+    )

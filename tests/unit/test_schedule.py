@@ -20,6 +20,7 @@ class Pretender:
 
     behave: Callable[[Run], None]
     slots: int = 2
+    threads: int = 1
     submitted: list[tuple[Task, str]] = field(default_factory=list)
 
     def submit(self, run: Run, task: Task) -> Pretender:

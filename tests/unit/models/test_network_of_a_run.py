@@ -209,3 +209,15 @@ def test_every_trunk_names_the_layers_it_really_has(make_science: Any) -> None:
                 trunk = module.build(make_science(trunk=name, body=body))
             assert set(module.LAYERS) - {"pool6"} <= set(trunk.taps)
             assert "fc7_before_dropout" in trunk.taps
+
+
+def test_published_mean_of_a_data_set_replaces_that_of_the_weights(make_science: Any) -> None:
+    with torch.device("meta"):
+        model = build(make_science(trunk="vgg16", data="siftflow", input_mean="data"), 33, None)
+    assert model.preprocess.convention.order == "BGR"
+    assert model.preprocess.convention.mean == (114.578, 115.294, 108.353)
+
+
+def test_mean_that_nobody_published_is_refused(make_science: Any) -> None:
+    reason = unsupported(make_science(input_mean="data"))
+    assert reason == "input_mean=data: no mean is published for voc12; use input_mean=weights"
