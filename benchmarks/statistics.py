@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli import metrics
-from parsenet_cli.claims.decide import holm
+from parsenet_cli.claims.decide import corrected
 from parsenet_cli.claims.estimate import LEVEL, Estimate, estimate
 from parsenet_cli.claims.influence import influences
 from parsenet_cli.claims.measured import Cell
@@ -102,9 +102,9 @@ def simulate(regime: Regime, seeds: int, simulations: int, first: int = 0) -> Ou
             _holds(difference, gap),
             _holds(between, 0.0),
             _holds(here.contrast({worse: 1}), truth[worse]),
-            zero <= LEVEL,
-            equal <= LEVEL,
-            min(holm([zero, also_zero, equal, also_equal])) <= LEVEL,
+            min(corrected([zero])) <= LEVEL,
+            min(corrected([equal])) <= LEVEL,
+            min(corrected([zero, also_zero, equal, also_equal])) <= LEVEL,
         ]
     return Outcome(*(float(count) for count in counts / simulations))
 

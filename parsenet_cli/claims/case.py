@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parsenet_cli.claims.decide import Evidence, holm
+from parsenet_cli.claims.decide import Evidence, corrected
 from parsenet_cli.claims.estimate import LEVEL
 from parsenet_cli.claims.interval import Interval
 from parsenet_cli.claims.verdict import Outcome, Verdict
@@ -30,7 +30,8 @@ class Case:
 def close(cases: Sequence[Case]) -> list[Verdict]:
     """The verdicts of claims that are judged together, in their order."""
     tested = [case.evidence for case in cases if case.evidence is not None]
-    support, refute = iter(holm([one.support for one in tested])), iter(holm([one.refute for one in tested]))
+    support = iter(corrected([one.support for one in tested]))
+    refute = iter(corrected([one.refute for one in tested]))
     return [
         _verdict(case, None, None) if case.evidence is None else _verdict(case, next(support), next(refute))
         for case in cases

@@ -1,7 +1,8 @@
 """From contrasts to a decision: p-values of conditions joined by `and` and `or`, and Holm's correction.
 
 A claim has two p-values, one of the hypothesis that it is false (small: it is supported) and one of the hypothesis that
-it is true (small: it is refuted). Both are tested at 5 %, each corrected over all claims that are judged together.
+it is true (small: it is refuted). Because each claim is tested both ways the smaller counts twice, and a claim that is one
+comparison is decided, alone, exactly where its 95 % interval leaves no doubt.
 """
 
 from __future__ import annotations
@@ -50,12 +51,15 @@ def weigh(
             return Evidence(_any([one.support for one in found]), max(one.refute for one in found))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values after Holm's step-down correction, in their order."""
+def corrected(p_values: Sequence[float]) -> list[float]:
+    """The p-values of one direction of claims that are judged together, in their order: to be compared with `LEVEL`.
+
+    Twice the one-sided ones, because there are two directions, then Holm's step-down correction for their number.
+    """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [0.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        highest = max(highest, min(1.0, (len(p_values) - rank) * 2 * p_values[index]))
         adjusted[index] = highest
     return adjusted
 

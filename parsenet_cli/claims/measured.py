@@ -165,7 +165,7 @@ class _Confusions:
     def __init__(self, signature: str, store: Store) -> None:
         folder = store.run(signature).folder
         try:
-            with np.load(folder / "confusion.npz") as stored:
+            with (folder / "confusion.npz").open("rb") as file, np.load(file) as stored:
                 self.confusions, ids = stored["confusions"], stored["ids"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise Undecidable(

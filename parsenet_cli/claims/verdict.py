@@ -25,7 +25,7 @@ class Verdict:
     margin: float | None
     """What "about equal" means, in percent points."""
     p: float | None
-    """The p-value of the outcome after Holm's correction, of support where undecided; None without a test."""
+    """The p-value of the outcome (of support where undecided), corrected as in decide.py; None without a test."""
     why: str
     """One sentence with the numbers, or the reason why nothing can be said."""
     profile: str

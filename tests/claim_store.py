@@ -1,0 +1,111 @@
+"""Stores with runs that were never trained: confusion matrices of a wanted quality, for tests of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from parsenet_cli import ablation, files, metrics
+from parsenet_cli.ablation import Claim, Column, Row, TableSpec
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study, StudyCell, save
+
+CLASSES = ("background", "cat", "dog")
+SEEDS = (0, 1, 2)
+IMAGES = 40
+
+
+def write_run(
+    store: Store,
+    signature: str,
+    quality: float,
+    seed: int = 0,
+    noise: float = 0.01,
+    outcome: str = "converged",
+    data_id: str = "pictures:1",
+    **said: Any,
+) -> None:
+    """A finished run: the share `quality` of each class's pixels is right, give or take `noise` by seed and image."""
+    random = np.random.default_rng([seed, *map(ord, signature)])
+    pictures = np.random.default_rng(0)
+    pixels = np.round(1000 * pictures.dirichlet(np.ones(3), size=IMAGES)) + 10
+    # A collapsed run predicts background everywhere.
+    right = np.clip(quality + noise * (random.standard_normal() + random.standard_normal((IMAGES, 3))), 0, 1)
+    right = np.broadcast_to([1.0, 0.0, 0.0], right.shape) if outcome == "collapsed" else right
+    confusions = np.zeros((IMAGES, 3, 3), np.int32)
+    for true in range(3):
+        confusions[:, true, true] = np.round(pixels[:, true] * right[:, true])
+        confusions[:, true, 0 if true else 1] += (pixels[:, true] - confusions[:, true, true]).astype(np.int32)
+    total = confusions.sum(axis=0)
+    folder = store.run(signature).folder
+    files.write_text(folder / "config.yaml", "science: {}\n")
+    with files.replacing(folder / "confusion.npz") as file:
+        np.savez_compressed(file, confusions=confusions, ids=np.array([f"val_{i:04d}" for i in range(IMAGES)]))
+    files.write_json(folder / "env.json", {"data_id": data_id, "device": "a processor"})
+    files.write_json(
+        folder / "result.json",
+        {
+            "signature": signature,
+            "outcome": outcome,
+            "metrics": {name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
+            "iu": dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
+            "classes": list(CLASSES),
+            "class_mean": "present",
+            "network": {"parameters": 1000},
+            "train_seconds": 1.0,
+            "steps": 10,
+            "threads": 1,
+            "micro_batch": 1,
+            **said,
+        },
+    )
+
+
+def table_of(rows: Sequence[str], *claims: Claim, name: str = "own") -> TableSpec:
+    """A table with one column, `iu`, and these claims."""
+    column = Column("iu", "Mean IU", "mean_iu")
+    return TableSpec(name, "A table", "voc12", ("",), (column,), tuple(Row(row, (row,)) for row in rows), claims=claims)
+
+
+def claim(holds_if: str, effect: str = "", margin: float | None = None, key: str = "claim") -> Claim:
+    """A claim in a few words."""
+    return Claim(key, "It holds.", "Table 1", holds_if, effect, margin)
+
+
+def measured(
+    store: Store,
+    table: TableSpec,
+    qualities: Mapping[str, float],
+    seeds: Sequence[int] = SEEDS,
+    profile: str = "quick",
+    noise: float = 0.01,
+    collapsed: Mapping[str, Sequence[int]] | None = None,
+    same: Mapping[str, str] | None = None,
+    overrides: tuple[str, ...] = (),
+    data_id: str = "pictures:1",
+) -> Study:
+    """A study of a one-column table, saved, and its runs. `same`: rows that are the runs of another row."""
+    cells = []
+    for row, quality in qualities.items():
+        for seed in seeds:
+            signature = f"{table.name}-{(same or {}).get(row, row)}-{seed}"
+            outcome = "collapsed" if seed in (collapsed or {}).get(row, ()) else "converged"
+            if row not in (same or {}):
+                write_run(store, signature, quality, seed, noise, outcome, data_id)
+            cells.append(StudyCell(row, table.columns[0].key, seed, signature))
+    study = Study(f"{table.name}-{profile}-0", "", profile, overrides, tuple(seeds), table, tuple(cells))
+    return save(study, store)
+
+
+def of_table(store: Store, name: str, quality: float = 0.7, profile: str = "quick") -> Study:
+    """A study of a shipped table in which every cell is about as good."""
+    table = ablation.load(name)
+    cells = []
+    for cell in table.cells():
+        for seed in SEEDS:
+            signature = f"{name}-{cell.row.key}-{cell.column.key}-{seed}"
+            write_run(store, signature, quality, seed)
+            cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature))
+    return save(Study(f"{name}-{profile}-0", "", profile, (), SEEDS, table, tuple(cells)), store)

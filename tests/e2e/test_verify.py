@@ -1,0 +1,69 @@
+"""`parsenet verify` in a store of finished runs: exit codes and outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli.store import Store
+from tests.claim_store import claim, measured, of_table, table_of
+from tests.conftest import Cli
+
+QUALITIES = {"low": 0.6, "high": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("holds_if", "options", "code"),
+    [
+        ("high.iu > low.iu", [], 0),
+        ("high.iu > low.iu", ["--strict"], 0),
+        ("high.iu < low.iu", [], 3),
+        ("high.iu < low.iu", ["--strict"], 3),
+        ("high.iu < beside.high.iu", [], 0),
+        ("high.iu < beside.high.iu", ["--strict"], 4),
+    ],
+)
+def test_exit_codes(cli: Cli, results: Path, holds_if: str, options: list[str], code: int) -> None:
+    measured(Store(results), table_of(["low", "high"], claim(holds_if)), QUALITIES)
+    done = cli("verify", "own", *options)
+    assert done.returncode == code, done.stderr
+    assert "1 claims: " in done.stdout
+    assert not done.stderr
+
+
+def test_all_tables_as_json(cli: Cli, results: Path) -> None:
+    store = Store(results)
+    measured(store, table_of(["low", "high"], claim("high.iu > low.iu", "high.iu - low.iu")), QUALITIES)
+    of_table(store, "table5")
+    (results / "runs" / "holiday").mkdir()
+    done = cli("verify", "all", "--to", "json")
+    content = json.loads(done.stdout)
+    assert {verdict["table"] for verdict in content["verdicts"]} >= {"own", "table5", "scales", "context"}
+    assert sum(content["totals"].values()) == len(content["verdicts"])
+    assert any("holiday" in sentence for sentence in content["notices"])
+    assert any(sentence.startswith("own: its file is gone") for sentence in content["notices"])
+    assert "table1" in done.stderr  # not run yet
+
+
+def test_markdown_is_a_table(cli: Cli, results: Path) -> None:
+    measured(Store(results), table_of(["low", "high"], claim("high.iu > low.iu", "high.iu - low.iu")), QUALITIES)
+    lines = cli("verify", "own", "--to", "md").stdout.splitlines()
+    assert lines[0] == "| table | claim | verdict | effect | p | why |"
+    assert "| supported |" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table99"], "unknown table 'table99'"),
+        (["table4"], "table4 has not been run under profile quick yet"),
+        (["all"], "no table with claims has been run under profile quick yet"),
+        (["all", "--profile", "paper"], "under profile paper yet"),
+    ],
+)
+def test_what_has_not_been_run_is_said(cli: Cli, arguments: list[str], message: str) -> None:
+    done = cli("verify", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr

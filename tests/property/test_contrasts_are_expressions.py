@@ -1,0 +1,75 @@
+"""A claim taken apart into contrasts says of any numbers what its expression says."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsenet_cli.claim_expression import Reference, parse
+from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, condition, contrast
+
+CELLS = ["a.x", "b.x", "c.y", "other.a.x"]
+
+numbers = st.recursive(
+    st.one_of(st.sampled_from([*CELLS, "margin"]), st.integers(0, 4).map(str)),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from("+-"), inner).map(lambda parts: f"({' '.join(parts)})"),
+        inner.map(lambda text: f"abs({text})"),
+        inner.map(lambda text: f"-{text}"),
+    ),
+    max_leaves=6,
+)
+comparisons = st.one_of(
+    st.tuples(numbers, st.sampled_from(["<", "<=", ">", ">="]), numbers).map(" ".join),
+    st.tuples(numbers, st.sampled_from(["<", ">="]), numbers, st.just("<="), numbers).map(" ".join),
+    st.sampled_from(["a.x.collapsed", "other.b.y.collapsed"]),
+)
+truths = st.recursive(
+    comparisons,
+    lambda inner: st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+    max_leaves=4,
+)
+values = st.dictionaries(st.sampled_from([*CELLS, "collapsed"]), st.integers(-3, 3), min_size=5, max_size=5)
+
+
+def measured_by(given_values: dict[str, int]):  # type: ignore[no-untyped-def]
+    def measured(reference: Reference) -> float:
+        if reference.collapsed:
+            return float(given_values["collapsed"] > 0)
+        name = f"{reference.row}.{reference.column}"
+        return float(given_values[f"other.{name}" if reference.table == "other" else name])
+
+    return measured
+
+
+def holds(stated: Condition, given_values: dict[str, int]) -> bool:
+    match stated:
+        case All(parts):
+            return all(holds(part, given_values) for part in parts)
+        case AnyOf(parts):
+            return any(holds(part, given_values) for part in parts)
+        case Collapsed():
+            return given_values["collapsed"] > 0
+        case positive:
+            value = positive.contrast.value(measured_by(given_values))
+            return value >= 0 if positive.or_zero else value > 0
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=truths, given_values=values)
+def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: dict[str, int]) -> None:
+    expression = parse(text)
+    expected = expression.evaluate(measured_by(given_values), margin=2.0)
+    assert holds(condition(expression, "own", 2.0), given_values) == bool(expected)
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=numbers, given_values=values)
+def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
+    expression = parse(text)
+    found = contrast(expression, "own", 2.0)
+    if "abs" in text:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.value(measured_by(given_values)) == expression.evaluate(measured_by(given_values), margin=2.0)
