@@ -181,7 +181,7 @@ def plan(
     planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
     composer.save()
     options = composer.launcher(_with_launcher(overrides, launcher))
-    summary = planning.summarise(planned, store, options, probe=probe)
+    summary = planning.summarise(planned, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
     if as_json:
         typer.echo(json.dumps(summary.as_json(), indent=1))
     else:

@@ -54,7 +54,7 @@ def compose(found: Survey, made_from: str) -> Document:
         provenance.troubles(found),
         curves.section(found),
         panels.section(found),
-        *figures_section.sections(found.store),
+        *figures_section.sections(found),
         provenance.making(found),
         provenance.left_out(found),
     ]

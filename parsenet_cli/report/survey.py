@@ -109,8 +109,10 @@ def samples_of(seen: Seen) -> Path:
 
 
 def _see(run: Run, label: str) -> Seen:
-    result = run.result()
-    return Seen(run, label, "done" if result else run.state(), result, read_json(run.folder / "env.json") or {})
+    result, environment = run.result(), read_json(run.folder / "env.json")
+    return Seen(
+        run, label, "done" if result else run.state(), result, environment if isinstance(environment, dict) else {}
+    )
 
 
 def _left_out(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import getpass
+import hashlib
 import json
 import re
 import shutil
@@ -13,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parsenet_cli import study
+from parsenet_cli import figures, study
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import write_json
 from parsenet_cli.report import page
 from parsenet_cli.report.curves import Curve, draw
 from parsenet_cli.report.discretion import without_places
@@ -305,11 +308,34 @@ def test_curves_stay_inside_their_picture_and_mark_a_loss_that_broke() -> None:
 
 
 def test_script_is_the_only_one_that_the_page_allows(made: Store) -> None:
-    import base64
-    import hashlib
-
     _, html, _ = written(made)
     script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
     assert script
     assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() in html
     assert page.DIGEST in html
+
+
+def scales(study: str, created: str) -> dict[str, object]:
+    """What `parsenet figure scales` keeps of a network, but for its numbers."""
+    return {"figure": "scales", "created": created, "about": {"study": study}, "options": {}, "note": f"note {created}"}
+
+
+def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def svg(name: str, data: dict[str, object], dark: bool = False) -> str:
+        if data["created"] == "2":
+            raise UserError("it cannot be drawn")
+        return f"<svg><text>{name} {data['created']} dark={dark} in /home/ann/voc</text></svg>"
+
+    monkeypatch.setattr(figures, "svg", svg)
+    name = study.newest(store, "table4").name
+    for i, of in enumerate([name, name, name, name, "another study"]):
+        write_json(store.root / "figures" / "scales" / f"{i}.json", scales(of, str(i)))
+    (store.root / "figures" / "scales" / "torn.json").write_text("{")
+    parsed, html, _ = written(store)
+    drawn = [base64.b64decode(code).decode() for code in re.findall(r"svg\+xml;base64,([^\"]+)", html)]
+    assert drawn == [f"<svg><text>scales {i} dark={d} in …/voc</text></svg>" for i in (3, 1) for d in (True, False)]
+    assert "it cannot be drawn" in parsed.text
+    assert "older: scales/0, scales/4." in parsed.text
+    assert "note 3" in parsed.text
