@@ -31,6 +31,9 @@ from parsenet_cli.report.html import Html, join, tag
 DIGEST = "parsenet-inputs"
 """The name of the `meta` element that holds the digest of what the page was made from."""
 
+SHEET = 12
+"""A table with more columns than this is printed across the sheet."""
+
 
 def to_html(document: Document) -> str:
     """The whole page."""
@@ -112,7 +115,8 @@ def _grid(grid: Grid) -> Html:
     body = [_line(line, len(grid.labels)) for line in grid.lines]
     table = tag("table", tag("thead", *rows), tag("tbody", *body), class_="prose" if grid.prose else "numbers")
     # Focusable, because what scrolls must be within reach of the keyboard.
-    box = tag("div", table, class_="box", tabindex="0", role="group", aria_label="table")
+    wide = sum(len(below) for _, below in grid.groups) > SHEET
+    box = tag("div", table, class_="box wide" if wide else "box", tabindex="0", role="group", aria_label="table")
     if not grid.notes:
         return box
     notes = [tag("li", tag("sup", mark) if mark else "", " ", note) for mark, note in grid.notes]
