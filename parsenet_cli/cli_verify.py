@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -63,7 +64,7 @@ def verify(
     elif to is VerdictFormat.md:
         typer.echo(output.to_markdown(verdicts, notices), nl=False)
     else:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
         console.print(output.for_terminal(verdicts))
         for sentence in notices:
             typer.echo(sentence)

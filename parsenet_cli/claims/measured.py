@@ -21,6 +21,8 @@ from parsenet_cli.study import Study, StudyCell, newest
 
 Floats = NDArray[np.float64]
 
+_KEPT_RUNS = 4
+
 
 class Undecidable(Exception):
     """Why nothing can be said of a claim, as a sentence without its full stop."""
@@ -52,7 +54,7 @@ class Measurements:
         self._studies = {study.table.name: study for study in studies}
         self._runs: dict[str, dict[str, Any] | None] = {}
         self._cells: dict[tuple[tuple[str, ...], str, str], Cell] = {}
-        self._images: dict[str, _Confusions] = {}
+        self._recent: dict[str, _Confusions] = {}
         self._pools: dict[str, list[Floats]] = {}
 
     def cell(self, reference: Reference, asking: Study) -> Cell:
@@ -64,8 +66,10 @@ class Measurements:
         pool = f"{study.name}/{metric}"
         key = (runs, metric, pool)
         if key not in self._cells:
-            moved = [self._influences(signature, metric, reference) for signature in runs]
-            images = [self._confusions(signature).images for signature in runs]
+            moved, images = [], []
+            for signature in runs:
+                moved.append(self._influences(signature, metric, reference))
+                images.append(self._confusions(signature).images)
             if len(set(images)) > 1:
                 raise Undecidable(f"the seeds of {_name(reference)} were not scored on the same images")
             self._cells[key] = Cell(
@@ -154,9 +158,11 @@ class Measurements:
             raise Undecidable(f"{metric} of {_name(reference)} cannot be judged: {problem}") from None
 
     def _confusions(self, signature: str) -> _Confusions:
-        if signature not in self._images:
-            self._images[signature] = _Confusions(signature, self.store)
-        return self._images[signature]
+        """Those of the last few runs are kept: a cell is asked for metric by metric, and a full-size run takes 70 MB."""
+        if signature not in self._recent:
+            found = _Confusions(signature, self.store)
+            self._recent = {**dict(list(self._recent.items())[-_KEPT_RUNS + 1 :]), signature: found}
+        return self._recent[signature]
 
 
 class _Confusions:
