@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from parsenet_cli.report.layout import WIDE, Entry, layout
+from parsenet_cli.report.layout import WIDE, Entry, Layout, layout
 from parsenet_cli.report.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
+
+LATEX_COLUMNS = 11
+"""A table with more of them is set in parts below each other: Table 8 in two."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -55,37 +58,50 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A booktabs `table` environment; needs only the package booktabs."""
+    """A `table` environment, no wider than the line; needs the packages booktabs and graphicx, both in every TeX."""
     plan = layout(table)
-    first = len(plan.labels)
     out = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_latex_text(table.title)} ({_latex_text(table.caption)}).}}",
         rf"\label{{tab:{table.name}}}",
-        rf"\begin{{tabular}}{{{'l' * first}{'r' * len(plan.heads)}}}",
-        r"\toprule",
     ]
-    heads = [_latex_text(label) for label in plan.labels]
-    heads += [_latex_head(head, len(below)) for head, below in plan.groups]
-    out.append(_latex_line(heads))
-    if len(plan.heads) > len(plan.groups):
-        starts = [first + 1 + sum(len(below) for _, below in plan.groups[:i]) for i in range(len(plan.groups))]
-        out.append(
-            " ".join(
-                rf"\cmidrule(lr){{{start}-{start + len(below) - 1}}}"
-                for start, (_, below) in zip(starts, plan.groups, strict=True)
-            )
-        )
-        out.append(_latex_line([""] * first + [head for _, below in plan.groups for head in below]))
-    out.append(r"\midrule")
-    out += [_latex_line([_latex_entry(entry) for entry in line]) for line in plan.lines]
-    out += [r"\bottomrule", r"\end{tabular}"]
+    parts = -(-len(plan.groups) // LATEX_COLUMNS)
+    size = -(-len(plan.groups) // parts)
+    for start in range(0, len(plan.groups), size):
+        out += [r"\par\medskip"] if start else []
+        out += _latex_tabular(plan, slice(start, start + size))
     notes = [(f"{_latex_mark(mark)}\\," if mark else "") + _latex_text(note) for mark, note in marked_notes(table)]
     if notes:
         out += ["", r"\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", *(f"{note}\\par" for note in notes)]
         out.append(r"\end{minipage}")
     return "\n".join([*out, r"\end{table}", ""])
+
+
+def _latex_tabular(plan: Layout, chosen: slice) -> list[str]:
+    """The labels and some groups of columns, no wider than the line."""
+    first, groups = len(plan.labels), plan.groups[chosen]
+    widths = [len(below) for _, below in plan.groups]
+    begin = first + sum(widths[: chosen.start])
+    shown = slice(begin, begin + sum(widths[chosen]))
+    out = [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{'l' * first}{'r' * sum(widths[chosen])}}}",
+        r"\toprule",
+    ]
+    heads = [_latex_text(label) for label in plan.labels]
+    out.append(_latex_line(heads + [_latex_head(head, len(below)) for head, below in groups]))
+    if any(len(below) > 1 for _, below in groups):
+        starts = [first + 1 + sum(len(below) for _, below in groups[:i]) for i in range(len(groups))]
+        out.append(
+            " ".join(
+                rf"\cmidrule(lr){{{start}-{start + len(below) - 1}}}"
+                for start, (_, below) in zip(starts, groups, strict=True)
+            )
+        )
+        out.append(_latex_line([""] * first + [head for _, below in groups for head in below]))
+    lines = [_latex_line([_latex_entry(entry) for entry in (*line[:first], *line[shown])]) for line in plan.lines]
+    return [*out, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}}"]
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -124,6 +140,7 @@ def markdown_text(text: str) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "[": "{[}", "*": "{*}",  # which a line break would take for its own
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "–": "--", "<": "$<$", ">": "$>$",
     "γ": r"$\gamma$", "−": "$-$", "…": r"\dots{}", "→": r"$\rightarrow$", "·": r"$\cdot$", "≥": r"$\geq$", "≤": r"$\leq$",
 }  # fmt: skip
