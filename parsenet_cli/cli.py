@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from parsenet_cli import cli_data, cli_predict, cli_verify, cli_weights
+from parsenet_cli import cli_data, cli_figures, cli_predict, cli_report, cli_verify, cli_weights
 from parsenet_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -277,7 +277,10 @@ def network(
         drawing.show(found, _console())
 
 
-for _command in (cli_predict.predict, cli_predict.submit, cli_predict.keep, cli_verify.verify):
+for _command in (
+    *(cli_predict.predict, cli_predict.submit, cli_predict.keep),
+    *(cli_verify.verify, cli_report.report, cli_figures.figure, cli_figures.export),
+):
     app.command()(_command)
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parsenet_cli import deviations, metrics
+from parsenet_cli import deviations, metrics, samples
 from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.data.dataset import IGNORED, Dataset, published_mean
 from parsenet_cli.data.transforms import Batches
 from parsenet_cli.engine import checkpoint, environment, kept_model, prepare
-from parsenet_cli.engine.evaluate import Evaluation, evaluate
+from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.errors import UserError
@@ -268,6 +268,13 @@ def _record(
     with replacing(run.folder / "predictions.npz") as file:
         kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
         np.savez_compressed(file, **kept)
+    shown = range(min(KEPT_PREDICTIONS, len(dataset.val)))
+    samples.write(
+        samples.file_of(run.folder.parents[1], science.data_id, dataset.classes),
+        dataset.val.ids[: len(shown)],
+        [shrink(dataset.val.image(i)) for i in shown],
+        [shrink(dataset.val.label(i)) for i in shown],
+    )
     if config.runtime.keep_model:
         kept_model.save(run, config, trainer.model, dataset.classes)
     write_json(run.folder / "result.json", result)

@@ -20,6 +20,8 @@ class Entry:
     printed: bool = False
     """Whether it is the paper's."""
     marks: tuple[int, ...] = ()
+    place: tuple[int, int] | None = None
+    """Row and column of the table, where it is the number that was measured there."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,13 @@ class Layout:
 def layout(table: Table) -> Layout:
     """Choose by the number of columns; a table without printed numbers has the measured ones alone."""
     if table.has_paper and len(table.columns) > WIDE:
-        lines = tuple(line for row in table.rows for line in _stacked(row))
+        lines = tuple(line for i, row in enumerate(table.rows) for line in _stacked(i, row))
         return Layout((*table.labels, ""), tuple((column, ("",)) for column in table.columns), lines)
     below = ("paper", "measured") if table.has_paper else ("",)
     return Layout(
         table.labels,
         tuple((column, below) for column in table.columns),
-        tuple(_beside(row, table) for row in table.rows),
+        tuple(_beside(i, row, table) for i, row in enumerate(table.rows)),
     )
 
 
@@ -55,23 +57,26 @@ def _labels(row: TableRow) -> list[Entry]:
     return [*(Entry(text) for text in others), Entry(last, marks=row.marks)]
 
 
-def _beside(row: TableRow, table: Table) -> tuple[Entry, ...]:
+def _beside(number: int, row: TableRow, table: Table) -> tuple[Entry, ...]:
     line = _labels(row)
-    for cell in row.cells:
+    for i, cell in enumerate(row.cells):
         if table.has_paper:
             line.append(Entry(cell.paper.text, cell.paper.bold, printed=True))
-        line.append(Entry(cell.measured.text, cell.measured.bold, marks=cell.measured.marks))
+        line.append(Entry(cell.measured.text, cell.measured.bold, marks=cell.measured.marks, place=(number, i)))
     return tuple(line)
 
 
-def _stacked(row: TableRow) -> Iterator[tuple[Entry, ...]]:
+def _stacked(number: int, row: TableRow) -> Iterator[tuple[Entry, ...]]:
     """A line with the paper's numbers, one with the measured ones, one with their spread; the last two only if there are any."""
     yield (*_labels(row), Entry("paper"), *(Entry(c.paper.text, c.paper.bold, printed=True) for c in row.cells))
     blank = [Entry("")] * len(row.labels)
     measured = [cell.measured for cell in row.cells]
     if any(m.text != STANDS_FOR_NOTHING for m in measured):
         texts = [" ".join(filter(None, [m.number, m.remark])) for m in measured]
-        entries = (Entry(text, m.bold, marks=m.marks) for text, m in zip(texts, measured, strict=True))
+        entries = (
+            Entry(text, m.bold, marks=m.marks, place=(number, i))
+            for i, (text, m) in enumerate(zip(texts, measured, strict=True))
+        )
         yield (*blank, Entry("measured"), *entries)
     if any(m.spread for m in measured):
         yield (*blank, Entry("±"), *(Entry(m.spread.removeprefix("± ")) for m in measured))

@@ -22,7 +22,7 @@ SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv"}
 
 def for_terminal(study: Study, store: Store) -> RenderableType:
     """The table for a rich console."""
-    return render.to_terminal(tabulate(study, frame(study, store), _warnings(study, store)))
+    return render.to_terminal(tabulate(study, frame(study, store), warnings(study, store)))
 
 
 def as_text(study: Study, store: Store, form: str) -> str:
@@ -30,7 +30,7 @@ def as_text(study: Study, store: Store, form: str) -> str:
     lines = frame(study, store)
     if form == "csv":
         return render.to_csv(lines)
-    table = tabulate(study, lines, _warnings(study, store))
+    table = tabulate(study, lines, warnings(study, store))
     return render.to_markdown(table) if form == "md" else render.to_latex(table)
 
 
@@ -46,7 +46,8 @@ def write(study: Study, store: Store) -> list[Path]:
     return written
 
 
-def _warnings(study: Study, store: Store) -> list[str]:
+def warnings(study: Study, store: Store) -> list[str]:
+    """What a reader of the table must know of the runs behind it."""
     return [*scored(study, store), *deviating(study, store), *mixed(study, store)]
 
 

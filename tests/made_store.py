@@ -1,0 +1,84 @@
+"""A results folder as the commands leave it, made without training: drawn confusion matrices, maps, losses and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parsenet_cli import ablation, metrics, profile, samples, study
+from parsenet_cli.ablation import TableSpec
+from parsenet_cli.compose import Composer
+from parsenet_cli.config import RunConfig
+from parsenet_cli.files import replacing, write_json
+from parsenet_cli.store import Run, Store
+from parsenet_cli.study import Study
+
+CLASSES = ("background", "cat", "dog")
+IDS = tuple(f"val_{i:04}" for i in range(8))
+SIDE = 24
+
+
+def add_table(store: Store, name: str, seeds: Sequence[int] = (0, 1, 2), spec: TableSpec | None = None) -> Study:
+    """Study and finished runs of a table under the quick profile; `spec` where it has no file."""
+    planned, configs = study.plan(spec or ablation.load(name), Composer(profile.load("quick"), [], store.cache), seeds)
+    for config in configs.values():
+        add_run(store, config)
+    return study.save(planned, store)
+
+
+def add_run(store: Store, config: RunConfig, **changed: Any) -> Run:
+    """One finished run whose numbers are drawn from its signature; `changed` replaces parts of its result."""
+    run = store.run(config.signature)
+    run.create(config)
+    rng = np.random.default_rng(int(config.signature, 16))
+    truths = _truths()
+    right = rng.uniform(0.4, 0.9)
+    maps = [
+        np.where(rng.random(t.shape) < right, t, rng.integers(0, 3, t.shape, np.uint8)).astype(np.uint8) for t in truths
+    ]
+    confusions = np.array([metrics.confusion(m, t, len(CLASSES), 255) for m, t in zip(maps, truths, strict=True)])
+    total = confusions.sum(axis=0)
+    with replacing(run.folder / "confusion.npz") as file:
+        np.savez_compressed(file, confusions=confusions.astype(np.int32), ids=np.array(IDS))
+    kept: dict[str, Any] = dict(zip(IDS, maps, strict=True))
+    with replacing(run.folder / "predictions.npz") as file:
+        np.savez_compressed(file, **kept)
+    for iteration in range(10, 60, 10):
+        run.append_metrics({"iteration": iteration, "loss": 1e4 / iteration, "lr": 1e-3, "seconds": iteration / 10})
+    environment = {"commit": "c0ffee", "uncommitted": "", "versions": {"torch": "2.6"}, "device": "a processor"}
+    write_json(run.folder / "env.json", {**environment, "data_id": config.science.data_id})
+    run.update_status(state="done")
+    result = {
+        "signature": run.signature,
+        "outcome": "converged",
+        "collapsed_at": None,
+        "predicted_classes": list(CLASSES),
+        "metrics": {name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
+        "iu": dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
+        "class_mean": "present",
+        "classes": list(CLASSES),
+        "ignore": 255,
+        "steps": 50,
+        "train_seconds": 5.0,
+        "evaluate_seconds": 1.0,
+        "peak_memory_mb": 400,
+    }
+    write_json(run.folder / "result.json", {**result, **changed})
+    return run
+
+
+def add_pictures(store: Store, data_id: str) -> Path:
+    """The pictures and the truth behind the runs' kept predictions."""
+    rng = np.random.default_rng(0)
+    photos = [rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in IDS]
+    file = samples.file_of(store.root, data_id, CLASSES)
+    samples.write(file, IDS, photos, _truths())
+    return file
+
+
+def _truths() -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    rng = np.random.default_rng(1)
+    return [np.kron(rng.integers(0, 3, (4, 4)), np.ones((6, 6))).astype(np.uint8) for _ in IDS]
