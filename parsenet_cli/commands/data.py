@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from parsenet_cli.commands.options import DEFAULT_RESULTS, console
+
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
 
 LINE_EVERY_SECONDS = 10.0
@@ -30,7 +32,6 @@ Root = Annotated[
         "--root", envvar="PARSENET_DATA", help="The folder with one sub-folder per data set, instead of that."
     ),
 ]
-DEFAULT_RESULTS = Path("results")
 
 
 @app.command()
@@ -100,11 +101,9 @@ def check(
 @app.command("list")
 def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     """Show which data sets can be had and which are here."""
-    from rich.console import Console
-
     from parsenet_cli.data import listing
 
-    listing.show(_home(root, results), Console(width=None if sys.stdout.isatty() else 160, highlight=False))
+    listing.show(_home(root, results), console())
 
 
 def _home(root: Path | None, results: Path) -> Path:

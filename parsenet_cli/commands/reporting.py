@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
-DEFAULT_RESULTS = Path("results")
+from parsenet_cli.commands.options import DEFAULT_RESULTS, Results
 
 
 def report(

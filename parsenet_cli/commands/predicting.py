@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
+from parsenet_cli.commands.options import DEFAULT_RESULTS, Results, SignatureName, console
 from parsenet_cli.errors import UserError
-
-SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
-Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
-DEFAULT_RESULTS = Path("results")
 
 
 class Device(StrEnum):
@@ -78,8 +75,6 @@ def keep(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Train a run again to keep its model, exactly as it was frozen."""
-    from rich.console import Console
-
     from parsenet_cli import keep, profile
     from parsenet_cli.carry_out import carry_out
     from parsenet_cli.compose import Composer
@@ -88,4 +83,4 @@ def keep(
     store = Store(results)
     planned = keep.plan(store, store.find(signature))
     overrides = [f"launcher={launcher}"] if launcher else []
-    carry_out(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, Console(), retry=True)
+    carry_out(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, console(), retry=True)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from parsenet_cli.commands.options import DEFAULT_RESULTS, Results, console
 
 if TYPE_CHECKING:
     from parsenet_cli.store import Store
     from parsenet_cli.study import Study
 
-DEFAULT_RESULTS = Path("results")
 REFUTED, UNDECIDED = 3, 4
 
 
@@ -39,17 +37,13 @@ def verify(
     profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
     to: Annotated[VerdictFormat, typer.Option("--to", help="terminal, md or json.")] = VerdictFormat.terminal,
-    results: Annotated[
-        Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")
-    ] = DEFAULT_RESULTS,
+    results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Judge the paper's claims by the runs; runs nothing.
 
     Supported, refuted or undecided, with the effect, its interval over seeds and images, and why. Exit code 0 when
     nothing is refuted, 3 when something is.
     """
-    from rich.console import Console
-
     from parsenet_cli import study
     from parsenet_cli.claims import judge, output
     from parsenet_cli.store import Store
@@ -64,8 +58,7 @@ def verify(
     elif to is VerdictFormat.md:
         typer.echo(output.to_markdown(verdicts, notices), nl=False)
     else:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
-        console.print(output.for_terminal(verdicts))
+        console().print(output.for_terminal(verdicts))
         for sentence in notices:
             typer.echo(sentence)
         typer.echo(output.totals(verdicts))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from parsenet_cli.commands.options import DEFAULT_RESULTS, Results, console
 
 if TYPE_CHECKING:
     from parsenet_cli.models.convention import Order
@@ -25,16 +25,13 @@ class ChannelOrder(StrEnum):
     bgr = "BGR"
 
 
-Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
 TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.")]
-DEFAULT_RESULTS = Path("results")
 
 
 @app.command("list")
 def list_(results: Results = DEFAULT_RESULTS) -> None:
     """Show the sources of every trunk, and which of them are here."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from parsenet_cli import weights_files
@@ -52,7 +49,7 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
         file = str(one.file) if said else source.file
         here = "yes" if said else "no"
         table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
-    _console(Console).print(table)
+    console().print(table)
 
 
 @app.command()
@@ -101,8 +98,3 @@ def _folder(results: Path) -> Path:
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
-
-
-def _console(make: Any) -> Any:
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
-    return make(width=width, highlight=False)

@@ -1,0 +1,1 @@
+"""The commands: one file for each group, with nothing in it but options, a call and what is printed."""
