@@ -11,9 +11,12 @@ CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 
 .PHONY: reproduce test test-slow check benchmark fidelity clean help
 
-reproduce: $(VENV)/ready  ## all tables and what they say of the paper's claims (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
+reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
+	$(if $(filter all,$(TABLES)),for figure in scales receptive-field context; do \
+	    $(RUN)/parsenet figure $$figure --profile $(PROFILE) || exit; done)
 	$(RUN)/parsenet verify $(TABLES) --profile $(PROFILE) || [ $$? -eq 3 ]  # a refuted claim is a result
+	$(RUN)/parsenet report --profile $(PROFILE)
 
 test: $(VENV)/ready  ## style, types and the test suite
 	$(RUN)/ruff check .
