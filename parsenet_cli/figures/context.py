@@ -96,11 +96,11 @@ def draw(data: dict[str, Any]) -> Figure:
     _legend(legend, data)
     _draw_errors(errors, data)
     about = data["about"]
+    cells, number = data["cells"], plotting.seeds(len(data["signatures"]))
     text = (
-        f"{about['table']}, profile {about['profile']}, {plotting.seeds(len(data['signatures']))}: {data['cells']['baseline']} against "
-        f"{data['cells']['parsenet']}. Pictures chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; "
-        f"of all, {data['better']} gain and {data['worse']} lose. Scores: mean IU over the classes of the picture, "
-        "mean of the seeds."
+        f"{about['table']}, profile {about['profile']}, {number}: {cells['baseline']} against {cells['parsenet']}. Pictures "
+        f"chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; of all, {data['better']} gain and "
+        f"{data['worse']} lose. Scores: mean IU over the classes of the picture, mean of the seeds."
     )
     plotting.caption(below, text, width)
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 def scalars(content: bytes) -> dict[tuple[str, int], float]:
     found = {}
-    for event in map(lambda body: dict(fields(body)), records(content)):
+    for event in (dict(fields(body)) for body in records(content)):
         for _, value in fields(event.get(5, b"")):  # type: ignore[arg-type]
             parts = dict(fields(value))  # type: ignore[arg-type]
             if 2 in parts:
@@ -124,13 +125,13 @@ def test_tensorboard_itself_reads_them(store: Store, tmp_path: Path) -> None:
 
 def test_csv_has_the_frames_and_each_curve_once(store: Store, tmp_path: Path) -> None:
     export.export(store, "csv", [], "quick", tmp_path / "csv")
-    lines = list(csv.DictReader((tmp_path / "csv/tables.csv").open()))
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "csv/tables.csv").read_text())))
     assert [(line["profile"], line["row"], line["value"], line["outcome"]) for line in lines] == [
         ("quick", "fc7", "25", "converged"),
         ("quick", "fcn32s", "25", "converged"),
         ("quick", "conv3", "", "new"),
     ]
-    curves = list(csv.DictReader((tmp_path / "csv/curves.csv").open()))
+    curves = list(csv.DictReader(io.StringIO((tmp_path / "csv/curves.csv").read_text())))
     assert [(line["iteration"], line["loss"]) for line in curves] == [("10", "3.5"), ("20", "")]
 
 
