@@ -134,6 +134,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def seeds(number: int) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} seed{'' if number == 1 else 's'}"
+
+
 def _number(value: float) -> str:
     """`0.01`, `20`, `50 000`, and powers of ten beyond that."""
     if 1e-3 <= value < 1e6:

@@ -96,11 +96,11 @@ def draw(data: dict[str, Any]) -> Figure:
     _legend(legend, data)
     _draw_errors(errors, data)
     about = data["about"]
+    cells, number = data["cells"], plotting.seeds(len(data["signatures"]))
     text = (
-        f"{about['table']}, profile {about['profile']}, {len(data['signatures'])} seeds: {data['cells']['baseline']} against "
-        f"{data['cells']['parsenet']}. Pictures chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; "
-        f"of all, {data['better']} gain and {data['worse']} lose. Scores: mean IU over the classes of the picture, "
-        "mean of the seeds."
+        f"{about['table']}, profile {about['profile']}, {number}: {cells['baseline']} against {cells['parsenet']}. Pictures "
+        f"chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; of all, {data['better']} gain and "
+        f"{data['worse']} lose. Scores: mean IU over the classes of the picture, mean of the seeds."
     )
     plotting.caption(below, text, width)
     return figure
@@ -278,7 +278,7 @@ def _draw_errors(axes: Axes, data: dict[str, Any]) -> None:
             axes.barh(
                 y, found[name], 0.32, color=plotting.COLOURS[k], label=("baseline", "ParseNet")[k] if not n else None
             )
-        change, low, high = (-found["drop"][key] for key in ("estimate", "high", "low"))
+        change, low, high = (round(-found["drop"][key], 1) + 0.0 for key in ("estimate", "high", "low"))
         end = max(found["baseline"], found["parsenet"])
         axes.text(end, n, f"  {change:+.1f} ({low:+.1f} to {high:+.1f})", va="center", fontsize=7)
     axes.set_yticks(range(len(errors)), list(errors))

@@ -142,5 +142,5 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
         else " Other data and another network than the paper's: compare effects, not numbers."
     )
     interval = " with 95 % intervals" if any(cell["low"] is not None for cell in data["cells"]) else ""
-    text = f"{about['table']}, profile {about['profile']}, {about['seeds']} seeds{interval}.{other}"
+    text = f"{about['table']}, profile {about['profile']}, {plotting.seeds(about['seeds'])}{interval}.{other}"
     plotting.caption(figure, text, figure.get_figwidth())

@@ -1,0 +1,277 @@
+"""Figures: what is measured is right, what is kept is found again, and what is drawn is a whole file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from parsenet_cli import ablation, figures, files, make_figure, plotting
+from parsenet_cli.config import RunConfig
+from parsenet_cli.data.dataset import Split
+from parsenet_cli.engine.opened import Opened
+from parsenet_cli.errors import UserError
+from parsenet_cli.figures import context, curves, receptive_field, scales, table
+from parsenet_cli.models.build import build
+from parsenet_cli.store import Store
+from parsenet_cli.study import Study, StudyCell
+from tests.unit.test_report_tables import study_of
+
+SIDE = 96
+ABOUT = {"study": "s", "table": "table4", "profile": "quick", "seeds": 2, "overrides": [], "command": ""}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def network(config: RunConfig) -> Opened:
+    """An untrained thin VGG with every layer and norm, and four pictures of noise."""
+    science = config.science.model_copy(update={"layers": ("pool6", "fc7", "conv5", "conv4", "conv3")})
+    size = 4 * SIDE * SIDE
+    pixels = np.random.default_rng(0).integers(0, 256, 4 * size, np.uint8)
+    split = Split(tuple("abcd"), pixels, [i * size for i in range(4)], [(SIDE, SIDE)] * 4)
+    return Opened(build(science, 3, None).eval(), split, science, None, torch.device("cpu"))
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def test_scales_are_the_norms_of_the_features(network: Opened) -> None:
+    found = scales.data(network, images=4, positions=2)
+    with torch.inference_mode():
+        maps = [network.model.trunk(network.model.preprocess(network.image(i)), ["conv4"])["conv4"] for i in range(4)]
+    expected = float(torch.stack(maps).norm(dim=2).mean())
+    assert found["layers"]["conv4"]["mean"] == pytest.approx(expected, rel=1e-5)
+    for layer in found["layers"].values():
+        assert layer["after"]["quantiles"]["50"] == pytest.approx(10, rel=1e-4)
+    means = {layer: content["mean"] for layer, content in found["layers"].items()}
+    assert found["ratio"]["estimate"] == pytest.approx(max(means.values()) / means["fc7"])
+    assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
+    assert [len(place["values"]["conv3"]) for place in found["positions"]] == [24, 24]
+    assert not found["by_construction"]
+
+
+def test_scales_of_a_trunk_that_was_rescaled_are_said_to_be_no_evidence(network: Opened) -> None:
+    rescaled = network.science.model_copy(update={"weights": "pretrained:vgg_tiny:1"})
+    at_start = Opened(network.model, network.val, rescaled, None, network.device)
+    trained = Opened(network.model, network.val, rescaled, "0123456789ab", network.device)
+    assert scales.data(at_start, images=1)["by_construction"]
+    assert not scales.data(trained, images=1)["by_construction"]
+
+
+class _Looking(nn.Module):
+    """A stand-in for a trunk whose fc7 is the mean of a square of known side around each 8th pixel."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        from parsenet_cli.models.geometry import Grid
+
+        self.side = side
+        self.grids = {"fc7": Grid(stride=8, offset=4.0, field=65)}
+
+    def forward(self, x: torch.Tensor, wanted: list[str]) -> dict[str, torch.Tensor]:
+        padded = nn.functional.pad(x.mean(1, keepdim=True), [self.side // 2] * 4)
+        return {"fc7": nn.functional.avg_pool2d(padded, self.side, stride=1)[:, :, 4::8, 4::8].relu()}
+
+
+@pytest.mark.parametrize("side", [5, 13])
+def test_receptive_field_is_what_a_network_looks_at(network: Opened, side: int) -> None:
+    model = nn.Module()
+    model.trunk, model.preprocess = _Looking(side), _Plain()
+    opened = Opened(model, network.val, network.science, None, network.device)  # type: ignore[arg-type]
+    found = receptive_field.data(opened, images=2, units=1, draws=1, patch=4, stride=2)
+    for unit in found["units"]:
+        assert unit["area"]["gradient"] == side**2
+        assert side**2 <= unit["area"]["0.10"] <= unit["area"]["0.05"] <= (side + 8) ** 2
+        assert 0.9 * 65**2 * 0.9 <= unit["theoretical_area"] <= 65**2
+    shares = [unit["area"]["0.05"] / unit["theoretical_area"] for unit in found["units"]]
+    assert found["shares"]["0.05"]["estimate"] == pytest.approx(np.mean(shares))
+
+
+class _Plain(nn.Module):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.float()
+
+
+def test_noise_outside_the_theoretical_field_changes_nothing(network: Opened) -> None:
+    grid = network.model.trunk.grids["fc7"]
+    images = torch.randint(0, 256, (2, 3, 160, 160), dtype=torch.uint8)
+    images[1] = images[0]
+    cell = round(80 / grid.stride)
+    low, high = int(grid.centre(cell) - grid.field / 2), int(grid.centre(cell) + grid.field / 2) + 2
+    assert 0 < low < high < 160
+    images[1, :, :low], images[1, :, high:] = 0, 255
+    images[1, :, :, :low], images[1, :, :, high:] = 255, 0
+    with torch.inference_mode():
+        fc7 = network.model.trunk(network.model.preprocess(images), ["fc7"])["fc7"]
+    assert torch.equal(fc7[0, :, cell, cell], fc7[1, :, cell, cell])
+
+
+def test_context_counts_confusions_by_their_kind() -> None:
+    baseline = np.array([[50, 4, 0], [6, 20, 10], [0, 8, 2]])  # background, cat, dog
+    parsenet = np.array([[50, 4, 0], [6, 27, 3], [0, 3, 7]])
+    errors = context._errors(["background", "cat", "dog"], np.array([[[baseline] * 3, [parsenet] * 3]]))
+    assert errors["between_objects"]["baseline"] == pytest.approx(18.0)
+    assert errors["between_objects"]["drop"]["estimate"] == pytest.approx(12.0)
+    assert errors["object_background"]["drop"]["estimate"] == pytest.approx(0.0)
+    assert errors["more_between_objects"]["estimate"] == pytest.approx(12.0)
+    without = context._errors(["sky", "sea", "sand"], np.array([[[baseline], [parsenet]]]))
+    assert without["object_background"] is None
+
+
+def test_context_without_such_a_pair_says_which_cells_there_are(store: Store, config: RunConfig) -> None:
+    study = study_of("table4", {("fc7", "raw"): [0.3]}, store)
+    signature = config.signature
+    store.run(signature).create(config)
+    study = _with(study, (StudyCell("fc7", "raw", 0, signature),))
+    with pytest.raises(UserError, match=r"name them, baseline=ROW.COLUMN parsenet=ROW.COLUMN, of fc7.raw"):
+        context.data(study, store)
+    with pytest.raises(UserError, match=r"unknown cell of table4 'fc8\.raw'"):
+        context.data(study, store, baseline="fc8.raw")
+
+
+def _with(study: Study, cells: tuple[StudyCell, ...]) -> Study:
+    return Study(study.name, study.created, study.profile, (), (0,), study.table, cells)
+
+
+def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: Store) -> None:
+    study = study_of("table4", {("conv3", "raw"): [0.009], ("conv3", "norm"): [0.5]}, store)
+    for column, losses in (("raw", [3.0, None, 5.0]), ("norm", [3.0, 2.0, 1.0])):
+        for iteration, loss in enumerate(losses):
+            store.run(f"conv3-{column}-0").append_metrics({"iteration": iteration, "loss": loss, "lr": 1, "seconds": 0})
+    found = curves.data(study, store)
+    (row,) = found["rows"]
+    assert [(c["label"], c["seeds"][0]["iteration"], c["seeds"][0]["collapsed"]) for c in row["curves"]] == [
+        ("w/o Norm", [0, 2], True),
+        ("w/ Norm", [0, 1, 2], False),
+    ]
+    whole(curves.draw, found)
+    shared = study_of("table3", {}, store)
+    cells = tuple(StudyCell("fc7", column.key, 0, "conv3-norm-0") for column in shared.table.columns)
+    (row,) = curves.data(_with(shared, cells), store)["rows"]
+    assert [len(curve["columns"]) for curve in row["curves"]] == [4]
+
+
+def test_nothing_measured_is_said_not_drawn(store: Store) -> None:
+    study = study_of("table4", {("fc7", "raw"): ["failed"]}, store)
+    for module in (curves, table):
+        with pytest.raises(UserError, match=r"none of its runs .* Run `parsenet ablate table4` first"):
+            module.data(study, store)
+
+
+def test_table_has_every_printed_and_measured_number(store: Store) -> None:
+    study = study_of("table4", {("fc7", "raw"): [0.30, 0.32], ("conv3", "raw"): [0.009, 0.5]}, store)
+    found = {(cell["row"], cell["column"]): cell for cell in table.data(study, store)["cells"]}
+    assert found["fc7", "raw"]["mean"] == pytest.approx(31)
+    assert found["fc7", "raw"]["paper"] == 36.6
+    assert found["conv3", "raw"]["collapsed"] == 1
+    assert found["fc7", "norm"]["values"] == []
+    assert ("fcn8s", "norm") not in found
+
+
+# --- what is kept and drawn ------------------------------------------------------------------------------------------
+
+
+def whole(draw: Any, data: dict[str, Any]) -> None:
+    with plotting.style():
+        draw({"about": ABOUT, **data}).savefig("/dev/null", format="svg")
+
+
+def table_data(store: Store, name: str) -> dict[str, Any]:
+    spec = ablation.load(name)
+    places: dict[tuple[str, str], list[float | str]] = {
+        (cell.row.key, cell.column.key): [0.5, 0.4] for cell in spec.cells()
+    }
+    found = table.data(study_of(name, places, store), store)
+    return {"figure": "table", "created": "2026", "about": {**ABOUT, "table": name}, **found}
+
+
+@pytest.mark.parametrize("name", ablation.names())
+def test_every_table_can_be_drawn(store: Store, name: str) -> None:
+    whole(table.draw, table_data(store, name))
+
+
+def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(store: Store) -> None:
+    data = table_data(store, "table4")
+    data["rows"]["fc7"] = "<script>alert(1)</script> $x$ & co"
+    light, dark = figures.svg("table", data), figures.svg("table", data, dark=True)
+    ids = []
+    for text in (light, dark):
+        ElementTree.fromstring(text)
+        assert "<script" not in text
+        found = re.findall(r'\bid="([^"]+)"', text)
+        references = re.findall(r'(?:href="#|url\(#)([^")]+)', text)
+        assert references
+        assert set(references) <= set(found)
+        assert not re.search(r'href="(?!#|data:)', text)
+        ids += found
+    assert len(set(ids)) == len(ids)
+    assert figures.svg("table", data) == light
+
+
+def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
+    data = table_data(store, "table4")
+    for form in plotting.SUFFIXES:
+        contents = []
+        for n in range(2):
+            file = store.root / f"{n}.{form}"
+            with plotting.style():
+                plotting.save(figures.drawn("table", data), file)
+            contents.append(file.read_bytes())
+        assert contents[0] == contents[1]
+        assert len(contents[0]) > 1000
+
+
+def test_load_finds_the_newest_and_passes_over_what_is_no_measurement(store: Store) -> None:
+    assert figures.load(store, "scales") is None
+    folder = store.root / "figures" / "scales"
+    for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
+        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "key": key})
+    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027"})
+    files.write_json(folder / "list.json", [])
+    (folder / "half.json").write_text('{"figure": "sca')
+    assert (figures.load(store, "scales") or {})["key"] == "b"
+    assert (figures.load(store, "scales", "a") or {})["key"] == "a"
+    assert figures.load(store, "scales", "half") is None
+
+
+def test_data_of_another_version_is_named(store: Store) -> None:
+    with pytest.raises(UserError, match=r"kept data of figure scales .* measure again"):
+        figures.drawn("scales", {"figure": "scales", "layers": {}})
+
+
+def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> None:
+    assert figures.names() == ["context", "curves", "receptive-field", "scales", "table"]
+    assert figures.options(figures.find("receptive-field"))["patch"] is None
+    for arguments, message in {
+        ("scale",): "unknown figure 'scale'. Did you mean 'scales'",
+        ("scales", "image=3"): "unknown option of figure scales: 'image'. Did you mean 'images'",
+        ("scales", "images=0"): "images=0: expected a whole number from 1",
+        ("scales", "table4"): "is of a network, not of a table",
+        ("curves",): "expected a table",
+        ("curves", "table99"): "unknown table 'table99'",
+        ("curves", "table4"): "table4 has not been run",
+        ("curves", "table4", "norm=none"): "unknown option of figure curves: 'norm'",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(message)):
+            make_figure.make(store, arguments[0], arguments[1:], None, None, None)
+    with pytest.raises(UserError, match=r"expected a name that ends in .png, .pdf, .svg"):
+        make_figure.make(store, "scales", [], None, None, store.root / "a.jpg")
+    assert not (store.root / "figures").exists()
+
+
+def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None:
+    first = make_figure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)})
+    again = make_figure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
+    assert again == json.loads(json.dumps(first))
+    assert make_figure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
