@@ -82,6 +82,7 @@ def _of_network(
         network = opened.of_run(store.find(signature), store.cache, progress)
     else:
         network = opened.of_profile(profiles.load(profile or "quick"), overrides, store.cache, progress)
+    options = {**figures.options(module), **options}  # all of them: another version's defaults are another measurement
     under = figures.key(_digest(network.about), options)
     data = figures.load(store, name, under)
     if data is None:

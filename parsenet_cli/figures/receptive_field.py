@@ -61,7 +61,7 @@ class _Looked:
 def data(
     network: Opened,
     *,
-    images: int = 6,
+    images: int = 4,
     units: int = 4,
     draws: int = 2,
     patch: int | None = None,

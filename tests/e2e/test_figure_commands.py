@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from parsenet_cli import figures
 from parsenet_cli.store import Store
 from tests.conftest import SHORT, Cli
 
@@ -30,6 +31,8 @@ def test_figures_and_exports_of_a_run(cli: Cli, results: Path, tmp_path: Path) -
         data = json.loads(kept.read_text())
         assert data["about"]["command"].startswith(f"parsenet figure {arguments[0]}")
         assert str(tmp_path) not in kept.read_text()
+        if stem in ("scales", "receptive-field"):
+            assert set(data["options"]) == set(figures.options(figures.find(stem)))
     again = cli("figure", "scales", "--run", run.signature, "images=3", "--out", "again.svg")
     assert "measured before" in again.stderr
     assert (tmp_path / "again.svg").is_file()
