@@ -67,7 +67,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper that the table can decide; the expressions are those of claim_expression.py."""
+    """A sentence of the paper that the table can decide; the expressions are those of claims/expression.py."""
 
     key: str
     says: str

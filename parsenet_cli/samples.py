@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from parsenet_cli.files import replacing
-from parsenet_cli.palette import Pixels
+from parsenet_cli.prediction.palette import Pixels
 
 QUALITY = 88
 """Of the JPEG that a picture is kept as."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parsenet_cli import compose, metrics
 from parsenet_cli.ablation import NO_CELL, Claim, Column, Printed, Row, TableSpec
-from parsenet_cli.claim_expression import RESERVED, Expression, parse
+from parsenet_cli.claims.expression import RESERVED, Expression, parse
 from parsenet_cli.errors import UserError, unknown
 from parsenet_cli.located import Located
 from parsenet_cli.located import read as read_yaml

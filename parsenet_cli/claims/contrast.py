@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from parsenet_cli.claim_expression import Expression, Reference, reference_of
+from parsenet_cli.claims.expression import Expression, Reference, reference_of
 
 
 @dataclass(frozen=True)

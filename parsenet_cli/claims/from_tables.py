@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 
 from parsenet_cli.ablation import Claim
-from parsenet_cli.claim_expression import parse
 from parsenet_cli.claims.case import Case
 from parsenet_cli.claims.contrast import Collapsed, Contrast, Positive, condition, contrast, parts
 from parsenet_cli.claims.decide import weigh
 from parsenet_cli.claims.estimate import Estimate, estimate
+from parsenet_cli.claims.expression import parse
 from parsenet_cli.claims.measured import Measurements, Undecidable
 from parsenet_cli.claims.spread import Prior, prior
 from parsenet_cli.study import Study

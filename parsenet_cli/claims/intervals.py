@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from parsenet_cli.claim_expression import Reference
 from parsenet_cli.claims.contrast import Contrast
+from parsenet_cli.claims.expression import Reference
 from parsenet_cli.claims.from_tables import estimator
 from parsenet_cli.claims.interval import Interval
 from parsenet_cli.claims.measured import Measurements, Undecidable

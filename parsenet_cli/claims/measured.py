@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parsenet_cli.claim_expression import Reference
+from parsenet_cli.claims.expression import Reference
 from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import read_json

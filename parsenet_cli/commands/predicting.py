@@ -36,7 +36,7 @@ def predict(
 
     For each, class ids as an indexed PNG, and the picture in the colours of its classes; one legend for all.
     """
-    from parsenet_cli.predict import predict
+    from parsenet_cli.prediction.predict import predict
     from parsenet_cli.store import Store
 
     predict(Store(results).find(signature), images, out, device.value)
@@ -55,7 +55,7 @@ def submit(
 
     Predicts the test list; issuing the same command again goes on where it stopped.
     """
-    from parsenet_cli import submit
+    from parsenet_cli.prediction import submit
     from parsenet_cli.store import Store
 
     if (signature is None) == (archive is None):

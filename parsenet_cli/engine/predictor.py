@@ -13,7 +13,7 @@ from parsenet_cli.engine.evaluate import classify
 from parsenet_cli.engine.kept_model import load_model
 from parsenet_cli.engine.train import choose_device, out_of_memory
 from parsenet_cli.errors import UserError
-from parsenet_cli.palette import Pixels
+from parsenet_cli.prediction.palette import Pixels
 from parsenet_cli.store import Run
 
 LARGE = 2**22

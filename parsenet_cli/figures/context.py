@@ -255,7 +255,7 @@ def _height(panel: dict[str, Any]) -> float:
 
 
 def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    from parsenet_cli.palette import palette
+    from parsenet_cli.prediction.palette import palette
 
     return pixels if pixels.ndim == 3 else palette()[pixels]
 
@@ -293,7 +293,7 @@ def _legend(axes: Axes, data: dict[str, Any]) -> None:
     """The colours of the classes that are seen."""
     from matplotlib.patches import Patch
 
-    from parsenet_cli.palette import palette
+    from parsenet_cli.prediction.palette import palette
 
     seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
                    for i in np.unique(plotting.from_text(panel[key]))})  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 from parsenet_cli import metrics, samples
 from parsenet_cli.config import Science
 from parsenet_cli.errors import UserError
-from parsenet_cli.palette import Pixels, indexed, palette
+from parsenet_cli.prediction.palette import Pixels, indexed, palette
 from parsenet_cli.report.document import Block, Gallery, Paragraph, Part, Picture, Section
 from parsenet_cli.report.survey import Seen, Survey, samples_of
 from parsenet_cli.samples import Sample

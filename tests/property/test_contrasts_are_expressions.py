@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.claim_expression import Reference, parse
 from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, condition, contrast
+from parsenet_cli.claims.expression import Reference, parse
 
 CELLS = ["a.x", "b.x", "c.y", "other.a.x"]
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsenet_cli import ablation, paths, table_file
-from parsenet_cli.claim_expression import parse
+from parsenet_cli.claims.expression import parse
 from parsenet_cli.errors import UserError
 
 SOURCE = (paths.shipped("ablations") / "table5.yaml").read_text()

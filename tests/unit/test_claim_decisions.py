@@ -6,11 +6,11 @@ import math
 
 import pytest
 
-from parsenet_cli.claim_expression import Reference, parse
 from parsenet_cli.claims.case import Case, close
 from parsenet_cli.claims.contrast import Collapsed, Positive, condition
 from parsenet_cli.claims.decide import Evidence, corrected, weigh
 from parsenet_cli.claims.estimate import Estimate
+from parsenet_cli.claims.expression import Reference, parse
 
 MEANS = {"a": 2.0, "b": 0.0, "c": -3.0}
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from parsenet_cli import drawing, photo
 from parsenet_cli.errors import UserError
-from parsenet_cli.palette import palette
-from parsenet_cli.predict import output_names
+from parsenet_cli.prediction import drawing, photo
+from parsenet_cli.prediction.palette import palette
+from parsenet_cli.prediction.predict import output_names
 
 
 @pytest.fixture

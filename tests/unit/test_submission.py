@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli import submission
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
-from parsenet_cli.palette import indexed
-from parsenet_cli.submit import check
+from parsenet_cli.prediction import submission
+from parsenet_cli.prediction.palette import indexed
+from parsenet_cli.prediction.submit import check
 
 IDS = ("2008_000006", "2008_000011", "2008_000012")
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"

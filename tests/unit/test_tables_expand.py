@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from parsenet_cli import ablation, paths
-from parsenet_cli.claim_expression import Reference, parse
+from parsenet_cli.claims.expression import Reference, parse
 from parsenet_cli.compose import choices, hydra_compose, key_of
 from parsenet_cli.config import Recipe, Science
 from parsenet_cli.errors import UserError

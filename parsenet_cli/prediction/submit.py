@@ -12,11 +12,12 @@ from typing import Any
 
 import typer
 
-from parsenet_cli import keep, submission
+from parsenet_cli import keep
 from parsenet_cli.data.voc12 import CLASSES
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
 from parsenet_cli.identity import data_options
+from parsenet_cli.prediction import submission
 from parsenet_cli.store import Run, Store
 
 INTERRUPTED = 130
@@ -110,7 +111,7 @@ class _Maps:
         from parsenet_cli.data.decoding import read_image
         from parsenet_cli.engine.predictor import Predictor
         from parsenet_cli.pace import Pace
-        from parsenet_cli.palette import indexed
+        from parsenet_cli.prediction.palette import indexed
 
         predictor = Predictor(self._run, device)
         missing = [name for name in images if not self.file(name).is_file()]

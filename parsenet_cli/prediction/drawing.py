@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from parsenet_cli.palette import Pixels, palette
+from parsenet_cli.prediction.palette import Pixels, palette
 
 STRENGTH = 0.55
 """Share of a class's colour in a pixel of the overlay."""

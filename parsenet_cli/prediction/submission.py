@@ -21,7 +21,7 @@ import numpy as np
 
 from parsenet_cli.config import Science
 from parsenet_cli.data.voc12 import CLASSES
-from parsenet_cli.palette import palette
+from parsenet_cli.prediction.palette import palette
 
 TEST_IMAGES = 1456
 OWN_MASKS = {"train": 1464, "trainval": 2913}

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.palette import Pixels
+from parsenet_cli.prediction.palette import Pixels
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
 """What counts as a picture in a folder; a file that is named is tried whatever it is called."""

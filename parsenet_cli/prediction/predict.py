@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from parsenet_cli import photo
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
+from parsenet_cli.prediction import photo
 from parsenet_cli.store import Run
 
 FAILED = 1
@@ -31,10 +31,10 @@ def predict(run: Run, inputs: Sequence[Path], out: Path, device: str) -> None:
     names = output_names(pictures)
     _check_nothing_is_overwritten(pictures, names, out)
 
-    from parsenet_cli import drawing
     from parsenet_cli.engine.predictor import Predictor
     from parsenet_cli.pace import Pace
-    from parsenet_cli.palette import indexed
+    from parsenet_cli.prediction import drawing
+    from parsenet_cli.prediction.palette import indexed
 
     predictor, pace, failed = Predictor(run, device), Pace(len(pictures)), list[str]()
     with replacing(out / f"{LEGEND}.png") as file:
