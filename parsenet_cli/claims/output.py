@@ -39,10 +39,11 @@ def for_terminal(verdicts: Sequence[Verdict]) -> RenderableType:
 
 
 def to_markdown(verdicts: Sequence[Verdict], notices: Sequence[str]) -> str:
-    """A table, the notices and the line of totals."""
-    lines = [f"| {' | '.join(_HEADS)} |", "| --- | --- | --- | --: | --: | --- |"]
+    """A table, the notices and the line of totals. Where there is no effect, its place says why."""
+    lines = [f"| {' | '.join(_HEADS[:-1])} |", "| --- | --- | --- | --: | --: |"]
     for verdict in verdicts:
-        cells = [text.replace("|", "\\|").replace("\n", " ") for text in _line(verdict)]
+        table, claim, outcome, effect, p, why = _line(verdict)
+        cells = [text.replace("|", "\\|").replace("\n", " ") for text in (table, claim, outcome, effect or why, p)]
         lines.append(f"| {' | '.join(cells)} |")
     words = [_title(verdicts) + ".", *notices, f"{totals(verdicts)}."]
     return "\n".join([*lines, "", "\n\n".join(words)]) + "\n"
