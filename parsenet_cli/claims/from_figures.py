@@ -105,6 +105,8 @@ def _case(claim: _Shown, data: dict[str, Any] | None, profile: str) -> Case:
         return replace(
             case, found="the trunk was made to be so, which is no evidence: `--run SIGNATURE`, or another profile"
         )
+    if data.get("seeds") == 1:
+        return replace(case, found="one seed says nothing of chance: the table needs more")
     try:
         found = claim.read(data)
         estimate, low, high = (float(found[name]) for name in ("estimate", "low", "high"))

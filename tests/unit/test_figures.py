@@ -275,3 +275,13 @@ def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None
     again = make_figure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
     assert again == json.loads(json.dumps(first))
     assert make_figure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
+
+
+def test_context_intervals_are_over_seeds_and_pictures() -> None:
+    labelled = np.full(4, 100)
+    over_seeds = context._estimated(np.outer([1, 2, 3], np.ones(4, np.int64)), labelled)
+    half = 4.3027 / 3**0.5  # Student's t of two degrees of freedom, standard deviation 1
+    assert list(over_seeds.values()) == pytest.approx([2.0, 2.0 - half, 2.0 + half], abs=1e-4)
+    over_pictures = context._estimated(np.array([[0, 1, 2, 3]]), labelled)
+    half = 3.1824 * (5 / 4**2) ** 0.5  # three degrees of freedom; squared distances to the mean 1.5 add to 5
+    assert list(over_pictures.values()) == pytest.approx([1.5, 1.5 - half, 1.5 + half], abs=1e-4)
