@@ -44,6 +44,8 @@ class Outcome:
 
     failed: dict[str, str] = field(default_factory=dict)
     bad_input: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    """Runs that somebody has cancelled; they are as they were left."""
 
 
 def decide(run: Run, retry: bool, with_model: bool = False) -> Decision:
@@ -94,11 +96,13 @@ class _Driver:
                 case "done":
                     self._finished += 1
                 case "join":
+                    run.take_cancel_back()
                     self._joined.append(run)
                 case "given up":
                     self._fail(run)
                 case "run":
                     run.create(config)
+                    run.take_cancel_back()
                     self._waiting.append(run)
                     for key, task in _needs(config).items():
                         self._to_prepare.setdefault(key, (run, task))
@@ -145,6 +149,9 @@ class _Driver:
             if ready is None:
                 return
             self._waiting.remove(ready)
+            if ready.cancelled:
+                self.outcome.cancelled.append(ready.signature)
+                continue
             self._view.started(ready)
             self._active[ready.signature] = (ready, self._launcher.submit(ready, "train"))
 
@@ -197,6 +204,8 @@ class _Driver:
                 self._view.finished(run, self._finished, self._left())
             case "running":
                 self._joined.append(run)  # another driver's worker was faster
+            case "queued" if run.cancelled:
+                self.outcome.cancelled.append(run.signature)
             case "queued":
                 run.create(config)
                 self._waiting.append(run)  # somebody else asked it to stop, or did not ask it to keep its model
