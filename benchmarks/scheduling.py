@@ -26,7 +26,7 @@ TABLE = "table4"
 SLOTS = 2
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pretending:
     """A launcher whose workers are over at once and leave the files of a finished run."""
 

@@ -50,9 +50,7 @@ class Run:
         """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
         file = self.folder / "config.yaml"
         try:
-            from omegaconf import OmegaConf
-
-            config = RunConfig.model_validate(OmegaConf.to_container(OmegaConf.load(file)))
+            config = RunConfig.model_validate(_from_yaml(file.read_text(encoding="utf-8")))
         except OSError:
             raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
         except Exception as problem:
@@ -265,6 +263,14 @@ class Store:
 
 
 def _to_yaml(config: RunConfig) -> str:
-    from omegaconf import OmegaConf
+    import yaml
 
-    return OmegaConf.to_yaml(config.model_dump(mode="json"))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(config.model_dump(mode="json"), Dumper=dumper, sort_keys=False, allow_unicode=True))
+
+
+def _from_yaml(text: str) -> Any:
+    """Plain YAML: ten times as fast as OmegaConf, whose interpolations a frozen configuration does not have."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
