@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 
 import torch
+from torch.nn import Module
 
 from parsenet_cli import profile
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine.cadence import SHARE
+from parsenet_cli.engine.optim import SGD
 from parsenet_cli.engine.train import Progress, Stopped, Trainer
 from parsenet_cli.models.build import build
 from parsenet_cli.store import Run
@@ -32,9 +34,9 @@ class Timed:
         self.seconds: list[float] = []
         self._save = checkpoint.save
 
-    def __call__(self, run: Run, *parts: object) -> None:
+    def __call__(self, run: Run, model: Module, optimizer: SGD, progress: Progress) -> None:
         started = time.perf_counter()
-        self._save(run, *parts)  # type: ignore[arg-type]
+        self._save(run, model, optimizer, progress)
         self.seconds.append(time.perf_counter() - started)
 
 

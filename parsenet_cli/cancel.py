@@ -28,18 +28,16 @@ def chosen(store: Store, prefixes: Sequence[str], everything: bool) -> list[Run]
 
 def cancel(runs: Sequence[Run], say: Callable[[str], None], patience: float = PATIENCE_SECONDS) -> bool:
     """Ask those that run or wait, and wait until they have left; False where some have not."""
-    asked = []
-    for run in runs:
-        state = run.state()
-        if state not in ("running", "queued"):
-            continue
+    meant = [run for run in runs if run.result() is None or run.alive()]
+    for run in meant:  # all of them before any leaves: its driver would start the next
         run.cancel()
-        if state == "queued":
-            say(f"{run.signature}: will not be started")
-        else:
-            process.ask_to_stop(run.status())
-            asked.append(run)
-    if not asked:
+    asked = [run for run in meant if run.alive()]
+    for run in asked:
+        process.ask_to_stop(run.status())
+    for run in meant:
+        if run not in asked:
+            say(f"{run.signature}: {run.state()}, will not be started")
+    if not meant:
         say("nothing runs")
     deadline = time.monotonic() + patience
     while asked and time.monotonic() < deadline:
@@ -54,9 +52,9 @@ def cancel(runs: Sequence[Run], say: Callable[[str], None], patience: float = PA
 
 def _left(run: Run) -> str:
     status = run.status()
-    if run.state() == "done":
+    if status.get("state") == "done":
         return "finished before it could stop"
-    if run.state() == "queued":
+    if status.get("state") == "queued":
         return f"stopped at iteration {status.get('iteration', 0)}"
     return f"{run.state()}: {status.get('error') or 'it left without a word'}"
 

@@ -41,12 +41,14 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
     While there are any, caches stay, and failed and lost runs too: a driver may be about to try them again. `results_too`
     adds finished runs.
     """
-    runs = [(run, run.state()) for run in store.runs()]
-    working = sum(state == "running" for _, state in runs)
+    runs = store.runs()
+    alive = {run.signature for run in runs if run.alive()}
+    working = len(alive)
     pieces = [Piece("temporary files", file, _size(file)) for file in _temporary(store.root)]
     if not working:
         pieces += _caches(store)
-    for run, state in runs:
+    for run in [run for run in runs if run.signature not in alive]:
+        state = run.state()
         if state == "done" and results_too:
             pieces.append(Piece("finished results", run.folder, _size(run.folder), "trained again when asked for", run))
         elif state == "done":

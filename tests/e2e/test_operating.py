@@ -47,7 +47,7 @@ def test_cancelled_run_leaves_a_checkpoint_and_its_driver_goes_too(
     assert driver.returncode == 130
     assert "cancelled: 1 runs" in said
     assert run.checkpoints[0].is_file()
-    assert cli("cancel", "--all").stdout == f"{run.signature}: will not be started\n"
+    assert cli("cancel", "--all").stdout == f"{run.signature}: queued, will not be started\n"
 
 
 def test_interrupt_leaves_the_watch_and_stops_no_run(results: Path, driver: subprocess.Popen[str]) -> None:
