@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli import files, schedule
-from parsenet_cli.config import RunConfig
+from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.estimate import Estimate
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
@@ -216,8 +217,11 @@ def test_time_left_is_not_told_anew_for_every_run_that_ends(
     monkeypatch.setattr(schedule, "SHOW_SECONDS", 1e9)
     seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(60)]
     looked: list[int] = []
-    seconds = Estimate.seconds
-    monkeypatch.setattr(Estimate, "seconds", lambda self, science: looked.append(1) or seconds(self, science))
+
+    def look(_: Estimate, science: Science) -> None:
+        looked.append(science.seed)
+
+    monkeypatch.setattr(Estimate, "seconds", look)
     schedule.execute(store, {one.signature: one for one in seeds}, Pretender(succeed), Silent())
     assert 0 < len(looked) <= len(seeds)
 
@@ -227,7 +231,7 @@ def test_driver_looks_again_at_once_while_runs_end_and_seldom_while_they_do_not(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr(schedule, "POLL_SECONDS", 0.1)
-    monkeypatch.setattr(schedule.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     schedule.execute(store, configs, Pretender(succeed), Silent())
     assert max(slept) <= 2 * schedule.SOON_SECONDS
     slept.clear()
