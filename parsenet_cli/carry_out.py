@@ -62,6 +62,10 @@ def carry_out(
     for signature, error in outcome.failed.items():
         typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
     schedule.raise_for(outcome)
+    if outcome.cancelled:
+        typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
     if outcome.failed:
         typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
         raise typer.Exit(FAILED)
+    if outcome.cancelled:
+        raise typer.Exit(INTERRUPTED)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from parsenet_cli.commands import data, figures, looking, predicting, reporting, running, verifying, weights
+from parsenet_cli.commands import data, figures, looking, operating, predicting, reporting, running, verifying, weights
 from parsenet_cli.errors import UserError
 
 INTERRUPTED = 130
@@ -23,6 +23,7 @@ app = typer.Typer(
 for _command in (
     *(running.ablate, running.sweep, running.train, running.plan),
     *(looking.list_, looking.status, looking.show, looking.diff, looking.table, looking.network),
+    *(operating.cancel, operating.clean),
     *(verifying.verify, reporting.report, figures.figure, figures.export),
     *(predicting.predict, predicting.submit, predicting.keep),
 ):

@@ -150,6 +150,8 @@ def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     for text in overrides:
+        if "${" in text:
+            raise UserError(f"'{text}': expected a plain value, found an interpolation; write out what it stands for")
         if parse(text).is_sweep_override():
             raise UserError(f"'{text}' names several values: use `parsenet sweep {text}`, or [a,b] for a list")
     searched = ",".join(f"file://{folder}" for folder in paths.search("conf"))

@@ -41,11 +41,12 @@ class Estimate:
             if result is None or result["outcome"] != "converged":
                 continue
             seconds = result["train_seconds"] + result["evaluate_seconds"]
-            per_step[Kind.of(run.config().science)].append(seconds / result["steps"])
+            kind = Kind.of(run.config().science)
+            per_step[kind].append(seconds / result["steps"])
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
             if "network" in result:
-                self.parameters[Kind.of(run.config().science)] = result["network"]["parameters"]
+                self.parameters[kind] = result["network"]["parameters"]
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}
 
     def add(self, science: Science, seconds_per_step: float) -> None:

@@ -4,33 +4,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli import deviations, study
 from parsenet_cli.deviations import InForce, as_text
 from parsenet_cli.files import read_json
 from parsenet_cli.progress import labels, outcome_text, running_text
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store import Run, State, Store
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+@dataclass(frozen=True)
+class Line:
+    """How one run stands: its state, and its score, progress or error."""
+
+    signature: str
+    state: State
+    says: str
+
+    def text(self, served: Mapping[str, str]) -> str:
+        """The line that is printed; `served` says what a run is for."""
+        return f"{self.signature}  {self.state:8}  {served.get(self.signature, ''):60}  {self.says}"
+
+
+def survey(store: Store) -> list[Line]:
+    """How every run of the store stands, by signature."""
+    return [Line(run.signature, state := run.state(), _says(run, state)) for run in store.runs()]
+
+
+def counts(lines: Sequence[Line]) -> str:
+    """`3 running, 14 done`."""
+    count: dict[str, int] = {}
+    for line in lines:
+        count[line.state] = count.get(line.state, 0) + 1
+    return ", ".join(f"{number} {state}" for state, number in count.items()) or "no runs"
+
+
 def status(store: Store, console: Console, as_json: bool) -> None:
     """One line per run with its state, and how many there are of each."""
-    served = labels(study.load_all(store))
-    lines = [{"signature": run.signature, "state": run.state(), "says": _says(run)} for run in store.runs()]
+    lines = survey(store)
     if as_json:
-        console.print_json(json.dumps(lines))
+        console.print_json(json.dumps([asdict(line) for line in lines]))
         return
-    counts: dict[str, int] = {}
+    served = labels(study.load_all(store))
     for line in lines:
-        counts[line["state"]] = counts.get(line["state"], 0) + 1
-        console.print(
-            f"{line['signature']}  {line['state']:8}  {served.get(line['signature'], ''):60}  {line['says']}",
-            markup=False,
-        )
-    console.print(", ".join(f"{count} {state}" for state, count in counts.items()) or f"no runs in {store.root}")
+        console.print(line.text(served), markup=False)
+    console.print(counts(lines) if lines else f"no runs in {store.root}")
 
 
 def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
@@ -41,7 +63,7 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
     switches = deviations.in_force(config.science)
     content: dict[str, Any] = {
         "signature": run.signature,
-        "state": run.state(),
+        "state": (state := run.state()),
         "serves": list(served),
         "protocol": [switch.as_json() for switch in switches],
         "science": config.science.model_dump(mode="json"),
@@ -55,7 +77,7 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
         return
     from omegaconf import OmegaConf
 
-    console.print(f"[bold]{run.signature}[/]  {content['state']}  {_says(run)}")
+    console.print(f"[bold]{run.signature}[/]  {state}  {_says(run, state)}")
     for place in content["serves"]:
         console.print(f"  {place}", markup=False)
     console.print("\n[bold]protocol[/]")
@@ -83,13 +105,13 @@ def diff(store: Store, first: str, second: str, console: Console) -> None:
     if flat[0] == flat[1]:
         console.print("the same run")
     for run in runs:
-        console.print(f"{run.signature}  {run.state():8}  {_says(run)}", markup=False)
+        state = run.state()
+        console.print(f"{run.signature}  {state:8}  {_says(run, state)}", markup=False)
 
 
-def _says(run: Run) -> str:
-    state, result = run.state(), run.result()
-    if result is not None:
-        return f"mean IU {outcome_text(result)}"
+def _says(run: Run, state: State) -> str:
+    if state == "done":
+        return f"mean IU {outcome_text(run.result() or {})}"
     return running_text(run) if state == "running" else str(run.status().get("error", "")) if state == "failed" else ""
 
 

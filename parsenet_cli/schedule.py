@@ -19,6 +19,9 @@ from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 
 POLL_SECONDS = 0.1
+"""The longest time between two looks; after something has happened the next one comes sooner."""
+
+SOON_SECONDS = 0.001
 SHOW_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 """How long a worker that was asked to stop may take for its step and its checkpoint."""
@@ -44,6 +47,8 @@ class Outcome:
 
     failed: dict[str, str] = field(default_factory=dict)
     bad_input: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    """Runs that somebody has cancelled; they are as they were left."""
 
 
 def decide(run: Run, retry: bool, with_model: bool = False) -> Decision:
@@ -88,31 +93,36 @@ class _Driver:
         self._finished = 0
         self._estimate = Estimate(store)
         self._last_join_check = 0.0
+        self._left_told = float("-inf")
+        self._left_seconds: float | None = None
         for signature, config in configs.items():
             run = store.run(signature)
             match decide(run, retry, config.runtime.keep_model):
                 case "done":
                     self._finished += 1
                 case "join":
+                    run.take_cancel_back()
                     self._joined.append(run)
                 case "given up":
                     self._fail(run)
                 case "run":
                     run.create(config)
+                    run.take_cancel_back()
                     self._waiting.append(run)
                     for key, task in _needs(config).items():
                         self._to_prepare.setdefault(key, (run, task))
 
     def drive(self) -> None:
         """The loop: look at what ended, fill the slots, show."""
-        shown = 0.0
+        shown, pause = 0.0, SOON_SECONDS
         while self._waiting or self._active or self._joined or self._preparing:
-            self._collect()
+            happened = self._collect()
             self._fill()
+            pause = SOON_SECONDS if happened else min(2 * pause, POLL_SECONDS)
             if time.monotonic() - shown > SHOW_SECONDS:
                 shown = time.monotonic()
                 self._show()
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
 
     def _show(self) -> None:
         self._view.preparing([str(run.preparation(task).get("text", "")) for run, task, _ in self._preparing.values()])
@@ -145,13 +155,18 @@ class _Driver:
             if ready is None:
                 return
             self._waiting.remove(ready)
+            if ready.cancelled:
+                self.outcome.cancelled.append(ready.signature)
+                continue
             self._view.started(ready)
             self._active[ready.signature] = (ready, self._launcher.submit(ready, "train"))
 
     def _unprepared(self, run: Run) -> bool:
         return any(key in self._preparing or key in self._to_prepare for key in _needs(self._configs[run.signature]))
 
-    def _collect(self) -> None:
+    def _collect(self) -> bool:
+        """Take note of what ended; whether anything did."""
+        before = len(self._preparing) + len(self._active) + len(self._joined)
         for key, (run, task, handle) in list(self._preparing.items()):
             if not handle.alive():
                 del self._preparing[key]
@@ -165,6 +180,7 @@ class _Driver:
             for run in [run for run in self._joined if not run.alive()]:
                 self._joined.remove(run)
                 self._ended(run)
+        return len(self._preparing) + len(self._active) + len(self._joined) < before
 
     def _prepared(self, key: str, run: Run, task: Task) -> None:
         """Where a preparation failed, the runs that need it cannot start.
@@ -197,6 +213,8 @@ class _Driver:
                 self._view.finished(run, self._finished, self._left())
             case "running":
                 self._joined.append(run)  # another driver's worker was faster
+            case "queued" if run.cancelled:
+                self.outcome.cancelled.append(run.signature)
             case "queued":
                 run.create(config)
                 self._waiting.append(run)  # somebody else asked it to stop, or did not ask it to keep its model
@@ -220,7 +238,13 @@ class _Driver:
         return error
 
     def _left(self) -> float | None:
-        """Expected seconds until all is done: what running workers say, and for the rest what runs of their kind took."""
+        """Expected seconds until all is done; told anew every now and then, as it takes a look at every waiting run."""
+        if time.monotonic() - self._left_told > SHOW_SECONDS:
+            self._left_told, self._left_seconds = time.monotonic(), self._expected()
+        return self._left_seconds
+
+    def _expected(self) -> float | None:
+        """What running workers say, and for the rest what runs of their kind took."""
         said = [run.status().get("seconds_left") for run, _ in self._active.values()]
         rest = [run for (run, _), seconds in zip(self._active.values(), said, strict=True) if seconds is None]
         each = [self._estimate.seconds(self._configs[run.signature].science) for run in (*self._waiting, *rest)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
+from parsenet_cli import process
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Busy, Run
 
@@ -62,12 +63,12 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         return 0
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
-    if (run.folder / "checkpoint.pt").is_file():
+    if any(file.is_file() for file in run.checkpoints):
         threads = before.get("threads", threads)
     run.update_status(
         state="running",
         threads=threads,
-        pid=os.getpid(),
+        **process.own(),
         started=time.time(),
         error="",
         bad_input=False,
@@ -76,7 +77,7 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     try:
         from parsenet_cli.engine.train import Stopped, train
 
-        with StopFlag() as stop:
+        with StopFlag(run) as stop:
             train(run, cache, threads, stop)
     except Stopped as stopped:
         run.update_status(state="queued", iteration=stopped.iteration)
@@ -117,13 +118,24 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
     return 0
 
 
-class StopFlag:
-    """Within the block SIGTERM and SIGINT only raise a flag, which the training loop looks at after each step."""
+LOOK_SECONDS = 1.0
+"""How often a training looks whether it has been cancelled."""
 
-    def __init__(self) -> None:
+
+class StopFlag:
+    """Within the block SIGTERM and SIGINT only raise a flag, which the training loop looks at after each step.
+
+    `parsenet cancel` on another machine raises it too: through the run's folder, which is looked at once a second.
+    """
+
+    def __init__(self, run: Run) -> None:
         self.raised = False
+        self._run, self._looked = run, time.monotonic()
 
     def __call__(self) -> bool:
+        if not self.raised and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self.raised = self._run.cancelled
         return self.raised
 
     def _raise(self, _signal: int, _frame: FrameType | None) -> None:

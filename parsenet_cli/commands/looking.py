@@ -44,11 +44,21 @@ def list_() -> None:
     catalogue.show(console())
 
 
-def status(results: Results = DEFAULT_RESULTS, as_json: AsJson = False) -> None:
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until nothing runs; Ctrl-C leaves.")] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
     """Show how every run of the results folder stands."""
-    from parsenet_cli import inspection
+    from parsenet_cli import inspection, watching
+    from parsenet_cli.errors import UserError
     from parsenet_cli.store import Store
 
+    if watch and as_json:
+        raise UserError("--watch and --json: choose one; `parsenet status --json` says how the runs stand now")
+    if watch:
+        watching.watch(Store(results), console())
+        return
     inspection.status(Store(results), console(), as_json)
 
 

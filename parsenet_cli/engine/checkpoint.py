@@ -1,9 +1,17 @@
-"""Where an interrupted run goes on from: weights, optimiser and position. Random states follow from the position."""
+"""Where an interrupted run goes on from: weights, optimiser and position. Random states follow from the position.
+
+The last two are kept. A file is what torch.save writes and, behind it, the CRC-32 of that: torch.load itself would take a
+flipped bit for a number.
+"""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import torch
 from torch import nn
@@ -15,31 +23,94 @@ from parsenet_cli.store import Run
 if TYPE_CHECKING:
     from parsenet_cli.engine.train import Progress
 
+_SEAL = "crc32={:08x}"
+_SEAL_LENGTH = len(_SEAL.format(0))
+_CHUNK = 1 << 20
+
 
 def save(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None:
-    """Write checkpoint.pt."""
+    """Write a checkpoint. The older of the two that are there goes only when the new one has been read back and verified.
+
+    Raises `OSError` where what was written cannot be read back: then both are still there.
+    """
     content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
-    with replacing(run.folder / "checkpoint.pt") as file:
-        torch.save(content, file)
+    newest, older = run.checkpoints
+    with replacing(newest) as file:
+        summed = _Summed(file)
+        torch.save(content, cast(BinaryIO, summed))  # all that it does is write and flush
+        file.write(_SEAL.format(summed.crc).encode())
+        file.flush()
+        os.fsync(file.fileno())
+        _verify(Path(file.name))
+        if newest.exists():
+            newest.replace(older)
 
 
 def restore(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None:
-    """Take up the checkpoint where there is one. One that cannot be read is set aside, and the run starts afresh."""
-    file = run.folder / "checkpoint.pt"
-    if not file.is_file():
+    """Take up the newest checkpoint that is whole. One that is not is removed, and the log says so."""
+    damaged = False
+    for file in run.checkpoints:
+        if not file.is_file():
+            continue
+        try:
+            content = _read(file)
+            state, moments, position = content["model"], content["optimizer"], content["progress"]
+        except Exception as problem:  # torch.load names no common class for what a damaged file can raise
+            print(f"{file.name} cannot be read ({type(problem).__name__}: {problem})", flush=True)
+            file.unlink()
+            damaged = True
+            continue
+        model.load_state_dict(state)
+        optimizer.load_state_dict(moments)
+        vars(progress).update(position)
+        print(f"going on from {file.name} at iteration {progress.iteration}", flush=True)
         return
-    try:
-        content = torch.load(io.BytesIO(file.read_bytes()), map_location="cpu", weights_only=True)
-        state, moments, position = content["model"], content["optimizer"], content["progress"]
-    except Exception as problem:  # torch.load names no common class for what a damaged file can raise
-        print(f"{file.name} cannot be read ({type(problem).__name__}: {problem}); starting afresh", flush=True)
-        file.unlink()
-        return
-    model.load_state_dict(state)
-    optimizer.load_state_dict(moments)
-    vars(progress).update(position)
+    if damaged:
+        print("no checkpoint is left to go on from: starting afresh", flush=True)
 
 
 def remove(run: Run) -> None:
-    """The run is done: its checkpoint is not needed any more."""
-    (run.folder / "checkpoint.pt").unlink(missing_ok=True)
+    """The run is done: its checkpoints are not needed any more."""
+    for file in run.checkpoints:
+        file.unlink(missing_ok=True)
+
+
+class _Summed:
+    """A file for torch.save that knows the CRC-32 of what went through it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.crc = 0
+
+    def write(self, data: bytes) -> int:
+        self.crc = zlib.crc32(data, self.crc)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    _compare(zlib.crc32(memoryview(content)[:-_SEAL_LENGTH]), content[-_SEAL_LENGTH:])
+    read: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return read
+
+
+def _verify(file: Path) -> None:
+    """Read a file again, a piece at a time. Raises `OSError` where it is not what was written."""
+    with file.open("rb") as stream:
+        left, crc = os.fstat(stream.fileno()).st_size - _SEAL_LENGTH, 0
+        while left > 0:
+            piece = stream.read(min(left, _CHUNK))
+            if not piece:
+                break
+            left, crc = left - len(piece), zlib.crc32(piece, crc)
+        _compare(crc, stream.read())
+
+
+def _compare(crc: int, seal: bytes) -> None:
+    if not re.fullmatch(rb"crc32=[0-9a-f]{8}", seal):
+        raise OSError("it is truncated: no checksum at its end")
+    if seal != _SEAL.format(crc).encode():
+        raise OSError("it is damaged: its checksum is another")

@@ -18,6 +18,7 @@ from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.data.dataset import IGNORED, Dataset, published_mean
 from parsenet_cli.data.transforms import Batches
 from parsenet_cli.engine import checkpoint, environment, kept_model, prepare
+from parsenet_cli.engine.cadence import Cadence
 from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
@@ -123,7 +124,7 @@ class Trainer:
         checkpoint.restore(run, self.model, self.optimizer, self.progress)
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
-        said = saved = clock
+        said, cadence = clock, Cadence(self.runtime.checkpoint_seconds, clock)
         losses: list[float] = []
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
@@ -151,9 +152,9 @@ class Trainer:
             if stop():
                 checkpoint.save(run, self.model, self.optimizer, self.progress)
                 raise Stopped(done)
-            if now - saved > self.runtime.checkpoint_seconds:
+            if cadence.due(now):
                 checkpoint.save(run, self.model, self.optimizer, self.progress)
-                saved = time.perf_counter()
+                cadence.wrote(now, time.perf_counter())
 
     def step(self, iteration: int) -> float:
         """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli import files, schedule
-from parsenet_cli.config import RunConfig
+from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.estimate import Estimate
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 
@@ -206,3 +208,36 @@ def test_interrupt_asks_every_worker_to_stop_and_waits(store: Store, configs: di
     with pytest.raises(KeyboardInterrupt):
         schedule.execute(store, configs, launcher, Interrupted())
     assert launcher.cancelled == len(launcher.submitted) > 0
+
+
+def test_time_left_is_not_told_anew_for_every_run_that_ends(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at every waiting run: two thousand runs would be looked at two million times."""
+    monkeypatch.setattr(schedule, "SHOW_SECONDS", 1e9)
+    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(60)]
+    looked: list[int] = []
+
+    def look(_: Estimate, science: Science) -> None:
+        looked.append(science.seed)
+
+    monkeypatch.setattr(Estimate, "seconds", look)
+    schedule.execute(store, {one.signature: one for one in seeds}, Pretender(succeed), Silent())
+    assert 0 < len(looked) <= len(seeds)
+
+
+def test_driver_looks_again_at_once_while_runs_end_and_seldom_while_they_do_not(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    schedule.execute(store, configs, Pretender(succeed), Silent())
+    assert max(slept) <= 2 * schedule.SOON_SECONDS
+    slept.clear()
+    lasting = Pretender(succeed)
+    answers = iter([True] * 30)
+    monkeypatch.setattr(lasting, "alive", lambda: next(answers, False))
+    schedule.execute(Store(store.root / "other"), configs, lasting, Silent())
+    assert max(slept) == 0.1
+    assert slept.count(0.1) > 1

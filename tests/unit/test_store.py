@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from parsenet_cli import files
 from parsenet_cli.config import RunConfig
@@ -76,6 +77,22 @@ def test_lock_dies_with_its_process(run: Run) -> None:
     os.kill(child, 9)
     os.waitpid(child, 0)
     assert not run.alive()
+
+
+@pytest.mark.parametrize("text", ["1e5", "0123", "null", "yes", "a: b", "ä ✓", "${x}", "1_0", "2020-01-01", "0o7"])
+def test_configuration_survives_whatever_its_texts_look_like_and_whoever_wrote_it(
+    tmp_path: Path, config: RunConfig, text: str
+) -> None:
+    """Stores of earlier versions were written by OmegaConf."""
+    science = config.science.model_copy(update={"data_id": text, "weights": text, "norm_decay": 1e-05})
+    config = config.model_copy(
+        update={"science": science, "runtime": config.runtime.model_copy(update={"data_root": text})}
+    )
+    run = Store(tmp_path).run(config.signature)
+    run.create(config)
+    assert run.config() == config
+    (run.folder / "config.yaml").write_text(OmegaConf.to_yaml(config.model_dump(mode="json")), encoding="utf-8")
+    assert run.config() == config
 
 
 def test_edited_configuration_is_refused(run: Run) -> None:

@@ -1,0 +1,161 @@
+"""Cancelling: workers are asked, drivers start no other, and no process is ever signalled that only has the old pid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsenet_cli import cancel, process, schedule, worker
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.store import Run, Store
+from tests.unit.test_schedule import Pretender, Silent, succeed
+
+HOLDER = """
+import signal, sys, time
+from pathlib import Path
+from parsenet_cli import process
+from parsenet_cli.store import Run
+
+run = Run(Path(sys.argv[1]))
+stubborn = sys.argv[2] == "stubborn"
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+with run.lock():
+    run.update_status(state="running", iteration=7, steps=9, **process.own())
+    print("ready", flush=True)
+    while stubborn or not asked:
+        time.sleep(0.01)
+    run.update_status(state="queued")
+"""
+"""A worker: it holds its run's lock until SIGTERM, or for ever."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: RunConfig) -> Run:
+    run = Store(tmp_path).run(config.signature)
+    run.create(config)
+    return run
+
+
+@pytest.fixture
+def holder(run: Run, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    how = getattr(request, "param", "obedient")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, run.folder, how], stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout is not None
+        assert held.stdout.readline() == "ready\n"
+        yield held
+        held.kill()
+
+
+def test_worker_of_another_driver_writes_its_checkpoint_and_leaves(run: Run, holder: subprocess.Popen[str]) -> None:
+    said: list[str] = []
+    assert cancel.cancel([run], said.append, patience=20)
+    assert holder.wait(5) == 0
+    assert said == [f"{run.signature}: stopped at iteration 7"]
+    assert run.state() == "queued"
+
+
+@pytest.mark.parametrize("holder", ["stubborn"], indirect=True)
+def test_worker_that_does_not_leave_is_named_and_left_alive(run: Run, holder: subprocess.Popen[str]) -> None:
+    said: list[str] = []
+    assert not cancel.cancel([run], said.append, patience=0.3)
+    assert f"kill -9 {holder.pid}" in said[0]
+    assert holder.poll() is None
+
+
+@pytest.mark.parametrize("holder", ["stubborn"], indirect=True)
+def test_worker_on_another_machine_is_asked_through_the_store_and_that_is_said(
+    run: Run, holder: subprocess.Popen[str]
+) -> None:
+    run.update_status(host="node12", process="another-boot pid:[1] 1 1")
+    said: list[str] = []
+    assert not cancel.cancel([run], said.append, patience=0.3)
+    assert "cannot be reached from here" in said[0]
+    assert "node12" in said[0]
+    assert run.cancelled
+
+
+def test_process_with_the_pid_of_a_worker_that_is_gone_is_never_signalled() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        theirs = process._identity(stranger.pid)
+        *machine, pid, started = theirs.split(" ")
+        earlier = " ".join([*machine, pid, str(int(started) - 1)])
+        rebooted = " ".join(["another-boot", *machine[1:], pid, started])
+        host = process.own()["host"]
+        for identity, place in ((earlier, "gone"), (rebooted, "gone"), ("", "unknown")):
+            recorded = {"pid": stranger.pid, "host": host, "process": identity}
+            assert process.place(recorded) == place
+            assert not process.ask_to_stop(recorded)
+        assert stranger.poll() is None
+        recorded = {"pid": stranger.pid, "host": host, "process": theirs}
+        assert process.place(recorded) == "here"
+        assert process.ask_to_stop(recorded)
+        assert stranger.wait(10) == -signal.SIGTERM
+        assert process.place(recorded) == "gone"
+        assert not process.ask_to_stop(recorded)
+
+
+@pytest.mark.parametrize("recorded", [{}, {"pid": "7"}, {"pid": 7}, {"pid": None, "process": "x"}])
+def test_what_earlier_versions_recorded_reaches_no_process(recorded: dict[str, Any]) -> None:
+    assert process.place(recorded) == "unknown"
+    assert not process.ask_to_stop(recorded)
+
+
+def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 0.0)
+    with worker.StopFlag(run) as stop:
+        assert not stop()
+        run.cancel()
+        assert stop()
+
+
+def test_driver_starts_no_cancelled_run_and_the_next_command_does(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.001)
+    store = Store(tmp_path)
+    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
+    configs = {one.signature: one for one in seeds}
+    first, *others = configs
+
+    def leave_cancelled(run: Run) -> None:
+        """The first stops when it is cancelled, and all others with it before they have begun."""
+        for signature in configs:
+            store.run(signature).cancel()
+        run.update_status(state="queued", iteration=3)
+
+    cancelled = Pretender(leave_cancelled, slots=1)
+    outcome = schedule.execute(store, configs, cancelled, Silent())
+    assert (cancelled.trained, sorted(outcome.cancelled)) == ([first], sorted([first, *others]))
+    assert not outcome.failed
+    again = Pretender(succeed)
+    assert not schedule.execute(store, configs, again, Silent()).cancelled
+    assert sorted(again.trained) == sorted(configs)
+
+
+def test_run_that_is_done_or_was_never_planned_is_not_asked(run: Run) -> None:
+    succeed(run)
+    said: list[str] = []
+    assert cancel.cancel([run], said.append)
+    assert said == ["nothing runs"]
+    assert not run.cancelled
+
+
+@pytest.mark.parametrize(("prefixes", "everything"), [([], False), (["abc"], True)])
+def test_runs_are_named_or_all_are_meant(run: Run, prefixes: list[str], everything: bool) -> None:
+    with pytest.raises(UserError, match="--all"):
+        cancel.chosen(Store(run.folder.parents[1]), prefixes, everything)
+    assert cancel.chosen(Store(run.folder.parents[1]), [run.signature[:5]], False) == [run]
+
+
+def test_identity_of_this_process_is_its_own() -> None:
+    assert process.place(process.own()) == "here"
+    assert process.place({**process.own(), "pid": os.getppid()}) != "here"

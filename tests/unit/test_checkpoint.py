@@ -1,0 +1,157 @@
+"""Checkpoints: two are kept, a damaged one is never believed, and writing them has its share of the time and no more."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from parsenet_cli.engine import checkpoint
+from parsenet_cli.engine.cadence import SHARE, Cadence
+from parsenet_cli.engine.optim import SGD, Group
+from parsenet_cli.engine.train import Progress
+from parsenet_cli.store import Run
+
+
+class Small:
+    """A model with its optimiser, at an iteration that its weights tell."""
+
+    def __init__(self, iteration: int = 0) -> None:
+        self.model = nn.Linear(40, 30)
+        self.optimizer = SGD([Group(1.0, 1.0, dict(self.model.named_parameters()))], 0.9, 0.0, 1)
+        self.progress = Progress(iteration=iteration)
+        nn.init.constant_(self.model.weight, float(iteration))
+
+    def save(self, run: Run) -> None:
+        checkpoint.save(run, self.model, self.optimizer, self.progress)
+
+
+def restored(run: Run) -> int:
+    """The iteration that a new process goes on from; its weights must be of the same."""
+    new = Small()
+    checkpoint.restore(run, new.model, new.optimizer, new.progress)
+    assert bool((new.model.weight == new.progress.iteration).all())
+    return new.progress.iteration
+
+
+def flip(file: Path, at: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[at // 8] ^= 1 << at % 8
+    file.write_bytes(content)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    for iteration in (1, 2, 3):
+        Small(iteration).save(run)
+    return run
+
+
+def test_newest_is_taken_up_and_the_last_two_are_kept(run: Run) -> None:
+    assert sorted(file.name for file in run.folder.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
+    assert restored(run) == 3
+    run.checkpoints[0].unlink()
+    assert restored(run) == 2
+
+
+def test_any_flipped_bit_of_the_newest_falls_back_to_the_older(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    newest, _ = run.checkpoints
+    whole = newest.read_bytes()
+    draw = random.Random(0)
+    for at in (0, 8 * len(whole) - 1, *(draw.randrange(8 * len(whole)) for _ in range(60))):
+        newest.write_bytes(whole)
+        flip(newest, at)
+        assert restored(run) == 2, f"bit {at}"
+        assert not newest.exists()
+    assert "checkpoint.pt cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.999])
+def test_truncated_newest_falls_back_to_the_older(run: Run, part: float) -> None:
+    newest, _ = run.checkpoints
+    os.truncate(newest, int(part * newest.stat().st_size))
+    assert restored(run) == 2
+
+
+def test_run_starts_afresh_when_both_are_damaged_and_its_log_says_so(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in run.checkpoints:
+        flip(file, 4000)
+    new = Small()
+    before = {name: value.clone() for name, value in new.model.state_dict().items()}
+    checkpoint.restore(run, new.model, new.optimizer, new.progress)
+    assert new.progress == Progress()
+    assert all(torch.equal(value, before[name]) for name, value in new.model.state_dict().items())
+    said = capsys.readouterr().out
+    assert said.count("cannot be read") == 2
+    assert "starting afresh" in said
+
+
+def test_what_cannot_be_read_back_takes_no_ones_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flipping(file: Path) -> None:
+        flip(file, 1000)
+        verify(file)
+
+    verify = checkpoint._verify
+    monkeypatch.setattr(checkpoint, "_verify", flipping)
+    with pytest.raises(OSError, match="checksum"):
+        Small(4).save(run)
+    assert sorted(file.name for file in run.folder.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
+    assert restored(run) == 3
+
+
+def test_death_between_the_two_renames_loses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, calls = Path.replace, []
+
+    def dying(self: Path, target: Any) -> Path:
+        calls.append(target)
+        if len(calls) == 2:
+            raise SystemExit("killed")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
+    with pytest.raises(SystemExit):
+        Small(4).save(run)
+    monkeypatch.undo()
+    assert restored(run) == 3
+
+
+@given(
+    every=st.floats(0, 60),
+    step=st.floats(0.01, 20),
+    writing=st.lists(st.floats(0.001, 30), min_size=1, max_size=5),
+)
+def test_writing_never_takes_more_than_its_share_once_it_is_known_how_long_it_takes(
+    every: float, step: float, writing: list[float]
+) -> None:
+    """Costs that do not grow: with the first checkpoint set aside, the others stay within the share at every moment."""
+    costs = sorted(writing, reverse=True)
+    now, spent, wrote = 0.0, 0.0, 0
+    cadence = Cadence(every, now)
+    for _ in range(2000):
+        now += step
+        if cadence.due(now):
+            cost = costs[min(wrote, len(costs) - 1)]
+            cadence.wrote(now, now + cost)
+            now, spent, wrote = now + cost, spent + cost, wrote + 1
+            assert wrote == 1 or spent <= SHARE * now
+    assert (wrote > 0) == (2000 * step >= every)
+
+
+def test_quick_writing_keeps_to_the_interval() -> None:
+    cadence, wrote = Cadence(30, 0), []
+    for now in range(0, 200, 5):
+        if cadence.due(now):
+            cadence.wrote(now, now)
+            wrote.append(now)
+    assert wrote == [30, 60, 90, 120, 150, 180]

@@ -1,0 +1,180 @@
+"""Nothing that comes from elsewhere can run code, nothing secret is recorded, and a group can share a store."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import stat
+import subprocess
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from parsenet_cli import ablation, profile, samples
+from parsenet_cli.claims.measured import Undecidable, _Confusions
+from parsenet_cli.compose import hydra_compose
+from parsenet_cli.config import RunConfig
+from parsenet_cli.engine import checkpoint, environment, kept_model
+from parsenet_cli.engine.train import Progress
+from parsenet_cli.errors import UserError
+from parsenet_cli.models import weights
+from parsenet_cli.report import frame
+from parsenet_cli.store import Run, Store
+from tests.conftest import SHORT, command
+from tests.conftest import environment as environment_of
+
+ROOT = Path(__file__).parents[2]
+
+
+class Bomb:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Iterator[Path]:
+    """The folder that must not come into being."""
+    folder = tmp_path / "code-has-run"
+    yield folder
+    assert not folder.exists()
+
+
+@pytest.fixture
+def run(tmp_path: Path, config: RunConfig) -> Run:
+    run = Store(tmp_path / "results").run(config.signature)
+    run.create(config)
+    return run
+
+
+def test_bomb_goes_off_where_pickles_are_believed(tmp_path: Path) -> None:
+    """Otherwise the tests below could not fail."""
+    torch.save(Bomb(tmp_path / "gone-off"), tmp_path / "bomb.pt")
+    torch.load(tmp_path / "bomb.pt", weights_only=False)
+    assert (tmp_path / "gone-off").is_dir()
+
+
+def test_checkpoint_cannot_run_code(run: Run, mark: Path) -> None:
+    file = run.checkpoints[0]
+    torch.save({"model": Bomb(mark)}, file)
+    file.write_bytes(file.read_bytes() + f"crc32={zlib.crc32(file.read_bytes()):08x}".encode())
+    model = torch.nn.Linear(1, 1)
+    progress = Progress()
+    checkpoint.restore(run, model, None, progress)  # type: ignore[arg-type]
+    assert progress == Progress()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+def test_weights_file_cannot_run_code(tmp_path: Path, mark: Path, suffix: str) -> None:
+    file = tmp_path / f"weights{suffix}"
+    torch.save({"conv1.weight": Bomb(mark)}, file)
+    with pytest.raises(UserError, match=file.name):
+        weights.load(file)
+
+
+def test_kept_model_cannot_run_code(run: Run, mark: Path) -> None:
+    torch.save({"conv1.weight": Bomb(mark)}, run.model_file)
+    with pytest.raises(UserError):
+        kept_model.load_model(run)
+
+
+def test_arrays_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
+    array = np.array([Bomb(mark)], dtype=object)
+    np.savez(run.folder / "confusion.npz", confusions=array, ids=array)
+    np.savez(run.folder / "samples.npz", ids=array, photo0=array, truth0=array)
+    with pytest.raises(Undecidable):
+        _Confusions(run.signature, Store(run.folder.parents[1]))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        frame.score(run, {"metrics": {}, "classes": ["a"], "class_mean": "all"}, "mean_iu")
+    assert samples.read(run.folder / "samples.npz") == {}
+
+
+YAML_BOMB = "!!python/object/apply:os.mkdir ['{}']\n"
+
+
+def test_configuration_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
+    (run.folder / "config.yaml").write_text(f"science: {YAML_BOMB.format(mark)}")
+    with pytest.raises(UserError, match=r"config\.yaml"):
+        run.config()
+
+
+@pytest.mark.parametrize(
+    ("folder", "read"), [("ablations", ablation.load), ("conf/profile", profile.load)], ids=["table", "profile"]
+)
+def test_file_of_a_user_cannot_run_code(
+    tmp_path: Path, mark: Path, monkeypatch: pytest.MonkeyPatch, folder: str, read: Callable[[str], object]
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "mine.yaml").write_text(f"title: {YAML_BOMB.format(mark)}")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"mine\.yaml"):
+        read("mine")
+
+
+def test_override_cannot_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An override may come from somebody else's table, and where it says the data lie is kept in the run's folder."""
+    monkeypatch.setenv("SOME_API_TOKEN", "a-secret-of-this-test")
+    with pytest.raises(UserError, match="plain value"):
+        hydra_compose(["data_root=${oc.env:SOME_API_TOKEN}"])
+
+
+def _calls() -> Iterator[tuple[str, ast.Call]]:
+    for file in sorted((ROOT / "parsenet_cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_no_call_of_the_package_reads_what_can_run_code() -> None:
+    wrong = []
+    for where, call in _calls():
+        name, said = ast.unparse(call.func), {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        if (
+            name in ("eval", "exec", "__import__", "os.system", "os.popen")
+            or name.startswith(("pickle.", "marshal.", "shelve.", "joblib."))
+            or (name == "torch.load" and said.get("weights_only") != "True")
+            or ("allow_pickle" in said and said["allow_pickle"] != "False")
+            or (name in ("yaml.load", "yaml.load_all") and "Safe" not in said.get("Loader", ""))
+            or name in ("yaml.unsafe_load", "yaml.full_load")
+            or said.get("shell", "False") != "False"
+        ):
+            wrong.append(f"{where}: {ast.unparse(call)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_environment_is_recorded_by_an_allow_list_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_TOKEN", "a-secret-of-this-test")
+    recorded = environment.describe(torch.device("cpu"), "data")
+    assert set(recorded) == {"commit", "uncommitted", "versions", "device", "data_id"}
+    assert "a-secret-of-this-test" not in json.dumps(recorded)
+
+
+def test_no_file_of_a_run_holds_a_variable_of_the_environment_and_a_group_can_write_all(
+    tmp_path: Path, results: Path
+) -> None:
+    """With the umask of people who share a folder; the run writes every kind of file there is."""
+    shared, secret = tmp_path / "shared", "a-secret-of-this-test"
+    subprocess.run(
+        [*command("train", *SHORT, "keep_model=true", "checkpoint_seconds=0"), "--results", shared],
+        cwd=tmp_path,
+        env={**environment_of(results), "SOME_API_TOKEN": secret},
+        umask=0o002,
+        check=True,
+        capture_output=True,
+    )
+    entries = [shared, *shared.rglob("*")]
+    assert {"lock", "result.json", "model.safetensors", "log.txt", "status.json"} <= {entry.name for entry in entries}
+    closed = [str(entry.relative_to(shared)) for entry in entries if not entry.lstat().st_mode & stat.S_IWGRP]
+    assert closed == []
+    assert not [entry for entry in entries if entry.is_file() and secret.encode() in entry.read_bytes()]
