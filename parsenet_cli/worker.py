@@ -61,6 +61,9 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
 def _train(run: Run, threads: int, cache: Path) -> int:
     if run.done() and run.done(run.config().runtime.keep_model):
         return 0
+    if run.cancelled:  # while it waited in a queue that nobody on this machine sees
+        run.update_status(state="queued")
+        return STOPPED
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if any(file.is_file() for file in run.checkpoints):

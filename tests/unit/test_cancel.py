@@ -117,6 +117,13 @@ def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.M
         assert stop()
 
 
+def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
+    run.cancel()
+    assert worker.carry_out(run, "train", threads=1) == worker.STOPPED
+    assert run.state() == "queued"
+    assert "iteration" not in run.status()
+
+
 def test_driver_starts_no_cancelled_run_and_the_next_command_does(
     tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
