@@ -109,8 +109,9 @@ class _Driver:
         self._last_join_check = 0.0
         for signature, config in configs.items():
             run = store.run(signature)
+            queued = self._queued(run)  # first: a job that ends in between has left its result
             decision = decide(run, retry, config.runtime.keep_model)
-            if decision != "done" and self._queued(run):
+            if queued and decision != "done":
                 decision = "join"
             match decision:
                 case "done":

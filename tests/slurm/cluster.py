@@ -16,7 +16,6 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sc
 SYSTEM_PROGRAMS = "/usr/sbin:/usr/local/sbin"
 START_SECONDS = 30.0
 
-# cred_expire is also how long a requeued job waits before it starts again: two minutes if nothing is said.
 CONFIGURATION = """
 ClusterName=parsenet
 SlurmctldHost={host}
@@ -25,7 +24,7 @@ SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=2
+AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
@@ -76,6 +75,13 @@ class Cluster:
         """The state of every job in the queue, by its id."""
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
+
+    def hurry(self) -> None:
+        """Slurm lets a requeued job wait for two minutes; here it may start at once."""
+        for line in self.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i %r").splitlines():
+            job, reason = line.split(maxsplit=1)
+            if reason == "BeginTime":
+                self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def start(self) -> None:
         """Raises `Unavailable`."""

@@ -98,6 +98,15 @@ def end(started: subprocess.Popen[str]) -> str:
     return said
 
 
+def hurry_until_ended(cluster: Cluster, started: subprocess.Popen[str]) -> None:
+    """Wait for a command whose job is requeued."""
+    deadline = time.monotonic() + 2 * PATIENCE_SECONDS
+    while started.poll() is None:
+        assert time.monotonic() < deadline, "the command does not end"
+        cluster.hurry()
+        time.sleep(0.5)
+
+
 def jobs_of(run: Run) -> list[str]:
     """The job of each start of the run's worker, from its log."""
     lines = (run.folder / "log.txt").read_text().splitlines()
@@ -152,6 +161,7 @@ def test_requeued_job_goes_on_under_its_id_with_the_same_numbers(
     wait_for(lambda: in_the_middle(results), "a checkpoint")
     run = only_run(results)
     cluster.ask("scontrol", "requeue", run.job() or "")
+    hurry_until_ended(cluster, started)
     end(started)
     first, second = jobs_of(run)
     assert first == second
@@ -195,7 +205,8 @@ def test_time_limit_requeues_from_a_checkpoint_until_it_is_done(
                      "launcher.requeues=1")  # fmt: skip
     wait_for(lambda: in_the_middle(results), "a checkpoint")
     run = only_run(results)
-    _, said = started.communicate(timeout=2 * PATIENCE_SECONDS)
+    hurry_until_ended(cluster, started)
+    _, said = started.communicate(timeout=1)
     assert started.returncode == 1, said
     first, second = jobs_of(run)
     assert first == second
