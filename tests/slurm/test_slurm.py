@@ -183,6 +183,31 @@ def test_dead_worker_is_lost_and_its_run_goes_on_in_a_new_job(
     assert metrics(run) == undisturbed(*ONE, *LONGER)
 
 
+@pytest.mark.parametrize("event", ["time limit", "node"])
+def test_job_that_slurm_starts_again_goes_on_with_the_same_numbers(
+    cluster: Cluster,
+    driver: Callable[..., subprocess.Popen[str]],
+    results: Path,
+    undisturbed: Callable[..., object],
+    event: str,
+) -> None:
+    started = driver(*ONE, *LONGER)
+    wait_for(lambda: in_the_middle(results), "a checkpoint")
+    run = only_run(results)
+    if event == "time limit":
+        cluster.ask("scancel", "--signal=USR2", run.job() or "")  # what Slurm sends before the limit
+    else:
+        node = cluster.ask("sinfo", "--noheader", "--format=%n")
+        cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        wait_for(lambda: not run.alive(), "the worker's end")
+        cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    hurry_until_ended(cluster, started)
+    end(started)
+    first, second = jobs_of(run)
+    assert first == second
+    assert metrics(run) == undisturbed(*ONE, *LONGER)
+
+
 def test_run_whose_jobs_never_finish_fails_within_the_limit(
     cluster: Cluster, driver: Callable[..., subprocess.Popen[str]], results: Path
 ) -> None:
@@ -197,16 +222,15 @@ def test_run_whose_jobs_never_finish_fails_within_the_limit(
     assert len(jobs_of(run)) == 1
 
 
-def test_time_limit_requeues_from_a_checkpoint_until_it_is_done(
+def test_time_limit_requeues_from_a_checkpoint_as_often_as_allowed_and_says_so(
     cluster: Cluster, driver: Callable[..., subprocess.Popen[str]], results: Path
 ) -> None:
     # Slurm counts in minutes and looks now and then: the signal comes within the first minute, the run takes longer than that.
     started = driver(*ONE, *LONGER, "recipe.iterations=100000", "launcher.minutes=1", "launcher.signal_seconds=50",
                      "launcher.requeues=1")  # fmt: skip
-    wait_for(lambda: in_the_middle(results), "a checkpoint")
-    run = only_run(results)
     hurry_until_ended(cluster, started)
     _, said = started.communicate(timeout=1)
+    run = only_run(results)
     assert started.returncode == 1, said
     first, second = jobs_of(run)
     assert first == second
@@ -218,9 +242,7 @@ def test_time_limit_requeues_from_a_checkpoint_until_it_is_done(
     assert (run.folder / "checkpoint.pt").is_file()
 
 
-def test_command_that_leaves_and_returns_submits_nothing_twice(
-    cluster: Cluster, cli: Cli, results: Path, undisturbed: Callable[..., object]
-) -> None:
+def test_command_that_leaves_and_returns_submits_nothing_twice(cluster: Cluster, cli: Cli, results: Path) -> None:
     sweep = ("sweep", "norm=none,l2", "--seeds", "1", "body=fcn", *LONGER, "launcher.slots=1")
     left = cli(*sweep, "--detach")
     assert left.returncode == 0, left.stderr

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli import files, paths, schedule
+from parsenet_cli import files, paths, profile, schedule
+from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.launch import slurm, slurm_options
@@ -82,6 +83,12 @@ def test_what_is_not_asked_for_is_left_to_the_cluster(options: dict[str, Any]) -
         1,
         7,
     )
+
+
+def test_launcher_options_are_no_part_of_a_run(config: RunConfig, tmp_path: Path) -> None:
+    composer = Composer(profile.load("quick"), ["weights=none"], tmp_path)
+    assert composer.run_config(["launcher=slurm", "launcher.gpus=0"]).signature == config.signature
+    assert composer.launcher(["launcher.gpus=0", "launcher=slurm"])["gpus"] == 0
 
 
 def test_folder_of_pickles_that_others_can_read_is_refused(tmp_path: Path) -> None:
