@@ -9,6 +9,8 @@ from typing import Any
 
 from parsenet_cli.errors import UserError
 
+JOB_NAME = "parsenet"
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+-]*")
 _CONSTRAINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+&|*()\[\]-]*")
 
@@ -28,19 +30,16 @@ _MAY_BE_NULL = {*_NAMES, "memory_gb", "slots"}
 def check(options: dict[str, Any]) -> None:
     """Raises `UserError` for the first value that is not what conf/launcher/slurm.yaml describes."""
     for key, pattern in _NAMES.items():
-        _expect(options, key, "a name without blanks or quotes", lambda value, p=pattern: _text(value, p))
+        _expect(options, key, _text(options[key], pattern), "a name without blanks or quotes")
     for key, least in _LEAST.items():
-        _expect(options, key, f"a whole number from {least}", lambda value, n=least: _whole(value) and value >= n)
+        _expect(options, key, _whole(options[key]) and options[key] >= least, f"a whole number from {least}")
     for key in ("memory_gb", "poll_seconds"):
-        _expect(
-            options, key, "a positive number", lambda value: (_whole(value) or isinstance(value, float)) and value > 0
-        )
-    _expect(options, "folder", "a path", lambda value: isinstance(value, str) and _one_line(value))
+        number = _whole(options[key]) or isinstance(options[key], float)
+        _expect(options, key, number and options[key] > 0, "a positive number")
+    _expect(options, "folder", _one_line(options["folder"]), "a path")
+    setup = options["setup"]
     _expect(
-        options,
-        "setup",
-        "a list of commands of one line each",
-        lambda value: isinstance(value, list) and all(isinstance(line, str) and _one_line(line) for line in value),
+        options, "setup", isinstance(setup, list) and all(map(_one_line, setup)), "a list of commands of one line each"
     )
 
 
@@ -66,9 +65,6 @@ def sbatch_parameters(options: dict[str, Any], slots: int) -> dict[str, Any]:
     }
 
 
-JOB_NAME = "parsenet"
-
-
 def private_folder(text: str) -> Path:
     """The folder for submitit's pickles, made with mode 0700. Raises `UserError` where others could write or read it."""
     folder = Path(text).expanduser().resolve()
@@ -85,11 +81,10 @@ def private_folder(text: str) -> Path:
     return folder
 
 
-def _expect(options: dict[str, Any], key: str, expected: str, holds: Any) -> None:
-    value = options[key]
+def _expect(options: dict[str, Any], key: str, met: bool, expected: str) -> None:
     nullable = key in _MAY_BE_NULL
-    if not (value is None and nullable) and not (value is not None and holds(value)):
-        raise UserError(f"launcher.{key}={value!r}: expected {expected}{' or null' if nullable else ''}")
+    if not met and not (nullable and options[key] is None):
+        raise UserError(f"launcher.{key}={options[key]!r}: expected {expected}{' or null' if nullable else ''}")
 
 
 def _text(value: object, pattern: re.Pattern[str]) -> bool:
@@ -100,5 +95,5 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _one_line(text: str) -> bool:
-    return text.isprintable()
+def _one_line(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
