@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,11 +75,12 @@ def undisturbed(cli: Cli, tmp_path: Path, cache: Path) -> Callable[..., object]:
 
 
 @pytest.fixture
-def driver(cluster: Cluster, tmp_path: Path, results: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start a command and do not wait for it."""
+def driver(cluster: Cluster, tmp_path: Path, results: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a command and do not wait for it; none outlives the test."""
+    all_started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        started = subprocess.Popen(
             command(*arguments),
             cwd=tmp_path,
             env=environment(results),
@@ -87,8 +88,14 @@ def driver(cluster: Cluster, tmp_path: Path, results: Path) -> Callable[..., sub
             stderr=subprocess.PIPE,
             text=True,
         )
+        all_started.append(started)
+        return started
 
-    return start
+    yield start
+    for started in all_started:
+        if started.poll() is None:
+            started.kill()
+            started.communicate()
 
 
 def end(started: subprocess.Popen[str]) -> str:
@@ -199,7 +206,9 @@ def test_job_that_slurm_starts_again_goes_on_with_the_same_numbers(
     else:
         node = cluster.ask("sinfo", "--noheader", "--format=%n")
         cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        wait_for(lambda: not run.alive(), "the worker's end")
+        wait_for(
+            lambda: len(cluster.ask("scontrol", "listpids").splitlines()) <= 1, "the end of all that ran on the node"
+        )
         cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
     hurry_until_ended(cluster, started)
     end(started)
