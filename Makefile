@@ -9,7 +9,7 @@ PROFILE ?= quick
 # Claims on what the paper quotes from others need those rows too; where a run takes GPU hours they are asked for by name.
 CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 
-.PHONY: reproduce test test-slow check benchmark fidelity clean help
+.PHONY: reproduce test test-slow test-slurm check benchmark fidelity clean help
 
 reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
@@ -26,6 +26,9 @@ test: $(VENV)/ready  ## style, types and the test suite
 
 test-slow: $(VENV)/ready  ## the tests that take minutes
 	$(RUN)/pytest -m slow
+
+test-slurm: $(VENV)/ready  ## the tests on a real Slurm of one node, started and ended by them (Debian: slurm-wlm, munge)
+	$(RUN)/pytest -m slurm tests/slurm
 
 benchmark: $(VENV)/ready  ## the measurements of the README's performance section
 	$(RUN)/python -m benchmarks

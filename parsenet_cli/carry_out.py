@@ -34,10 +34,12 @@ def carry_out(
     console: Console,
     *,
     retry: bool,
+    detach: bool = False,
 ) -> None:
     """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted.
 
-    `overrides` are those that choose the launcher; others do no harm.
+    `overrides` are those that choose the launcher; others do no harm. `detach`: leave the runs to the launcher's queue; a
+    later command joins them.
     """
     options = composer.launcher(overrides)
     store.check_writable()
@@ -50,12 +52,17 @@ def carry_out(
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:
-            outcome = schedule.execute(store, configs, open_launcher(options, missing), view, retry=retry)
+            launcher = open_launcher(options, missing)
+            outcome = schedule.execute(store, configs, launcher, view, retry=retry, detach=detach)
     except KeyboardInterrupt:
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
         typer.echo(f"  {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for one in studies:
+    for run in outcome.left:
+        typer.echo(f"in the queue: {run.signature}  job {run.job()}")
+    if outcome.left:
+        typer.echo("To follow them, and for the tables, issue the same command again without --detach.")
+    for one in [] if outcome.left else studies:
         console.print(output.for_terminal(one, store))
         for file in output.write(one, store):
             typer.echo(f"written: {file}")

@@ -92,7 +92,11 @@ class Composer:
 
     def overrides(self, cell: Sequence[str] = ()) -> list[str]:
         """The overrides of one cell, resolved: profile, cell, stand-ins for data and recipe, command line."""
-        below = last_wins([f"data={_default('data')}", f"recipe={_default('recipe')}", *self.profile.overrides, *cell])
+        # Launchers have options of their own, which `launcher` composes.
+        science = [text for text in cell if not key_of(text).startswith("launcher")]
+        below = last_wins(
+            [f"data={_default('data')}", f"recipe={_default('recipe')}", *self.profile.overrides, *science]
+        )
         for key in ("data", "recipe"):
             value = below[key].partition("=")[2]
             below[key] = f"{key}={self.profile.stand_in(key, value)}"

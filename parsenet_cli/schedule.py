@@ -5,8 +5,10 @@ The store is the only truth: a run is done when its result says so. Issuing the 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -14,7 +16,7 @@ from typing import Literal, Protocol
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.estimate import Estimate
-from parsenet_cli.launch import Handle, Launcher
+from parsenet_cli.launch import Handle, Launcher, Queueing
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 
@@ -49,6 +51,8 @@ class Outcome:
     bad_input: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     """Runs that somebody has cancelled; they are as they were left."""
+    left: list[Run] = field(default_factory=list)
+    """The runs that a detached command left in the launcher's queue."""
 
 
 def decide(run: Run, retry: bool, with_model: bool = False) -> Decision:
@@ -67,12 +71,25 @@ def decide(run: Run, retry: bool, with_model: bool = False) -> Decision:
 
 
 def execute(
-    store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, *, retry: bool = False
+    store: Store,
+    configs: Mapping[str, RunConfig],
+    launcher: Launcher,
+    view: View,
+    *,
+    retry: bool = False,
+    detach: bool = False,
 ) -> Outcome:
-    """Carry out every run of `configs` that is not done. On KeyboardInterrupt all workers are stopped cleanly first."""
+    """Carry out every run of `configs` that is not done. On KeyboardInterrupt all workers are stopped cleanly first.
+
+    `detach`: return once all of them are in the launcher's queue. Raises `UserError` for a launcher that has none.
+    """
+    if detach and not isinstance(launcher, Queueing):
+        raise UserError(
+            "--detach needs a launcher whose runs outlive the command: add --launcher slurm, or leave it out"
+        )
     driver = _Driver(store, configs, launcher, view, retry)
     try:
-        driver.drive()
+        driver.drive(detach)
     except BaseException:
         driver.stop()
         raise
@@ -84,6 +101,8 @@ class _Driver:
         self, store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, retry: bool
     ) -> None:
         self._store, self._launcher, self._view, self._configs = store, launcher, view, configs
+        self._queue = launcher if isinstance(launcher, Queueing) else None
+        self._resubmitted: Counter[str] = Counter()
         self.outcome = Outcome()
         self._waiting: list[Run] = []
         self._joined: list[Run] = []
@@ -97,7 +116,11 @@ class _Driver:
         self._left_seconds: float | None = None
         for signature, config in configs.items():
             run = store.run(signature)
-            match decide(run, retry, config.runtime.keep_model):
+            queued = self._queued(run)  # first: a job that ends in between has left its result
+            decision = decide(run, retry, config.runtime.keep_model)
+            if queued and decision != "done":
+                decision = "join"
+            match decision:
                 case "done":
                     self._finished += 1
                 case "join":
@@ -112,13 +135,18 @@ class _Driver:
                     for key, task in _needs(config).items():
                         self._to_prepare.setdefault(key, (run, task))
 
-    def drive(self) -> None:
+    def drive(self, detach: bool) -> None:
         """The loop: look at what ended, fill the slots, show."""
         shown, pause = 0.0, SOON_SECONDS
         while self._waiting or self._active or self._joined or self._preparing:
             happened = self._collect()
             self._fill()
             pause = SOON_SECONDS if happened else min(2 * pause, POLL_SECONDS)
+            if self._queue is not None:
+                self._queue.flush()
+                if detach and not (self._waiting or self._preparing or self._to_prepare):
+                    self.outcome.left = [*(run for run, _ in self._active.values()), *self._joined]
+                    return
             if time.monotonic() - shown > SHOW_SECONDS:
                 shown = time.monotonic()
                 self._show()
@@ -144,7 +172,8 @@ class _Driver:
                     handle.kill()
 
     def _fill(self) -> None:
-        while len(self._active) + len(self._preparing) < self._launcher.slots:
+        slots = self._launcher.slots if self._queue is None else math.inf
+        while len(self._active) + len(self._preparing) < slots:
             if self._to_prepare:
                 key, (run, task) = next(iter(self._to_prepare.items()))
                 del self._to_prepare[key]
@@ -177,10 +206,13 @@ class _Driver:
                 self._ended(run)
         if self._joined and time.monotonic() - self._last_join_check > 1:
             self._last_join_check = time.monotonic()
-            for run in [run for run in self._joined if not run.alive()]:
+            for run in [run for run in self._joined if not self._queued(run) and not run.alive()]:
                 self._joined.remove(run)
                 self._ended(run)
         return len(self._preparing) + len(self._active) + len(self._joined) < before
+
+    def _queued(self, run: Run) -> bool:
+        return self._queue is not None and self._queue.holds(run)
 
     def _prepared(self, key: str, run: Run, task: Task) -> None:
         """Where a preparation failed, the runs that need it cannot start.
@@ -215,11 +247,27 @@ class _Driver:
                 self._joined.append(run)  # another driver's worker was faster
             case "queued" if run.cancelled:
                 self.outcome.cancelled.append(run.signature)
-            case "queued":
+            case "queued" if self._queue is None:
                 run.create(config)
                 self._waiting.append(run)  # somebody else asked it to stop, or did not ask it to keep its model
+            case "queued" | "lost" if self._queue is not None:
+                self._left_queue(run, config, self._queue.resubmissions)
             case _:
                 self._fail(run)
+
+    def _left_queue(self, run: Run, config: RunConfig, resubmissions: int) -> None:
+        """Its job was cancelled, pre-empted, or killed with its node: it goes on in a new one, a few times."""
+        self._resubmitted[run.signature] += 1
+        if self._resubmitted[run.signature] <= resubmissions:
+            run.create(config)
+            self._waiting.append(run)
+            return
+        times = resubmissions + 1
+        error = (
+            f"its job left the queue before the run was done, {times} times in this command: cancelled, killed, or lost"
+        )
+        run.update_status(state="failed", failures=run.status().get("failures", 0) + 1, error=error)
+        self._fail(run)
 
     def _fail(self, run: Run) -> None:
         status = run.status()

@@ -1,10 +1,10 @@
 """The results folder: runs (one folder per signature) and studies. Everything that is read or written about a run is here.
 
 results/runs/<signature>/ holds config.yaml (frozen when planned), env.json, status.json, metrics.jsonl, log.txt,
-checkpoint.pt and the one before it (while it runs), confusion.npz, predictions.npz, model.safetensors (where it is to be
-kept), cancelled (while that is wished) and result.json. A
-run is *done* when its result.json parses and carries its signature; nothing else is believed. A command that asks for the
-model (`keep_model=true`) finds a run without it not done: it is trained again, and its old result stays until the new one.
+checkpoint.pt and the one before it (while it runs), cancelled (while that is wished), job.json (where a cluster carries it out),
+confusion.npz, predictions.npz, model.safetensors (where it is to be kept) and result.json. A run is *done* when its result.json
+parses and carries its signature; nothing else is believed. A command that asks for the model (`keep_model=true`) finds a run
+without it not done: it is trained again, and its old result stays until the new one.
 """
 
 from __future__ import annotations
@@ -151,6 +151,15 @@ class Run:
         """It is to be carried out again."""
         with explained(self.folder):
             (self.folder / "cancelled").unlink(missing_ok=True)
+
+    def job(self) -> str | None:
+        """Under which id a cluster's queue knows this run's last job; None where it never had one."""
+        content = read_json(self.folder / "job.json")
+        return content.get("job") if isinstance(content, dict) else None
+
+    def record_job(self, job: str) -> None:
+        """Remember what `job` reads. A file of its own: the worker may already be writing its status."""
+        write_json(self.folder / "job.json", {"job": job})
 
     # --- what a worker writes --------------------------------------------------------------------------------------
 

@@ -39,9 +39,12 @@ Seeds = Annotated[
 Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.")]
 Columns = Annotated[str | None, typer.Option("--columns", help="Only these columns, by key: a,b,c.")]
 Cited = Annotated[bool, typer.Option("--cited", help="Also run what the paper quotes from others.")]
-LauncherName = Annotated[str | None, typer.Option("--launcher", help="Where runs are carried out: local or inline.")]
+LauncherName = Annotated[
+    str | None, typer.Option("--launcher", help="Where runs are carried out: local, inline or slurm.")
+]
 Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
 Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")

@@ -70,7 +70,7 @@ def submit(
 def keep(
     signature: SignatureName,
     launcher: Annotated[
-        str | None, typer.Option("--launcher", help="Where it is carried out: local or inline.")
+        str | None, typer.Option("--launcher", help="Where it is carried out: local, inline or slurm.")
     ] = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:

@@ -14,6 +14,7 @@ from parsenet_cli.commands.options import (
     AsJson,
     Cited,
     Columns,
+    Detach,
     LauncherName,
     Overrides,
     ProfileName,
@@ -44,6 +45,7 @@ def ablate(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    detach: Detach = False,
 ) -> None:
     """Run tables and print them beside the paper's numbers.
 
@@ -55,7 +57,7 @@ def ablate(
     tables, overrides = _tables_and_overrides(arguments)
     store, composer = _open(results, profile, overrides)
     planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
-    carry_out(store, composer, planned, _with_launcher(overrides, launcher), console(), retry=retry)
+    carry_out(store, composer, planned, _with_launcher(overrides, launcher), console(), retry=retry, detach=detach)
 
 
 def sweep(
@@ -65,6 +67,7 @@ def sweep(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    detach: Detach = False,
 ) -> None:
     """Run a grid of overrides and print it as a table.
 
@@ -78,7 +81,7 @@ def sweep(
     fixed = [text for text in spec.base if text.startswith("launcher")]
     store, composer = _open(results, profile, [])
     planned = study.plan(spec, composer, own_seeds or composer.seeds(seeds))
-    carry_out(store, composer, [planned], _with_launcher(fixed, launcher), console(), retry=retry)
+    carry_out(store, composer, [planned], _with_launcher(fixed, launcher), console(), retry=retry, detach=detach)
 
 
 def train(
@@ -87,6 +90,7 @@ def train(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    detach: Detach = False,
 ) -> None:
     """Train and evaluate one run.
 
@@ -98,7 +102,9 @@ def train(
     spec, seed = sweep.single(overrides or [])
     store, composer = _open(results, profile, overrides or [])
     planned = study.plan(spec, composer, [seed])
-    carry_out(store, composer, [planned], _with_launcher(overrides or [], launcher), console(), retry=retry)
+    carry_out(
+        store, composer, [planned], _with_launcher(overrides or [], launcher), console(), retry=retry, detach=detach
+    )
 
 
 def plan(

@@ -7,7 +7,7 @@ number of runs at hand.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
@@ -38,6 +38,22 @@ class Launcher(Protocol):
 
     def submit(self, run: Run, task: Task) -> Handle:
         """Start a task; returns at once where the launcher can."""
+        ...
+
+
+@runtime_checkable
+class Queueing(Launcher, Protocol):
+    """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once and bounds them itself."""
+
+    resubmissions: int
+    """How often in one command a run is submitted again whose task left the queue before it was done."""
+
+    def flush(self) -> None:
+        """Send what was submitted since the last time."""
+        ...
+
+    def holds(self, run: Run) -> bool:
+        """Whether the queue still has a task that some command submitted for this run."""
         ...
 
 
