@@ -97,9 +97,11 @@ class Run:
         """
         if self.done(with_model):
             return "done"
-        said = self.status().get("state")
         if self.alive():
             return "running"
+        if self.done(with_model):  # it ended between the two looks: what is read from here on is final
+            return "done"
+        said = self.status().get("state")
         if said == "failed":
             return "failed"
         if said == "running":

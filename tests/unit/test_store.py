@@ -56,6 +56,17 @@ def test_run_that_stopped_without_a_word_is_lost(run: Run) -> None:
     assert run.state() == "lost"
 
 
+def test_run_that_ends_while_it_is_looked_at_is_done_and_not_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.update_status(state="running")
+
+    def ends(run: Run) -> bool:
+        finish(run)
+        return False
+
+    monkeypatch.setattr(Run, "alive", ends)
+    assert run.state() == "done"
+
+
 def test_lock_is_held_by_one_process_and_seen_by_others(run: Run) -> None:
     run.update_status(state="running")
     with run.lock():
