@@ -190,26 +190,16 @@ def test_dead_worker_is_lost_and_its_run_goes_on_in_a_new_job(
     assert metrics(run) == undisturbed(*ONE, *LONGER)
 
 
-@pytest.mark.parametrize("event", ["time limit", "node"])
-def test_job_that_slurm_starts_again_goes_on_with_the_same_numbers(
+def test_signal_before_the_time_limit_requeues_with_the_same_numbers(
     cluster: Cluster,
     driver: Callable[..., subprocess.Popen[str]],
     results: Path,
     undisturbed: Callable[..., object],
-    event: str,
 ) -> None:
     started = driver(*ONE, *LONGER)
     wait_for(lambda: in_the_middle(results), "a checkpoint")
     run = only_run(results)
-    if event == "time limit":
-        cluster.ask("scancel", "--signal=USR2", run.job() or "")  # what Slurm sends before the limit
-    else:
-        node = cluster.ask("sinfo", "--noheader", "--format=%n")
-        cluster.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        wait_for(
-            lambda: len(cluster.ask("scontrol", "listpids").splitlines()) <= 1, "the end of all that ran on the node"
-        )
-        cluster.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    cluster.ask("scancel", "--signal=USR2", run.job() or "")
     hurry_until_ended(cluster, started)
     end(started)
     first, second = jobs_of(run)
