@@ -177,7 +177,7 @@ class _Driver:
             if self._to_prepare:
                 key, (run, task) = next(iter(self._to_prepare.items()))
                 del self._to_prepare[key]
-                run.begin_preparation(task)
+                run.end_preparation(task)  # what an interrupted command has left
                 self._preparing[key] = (run, task, self._launcher.submit(run, task))
                 continue
             ready = next((run for run in self._waiting if not self._unprepared(run)), None)
@@ -217,14 +217,14 @@ class _Driver:
     def _prepared(self, key: str, run: Run, task: Task) -> None:
         """Where a preparation failed, the runs that need it cannot start.
 
-        A second driver that prepares the same for the same run shares what is said of it, and may have ended it: then the
-        runs start, and would themselves report what is missing.
+        Only what is said counts, not silence: a second driver that prepares the same for the same run says it in the same
+        place. A run whose preparation died without a word prepares what it needs itself, and its own end is told.
         """
         said = run.preparation(task)
         run.end_preparation(task)
-        if said.get("done") or not said:
+        error = said.get("error")
+        if error is None:
             return
-        error = said.get("error") or self._silent_death()
         needing = [other for other in self._waiting if key in _needs(self._configs[other.signature])]
         self._waiting = [other for other in self._waiting if other not in needing]
         if said.get("bad_input"):

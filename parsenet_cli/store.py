@@ -175,12 +175,6 @@ class Run:
         content = read_json(self.folder / f"preparing-{what}.json")
         return content if isinstance(content, dict) else {}
 
-    def begin_preparation(self, what: str) -> None:
-        """Something can be read from now on; what another driver's process says of the same is left alone."""
-        said = self.preparation(what)
-        if not said or "error" in said:
-            self.say_preparation(what, text="")
-
     def say_preparation(self, what: str, **said: Any) -> None:
         """Replace what `preparation` reads."""
         write_json(self.folder / f"preparing-{what}.json", said)

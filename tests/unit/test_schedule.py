@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,6 +185,26 @@ def test_failed_preparation_fails_those_who_need_it_with_its_message(
     outcome = schedule.execute(store, configs, launcher, Silent())
     assert outcome.bad_input == ["no such folder"]
     assert launcher.trained == []
+
+
+@pytest.mark.parametrize("said", [{}, {"text": "reading files"}, {"done": True}])
+def test_runs_start_unless_their_preparation_said_that_it_failed(
+    store: Store, configs: dict[str, RunConfig], said: dict[str, Any]
+) -> None:
+    """Another driver's process may have overwritten or ended what ours said of the same preparation."""
+
+    class Overwritten(Pretender):
+        def submit(self, run: Run, task: Task) -> Pretender:
+            super().submit(run, task)
+            if task != "train":
+                run.end_preparation(task)
+                if said:
+                    run.say_preparation(task, **said)
+            return self
+
+    launcher = Overwritten(succeed)
+    assert not schedule.execute(store, configs, launcher, Silent()).failed
+    assert sorted(launcher.trained) == sorted(configs)
 
 
 def test_interrupt_asks_every_worker_to_stop_and_waits(store: Store, configs: dict[str, RunConfig]) -> None:
