@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from parsenet_cli import schedule, study
+from parsenet_cli.commands.options import issued
 from parsenet_cli.launch import open_launcher
 from parsenet_cli.progress import open_view
 from parsenet_cli.report import output
@@ -56,7 +54,7 @@ def carry_out(
             outcome = schedule.execute(store, configs, launcher, view, retry=retry, detach=detach)
     except KeyboardInterrupt:
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
-        typer.echo(f"  {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}", err=True)
+        typer.echo(f"  {issued()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     for run in outcome.left:
         typer.echo(f"in the queue: {run.signature}  job {run.job()}")

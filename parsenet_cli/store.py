@@ -171,7 +171,7 @@ class Run:
         write_json(self.folder / "status.json", {**before, **said, "beat": before.get("beat", 0) + 1})
 
     def preparation(self, what: str) -> dict[str, Any]:
-        """What the process that prepares `what` for this run and others last said: text, then done, or error and bad_input."""
+        """What the process that prepares `what` for this run and others last said: text, or error and bad_input."""
         content = read_json(self.folder / f"preparing-{what}.json")
         return content if isinstance(content, dict) else {}
 

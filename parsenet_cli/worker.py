@@ -117,7 +117,6 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
         traceback.print_exc()
         run.say_preparation(task, error=f"{type(problem).__name__}: {problem}", bad_input=False)
         return 1
-    run.say_preparation(task, done=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,6 +52,11 @@ AnyProfile = Annotated[
 ]
 DEFAULT_RESULTS = Path("results")
 SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
+
+
+def issued() -> str:
+    """The command as it was typed, to be shown to who may want to issue it again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def console() -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import typer
 
 from parsenet_cli import keep
+from parsenet_cli.commands.options import issued
 from parsenet_cli.data.voc12 import CLASSES
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
@@ -54,7 +53,7 @@ def submit(store: Store, run: Run, out: Path | None, listed: Path | None, data_r
         typer.echo(
             f"\nstopped; {maps.kept(ids)} of {len(ids)} are predicted and kept. To go on, issue it again:", err=True
         )
-        typer.echo(f"  {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}", err=True)
+        typer.echo(f"  {issued()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
     with replacing(out) as file:
         submission.pack({name: maps.file(name) for name in ids}, comp, file)
