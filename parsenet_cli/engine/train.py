@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Progress:
     seconds: float = 0.0
     collapsed_at: int | None = None
     """The first iteration whose loss was not finite."""
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last record, which tells their mean."""
 
 
 def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
@@ -125,7 +127,7 @@ class Trainer:
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
         said, cadence = clock, Cadence(self.runtime.checkpoint_seconds, clock)
-        losses: list[float] = []
+        losses = self.progress.losses
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
             losses.append(self.step(self.progress.iteration))

@@ -59,8 +59,12 @@ def never() -> bool:
     return False
 
 
-def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(config: RunConfig, tmp_path: Path) -> None:
-    config = adapted(config)
+@pytest.mark.parametrize("steps", [8, 100])
+def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(
+    config: RunConfig, tmp_path: Path, steps: int
+) -> None:
+    """Of a hundred steps every second one is recorded: it stops between two records."""
+    config = adapted(config, iterations=steps, batch=2)
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
     for run in (whole, broken):
         run.folder.mkdir()
