@@ -76,16 +76,21 @@ class Journey:
     study: Study = FEW
     injections: list[Injection] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    damaged: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set, init=False)
     """Runs whose checkpoints or results were damaged on purpose: they may be trained again."""
     tracebacks: bool = False
     """Whether a traceback may stand in a run's log."""
 
     def __post_init__(self) -> None:
-        self.folder.mkdir()
-        (self.folder / "at-work").mkdir()
+        self._home, self._numbers = self.folder, itertools.count()
+        self.begin()
+
+    def begin(self) -> None:
+        """With an empty results folder of its own; what came before is kept to be looked at."""
+        self.folder = self._home / f"part-{next(self._numbers)}"
+        (self.folder / "at-work").mkdir(parents=True)
         self.results = self.undisturbed.new(self.folder / "results")
-        self._numbers = itertools.count()
+        self.damaged = set()
         self._finished: dict[Path, tuple[int, bytes]] = {}
         self.order()
 

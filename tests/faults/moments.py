@@ -5,36 +5,43 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 from tests.faults.journey import PATIENCE, Command, Journey
 from tests.faults.observed import Event
 from tests.faults.study import STEPS
 
-SECONDS = 9.0
-"""About what a command on few runs takes, from its start to its end."""
+SECONDS = 8.0
+"""About what a command on few runs takes, from its start to its end, on two cores."""
 
-_WRITTEN = ("config.yaml", "status.json", "metrics.jsonl", "env.json", "checkpoint.pt", "confusion.npz", "predictions.npz",
-            "model.safetensors", "result.json")  # fmt: skip
+_ONCE = ("env.json", "confusion.npz", "predictions.npz", "model.safetensors", "result.json")
+_OFTEN = ("status.json", "metrics.jsonl", "checkpoint.pt")
 
-WORKER_PLACES = [
+_WORKER = [
     *("worker train", "prepare", "evaluate", "record", "result", "checkpoint"),
-    *("rename checkpoint.pt", "rename checkpoint.previous.pt", "remove checkpoint.pt", "remove checkpoint.previous.pt"),
-    *(f"write {name} {part}" for name in _WRITTEN[1:] for part in ("opened", "filled", "done")),
+    *("rename checkpoint.pt", "rename checkpoint.previous.pt", "remove checkpoint.pt"),
+    *(f"write {name} {part}" for name in (*_ONCE, *_OFTEN) for part in ("opened", "filled", "done")),
 ]
-DRIVER_PLACES = ["command", "submit", "submitted", "look", "tables", "write config.yaml filled", "rename config.yaml"]
+_DRIVER = ["command", "submit", "submitted", "look", "tables", "write config.yaml filled", "rename config.yaml"]
+_NTH = {"submit": 4, "submitted": 4, "look": 40, "write config.yaml filled": 4, "rename config.yaml": 4}
 
 
-def worker_place(chance: random.Random) -> str:
-    """Somewhere in a worker's life; steps are where most of it is spent."""
-    return f"step {chance.randrange(STEPS)}" if chance.random() < 0.3 else chance.choice(WORKER_PLACES)
+def in_worker(journey: Journey, training: float = 0.35) -> dict[str, Any]:
+    """Somewhere in the life of some run's worker; `training`: how likely at one of its steps."""
+    chance = journey.chance
+    runs = [run.signature for run in journey.undisturbed.store(journey.study).runs()]
+    steps = chance.random() < training
+    place = f"step {chance.randrange(STEPS)}" if steps else chance.choice(_WORKER)
+    return {"at": place, "run": chance.choice(runs), "do": "hold"}
 
 
-def driver_place(chance: random.Random) -> str:
+def in_driver(journey: Journey) -> dict[str, Any]:
     """Somewhere in a command's life."""
-    return chance.choice(DRIVER_PLACES)
+    place = journey.chance.choice(_DRIVER)
+    return {"at": place, "nth": journey.chance.randint(1, _NTH.get(place, 1)), "do": "hold"}
 
 
-def start_and_come_to(journey: Journey, places: list[str], *more: str) -> tuple[Command, Event | None, str] | None:
+def start_and_come_to(journey: Journey, *more: str) -> tuple[Command, Event | None, str] | None:
     """Issue the command and wait for a random moment of it.
 
     Returns the command, the process that holds there until the order (third) is released, or None and "" where the moment
@@ -45,21 +52,20 @@ def start_and_come_to(journey: Journey, places: list[str], *more: str) -> tuple[
         journey.order()
         issued = journey.start(*more)
         return (issued, None, "") if journey.pause(issued, chance.uniform(0, SECONDS)) else None
-    (order,) = journey.order({"at": chance.choice(places), "nth": chance.choice((1, 1, 2, 3)), "do": "hold"})
+    (order,) = journey.order(in_worker(journey) if chance.random() < 0.7 else in_driver(journey))
     issued = journey.start(*more)
     held = journey.wait_until_held(issued, order)
     return None if held is None else (issued, held, order)
 
 
 def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str) -> None:
-    """Issue the command once and disturb workers up to so many times: half held in a place, half at any time.
+    """Issue the command once and disturb workers up to so many times: most held in a place, the others at any time.
 
     `deed` gets the worker's pid and the order by which it holds, or "" where it does not.
     """
     chance = journey.chance
-    places = [worker_place(chance) for _ in range((times + 1) // 2)]
-    holding = set(journey.order(*({"at": place, "nth": chance.randint(1, 2), "do": "hold"} for place in places)))
-    moments = sorted(chance.uniform(3, 2 * SECONDS) for _ in range(times // 2))
+    holding = set(journey.order(*(in_worker(journey) for _ in range(times - times // 3))))
+    moments = sorted(chance.uniform(3, 1.5 * SECONDS) for _ in range(times // 3))
     issued = journey.start()
     while issued.running() and time.monotonic() - issued.started < PATIENCE:
         for event in journey.events():

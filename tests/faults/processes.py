@@ -10,14 +10,15 @@ from pathlib import Path
 
 
 def of_folder(folder: Path) -> list[int]:
-    """Living processes that were started with PARSENET_FAULT_FOLDER=folder: driver, fork server, workers, trackers."""
-    wanted = f"PARSENET_FAULT_FOLDER={folder}".encode()
+    """Living processes whose PARSENET_FAULT_FOLDER is this folder or in it: driver, fork server, workers, trackers."""
+    wanted = f"\0PARSENET_FAULT_FOLDER={folder}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0") and _state(entry) != "Z":
+            environment = b"\0" + (entry / "environ").read_bytes() + b"\0"
+            if (wanted + b"\0" in environment or wanted + b"/" in environment) and _state(entry) != "Z":
                 found.append(int(entry.name))
     return sorted(found)
 

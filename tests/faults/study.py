@@ -6,10 +6,12 @@ import json
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
 
 from parsenet_cli.store import Run, Store
 from tests.conftest import command, environment
@@ -57,7 +59,7 @@ class Undisturbed:
         return results
 
     @cache  # noqa: B019: one object for the whole session
-    def store(self, study: Study) -> Store:
+    def store(self, study: Study = FEW) -> Store:
         """Raises `RuntimeError` where the command fails without any disturbance."""
         results = self.new(self.folder / f"seeds-{study.seeds}")
         done = subprocess.run(
@@ -82,7 +84,7 @@ def differences(expected: Store, found: Store, without: frozenset[str] = frozens
         ignored = MEASURED | (STATISTICAL if ours.signature == statistical else set())
         for name, first, second in _compared(ours, theirs, ignored, arrays=ours.signature != statistical):
             if first != second:
-                told.append(f"{theirs.signature}: {name} is {second}, undisturbed {first}"[:400])
+                told.append(f"{theirs.signature}: {name}: {_difference(first, second)}")
     surplus = {run.signature for run in found.runs()} - {run.signature for run in expected.runs()}
     told += [f"{signature}: a run that nobody asked for" for signature in sorted(surplus)]
     if not without and not statistical:
@@ -100,8 +102,17 @@ def _compared(ours: Run, theirs: Run, ignored: set[str], arrays: bool) -> list[t
         return pairs
     pairs += [(name, _arrays(ours.folder / name), _arrays(theirs.folder / name)) for name in _ARRAYS]
     pairs.append(("metrics.jsonl", _metrics(ours), _metrics(theirs)))
-    pairs.append(("model.safetensors", _bytes(ours.model_file), _bytes(theirs.model_file)))
+    pairs.append(("model.safetensors", _model(ours), _model(theirs)))
     return pairs
+
+
+def _difference(first: Any, second: Any) -> str:
+    """The first of two lists' entries that differ, or both values."""
+    if isinstance(first, list) and isinstance(second, list):
+        for ours, theirs in zip_longest(first, second):
+            if ours != theirs:
+                return f"{theirs}, undisturbed {ours}"
+    return f"{second}, undisturbed {first}"[:300]
 
 
 _ARRAYS = ("confusion.npz", "predictions.npz")
@@ -124,5 +135,11 @@ def _arrays(file: Path) -> list[tuple[str, tuple[int, ...], int]] | str:
         return f"unreadable ({type(problem).__name__})"
 
 
-def _bytes(file: Path) -> int | None:
-    return hash(file.read_bytes()) if file.is_file() else None
+def _model(run: Run) -> Any:
+    """What the file holds; safetensors writes its metadata in any order."""
+    try:
+        with safe_open(run.model_file, "numpy") as file:
+            content = {name: hash(file.get_tensor(name).tobytes()) for name in sorted(file.keys())}
+            return [*sorted(file.metadata().items()), *content.items()]
+    except Exception as problem:
+        return f"unreadable ({type(problem).__name__})"

@@ -6,7 +6,7 @@ import signal
 
 from tests.faults import processes
 from tests.faults.journey import Journey
-from tests.faults.moments import DRIVER_PLACES, WORKER_PLACES, disturb_workers, start_and_come_to, worker_place
+from tests.faults.moments import disturb_workers, start_and_come_to
 from tests.faults.scenarios import scenario
 from tests.faults.study import MANY
 
@@ -15,8 +15,7 @@ from tests.faults.study import MANY
 def kill_driver(journey: Journey) -> None:
     """Its workers go on; the next command joins them."""
     for _ in range(4):
-        places = [*WORKER_PLACES, *DRIVER_PLACES, worker_place(journey.chance)]
-        met = start_and_come_to(journey, places)
+        met = start_and_come_to(journey)
         if met is None:
             break
         issued, _, order = met
@@ -33,8 +32,7 @@ def kill_driver(journey: Journey) -> None:
 def kill_everything(journey: Journey) -> None:
     """As when the machine goes down: the next command finds checkpoints and no process."""
     for _ in range(4):
-        places = [*WORKER_PLACES, *DRIVER_PLACES, worker_place(journey.chance)]
-        met = start_and_come_to(journey, places)
+        met = start_and_come_to(journey)
         if met is None:
             break
         issued, _, _ = met
