@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,11 @@ class Journey:
         self.order()
 
     @property
+    def signatures(self) -> list[str]:
+        """Of all runs of its study."""
+        return [run.signature for run in self.undisturbed.store(self.study).runs()]
+
+    @property
     def store(self) -> Store:
         return Store(self.results)
 
@@ -118,13 +123,22 @@ class Journey:
         """Let go on what holds by this order."""
         (self.folder / f"release-{order}").touch()
 
-    def start(self, *more: str, before: tuple[str, ...] = ()) -> Command:
-        """Issue the command, as the leader of a process group, as a shell does. `before`: a program that runs it."""
+    def start(self, *more: str) -> Command:
+        """Issue the command, as the leader of a process group, as a shell does."""
+        return self._start(*self.study.arguments, *more)
+
+    def ask(self, *arguments: str) -> str:
+        """What another command of the program says. Anything but success is a problem."""
+        issued = self._start(*arguments)
+        self.end(issued, 0)
+        return issued.said()
+
+    def _start(self, *arguments: str) -> Command:
         output = self.folder / f"output-{next(self._numbers)}.txt"
         python_path = os.pathsep.join([str(INJECTED), os.environ.get("PYTHONPATH", "")])
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [*before, *command(*self.study.arguments, *more)],
+                command(*arguments),
                 cwd=self.folder,
                 env={
                     **environment(self.results),
@@ -194,6 +208,19 @@ class Journey:
         yield
         self.injections.append(Injection(what, phase))
 
+    def count(self, what: str, orders: Collection[str]) -> int:
+        """Take note, afterwards, of orders that were carried out inside of the processes; how many there were."""
+        events = self.events()
+        done: dict[str, int] = {}
+        for number, event in enumerate(events):
+            order = event.what.split()[1:2]
+            if order and order[0] in orders and " at " in event.what:
+                done.setdefault(order[0], number)
+        for number in done.values():
+            met = observed.phase(events[:number], [events[number].pid])
+            self.injections.append(Injection(f"{what}: {events[number].what.partition(' at ')[2]}", met))
+        return len(done)
+
     def remember_finished(self) -> None:
         """What belongs to finished results must from now on stay as it is, byte for byte, in the same file."""
         for run in self.store.runs():
@@ -226,7 +253,7 @@ class Journey:
                 self.problem("lost", f"{file} was finished and is gone")
             elif file.stat().st_ino != inode or file.read_bytes() != content:
                 self.problem("lost", f"{file} was finished and is another one now")
-        for text in observed.doubled(self.events(), frozenset(self.damaged | without)):
+        for text in observed.doubled(self.events(), frozenset(self.damaged)):
             self.problem("doubled", text)
         for text in differences(self.undisturbed.store(self.study), self.store, without, statistical):
             self.problem("different", text)

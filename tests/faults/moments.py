@@ -29,10 +29,9 @@ _NTH = {"submit": 4, "submitted": 4, "look": 40, "write config.yaml filled": 4, 
 def in_worker(journey: Journey, training: float = 0.35) -> dict[str, Any]:
     """Somewhere in the life of some run's worker; `training`: how likely at one of its steps."""
     chance = journey.chance
-    runs = [run.signature for run in journey.undisturbed.store(journey.study).runs()]
     steps = chance.random() < training
     place = f"step {chance.randrange(STEPS)}" if steps else chance.choice(_WORKER)
-    return {"at": place, "run": chance.choice(runs), "do": "hold"}
+    return {"at": place, "run": chance.choice(journey.signatures), "do": "hold"}
 
 
 def in_driver(journey: Journey) -> dict[str, Any]:
@@ -58,7 +57,7 @@ def start_and_come_to(journey: Journey, *more: str) -> tuple[Command, Event | No
     return None if held is None else (issued, held, order)
 
 
-def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str) -> None:
+def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str, *more: str) -> None:
     """Issue the command once and disturb workers up to so many times: most held in a place, the others at any time.
 
     `deed` gets the worker's pid and the order by which it holds, or "" where it does not.
@@ -66,7 +65,7 @@ def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], obj
     chance = journey.chance
     holding = set(journey.order(*(in_worker(journey) for _ in range(times - times // 3))))
     moments = sorted(chance.uniform(3, 1.5 * SECONDS) for _ in range(times // 3))
-    issued = journey.start()
+    issued = journey.start(*more)
     while issued.running() and time.monotonic() - issued.started < PATIENCE:
         for event in journey.events():
             held = event.what.split()
