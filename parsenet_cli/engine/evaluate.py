@@ -76,7 +76,7 @@ def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor
     except (torch.OutOfMemoryError, RuntimeError) as problem:
         if len(images) == 1 or not ran_out(problem):
             raise
-    halves = images.split(-(-len(images) // 2))
+    halves = torch.tensor_split(images, 2)
     return torch.cat([_predicted(model, half, device) for half in halves])
 
 
