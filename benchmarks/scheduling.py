@@ -1,29 +1,34 @@
 """What planning and driving a run costs, and `parsenet status`, with 100, 500 and 2 000 runs that do nothing.
 
-python -m benchmarks.scheduling [RUNS…]
+python -m benchmarks.scheduling [RUNS…] [--figure FILE]
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parsenet_cli import ablation, profile, schedule, study
+from parsenet_cli import ablation, plotting, profile, schedule, study
 from parsenet_cli.compose import Composer
 from parsenet_cli.files import write_json
+from parsenet_cli.launch import Needs
 from parsenet_cli.progress import PlainView
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 
-COUNTS = (100, 500, 2000)
+COUNTS = (100, 200, 500, 1000, 2000)
 TABLE = "table4"
 SLOTS = 2
+LIMIT_MS, LIMIT_STATUS = 30.0, 2.0
+"""What a run and a look at all of them may cost."""
 
 
 @dataclass
@@ -32,8 +37,13 @@ class Pretending:
 
     slots: int = SLOTS
     threads: int = 1
+    resubmissions: int = 0
+    silence_seconds: float = 1800.0
 
-    def submit(self, run: Run, task: Task) -> Pretending:
+    def has_room(self, needs: Needs) -> bool:
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> Pretending:
         if task == "train":
             run.update_status(state="running", iteration=1, steps=1)
             result = {
@@ -55,8 +65,19 @@ class Pretending:
     def kill(self) -> None: ...
 
 
-def measure(runs: int, root: Path) -> None:
-    """Print milliseconds a run for a plan and its execution, then seconds of looking at all of it again."""
+@dataclass(frozen=True)
+class Measured:
+    """What so many runs cost: milliseconds a run for three things, and seconds of `parsenet status`."""
+
+    runs: int
+    planned: float
+    driven: float
+    again: float
+    status: float
+
+
+def measure(runs: int, root: Path) -> Measured:
+    """Plan and carry out so many runs in an empty store, then look at all of it again."""
     store, spec = Store(root), ablation.load(TABLE)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
     each = len(study.plan(spec, composer, [0])[1])
@@ -78,19 +99,47 @@ def measure(runs: int, root: Path) -> None:
     command = [sys.executable, "-m", "parsenet_cli", "status", "--results", str(root)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     status = time.perf_counter() - started
-    print(
-        f"{runs:5} runs: planned {1000 * planning / runs:5.2f} ms a run, driven {1000 * driving / runs:5.2f} ms a run, "
-        f"all done already {1000 * again / runs:5.2f} ms a run; status {status:.2f} s",
-        flush=True,
-    )
+    return Measured(runs, 1000 * planning / runs, 1000 * driving / runs, 1000 * again / runs, status)
+
+
+def draw(measured: Sequence[Measured], file: Path) -> None:
+    """Cost of a run, and of `parsenet status`, against the number of runs."""
+    with plotting.style():
+        figure = plotting.new(plotting.PAGE, 2.4)
+        each, whole = figure.subplots(1, 2)
+        runs = [one.runs for one in measured]
+        each.plot(runs, [one.planned + one.driven for one in measured], marker="o", label="planned and driven")
+        each.plot(runs, [one.again for one in measured], marker="s", label="found done already")
+        each.axhline(LIMIT_MS, linestyle=":", color="grey")
+        each.set(ylabel="milliseconds a run", ylim=(0, 1.15 * LIMIT_MS))
+        each.legend(loc="center right")
+        whole.plot(runs, [one.status for one in measured], marker="o")
+        whole.axhline(LIMIT_STATUS, linestyle=":", color="grey")
+        whole.set(ylabel="seconds of parsenet status", ylim=(0, 1.15 * LIMIT_STATUS))
+        for axes in (each, whole):
+            axes.set(xlabel="runs in the store", xlim=(0, None))
+            axes.grid(axis="y")
+        plotting.save(figure, file)
 
 
 def main() -> None:
     """Measure each number of runs in a store of its own."""
-    counts = [int(text) for text in sys.argv[1:]] if __name__ == "__main__" and len(sys.argv) > 1 else COUNTS
-    for runs in counts:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="*", type=int, default=COUNTS)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args(None if __name__ == "__main__" else [])
+    measured = []
+    for runs in arguments.runs:
         with tempfile.TemporaryDirectory() as folder:
-            measure(runs, Path(folder))
+            one = measure(runs, Path(folder))
+        measured.append(one)
+        print(
+            f"{runs:5} runs: planned {one.planned:5.2f} ms a run, driven {one.driven:5.2f} ms a run, "
+            f"all done already {one.again:5.2f} ms a run; status {one.status:.2f} s",
+            flush=True,
+        )
+    if arguments.figure is not None:
+        draw(measured, arguments.figure)
 
 
 if __name__ == "__main__":

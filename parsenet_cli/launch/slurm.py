@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.errors import UserError
-from parsenet_cli.launch import slurm_options
+from parsenet_cli.launch import Needs, slurm_options
 from parsenet_cli.launch.slurm_job import Job
 from parsenet_cli.launch.slurm_queue import Queue
 from parsenet_cli.store import Run
@@ -55,11 +55,16 @@ class Slurm:
     def __init__(self, options: dict[str, Any], slots: int) -> None:
         self.slots, self.threads = slots, options["threads"]
         self.resubmissions: int = options["resubmissions"]
+        self.silence_seconds: float = options["silence_seconds"]
         self._options = options
         self._queue = Queue(options["poll_seconds"])
         self._unsent: list[_Submitted] = []
 
-    def submit(self, run: Run, task: Task) -> _Submitted:
+    def has_room(self, needs: Needs) -> bool:
+        """Slurm sees to that, and gives each job what it asked for."""
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> _Submitted:
         """Takes effect with `flush`."""
         submitted = _Submitted(run, task, self._queue)
         self._unsent.append(submitted)
@@ -93,6 +98,13 @@ class Slurm:
         """Whether a job that some command submitted for this run is pending or running."""
         job = run.job()
         return job is not None and self._queue.holds(job)
+
+    def end(self, run: Run) -> None:
+        """`scancel` whatever job the run was last submitted as."""
+        job = run.job()
+        if job is not None:
+            _scancel(job)
+            self._queue.look_again()
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()

@@ -132,14 +132,14 @@ def _local(module: Any) -> None:
     module.Local.submit = submitting
 
 
-def _schedule(module: Any) -> None:
-    collect = module._Driver._collect
+def _driver(module: Any) -> None:
+    collect = module.Driver._collect
 
     def collecting(self: Any) -> bool:
         at("look")
         return bool(collect(self))
 
-    module._Driver._collect = collecting
+    module.Driver._collect = collecting
 
 
 def _output(module: Any) -> None:
@@ -170,7 +170,7 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "parsenet_cli.engine.checkpoint": _checkpoint,
     "parsenet_cli.engine.cadence": _cadence,
     "parsenet_cli.launch.local": _local,
-    "parsenet_cli.schedule": _schedule,
+    "parsenet_cli.driver": _driver,
     "parsenet_cli.report.output": _output,
     "parsenet_cli.study": _study,
 }

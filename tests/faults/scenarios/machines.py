@@ -53,7 +53,7 @@ def machine_starts_again(journey: Journey) -> None:
 def memory_runs_out_once(journey: Journey) -> None:
     """The run goes on with smaller pieces of its batches and says so."""
     run, step = journey.chance.choice(journey.signatures), journey.chance.randrange(STEPS)
-    orders = journey.order({"at": f"batch {step}", "run": run, "do": "out of memory"})
+    orders = journey.order({"at": f"batch {step}", "run": run, "do": "oom"})
     journey.end(journey.start(), 0)
     journey.count("out of memory", orders)
     if not (journey.store.run(run).result() or {}).get("ran_out_of_memory"):
