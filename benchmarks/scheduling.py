@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import nothing
 from parsenet_cli import ablation, plotting, profile, schedule, study
 from parsenet_cli.compose import Composer
-from parsenet_cli.files import write_json
-from parsenet_cli.launch import Needs
+from parsenet_cli.config import RunConfig
+from parsenet_cli.launch import Needs, local
 from parsenet_cli.progress import PlainView
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
@@ -44,17 +46,7 @@ class Pretending:
         return True
 
     def submit(self, run: Run, task: Task, needs: Needs) -> Pretending:
-        if task == "train":
-            run.update_status(state="running", iteration=1, steps=1)
-            result = {
-                **{"signature": run.signature, "outcome": "converged", "collapsed_at": None, "steps": 1},
-                **{"metrics": {"mean_iu": 0.5}, "train_seconds": 1.0, "evaluate_seconds": 1.0},
-                **{"protocol": [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]},
-            }
-            write_json(run.folder / "result.json", result)
-            run.update_status(state="done")
-        else:
-            run.say_preparation(task, done=True)
+        nothing.main(str(run.folder), task)
         return self
 
     def alive(self) -> bool:
@@ -67,12 +59,16 @@ class Pretending:
 
 @dataclass(frozen=True)
 class Measured:
-    """What so many runs cost: milliseconds a run for three things, and seconds of `parsenet status`."""
+    """What so many runs cost: milliseconds a run, and seconds of `parsenet status`."""
 
     runs: int
     planned: float
     driven: float
+    """By a driver whose workers are over at once."""
+    with_processes: float
+    """By the local launcher, a process each, once its fork server is up."""
     again: float
+    """By a driver that finds all of them done."""
     status: float
 
 
@@ -86,29 +82,47 @@ def measure(runs: int, root: Path) -> Measured:
     configs = dict(list(configs.items())[:runs])
     study.save(planned, store)
     planning = time.perf_counter() - started
+    view = PlainView([planned], runs)
     with contextlib.redirect_stdout(io.StringIO()):
-        started = time.perf_counter()
-        outcome = schedule.execute(store, configs, Pretending(), PlainView([planned], runs))
-        driving = time.perf_counter() - started
-        started = time.perf_counter()
-        schedule.execute(store, configs, Pretending(), PlainView([planned], runs))
-        again = time.perf_counter() - started
+        forking = _local_launcher(store, configs, view)
+        shutil.rmtree(root / "runs")
+        seconds = []
+        for launcher in (forking, Pretending(), Pretending()):
+            if len(seconds) == 1:
+                shutil.rmtree(root / "runs")
+            started = time.perf_counter()
+            outcome = schedule.execute(store, configs, launcher, view)
+            seconds.append(time.perf_counter() - started)
     if outcome.failed or sum(run.result() is not None for run in store.runs()) != runs:
         raise RuntimeError(f"{len(outcome.failed)} of {runs} runs failed")
     started = time.perf_counter()
     command = [sys.executable, "-m", "parsenet_cli", "status", "--results", str(root)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     status = time.perf_counter() - started
-    return Measured(runs, 1000 * planning / runs, 1000 * driving / runs, 1000 * again / runs, status)
+    with_processes, driving, again = seconds
+    each_ms = [1000 * value / runs for value in (planning, driving, with_processes, again)]
+    return Measured(runs, *each_ms, status)
+
+
+def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView) -> local.Local:
+    """With workers that do nothing, and its fork server up."""
+    options = {"slots": SLOTS, "threads": 1, "slots_per_gpu": 1, "resubmissions": 0, "silence_seconds": 1800}
+    vars(local)["worker"] = nothing
+    launcher = local.open_launcher(options, SLOTS)
+    schedule.execute(store, dict(list(configs.items())[:1]), launcher, view)
+    return launcher
 
 
 def draw(measured: Sequence[Measured], file: Path) -> None:
     """Cost of a run, and of `parsenet status`, against the number of runs."""
     with plotting.style():
         figure = plotting.new(plotting.PAGE, 2.4)
+        figure.set_layout_engine("constrained")
         each, whole = figure.subplots(1, 2)
         runs = [one.runs for one in measured]
-        each.plot(runs, [one.planned + one.driven for one in measured], marker="o", label="planned and driven")
+        with_processes = [one.planned + one.with_processes for one in measured]
+        each.plot(runs, with_processes, marker="^", label="planned and driven, a process each")
+        each.plot(runs, [one.planned + one.driven for one in measured], marker="o", label="the same without processes")
         each.plot(runs, [one.again for one in measured], marker="s", label="found done already")
         each.axhline(LIMIT_MS, linestyle=":", color="grey")
         each.set(ylabel="milliseconds a run", ylim=(0, 1.15 * LIMIT_MS))
@@ -134,8 +148,8 @@ def main() -> None:
             one = measure(runs, Path(folder))
         measured.append(one)
         print(
-            f"{runs:5} runs: planned {one.planned:5.2f} ms a run, driven {one.driven:5.2f} ms a run, "
-            f"all done already {one.again:5.2f} ms a run; status {one.status:.2f} s",
+            f"{runs:5} runs: {one.planned:.2f} ms a run planned, {one.driven:.1f} driven, {one.with_processes:.1f} driven with "
+            f"a process each, {one.again:.2f} found done; status {one.status:.2f} s",
             flush=True,
         )
     if arguments.figure is not None:
