@@ -13,9 +13,10 @@ import time
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from parsenet_cli import process
+from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
 from parsenet_cli.memory import ran_out
 from parsenet_cli.store import Busy, Run
@@ -69,41 +70,50 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if any(file.is_file() for file in run.checkpoints):
         threads = before.get("threads", threads)
-    run.update_status(
-        state="running",
-        threads=threads,
-        **process.own(),
-        started=time.time(),
-        error="",
-        bad_input=False,
-        out_of_memory=False,
-        seconds_left=None,
-        evaluating="",
-    )
     try:
-        from parsenet_cli.engine.train import Stopped, train
+        run.update_status(
+            state="running",
+            threads=threads,
+            **process.own(),
+            started=time.time(),
+            error="",
+            bad_input=False,
+            out_of_memory=False,
+            seconds_left=None,
+            evaluating="",
+        )
+        from parsenet_cli.engine.train import train
 
         with StopFlag(run) as stop:
             train(run, cache, threads, stop)
     except Stopped as stopped:
-        run.update_status(state="queued", iteration=stopped.iteration)
+        _say(run, state="queued", iteration=stopped.iteration)
         return STOPPED
     except UserError as problem:
         print(f"error: {problem}", flush=True)
         failures = before.get("failures", 0) + 1
-        run.update_status(state="failed", failures=failures, error=str(problem), bad_input=True)
+        _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
         return BAD_INPUT
     except BaseException as problem:
         traceback.print_exc()
-        run.update_status(
+        _say(
+            run,
             state="failed",
             failures=before.get("failures", 0) + 1,
             error=f"{type(problem).__name__}: {problem}",
             out_of_memory=ran_out(problem),
         )
         return 1
-    run.update_status(state="done")
+    _say(run, state="done")
     return 0
+
+
+def _say(run: Run, **said: Any) -> None:
+    """Record how it ended. Where the disk does not even take that, the driver sees a worker that ended without a word."""
+    try:
+        run.update_status(**said)
+    except UserError as problem:
+        print(f"error: {problem}", flush=True)
 
 
 def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
@@ -118,13 +128,18 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
         else:
             prepare.weights(run.config(), cache, threads, progress)
     except UserError as problem:
-        run.say_preparation(task, error=str(problem), bad_input=True)
-        return BAD_INPUT
+        print(f"error: {problem}", flush=True)
+        code, error, bad_input = BAD_INPUT, str(problem), True
     except BaseException as problem:
         traceback.print_exc()
-        run.say_preparation(task, error=f"{type(problem).__name__}: {problem}", bad_input=False)
-        return 1
-    return 0
+        code, error, bad_input = 1, f"{type(problem).__name__}: {problem}", False
+    else:
+        return 0
+    try:
+        run.say_preparation(task, error=error, bad_input=bad_input)
+    except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
+        print(f"error: {problem}", flush=True)
+    return code
 
 
 LOOK_SECONDS = 1.0

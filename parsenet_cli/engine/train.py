@@ -23,6 +23,7 @@ from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.engine.pulse import Pulse
+from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing, write_json
 from parsenet_cli.memory import ran_out
@@ -33,14 +34,6 @@ from parsenet_cli.store import Run
 
 KEPT_PREDICTIONS = 24
 """Validation images whose small label maps stay with the run, for panels."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop; a checkpoint at `iteration` is written."""
-
-    def __init__(self, iteration: int) -> None:
-        super().__init__(f"stopped at iteration {iteration}")
-        self.iteration = iteration
 
 
 @dataclass

@@ -14,7 +14,8 @@ from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
 from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine import train as training
-from parsenet_cli.engine.train import Stopped, Trainer
+from parsenet_cli.engine.stopped import Stopped
+from parsenet_cli.engine.train import Trainer
 from parsenet_cli.errors import UserError
 from parsenet_cli.models.build import build
 from parsenet_cli.store import Run

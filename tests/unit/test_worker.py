@@ -1,0 +1,35 @@
+"""A worker that cannot even say how it fares: it leaves with a sentence in its log, and never with a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsenet_cli import worker
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.store import Run
+from parsenet_cli.worker import Task
+
+
+@pytest.mark.parametrize(("task", "refused"), [("train", "update_status"), ("data", "say_preparation")])
+def test_worker_on_a_full_disk_leaves_a_sentence(
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    task: Task,
+    refused: str,
+) -> None:
+    def full(self: Run, *_: object, **said: Any) -> None:
+        raise UserError("status.json: the disk is full")
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, refused, full)
+    assert worker.carry_out(run, task, 1) == worker.BAD_INPUT
+    said = capsys.readouterr()
+    assert set(said.out.splitlines()) == {"error: status.json: the disk is full"}
+    assert said.err == ""
