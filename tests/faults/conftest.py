@@ -39,7 +39,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def repeat(name: str) -> str:
     """How to take one journey again by itself."""
-    return f'PARSENET_FAULTS={TOTAL} PARSENET_FAULT_SEED={SEED} pytest -m faults "tests/faults/test_faults.py" -k {name}'
+    return (
+        f'PARSENET_FAULTS={TOTAL} PARSENET_FAULT_SEED={SEED} pytest -m faults "tests/faults/test_faults.py" -k {name}'
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +56,7 @@ def start_and_come_to(journey: Journey, *more: str) -> tuple[Command, Event | No
     return None if held is None else (issued, held, order)
 
 
-def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str, *more: str) -> None:
+def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str) -> None:
     """Issue the command once and disturb workers up to so many times: most held in a place, the others at any time.
 
     `deed` gets the worker's pid and the order by which it holds, or "" where it does not.
@@ -65,7 +64,7 @@ def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], obj
     chance = journey.chance
     holding = set(journey.order(*(in_worker(journey) for _ in range(times - times // 3))))
     moments = sorted(chance.uniform(3, 1.5 * SECONDS) for _ in range(times // 3))
-    issued = journey.start(*more)
+    issued = journey.start()
     while issued.running() and time.monotonic() - issued.started < PATIENCE:
         for event in journey.events():
             held = event.what.split()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -28,20 +28,23 @@ STATISTICAL = {"micro_batch", "ran_out_of_memory", "metrics", "iu", "convention"
 
 @dataclass(frozen=True)
 class Study:
-    """A sweep of `2 * seeds` runs of about a second each."""
+    """A sweep of `2 * seeds` runs of about a second each. The table's caption tells the arguments, also `more` of them."""
 
     seeds: int
+    more: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:
         return (
             *("sweep", "data=synthetic_siftflow", "weights=none", f"recipe.iterations={STEPS}", "norm=none,l2"),
             *("checkpoint_seconds=0.05", "keep_model=true", "launcher.threads=1", "launcher.slots=2"),
-            *("--seeds", str(self.seeds)),
+            *(*self.more, "--seeds", str(self.seeds)),
         )
 
 
 FEW, MANY = Study(seeds=2), Study(seeds=5)
+WATCHED = Study(seeds=5, more=("launcher.silence_seconds=5",))
+"""Its workers are taken for dead after a few seconds."""
 
 
 class Undisturbed:
@@ -51,6 +54,8 @@ class Undisturbed:
         self.folder = folder
         self.cache = folder / "cache"
         self.cache.mkdir()
+        self._made: dict[Study, Store] = {}
+        self._making = Lock()
 
     def new(self, results: Path) -> Path:
         """An empty results folder on the shared cache."""
@@ -58,10 +63,15 @@ class Undisturbed:
         (results / "cache").symlink_to(self.cache)
         return results
 
-    @cache  # noqa: B019: one object for the whole session
     def store(self, study: Study = FEW) -> Store:
         """Raises `RuntimeError` where the command fails without any disturbance."""
-        results = self.new(self.folder / f"seeds-{study.seeds}")
+        with self._making:
+            if study not in self._made:
+                self._made[study] = self._make(study)
+            return self._made[study]
+
+    def _make(self, study: Study) -> Store:
+        results = self.new(self.folder / f"study-{len(self._made)}")
         done = subprocess.run(
             command(*study.arguments), cwd=self.folder, env=environment(results), capture_output=True, text=True
         )
@@ -70,7 +80,9 @@ class Undisturbed:
         return Store(results)
 
 
-def differences(expected: Store, found: Store, without: frozenset[str] = frozenset(), statistical: str = "") -> list[str]:
+def differences(
+    expected: Store, found: Store, without: frozenset[str] = frozenset(), statistical: str = ""
+) -> list[str]:
     """In words, every way in which the results in `found` are not those in `expected`; times and memory apart.
 
     Runs in `without` are passed over, and with them the tables, which show them. Of the run `statistical` only the

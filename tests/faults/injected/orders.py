@@ -40,8 +40,8 @@ def carries_out(run: str) -> None:
     _here().run = run
 
 
-def ordered(place: str) -> dict[str, Any] | None:
-    """The order to be carried out now that this process is at `place`."""
+def ordered(place: str, told: bool = True) -> dict[str, Any] | None:
+    """The order to be carried out now that this process is at `place`; `told`: it takes effect at once."""
     here = _here()
     for order in here.orders:
         name = order["id"]
@@ -49,9 +49,15 @@ def ordered(place: str) -> dict[str, Any] | None:
             continue
         here.seen[name] += 1
         if here.seen[name] >= order.get("nth", 1) and (order.get("always") or _first(f"done-{name}")):
-            note(f"{order['do']} {name} at {place}")
+            if told:
+                tell(order, place)
             return order
     return None
+
+
+def tell(order: dict[str, Any], place: str) -> None:
+    """The order is being carried out."""
+    note(f"{order['do']} {order['id']} at {place}")
 
 
 def at(place: str) -> None:
@@ -85,10 +91,8 @@ def offset() -> float:
 
 def others_at_work() -> bool:
     """Whether another worker of this test lives."""
-    for file in (_FOLDER / "at-work").iterdir():
-        if int(file.name) != os.getpid() and Path(f"/proc/{file.name}").exists():
-            return True
-    return False
+    pids = [file.name for file in (_FOLDER / "at-work").iterdir()]
+    return any(int(pid) != os.getpid() and Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def at_work(yes: bool) -> None:
@@ -98,7 +102,7 @@ def at_work(yes: bool) -> None:
     if yes:
         os.close(_open(file, os.O_CREAT | os.O_WRONLY))
     else:
-        os.unlink(file)
+        file.unlink()
 
 
 def _here() -> type[_Here]:

@@ -13,9 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import disk
-import orders
-from orders import at, note
+from tests.faults.injected import disk, orders
+from tests.faults.injected.orders import at, note
 
 
 def _cli(module: Any) -> None:
@@ -103,14 +102,16 @@ def _train(module: Any) -> None:
 def _checkpoint(module: Any) -> None:
     save, restore = module.save, module.restore
 
-    def saving(run: Any, model: Any, optimizer: Any, progress: Any) -> None:
+    def saving(*given: Any) -> None:
+        *_, progress = given
         note(f"checkpoint {progress.iteration}")
         at("checkpoint")
-        save(run, model, optimizer, progress)
+        save(*given)
         note(f"checkpointed {progress.iteration}")
 
-    def restoring(run: Any, model: Any, optimizer: Any, progress: Any) -> None:
-        restore(run, model, optimizer, progress)
+    def restoring(*given: Any) -> None:
+        *_, progress = given
+        restore(*given)
         note(f"from {progress.iteration}")
 
     module.save, module.restore = saving, restoring

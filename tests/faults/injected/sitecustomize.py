@@ -14,8 +14,11 @@ and happens once, whichever process comes there first; with `"always": true` eve
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 if os.environ.get("PARSENET_FAULT_FOLDER"):
-    import patches
+    sys.path.insert(0, str(Path(__file__).parents[3]))
+    from tests.faults.injected import patches
 
     patches.install()

@@ -74,7 +74,7 @@ def _refuse(journey: Journey, how: str, sentence: str) -> None:
     for _ in range(2):
         name = journey.chance.choice(_FILES)
         order: dict[str, Any] = {"at": f"file {name}", "do": how, "always": True}
-        order["bytes"] = journey.chance.choice((0, 1, 100, 1000))
+        order["bytes"] = journey.chance.choice((0, 1, 8, 1000))
         if name in ("status.json", "metrics.jsonl", "checkpoint.pt"):
             order["nth"] = journey.chance.randint(1, 3)
         (number,) = journey.order(order)
@@ -83,6 +83,8 @@ def _refuse(journey: Journey, how: str, sentence: str) -> None:
         journey.order()
         if not journey.count(f"{how} disk", [number]):
             continue
+        if code == 0 and name == "preparing-data.json":
+            continue  # the runs have prepared it themselves
         if code == 0:
             journey.problem("wrong end", f"{name} could not be written, and the exit code is 0:\n{issued.said()}")
         _expect_sentence(journey, issued.said(), sentence)

@@ -10,16 +10,15 @@ from tests.faults import processes
 from tests.faults.journey import Journey
 from tests.faults.moments import disturb_workers, start_and_come_to
 from tests.faults.scenarios import scenario
-from tests.faults.study import MANY, STEPS
+from tests.faults.study import STEPS, WATCHED
 
 
 @scenario(share=12, injections=4)
 def worker_hangs(journey: Journey) -> None:
     """A stopped process holds its lock and says nothing: the driver ends it, and the run goes on from its checkpoint."""
-    journey.study = MANY
-    silence = "launcher.silence_seconds=3"
-    disturb_workers(journey, 4, lambda pid, _: processes.send(pid, signal.SIGSTOP), "SIGSTOP of a worker", silence)
-    journey.until_it_ends_well("--retry", silence, failing=(1,))
+    journey.study = WATCHED
+    disturb_workers(journey, 4, lambda pid, _: processes.send(pid, signal.SIGSTOP), "SIGSTOP of a worker")
+    journey.until_it_ends_well("--retry", failing=(1,))
     journey.check(temporary_files=True)
 
 
