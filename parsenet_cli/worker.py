@@ -39,7 +39,10 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     if os.getpgrp() != os.getpid():
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
     run = Run(Path(folder))
-    log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    try:
+        log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    except OSError:  # where nothing else can be written either, the status and the driver tell it
+        log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
