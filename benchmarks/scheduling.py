@@ -86,7 +86,7 @@ def measure(runs: int, root: Path) -> Measured:
     with contextlib.redirect_stdout(io.StringIO()):
         forking = _local_launcher(store, configs, view)
         shutil.rmtree(root / "runs")
-        seconds = []
+        seconds: list[float] = []
         for launcher in (forking, Pretending(), Pretending()):
             if len(seconds) == 1:
                 shutil.rmtree(root / "runs")
@@ -99,9 +99,8 @@ def measure(runs: int, root: Path) -> Measured:
     command = [sys.executable, "-m", "parsenet_cli", "status", "--results", str(root)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     status = time.perf_counter() - started
-    with_processes, driving, again = seconds
-    each_ms = [1000 * value / runs for value in (planning, driving, with_processes, again)]
-    return Measured(runs, *each_ms, status)
+    planned_ms, processes_ms, driven_ms, again_ms = (1000 * value / runs for value in (planning, *seconds))
+    return Measured(runs, planned_ms, driven_ms, processes_ms, again_ms, status)
 
 
 def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView) -> local.Local:
