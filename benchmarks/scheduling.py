@@ -16,7 +16,6 @@ from pathlib import Path
 
 from parsenet_cli import ablation, profile, schedule, study
 from parsenet_cli.compose import Composer
-from parsenet_cli.files import write_json
 from parsenet_cli.progress import PlainView
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
@@ -41,7 +40,7 @@ class Pretending:
                 **{"metrics": {"mean_iu": 0.5}, "train_seconds": 1.0, "evaluate_seconds": 1.0},
                 **{"protocol": [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]},
             }
-            write_json(run.folder / "result.json", result)
+            run.record_result(result)
             run.update_status(state="done")
         else:
             run.say_preparation(task, done=True)

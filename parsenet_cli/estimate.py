@@ -8,6 +8,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.errors import UserError
 from parsenet_cli.store import Store
 
 
@@ -41,7 +42,10 @@ class Estimate:
             if result is None or result["outcome"] != "converged":
                 continue
             seconds = result["train_seconds"] + result["evaluate_seconds"]
-            kind = Kind.of(run.config().science)
+            try:
+                kind = Kind.of(run.config().science)
+            except UserError:  # damaged, or another version's: nothing to learn from, and no reason to stop
+                continue
             per_step[kind].append(seconds / result["steps"])
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
