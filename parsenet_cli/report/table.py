@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from parsenet_cli.ablation import Printed
+from parsenet_cli.report.frame import DAMAGED
 from parsenet_cli.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STANDS_FOR_NOTHING = "–"
+_EXPLAINED = ("failed", DAMAGED)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: _Notes) -> 
     values = done["value"].dropna()
     states = sorted(set(lines["outcome"]) - {"converged", "collapsed"})
     marks = notes.mark(
-        *(f"{state}: `parsenet show {_first(lines, state)}` says more" for state in states if state == "failed")
+        *(f"{state}: `parsenet show {_first(lines, state)}` says more" for state in states if state in _EXPLAINED)
     )
     if values.empty:
         return Measured(", ".join(states) or STANDS_FOR_NOTHING, marks=marks)
