@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from parsenet_cli.files import Damaged
 
 Arrays = dict[str, NDArray[Any]]
+
+_END = "<4s4H2LH"
+"""The record that ends a zip file; its fifth field is the number of members, which zipfile does not look at."""
 
 
 def read(file: Path, crc32: str | None = None) -> Arrays:
@@ -33,8 +37,14 @@ def read(file: Path, crc32: str | None = None) -> Arrays:
             # Each member is read to its end, because only there its checksum is compared: a damaged header could say
             # that an array ends before.
             members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        if len(members) != _count(content):
+            raise ValueError(f"{len(members)} of its {_count(content)} arrays are found")
         return {
             name: np.lib.format.read_array(io.BytesIO(member), allow_pickle=False) for name, member in members.items()
         }
     except Exception as problem:  # zipfile and numpy name no common class for what a damaged file can raise
         raise Damaged(f"{file}: is damaged ({type(problem).__name__}: {problem})") from None
+
+
+def _count(content: bytes) -> int:
+    return int(struct.unpack(_END, content[-struct.calcsize(_END) :])[4])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from parsenet_cli import deviations, study
+from parsenet_cli import belonging, deviations, study
 from parsenet_cli.deviations import InForce, as_text
 from parsenet_cli.progress import labels, outcome_text, running_text
 from parsenet_cli.store import Run, State, Store
@@ -88,6 +88,8 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
         if content[part]:
             console.print(f"\n[bold]{part}[/]")
             console.print(OmegaConf.to_yaml(content[part]).rstrip(), markup=False)
+    for sentence in belonging.sentences([run]):
+        console.print(f"\n{sentence}", markup=False, soft_wrap=True)
     if content["state"] == "failed":
         console.print("\n[bold]log[/]")
         console.print("\n".join(run.log_tail()), markup=False)
