@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parsenet_cli.files import write_json
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
 
@@ -28,4 +27,4 @@ def leave_result(run: Run) -> None:
         **{"metrics": {"mean_iu": 0.5}, "train_seconds": 1.0, "evaluate_seconds": 1.0},
         **{"protocol": [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]},
     }
-    write_json(run.folder / "result.json", result)
+    run.record_result(result)

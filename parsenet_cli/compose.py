@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from parsenet_cli import identity, paths
 from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import read_json, write_json
+from parsenet_cli.files import believed, write_sealed
 from parsenet_cli.models import sources
 from parsenet_cli.profile import Profile
 
@@ -86,7 +86,7 @@ class Composer:
         self.cache = cache
         self.command_line = [text for text in command_line if not key_of(text).startswith("launcher")]
         self._file = cache / "composed.json"
-        self._known: dict[str, Any] = read_json(self._file) or {}
+        self._known: dict[str, Any] = believed(self._file) or {}
         self._fresh = False
         self._files = _conf_fingerprint()
 
@@ -134,7 +134,7 @@ class Composer:
         """Remember on disk what was composed, where that is possible: `plan` works on a read-only store too."""
         if self._fresh:
             with contextlib.suppress(UserError):
-                write_json(
+                write_sealed(
                     self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)}
                 )
 

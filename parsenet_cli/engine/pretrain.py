@@ -42,7 +42,7 @@ def identity(trunk: str) -> str:
 
 
 def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
-    """The safetensors file with the trunk's weights under `cache`, made now unless it is there.
+    """The safetensors file with the trunk's weights under `cache`, made now unless it is there and what was written.
 
     Training runs on one thread whatever the machine has, so that the same machine always gives the same weights.
     """
@@ -50,13 +50,16 @@ def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
     from filelock import FileLock
     from safetensors.torch import save
 
-    from parsenet_cli.files import explained, replacing
+    from parsenet_cli.files import explained, intact, replacing, seal_beside
+    from parsenet_cli.weights_files import metadata
 
     file = cache / "weights" / f"{trunk}-{VERSION}.safetensors"
     with explained(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock")):
-            if not file.is_file():
+            if metadata(file) is None or not intact(file):
+                if file.is_file():
+                    print(f"{file}: is damaged; the trunk is pretrained again", flush=True)
                 threads = torch.get_num_threads()
                 torch.set_num_threads(1)
                 try:
@@ -65,6 +68,7 @@ def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
                     torch.set_num_threads(threads)
                 with replacing(file) as stream:
                     stream.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+                seal_beside(file)
     return file
 
 
