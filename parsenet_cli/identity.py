@@ -8,7 +8,7 @@ from pathlib import Path
 
 from parsenet_cli.belonging import check_model
 from parsenet_cli.config import RunConfig
-from parsenet_cli.data.dataset import DataOptions, silent
+from parsenet_cli.data.dataset import DataOptions, Progress, silent
 from parsenet_cli.data.fingerprint import content_hash, content_hashes
 from parsenet_cli.data.home import prepared_root
 from parsenet_cli.errors import UserError
@@ -68,10 +68,10 @@ def check_weights(file: Path, identity: str) -> None:
         )
 
 
-def check_data(config: RunConfig, cache: Path) -> None:
+def check_data(config: RunConfig, cache: Path, progress: Progress) -> None:
     """Raises `UserError` where the data is not, or is no longer, what a run was planned with."""
     options = data_options(config, cache)
-    found = importlib.import_module(f"parsenet_cli.data.{config.science.data}").identity(options)
+    found = importlib.import_module(f"parsenet_cli.data.{config.science.data}").identity(options, progress)
     if found != config.science.data_id:
         raise UserError(
             f"data={config.science.data}{f' in {options.root}' if options.root else ''}: it is {found} and the run was planned "

@@ -25,7 +25,7 @@ def data(config: RunConfig, cache: Path, progress: Progress) -> Dataset:
 
     Raises `UserError` where it is missing or incomplete, or no longer what the run was planned with.
     """
-    check_data(config, cache)
+    check_data(config, cache, progress)
     module = importlib.import_module(f"parsenet_cli.data.{config.science.data}")
     dataset: Dataset = module.open_dataset(data_options(config, cache), progress)
     return dataset
