@@ -68,17 +68,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file `lock` for the block; `waiting` is called once where another process holds it."""
+    """Hold the lock file `lock` for the block; `waiting` is called every second for as long as another process holds it."""
     from filelock import FileLock, Timeout
 
     with explained(lock.parent):
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            held.acquire()
+        seconds = 0.0
+        while True:
+            try:
+                held.acquire(timeout=seconds)
+                break
+            except Timeout:
+                waiting()
+                seconds = 1.0
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from parsenet_cli.data.dataset import Image, Progress, Split
 from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import believed, explained
+from parsenet_cli.files import alone, believed
 
 FORMAT = 2
 
@@ -56,19 +56,15 @@ def decoded(
     `coding` says how label files become class ids, as far as that depends on more than their content.
     Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit.
     """
-    from filelock import FileLock
-
     content = source_content(sources, listed, cache, progress)
     contents = dict(zip(_files(sources), content[len(sources) :], strict=True))
     key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
-    with explained(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
+    said = f"decoding {name}: waiting for another process that does it"
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
-        with lock:
+        with alone(file.with_suffix(".lock"), lambda: progress(said)):
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():

@@ -12,7 +12,7 @@ import numpy as np
 from parsenet_cli.data.dataset import Progress
 from parsenet_cli.data.fingerprint import content_hash, digest
 from parsenet_cli.data.scenes import SPLITS, Scene
-from parsenet_cli.files import explained, read_json, write_json
+from parsenet_cli.files import alone, explained, read_json, write_json
 
 Paint = Callable[[np.random.Generator], Scene]
 _STREAMS = {"train": 0, "val": 1, "pretrain": 2}
@@ -35,20 +35,15 @@ def generator(version: int, part: str, index: int) -> np.random.Generator:
 
 def painted(name: str, version: int, paint: Paint, layout: Layout, cache: Path, progress: Progress) -> Path:
     """The folder `<cache>/generated/<name>-<version>`, painted now unless it is there, whole and unchanged."""
-    from filelock import FileLock
-
     root = cache / "generated" / f"{name}-{version}"
-    with explained(root.parent):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(root.with_suffix(".lock")):
-            if not _unchanged(root):
-                if _seal(root).is_file():
-                    print(
-                        f"{root}: files of this generated data set are damaged or gone; it is painted again", flush=True
-                    )
-                shutil.rmtree(root, ignore_errors=True)
-                _paint(root, name, version, paint, layout, progress)
-                write_json(_seal(root), _content(root))
+    said = f"painting {name}: waiting for another process that does it"
+    with explained(root.parent), alone(root.with_suffix(".lock"), lambda: progress(said)):
+        if not _unchanged(root):
+            if _seal(root).is_file():
+                print(f"{root}: files of this generated data set are damaged or gone; it is painted again", flush=True)
+            shutil.rmtree(root, ignore_errors=True)
+            _paint(root, name, version, paint, layout, progress)
+            write_json(_seal(root), _content(root))
     return root
 
 
