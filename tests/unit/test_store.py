@@ -17,7 +17,6 @@ from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Busy, Run, Store
 
-
 HOLDER = """
 import sys
 from filelock import FileLock
