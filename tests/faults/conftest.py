@@ -31,10 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per journey."""
-    if "journey" in metafunc.fixturenames:
+    if "travelled" in metafunc.fixturenames:
         every = [(each, number) for each in scenarios() for number in range(each.journeys(TOTAL))]
         names = [f"{each.name}-{number}" for each, number in every]
-        metafunc.parametrize("journey", every, ids=names, indirect=True)
+        metafunc.parametrize("travelled", every, ids=names, indirect=True)
 
 
 def repeat(name: str) -> str:
@@ -62,8 +62,8 @@ def under_way(
     travelling: dict[str, Future[Journey]] = {}
     for item in request.session.items:
         calls = getattr(item, "callspec", None)
-        if calls is not None and "journey" in calls.params:
-            each, _ = calls.params["journey"]
+        if calls is not None and "travelled" in calls.params:
+            each, _ = calls.params["travelled"]
             journey = Journey(calls.id, folder / calls.id, undisturbed, random.Random(f"{SEED} {calls.id}"))
             travelling[calls.id] = pool.submit(_travel, each, journey)
     yield travelling
@@ -72,7 +72,7 @@ def under_way(
 
 
 @pytest.fixture
-def journey(request: pytest.FixtureRequest, under_way: dict[str, Future[Journey]]) -> Journey:
+def travelled(request: pytest.FixtureRequest, under_way: dict[str, Future[Journey]]) -> Journey:
     """The journey of this test, at its end."""
     name: str = request.node.callspec.id
     done = under_way[name].result()
@@ -106,7 +106,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     text = _table(journeys)
     terminalreporter.section(f"faults, seed {SEED}")
     terminalreporter.write_line(text)
-    file = config.getoption("--faults-summary")
+    file = config.getoption("--faults-summary", default=None)
     if file:
         Path(file).write_text(f"seed {SEED}\n{text}\n")
 

@@ -26,6 +26,9 @@ INJECTED = Path(__file__).with_name("injected")
 PATIENCE = 150.0
 """Seconds that a command may take before it counts as stuck."""
 
+LEAVING = 20.0
+"""Seconds within which all processes have to be gone once their command has ended."""
+
 Kind = Literal["lost", "doubled", "different", "left over", "wrong end"]
 
 
@@ -265,7 +268,7 @@ class Journey:
         self._check_left_over(temporary_files)
 
     def _check_left_over(self, temporary_files: bool) -> None:
-        if left := processes.gone(self.folder, within=20):
+        if left := processes.gone(self.folder, LEAVING):
             self.problem("left over", f"processes {left}")
             processes.kill_all(self.folder)
         for run in self.store.runs():

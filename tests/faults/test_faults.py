@@ -9,7 +9,8 @@ from tests.faults.journey import Journey
 
 
 @pytest.mark.faults
-def test_study_ends_as_if_nothing_had_happened(journey: Journey) -> None:
+def test_study_ends_as_if_nothing_had_happened(travelled: Journey) -> None:
+    journey = travelled
     said = [f"{problem.kind}: {problem.text}" for problem in journey.problems]
     told = "\n".join([*said, "", *map(str, journey.injections), f"in {journey.folder}; again:", repeat(journey.name)])
     if journey.problems:

@@ -18,8 +18,14 @@ from tests.faults.injected.orders import at, note
 
 
 def _cli(module: Any) -> None:
-    note("command")
-    at("command")
+    app = module.app
+
+    def begin() -> None:
+        note("command")
+        at("command")
+        app()
+
+    module.app = begin
 
 
 def _files(module: Any) -> None:

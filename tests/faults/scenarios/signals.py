@@ -5,14 +5,12 @@ from __future__ import annotations
 import signal
 
 from tests.faults import processes
-from tests.faults.journey import Journey
+from tests.faults.journey import LEAVING, Journey
 from tests.faults.moments import disturb_workers, start_and_come_to
 from tests.faults.scenarios import scenario
 from tests.faults.study import MANY
 
 INTERRUPTED = 130
-LEAVING = 20.0
-"""Seconds within which everything has left after Ctrl-C."""
 
 
 @scenario(share=32, injections=8)
