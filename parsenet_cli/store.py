@@ -87,6 +87,11 @@ class Run:
         return self._read("env.json")
 
     @property
+    def has_damaged_environment(self) -> bool:
+        """Whether there is an env.json that is not believed."""
+        return (self.folder / "env.json").is_file() and not self.environment()
+
+    @property
     def model_file(self) -> Path:
         """The trained network, where it was kept."""
         return self.folder / "model.safetensors"

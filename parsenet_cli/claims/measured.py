@@ -176,6 +176,11 @@ class _Confusions:
             raise Undecidable(
                 f"run {signature}: its confusion matrices cannot be read; remove its folder and `parsenet ablate` again"
             ) from None
+        if run.has_damaged_environment:
+            raise Undecidable(
+                f"run {signature}: its env.json is damaged, so that it is not known on which data it was scored; remove its "
+                "folder and `parsenet ablate` again"
+            )
         self.confusions = stored.matrices
         data = str(run.environment().get("data_id", ""))
         self.images = hashlib.sha256("\n".join([data, *stored.ids]).encode()).hexdigest()

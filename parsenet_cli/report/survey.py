@@ -164,7 +164,7 @@ def _damage(seen: Seen) -> Iterator[str]:
             yield f"has a damaged {file}: its scores are shown, without what follows from single images"
     if "metrics.jsonl" in damaged:
         yield "has a damaged metrics.jsonl: its curve lacks the records that are not whole"
-    if (run.folder / "env.json").is_file() and not seen.environment:
+    if run.has_damaged_environment:
         yield "has a damaged env.json: what it was carried out with is not known"
 
 
