@@ -17,6 +17,7 @@ from pathlib import Path
 from parsenet_cli import ablation, profile, schedule, study
 from parsenet_cli.compose import Composer
 from parsenet_cli.files import write_json
+from parsenet_cli.launch import Needs
 from parsenet_cli.progress import PlainView
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
@@ -32,8 +33,13 @@ class Pretending:
 
     slots: int = SLOTS
     threads: int = 1
+    resubmissions: int = 0
+    silence_seconds: float = 1800.0
 
-    def submit(self, run: Run, task: Task) -> Pretending:
+    def has_room(self, needs: Needs) -> bool:
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> Pretending:
         if task == "train":
             run.update_status(state="running", iteration=1, steps=1)
             result = {

@@ -68,7 +68,7 @@ def carry_out(
             typer.echo(f"written: {file}")
     for signature, error in outcome.failed.items():
         typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
-    schedule.raise_for(outcome)
+    outcome.raise_bad_input()
     if outcome.cancelled:
         typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
     if outcome.failed:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.store import Store
@@ -35,19 +35,37 @@ class Estimate:
     def __init__(self, store: Store) -> None:
         per_step: dict[Kind, list[float]] = defaultdict(list)
         self.parameters: dict[Kind, int] = {}
+        self._gpu_mb: dict[Kind, float] = {}
         self._bytes: list[int] = []
         for run in store.runs():
             result = run.result()
-            if result is None or result["outcome"] != "converged":
+            if result is None:
                 continue
-            seconds = result["train_seconds"] + result["evaluate_seconds"]
-            kind = Kind.of(run.config().science)
-            per_step[kind].append(seconds / result["steps"])
+            science = run.config().science
+            kind = Kind.of(science)
+            self._learn_memory(kind, result)
+            if result["outcome"] != "converged":
+                continue
+            per_step[kind].append(_seconds_per_step(result))
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
             if "network" in result:
                 self.parameters[kind] = result["network"]["parameters"]
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}
+
+    def learn(self, science: Science, result: Mapping[str, Any]) -> None:
+        """A run has just been done; its time counts for more than that of earlier ones."""
+        self.per_step[Kind.of(science)] = _seconds_per_step(result)
+        self._learn_memory(Kind.of(science), result)
+
+    def _learn_memory(self, kind: Kind, result: Mapping[str, Any]) -> None:
+        measured = result.get("gpu_mb")
+        if measured is not None:
+            self._gpu_mb[kind] = max(measured, self._gpu_mb.get(kind, 0.0))
+
+    def gpu_mb(self, science: Science) -> float | None:
+        """The most memory that a run of this kind has taken on a GPU, in MB; None where none was measured."""
+        return self._gpu_mb.get(Kind.of(science))
 
     def add(self, science: Science, seconds_per_step: float) -> None:
         """A measurement of another origin, such as a probe."""
@@ -84,3 +102,9 @@ class Estimate:
         near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
         count = self.parameters.get(kind) or (max(near) if near else None)
         return None if count is None else 4 * count
+
+
+def _seconds_per_step(result: Mapping[str, Any]) -> float:
+    seconds: float = result["train_seconds"] + result["evaluate_seconds"]
+    steps: int = result["steps"]
+    return seconds / max(1, steps)

@@ -40,6 +40,15 @@ def place(recorded: dict[str, Any]) -> Place:
 
 def ask_to_stop(recorded: dict[str, Any]) -> bool:
     """Send SIGTERM to the recorded process; False where it is not on this host, gone, or another user's."""
+    return _send(recorded, signal.SIGTERM)
+
+
+def end(recorded: dict[str, Any]) -> bool:
+    """End the recorded process without asking it; False where `ask_to_stop` is."""
+    return _send(recorded, signal.SIGKILL)
+
+
+def _send(recorded: dict[str, Any], number: signal.Signals) -> bool:
     try:
         handle = os.pidfd_open(recorded["pid"])  # of whoever has the pid now: it cannot change hands any more
     except (OSError, KeyError, TypeError):
@@ -47,7 +56,7 @@ def ask_to_stop(recorded: dict[str, Any]) -> bool:
     try:
         if place(recorded) != "here":
             return False
-        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        signal.pidfd_send_signal(handle, number)
     except OSError:
         return False
     finally:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study
@@ -38,11 +38,24 @@ def outcome_text(result: dict[str, Any]) -> str:
 
 
 def running_text(run: Run) -> str:
-    """`140/300, 0:07 left`, or what a starting run is doing."""
+    """`140/300, 0:07 left`, or what a run is doing before and after its training."""
     status = run.status()
+    if status.get("evaluating"):
+        return str(status["evaluating"])
     if "iteration" not in status or "steps" not in status:
         return str(status.get("preparing") or "starting")
     return f"{status['iteration']}/{status['steps']}, {duration(status.get('seconds_left'))} left"
+
+
+class View(Protocol):
+    """What is told while runs are carried out."""
+
+    def preparing(self, texts: Sequence[str]) -> None: ...
+    def started(self, run: Run) -> None: ...
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
+    def again(self, run: Run, reason: str) -> None: ...
+    def failed(self, run: Run, error: str) -> None: ...
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
 
 
 class PlainView:
@@ -76,6 +89,9 @@ class PlainView:
             f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
             f"{outcome_text(result)}  ({seconds:.1f} s; {duration(seconds_left)} left)"
         )
+
+    def again(self, run: Run, reason: str) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  again  {run.signature}  {self._labels[run.signature]}: {reason}")
 
     def failed(self, run: Run, error: str) -> None:
         self.print(f"{'':{2 * self._width + 1}}  FAILED {run.signature}  {self._labels[run.signature]}: {error}")

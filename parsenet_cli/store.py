@@ -184,8 +184,8 @@ class Run:
         return content if isinstance(content, dict) else {}
 
     def say_preparation(self, what: str, **said: Any) -> None:
-        """Replace what `preparation` reads."""
-        write_json(self.folder / f"preparing-{what}.json", said)
+        """Replace what `preparation` reads; `beat` counts as that of `update_status` does."""
+        write_json(self.folder / f"preparing-{what}.json", {**said, "beat": self.preparation(what).get("beat", 0) + 1})
 
     def end_preparation(self, what: str) -> None:
         """Nothing is left to read."""

@@ -17,6 +17,7 @@ from typing import Literal
 
 from parsenet_cli import process
 from parsenet_cli.errors import UserError
+from parsenet_cli.memory import ran_out
 from parsenet_cli.store import Busy, Run
 
 Task = Literal["train", "data", "weights"]
@@ -77,7 +78,9 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         started=time.time(),
         error="",
         bad_input=False,
+        out_of_memory=False,
         seconds_left=None,
+        evaluating="",
     )
     try:
         from parsenet_cli.engine.train import Stopped, train
@@ -94,8 +97,12 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         return BAD_INPUT
     except BaseException as problem:
         traceback.print_exc()
-        error = f"{type(problem).__name__}: {problem}"
-        run.update_status(state="failed", failures=before.get("failures", 0) + 1, error=error)
+        run.update_status(
+            state="failed",
+            failures=before.get("failures", 0) + 1,
+            error=f"{type(problem).__name__}: {problem}",
+            out_of_memory=ran_out(problem),
+        )
         return 1
     run.update_status(state="done")
     return 0

@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 
+CUDA_MB = 800
+"""What a process takes on a GPU before its first tensor: CUDA's context, kernels, and the workspaces of cuBLAS and cuDNN."""
+
 _PACKAGES = ("parsenet", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "pandas")
 
 
@@ -30,6 +33,16 @@ def peak_memory_mb(device: torch.device) -> int:
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**20)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def gpu_mb(device: torch.device) -> int | None:
+    """The most memory that this process has taken on its GPU, in MB, as another process would miss it; None on a CPU.
+
+    That is what PyTorch's allocator held, used or not, and what CUDA and its libraries hold beside it.
+    """
+    if device.type != "cuda":
+        return None
+    return round(torch.cuda.max_memory_reserved(device) / 2**20) + CUDA_MB
 
 
 def _git(*arguments: str) -> str:

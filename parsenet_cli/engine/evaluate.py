@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from parsenet_cli import metrics
 from parsenet_cli.data.dataset import Split
+from parsenet_cli.memory import ran_out
 
 PIXELS = {"cpu": 2**16, "cuda": 2**21}
 """Pixels of a batch: on a CPU as many as stay in its cache, on a GPU as many as its memory holds with ease."""
@@ -44,7 +45,8 @@ def evaluate(
     """Predict every image of `split` and count its pixels.
 
     `model` takes uint8 images (N, 3, H, W) and returns logits (N, num_classes, H, W); it is put into evaluation mode
-    and given back in the mode it had. Images of equal size are predicted together. `precision=bfloat16` is autocast.
+    and given back in the mode it had. Images of equal size are predicted together, fewer where memory runs out.
+    `precision=bfloat16` is autocast.
     `progress` is called with the images done so far and their total.
     """
     confusions = np.zeros((len(split), num_classes, num_classes), np.int32)
@@ -55,7 +57,7 @@ def evaluate(
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             for batch in _batches(split, PIXELS[device.type]):
                 images = torch.from_numpy(np.stack([split.image(i) for i in batch])).permute(0, 3, 1, 2)
-                maps = classify(model(images.to(device))).cpu().numpy()
+                maps = _predicted(model, images, device).cpu().numpy()
                 for i, prediction in zip(batch, maps, strict=True):
                     confusions[i] = metrics.confusion(prediction, split.label(i), num_classes, ignore)
                     if i < keep:
@@ -65,6 +67,17 @@ def evaluate(
     finally:
         model.train(training)
     return Evaluation(confusions, tuple(predictions[i] for i in sorted(predictions)))
+
+
+def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor:
+    """The label maps of a batch, predicted in halves where memory does not suffice for all of it."""
+    try:
+        return classify(model(images.to(device)))
+    except (torch.OutOfMemoryError, RuntimeError) as problem:
+        if len(images) == 1 or not ran_out(problem):
+            raise
+    halves = torch.tensor_split(images, 2)
+    return torch.cat([_predicted(model, half, device) for half in halves])
 
 
 def classify(logits: Tensor) -> Tensor:

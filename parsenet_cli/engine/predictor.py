@@ -11,8 +11,9 @@ from torch import nn
 
 from parsenet_cli.engine.evaluate import classify
 from parsenet_cli.engine.kept_model import load_model
-from parsenet_cli.engine.train import choose_device, out_of_memory
+from parsenet_cli.engine.train import choose_device
 from parsenet_cli.errors import UserError
+from parsenet_cli.memory import ran_out
 from parsenet_cli.prediction.palette import Pixels
 from parsenet_cli.store import Run
 
@@ -57,7 +58,7 @@ class Predictor:
                 f"{width}x{height} pixels are too small for this network: expected at least {side} a side"
             ) from None
         except (torch.OutOfMemoryError, RuntimeError) as problem:
-            if not out_of_memory(problem):
+            if not ran_out(problem):
                 raise
         raise self._too_large(height, width, "")
 

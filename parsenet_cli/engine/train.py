@@ -22,8 +22,10 @@ from parsenet_cli.engine.cadence import Cadence
 from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
+from parsenet_cli.engine.pulse import Pulse
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing, write_json
+from parsenet_cli.memory import ran_out
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter, build
 from parsenet_cli.models.description import describe
@@ -68,7 +70,12 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     trainer = Trainer(config, model, dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
-    started = time.perf_counter()
+    started, pulse = time.perf_counter(), Pulse(run)
+
+    def evaluated(images: int, of: int) -> None:
+        if pulse.due():
+            pulse.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
+
     evaluation = evaluate(
         model,
         dataset.val,
@@ -77,6 +84,7 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
         device,
         config.science.precision,
         keep=KEPT_PREDICTIONS,
+        progress=evaluated,
     )
     _record(run, config, trainer, evaluation, dataset, threads, time.perf_counter() - started)
     checkpoint.remove(run)
@@ -124,7 +132,7 @@ class Trainer:
         checkpoint.restore(run, self.model, self.optimizer, self.progress)
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
-        said, cadence = clock, Cadence(self.runtime.checkpoint_seconds, clock)
+        pulse, cadence = Pulse(run), Cadence(self.runtime.checkpoint_seconds, clock)
         losses: list[float] = []
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
@@ -145,10 +153,9 @@ class Trainer:
                     }
                 )
                 losses.clear()
-            if now - said > 1:
+            if pulse.due():
                 left = (steps - done) * self.progress.seconds / done
-                run.update_status(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
-                said = now
+                pulse.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
             if stop():
                 checkpoint.save(run, self.model, self.optimizer, self.progress)
                 raise Stopped(done)
@@ -171,7 +178,7 @@ class Trainer:
                 ]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
-                if self.micro_batch == 1 or not out_of_memory(problem):
+                if self.micro_batch == 1 or not ran_out(problem):
                     raise
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
@@ -210,11 +217,6 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def out_of_memory(problem: BaseException) -> bool:
-    """Whether a failure of PyTorch means that memory ran out, on whichever device."""
-    return isinstance(problem, torch.OutOfMemoryError) or "allocate memory" in str(problem)
 
 
 def _finite(value: float) -> float | None:
@@ -260,6 +262,7 @@ def _record(
         "micro_batch": trainer.micro_batch,
         "ran_out_of_memory": trainer.ran_out_of_memory,
         "peak_memory_mb": environment.peak_memory_mb(trainer.device),
+        "gpu_mb": environment.gpu_mb(trainer.device),
         "network": describe(trainer.model, science.trunk),
         "protocol": [switch.as_json() for switch in switches],
         "deviations": [deviation.text for deviation in deviations.deviations(switches)],

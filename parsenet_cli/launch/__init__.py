@@ -7,10 +7,25 @@ number of runs at hand.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a task asks of the machine."""
+
+    gpu_mb: float | None = None
+    """Memory it takes on a GPU, as others of its kind did; None where none was measured yet: it gets a GPU for itself."""
+    alone: bool = False
+    """Nothing beside it: on its GPU, or on the whole machine where there is none."""
+
+
+ANY = Needs()
+"""Of a task that nothing is known of."""
 
 
 class Handle(Protocol):
@@ -35,9 +50,17 @@ class Launcher(Protocol):
     slots: int
     threads: int
     """Of each task, on the CPU."""
+    resubmissions: int
+    """How often in one command a run is started again that ended without a result and without an error."""
+    silence_seconds: float
+    """How long a worker may show no sign of life before it is ended."""
 
-    def submit(self, run: Run, task: Task) -> Handle:
-        """Start a task; returns at once where the launcher can."""
+    def has_room(self, needs: Needs) -> bool:
+        """Whether such a task could be started now; `slots` is checked by the caller."""
+        ...
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> Handle:
+        """Start a task there is room for; returns at once where the launcher can."""
         ...
 
 
@@ -45,15 +68,16 @@ class Launcher(Protocol):
 class Queueing(Launcher, Protocol):
     """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once and bounds them itself."""
 
-    resubmissions: int
-    """How often in one command a run is submitted again whose task left the queue before it was done."""
-
     def flush(self) -> None:
         """Send what was submitted since the last time."""
         ...
 
     def holds(self, run: Run) -> bool:
         """Whether the queue still has a task that some command submitted for this run."""
+        ...
+
+    def end(self, run: Run) -> None:
+        """Take that task out of the queue, without asking it."""
         ...
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parsenet_cli import worker
+from parsenet_cli.launch import Needs
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
 
@@ -30,11 +31,16 @@ class Inline:
     """Carries a task out in `submit` itself."""
 
     slots = 1
+    resubmissions = 0  # a run that is killed takes the command with it
+    silence_seconds = float("inf")
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def submit(self, run: Run, task: Task) -> _Finished:
+    def has_room(self, needs: Needs) -> bool:
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> _Finished:
         run.folder.mkdir(parents=True, exist_ok=True)
         with (
             (run.folder / "log.txt").open("a") as log,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,9 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from parsenet_cli import worker
-from parsenet_cli.errors import UserError
+from parsenet_cli.launch import Needs
+from parsenet_cli.launch.gpus import Gpu, roomiest, visible
+from parsenet_cli.launch.options import positive, whole_number
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
 
@@ -36,54 +36,52 @@ class _Process:
 
 
 class Local:
-    """Slots times threads is the number of cores; on GPUs every slot has one of its own."""
+    """Slots times threads is the number of cores. On a machine with GPUs every task is given one, which it may share."""
 
-    def __init__(self, slots: int, threads: int, gpus: list[str]) -> None:
+    def __init__(self, options: dict[str, Any], slots: int, threads: int, gpus: list[Gpu]) -> None:
         self.slots, self.threads = slots, threads
-        self._free = list(gpus)
-        self._held: list[tuple[str, _Process]] = []
+        self.resubmissions: int = options["resubmissions"]
+        self.silence_seconds: float = options["silence_seconds"]
+        self._gpus, self._per_gpu = gpus, options["slots_per_gpu"]
+        self._tasks: list[tuple[_Process, Needs]] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
-    def submit(self, run: Run, task: Task) -> _Process:
-        gpu = self._gpu()
-        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, gpu))
+    def has_room(self, needs: Needs) -> bool:
+        """On GPUs by their memory; on a CPU by whether one of the tasks has to be alone."""
+        if self._gpus:
+            return roomiest(self._gpus, needs, self._per_gpu) is not None
+        self._tasks = [(process, each) for process, each in self._tasks if process.alive()]
+        return not self._tasks or not (needs.alone or any(each.alone for _, each in self._tasks))
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> _Process:
+        """Fork a worker, on the GPU with the fewest tasks of those that have room."""
+        gpu = roomiest(self._gpus, needs, self._per_gpu)
+        name = None if gpu is None else gpu.name
+        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, name))
         with _not_the_drivers_main_module():
             process.start()
         handle = _Process(process)
-        if gpu is not None:
-            self._held.append((gpu, handle))
+        if gpu is None:
+            self._tasks.append((handle, needs))
+        else:
+            gpu.take(handle, needs)
         return handle
-
-    def _gpu(self) -> str | None:
-        """A GPU that no living task holds; None on a machine without."""
-        self._free += [gpu for gpu, handle in self._held if not handle.alive()]
-        self._held = [(gpu, handle) for gpu, handle in self._held if handle.alive()]
-        return self._free.pop(0) if self._free else None
 
 
 def open_launcher(options: dict[str, Any], jobs: int) -> Local:
-    """Slots and threads as asked, or one slot per GPU, or one per core with the cores shared among them."""
-    for key in ("slots", "threads"):
-        if options[key] is not None and (not isinstance(options[key], int) or options[key] < 1):
-            raise UserError(f"launcher.{key}={options[key]}: expected a positive number or null")
-    cores, gpus = len(os.sched_getaffinity(0)), visible_gpus()
-    slots = options["slots"] or max(1, min(len(gpus) or cores, jobs))
-    # More slots than GPUs: they share the cards in turn.
-    gpus = [gpus[i % len(gpus)] for i in range(slots)] if gpus else []
-    return Local(slots, options["threads"] or max(1, cores // slots), gpus)
+    """Slots and threads as asked; else one slot per core, or `slots_per_gpu` per GPU, and the cores shared among them.
 
-
-def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES may be set to, one GPU each, without importing torch."""
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if said is not None:
-        return [gpu for gpu in said.split(",") if gpu.strip() not in ("", "-1")]
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    answer = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=False)
-    return [str(i) for i, line in enumerate(answer.stdout.splitlines()) if line.startswith("GPU ")]
+    Raises `UserError` for an option that is not what conf/launcher/local.yaml describes.
+    """
+    whole_number(options, 1, "slots", "threads", nullable=True)
+    whole_number(options, 1, "slots_per_gpu")
+    whole_number(options, 0, "resubmissions")
+    positive(options, "silence_seconds")
+    cores, gpus = len(os.sched_getaffinity(0)), visible()
+    places = len(gpus) * options["slots_per_gpu"] or cores
+    slots = options["slots"] or max(1, min(places, jobs))
+    return Local(options, slots, options["threads"] or max(1, cores // slots), gpus)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import Any
 
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import alone
-from parsenet_cli.launch import slurm_options
+from parsenet_cli.launch import Needs, slurm_options
 from parsenet_cli.launch.slurm_job import Job
 from parsenet_cli.launch.slurm_queue import Queue
 from parsenet_cli.store import Busy, Run
@@ -57,9 +57,10 @@ class _Submitted:
             self.slurm.to_stop.append(self.job)
 
     def kill(self) -> None:
-        self.cancelled = True
-        if self.job and not self.foreign:
+        if self.job:
             self.slurm.queue.end(self.job)
+        else:
+            self.cancelled = True
 
 
 class Slurm:
@@ -68,6 +69,7 @@ class Slurm:
     def __init__(self, options: dict[str, Any], slots: int) -> None:
         self.slots, self.threads = slots, options["threads"]
         self.resubmissions: int = options["resubmissions"]
+        self.silence_seconds: float = options["silence_seconds"]
         self.queue = Queue(options["poll_seconds"])
         self.to_stop: list[str] = []
         self._options = options
@@ -76,7 +78,11 @@ class Slurm:
         self._not_before = 0.0
         self._said_refused = False
 
-    def submit(self, run: Run, task: Task) -> _Submitted:
+    def has_room(self, needs: Needs) -> bool:
+        """Slurm sees to that, and gives each job what it asked for."""
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> _Submitted:
         """Takes effect with `flush`."""
         if task == "train":
             _mark_queued(run)
@@ -167,6 +173,12 @@ class Slurm:
             self._said_refused = True
             print(f"Slurm takes no more jobs now ({refused}): {len(self._unsent)} wait here until others have ended",
                   file=sys.stderr, flush=True)  # fmt: skip
+
+    def end(self, run: Run) -> None:
+        """`scancel` whatever job the run was last submitted as."""
+        job = run.job()
+        if job is not None:
+            self.queue.end(job)
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()

@@ -33,7 +33,7 @@ def check(options: dict[str, Any]) -> None:
         _expect(options, key, _text(options[key], pattern), "a name without blanks or quotes")
     for key, least in _LEAST.items():
         _expect(options, key, _whole(options[key]) and options[key] >= least, f"a whole number from {least}")
-    for key in ("memory_gb", "poll_seconds"):
+    for key in ("memory_gb", "poll_seconds", "silence_seconds"):
         number = _whole(options[key]) or isinstance(options[key], float)
         _expect(options, key, number and options[key] > 0, "a positive number")
     _expect(options, "folder", _one_line(options["folder"]), "a path")

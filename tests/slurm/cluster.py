@@ -204,16 +204,14 @@ class Cluster:
         (self.folder / "slurm.conf").write_text(text)
 
     def _start(self, name: str) -> None:
-        here, configuration = self.folder, ("-D", "-f", f"{self.folder}/slurm.conf")
-        match name:
-            case "munged":
-                arguments = ("--foreground", "--force", f"--key-file={here}/munge.key", f"--socket={here}/munge.socket",
+        here = self.folder
+        arguments: tuple[str, ...] = ("-D", "-f", f"{self.folder}/slurm.conf")
+        if name in NODES:
+            arguments = (*arguments, "-N", name)
+        elif name == "munged":
+            arguments = ("--foreground", "--force", f"--key-file={here}/munge.key", f"--socket={here}/munge.socket",
                              f"--pid-file={here}/munged.pid", f"--log-file={here}/munged.log",
                              f"--seed-file={here}/munged.seed")  # fmt: skip
-            case "slurmctld":
-                arguments = configuration
-            case _:
-                arguments = (*configuration, "-N", name)
         program = _found("slurmd" if name in NODES else name)
         with (here / f"{name}.out").open("ab") as output:
             self._daemons[name] = subprocess.Popen(

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli import cancel, process, schedule, worker
+from parsenet_cli import cancel, driver, process, schedule, worker
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Run, Store
-from tests.unit.test_schedule import Pretender, Silent, succeed
+from tests.pretending import Pretender, Silent, succeed
 
 HOLDER = """
 import signal, sys, time
@@ -127,7 +127,7 @@ def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
 def test_driver_starts_no_cancelled_run_and_the_next_command_does(
     tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
     store = Store(tmp_path)
     seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
     configs = {one.signature: one for one in seeds}

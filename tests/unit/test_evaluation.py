@@ -65,6 +65,26 @@ def test_images_of_one_size_are_predicted_together_within_the_budget(monkeypatch
     assert all(np.array_equal(a, b) for a, b in zip(first.predictions, second.predictions, strict=True))
 
 
+def test_batch_that_memory_does_not_suffice_for_is_predicted_in_parts() -> None:
+    class Narrow(RedIsTheClass):
+        most = 0
+
+        def forward(self, images: Tensor) -> Tensor:
+            if len(images) > self.most:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+            return super().forward(images)
+
+    split, narrow = split_of([(6, 8)] * 7, 3), Narrow(3)
+    plain = evaluate(RedIsTheClass(3), split, 3, 255, CPU, "float32", keep=7)
+    for narrow.most in (1, 2, 3):
+        found = evaluate(narrow, split, 3, 255, CPU, "float32", keep=7)
+        assert np.array_equal(found.confusions, plain.confusions)
+        assert all(np.array_equal(a, b) for a, b in zip(found.predictions, plain.predictions, strict=True))
+    narrow.most = 0
+    with pytest.raises(RuntimeError, match="allocate"):
+        evaluate(narrow, split, 3, 255, CPU, "float32")
+
+
 def test_the_predictions_of_the_first_images_are_kept_in_order() -> None:
     split = split_of(SIZES, 3)
     kept = evaluate(RedIsTheClass(3), split, 3, 255, CPU, "float32", keep=4).predictions

@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parsenet_cli import files, schedule
+from parsenet_cli import attempts, driver, files, schedule
+from parsenet_cli.attempts import decide
 from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.estimate import Estimate
+from parsenet_cli.launch import Needs
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
-
-
-@dataclass
-class Pretender:
-    """A launcher whose tasks are over at once; `behave` says what a training leaves behind."""
-
-    behave: Callable[[Run], None]
-    slots: int = 2
-    threads: int = 1
-    submitted: list[tuple[Task, str]] = field(default_factory=list)
-
-    def submit(self, run: Run, task: Task) -> Pretender:
-        self.submitted.append((task, run.signature))
-        if task == "train":
-            self.behave(run)
-        else:
-            run.say_preparation(task, done=True)
-        return self
-
-    def alive(self) -> bool:
-        return False
-
-    def cancel(self) -> None: ...
-
-    def kill(self) -> None: ...
-
-    @property
-    def trained(self) -> list[str]:
-        return [signature for task, signature in self.submitted if task == "train"]
-
-
-class Silent:
-    """A view that remembers what failed."""
-
-    def __init__(self) -> None:
-        self.failures: list[str] = []
-
-    def preparing(self, texts: Sequence[str]) -> None: ...
-    def started(self, run: Run) -> None: ...
-    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
-    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
-    def failed(self, run: Run, error: str) -> None:
-        self.failures.append(run.signature)
-
-
-def succeed(run: Run) -> None:
-    result = {"signature": run.signature, "outcome": "converged", "train_seconds": 1, "evaluate_seconds": 1, "steps": 2}
-    files.write_json(run.folder / "result.json", result)
-
-
-def fail(run: Run) -> None:
-    run.update_status(state="failed", failures=run.status().get("failures", 0) + 1, error="broken")
+from tests.pretending import Pretended, Pretender, Silent, fail, succeed
 
 
 @pytest.fixture
@@ -82,7 +34,7 @@ def configs(config: RunConfig) -> dict[str, RunConfig]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
 
 
 def test_every_missing_run_is_trained_once_and_a_second_command_trains_none(
@@ -161,7 +113,7 @@ def test_interrupted_and_lost_runs_go_on(store: Store, configs: dict[str, RunCon
     run.create(config)
     run.update_status(state="running")
     assert run.state() == "lost"
-    assert schedule.decide(run, retry=False) == "run"
+    assert decide(run, retry=False) == "run"
 
 
 def test_run_of_a_living_worker_is_joined(store: Store, configs: dict[str, RunConfig]) -> None:
@@ -169,17 +121,17 @@ def test_run_of_a_living_worker_is_joined(store: Store, configs: dict[str, RunCo
     run = store.run(signature)
     run.create(config)
     with run.lock():
-        assert schedule.decide(run, retry=False) == "join"
+        assert decide(run, retry=False) == "join"
 
 
 def test_failed_preparation_fails_those_who_need_it_with_its_message(
     store: Store, configs: dict[str, RunConfig]
 ) -> None:
     class Unprepared(Pretender):
-        def submit(self, run: Run, task: Task) -> Pretender:
+        def submit(self, run: Run, task: Task, needs: Needs) -> Pretended:
             self.submitted.append((task, run.signature))
             run.say_preparation(task, error="no such folder", bad_input=True)
-            return self
+            return Pretended(0)
 
     launcher = Unprepared(succeed)
     outcome = schedule.execute(store, configs, launcher, Silent())
@@ -194,48 +146,173 @@ def test_runs_start_unless_their_preparation_said_that_it_failed(
     """Another driver's process may have overwritten or ended what ours said of the same preparation."""
 
     class Overwritten(Pretender):
-        def submit(self, run: Run, task: Task) -> Pretender:
-            super().submit(run, task)
+        def submit(self, run: Run, task: Task, needs: Needs) -> Pretended:
+            handle = super().submit(run, task, needs)
             if task != "train":
                 run.end_preparation(task)
                 if said:
                     run.say_preparation(task, **said)
-            return self
+            return handle
 
     launcher = Overwritten(succeed)
     assert not schedule.execute(store, configs, launcher, Silent()).failed
     assert sorted(launcher.trained) == sorted(configs)
 
 
+def lost(run: Run) -> None:
+    """A worker that is killed."""
+    run.update_status(state="running")
+
+
+def test_killed_run_is_started_again_alone_within_the_limit_and_then_fails(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first, *others = configs
+    launcher = Pretender(lambda run: (lost if run.signature == first else succeed)(run))
+    view = Silent()
+    outcome = schedule.execute(store, configs, launcher, view)
+    assert [signature for signature, needs in launcher.asked if needs.alone] == [first] * launcher.resubmissions
+    assert launcher.trained.count(first) == 1 + launcher.resubmissions
+    assert len(view.repeated) == launcher.resubmissions
+    assert "3 times in this command" in outcome.failed[first]
+    assert (store.run(first).state(), store.run(first).status()["failures"]) == ("failed", 1)
+    assert all(store.run(signature).state() == "done" for signature in others)
+
+
+def test_killed_run_that_then_succeeds_is_no_failure(store: Store, configs: dict[str, RunConfig]) -> None:
+    first = next(iter(configs))
+    launcher = Pretender(lambda run: (lost if launcher.trained == [first] else succeed)(run))
+    assert not schedule.execute(store, configs, launcher, Silent()).failed
+    assert launcher.trained.count(first) == 2
+
+
+def test_run_that_found_too_little_memory_beside_others_is_tried_alone_once(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first = next(iter(configs))
+
+    def too_little(run: Run) -> None:
+        if run.signature == first:
+            run.update_status(state="failed", out_of_memory=True, error="CUDA out of memory")
+        else:
+            succeed(run)
+
+    launcher = Pretender(too_little, lives=1)
+    outcome = schedule.execute(store, configs, launcher, Silent())
+    assert [needs.alone for signature, needs in launcher.asked if signature == first] == [False, True]
+    assert outcome.failed == {first: "CUDA out of memory"}
+    by_itself = Pretender(too_little, slots=1)
+    schedule.execute(store, {first: configs[first]}, by_itself, Silent(), retry=True)
+    assert by_itself.trained == [first]
+
+
+@pytest.mark.parametrize("kernel_did_it", [False, True])
+def test_run_that_the_kernel_ends_although_it_is_alone_takes_fewer_images_at_a_time(
+    store: Store, config: RunConfig, kernel_did_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = itertools.count() if kernel_did_it else itertools.repeat(0)
+    monkeypatch.setattr(attempts, "killed_for_memory", lambda: next(kills))
+    batch, taken = config.science.recipe.batch, []
+
+    def die(run: Run) -> None:
+        taken.append(run.config().runtime.micro_batch)
+        lost(run)
+
+    assert schedule.execute(store, {config.signature: config}, Pretender(die), Silent()).failed
+    assert taken == [None, None, -(-batch // 2) if kernel_did_it else None]
+
+
+def test_worker_without_a_sign_of_life_is_ended_and_its_run_goes_on(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first = next(iter(configs))
+
+    def hang_once(run: Run) -> None:
+        if run.signature == first and launcher.trained.count(first) == 1:
+            lost(run)
+            launcher.handles[-1].lives = 10**9
+        else:
+            succeed(run)
+
+    launcher = Pretender(hang_once, slots=1)
+    launcher.silence_seconds = 0.05
+    view = Silent()
+    assert not schedule.execute(store, configs, launcher, view).failed
+    assert [handle.killed for handle in launcher.handles].count(True) == 1
+    assert any("no sign of life" in reason for reason in view.repeated)
+    assert all(store.run(signature).state() == "done" for signature in configs)
+
+
+def test_joined_run_whose_worker_hangs_out_of_reach_is_named(store: Store, configs: dict[str, RunConfig]) -> None:
+    signature, config = next(iter(configs.items()))
+    run = store.run(signature)
+    run.create(config)
+    run.update_status(state="running", pid=7, host="node3", process="another-boot 7 1")
+    launcher = Pretender(succeed)
+    launcher.silence_seconds = 0.05
+    with run.lock():
+        outcome = schedule.execute(store, {signature: config}, launcher, Silent())
+    assert "process 7 on node3" in outcome.failed[signature]
+    assert launcher.submitted == []
+
+
+def test_no_run_is_started_that_there_is_no_room_for(store: Store, configs: dict[str, RunConfig]) -> None:
+    class Narrow(Pretender):
+        """Room for one task at a time, although it has two slots."""
+
+        def has_room(self, needs: Needs) -> bool:
+            return not any(handle.lives > 0 for handle in self.handles)
+
+        def submit(self, run: Run, task: Task, needs: Needs) -> Pretended:
+            assert self.has_room(needs)
+            return super().submit(run, task, needs)
+
+    launcher = Narrow(succeed, lives=3)
+    assert not schedule.execute(store, configs, launcher, Silent()).failed
+    assert sorted(launcher.trained) == sorted(configs)
+
+
+def test_memory_of_a_kind_is_known_once_one_of_it_is_done(store: Store, configs: dict[str, RunConfig]) -> None:
+    def measured(run: Run) -> None:
+        succeed(run)
+        files.write_json(run.folder / "result.json", {**(run.result() or {}), "gpu_mb": 3000})
+
+    launcher = Pretender(measured, slots=1)
+    schedule.execute(store, configs, launcher, Silent())
+    assert [needs.gpu_mb for _, needs in launcher.asked] == [None, 3000, 3000, 3000]
+
+
+def test_sigterm_stops_a_command_as_ctrl_c_does(store: Store, configs: dict[str, RunConfig]) -> None:
+    launcher = Pretender(succeed, lives=10**9)
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Terminated(Silent):
+        def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        schedule.execute(store, configs, launcher, Terminated())
+    assert all(handle.cancelled for handle in launcher.handles)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_interrupt_asks_every_worker_to_stop_and_waits(store: Store, configs: dict[str, RunConfig]) -> None:
-    class Endless(Pretender):
-        cancelled = 0
-
-        def submit(self, run: Run, task: Task) -> Pretender:
-            self.submitted.append((task, run.signature))
-            return self
-
-        def alive(self) -> bool:
-            return self.cancelled == 0
-
-        def cancel(self) -> None:
-            self.cancelled += 1
-
     class Interrupted(Silent):
         def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
             raise KeyboardInterrupt
 
-    launcher = Endless(succeed)
+    launcher = Pretender(succeed, lives=10**9)
     with pytest.raises(KeyboardInterrupt):
         schedule.execute(store, configs, launcher, Interrupted())
-    assert launcher.cancelled == len(launcher.submitted) > 0
+    assert launcher.handles
+    assert all(handle.cancelled for handle in launcher.handles)
 
 
 def test_time_left_is_not_told_anew_for_every_run_that_ends(
     store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks at every waiting run: two thousand runs would be looked at two million times."""
-    monkeypatch.setattr(schedule, "SHOW_SECONDS", 1e9)
+    monkeypatch.setattr(driver, "SHOW_SECONDS", 1e9)
     seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(60)]
     looked: list[int] = []
 
@@ -251,14 +328,12 @@ def test_driver_looks_again_at_once_while_runs_end_and_seldom_while_they_do_not(
     store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(time, "sleep", slept.append)
     schedule.execute(store, configs, Pretender(succeed), Silent())
-    assert max(slept) <= 2 * schedule.SOON_SECONDS
+    assert max(slept) <= 2 * driver.SOON_SECONDS
     slept.clear()
-    lasting = Pretender(succeed)
-    answers = iter([True] * 30)
-    monkeypatch.setattr(lasting, "alive", lambda: next(answers, False))
+    lasting = Pretender(succeed, lives=8)
     schedule.execute(Store(store.root / "other"), configs, lasting, Silent())
     assert max(slept) == 0.1
     assert slept.count(0.1) > 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli import files, paths, profile, schedule
+from parsenet_cli import driver, files, paths, profile, schedule
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
-from parsenet_cli.launch import slurm, slurm_options
+from parsenet_cli.launch import Needs, slurm, slurm_options
 from parsenet_cli.launch.inline import Inline
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
+from tests.pretending import Silent
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_missing_program_or_package_is_named(
 class Cluster:
     """A queue in memory; `work` says what each turn of it does to the runs it holds."""
 
-    slots, threads, resubmissions = 1, 1, 2
+    slots, threads, resubmissions, silence_seconds = 1, 1, 2, 1e9
 
     def __init__(self, work: Callable[[Run], bool]) -> None:
         self._work = work
@@ -120,7 +121,10 @@ class Cluster:
         self.jobs: dict[str, Run] = {}
         self.arrays: list[list[str]] = []
 
-    def submit(self, run: Run, task: Task) -> Job:
+    def has_room(self, needs: Needs) -> bool:
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Needs) -> Job:
         if task == "train":
             self._unsent.append(run)
         else:
@@ -138,6 +142,9 @@ class Cluster:
             del self.jobs[run.signature]
         return run.signature in self.jobs
 
+    def end(self, run: Run) -> None:
+        self.jobs.pop(run.signature, None)
+
 
 class Job:
     """What `Cluster.submit` returns."""
@@ -152,16 +159,6 @@ class Job:
         self._cluster.jobs.pop(self._run.signature, None)
 
     kill = cancel
-
-
-class Silent:
-    """A view that shows nothing."""
-
-    def preparing(self, texts: Sequence[str]) -> None: ...
-    def started(self, run: Run) -> None: ...
-    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None: ...
-    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None: ...
-    def failed(self, run: Run, error: str) -> None: ...
 
 
 def succeed(run: Run) -> bool:
@@ -183,7 +180,7 @@ def configs(config: RunConfig) -> dict[str, RunConfig]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
 
 
 def test_all_runs_go_out_at_once_whatever_the_bound(store: Store, configs: dict[str, RunConfig]) -> None:

@@ -1,0 +1,319 @@
+"""The loop behind a command that carries out runs: look at what ended, fill the slots, end what hangs, and tell the view."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Mapping
+
+from parsenet_cli import process
+from parsenet_cli.attempts import Attempts, decide
+from parsenet_cli.config import RunConfig
+from parsenet_cli.estimate import Estimate
+from parsenet_cli.launch import ANY, Handle, Launcher, Needs, Queueing
+from parsenet_cli.outcome import Outcome
+from parsenet_cli.progress import View, duration
+from parsenet_cli.store import Run, State, Store
+from parsenet_cli.vigil import Vigil
+from parsenet_cli.worker import Task
+
+POLL_SECONDS = 0.1
+"""The longest time between two looks; after something has happened the next one comes sooner."""
+
+SOON_SECONDS = 0.001
+SHOW_SECONDS = 0.5
+PATIENCE_SECONDS = 60.0
+"""How long a worker that was asked to stop may take for its step and its checkpoint."""
+
+LEAST_FREE_BYTES = 4 * 2**20
+
+
+class Driver:
+    """One command's runs. `outcome` says how they ended."""
+
+    def __init__(
+        self, store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View, retry: bool
+    ) -> None:
+        self._store, self._launcher, self._view, self._configs = store, launcher, view, dict(configs)
+        self._queue = launcher if isinstance(launcher, Queueing) else None
+        self._attempts = Attempts(launcher.resubmissions)
+        self._vigil = Vigil(launcher.silence_seconds)
+        self._silent: set[str] = set()
+        self.outcome = Outcome()
+        self._waiting: list[Run] = []
+        self._joined: list[Run] = []
+        self._active: dict[str, tuple[Run, Handle]] = {}
+        self._preparing: dict[str, tuple[Run, Task, Handle]] = {}
+        self._to_prepare: dict[str, tuple[Run, Task]] = {}
+        self._finished = 0
+        self._estimate = Estimate(store)
+        self._last_join_check = 0.0
+        self._left_told = float("-inf")
+        self._left_seconds: float | None = None
+        for signature, config in configs.items():
+            run = store.run(signature)
+            queued = self._queued(run)  # first: a job that ends in between has left its result
+            decision = decide(run, retry, config.runtime.keep_model)
+            if queued and decision != "done":
+                decision = "join"
+            match decision:
+                case "done":
+                    self._finished += 1
+                case "join":
+                    run.take_cancel_back()
+                    self._joined.append(run)
+                case "given up":
+                    self._fail(run)
+                case "run":
+                    run.create(config)
+                    run.take_cancel_back()
+                    self._waiting.append(run)
+                    for key, task in _shared(config).items():
+                        self._to_prepare.setdefault(key, (run, task))
+
+    def drive(self, detach: bool) -> None:
+        """The loop: look at what ended, fill the slots, show."""
+        shown, pause = 0.0, SOON_SECONDS
+        while self._waiting or self._active or self._joined or self._preparing:
+            happened = self._collect()
+            self._fill()
+            if self._vigil.due():
+                self._end_the_silent()
+            pause = SOON_SECONDS if happened else min(2 * pause, POLL_SECONDS)
+            if self._queue is not None:
+                self._queue.flush()
+                if detach and not (self._waiting or self._preparing or self._to_prepare):
+                    self.outcome.left = [*(run for run, _ in self._active.values()), *self._joined]
+                    return
+            if time.monotonic() - shown > SHOW_SECONDS:
+                shown = time.monotonic()
+                self._show()
+            time.sleep(pause)
+
+    def _show(self) -> None:
+        self._view.preparing([str(run.preparation(task).get("text", "")) for run, task, _ in self._preparing.values()])
+        self._view.refresh([*(run for run, _ in self._active.values()), *self._joined], self._finished, self._left())
+
+    def stop(self) -> None:
+        """Ask every worker to write a checkpoint and leave; end those that do not."""
+        handles = [handle for _, handle in self._active.values()]
+        handles += [handle for _, _, handle in self._preparing.values()]
+        for handle in handles:
+            handle.cancel()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while any(handle.alive() for handle in handles) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+        finally:
+            for handle in handles:
+                if handle.alive():
+                    handle.kill()
+
+    def _fill(self) -> None:
+        slots = self._launcher.slots if self._queue is None else math.inf
+        while len(self._active) + len(self._preparing) < slots:
+            if self._to_prepare and self._launcher.has_room(ANY):
+                key, (run, task) = next(iter(self._to_prepare.items()))
+                del self._to_prepare[key]
+                run.end_preparation(task)  # what an interrupted command has left
+                self._preparing[key] = (run, task, self._launcher.submit(run, task, ANY))
+                continue
+            ready = self._ready()
+            if ready is None:
+                return
+            run, needs = ready
+            self._waiting.remove(run)
+            if run.cancelled:
+                self.outcome.cancelled.append(run.signature)
+                continue
+            self._view.started(run)
+            self._attempts.started(run.signature, [*self._active, *self._preparing])
+            self._vigil.forget(run.signature)
+            self._active[run.signature] = (run, self._launcher.submit(run, "train", needs))
+
+    def _ready(self) -> tuple[Run, Needs] | None:
+        """The first run that has all it needs and that there is room for."""
+        refused: set[Needs] = set()
+        for run in self._waiting:
+            if self._unprepared(run):
+                continue
+            science = self._configs[run.signature].science
+            needs = Needs(self._estimate.gpu_mb(science), self._attempts.alone(run.signature))
+            if needs not in refused:
+                if self._launcher.has_room(needs):
+                    return run, needs
+                refused.add(needs)
+        return None
+
+    def _unprepared(self, run: Run) -> bool:
+        return any(key in self._preparing or key in self._to_prepare for key in _shared(self._configs[run.signature]))
+
+    def _collect(self) -> bool:
+        """Take note of what ended; whether anything did."""
+        before = len(self._preparing) + len(self._active) + len(self._joined)
+        for key, (run, task, handle) in list(self._preparing.items()):
+            if not handle.alive():
+                del self._preparing[key]
+                self._prepared(key, run, task)
+        for signature, (run, handle) in list(self._active.items()):
+            if not handle.alive():
+                del self._active[signature]
+                self._ended(run)
+        if self._joined and time.monotonic() - self._last_join_check > 1:
+            self._last_join_check = time.monotonic()
+            for run in [run for run in self._joined if not self._queued(run) and not run.alive()]:
+                self._joined.remove(run)
+                self._ended(run)
+        return len(self._preparing) + len(self._active) + len(self._joined) < before
+
+    def _queued(self, run: Run) -> bool:
+        return self._queue is not None and self._queue.holds(run)
+
+    def _prepared(self, key: str, run: Run, task: Task) -> None:
+        """Where a preparation failed, the runs that need it cannot start.
+
+        Only what is said counts, not silence: a second driver that prepares the same for the same run says it in the same
+        place. A run whose preparation died without a word prepares what it needs itself, and its own end is told.
+        """
+        said = run.preparation(task)
+        run.end_preparation(task)
+        error = said.get("error")
+        if error is None:
+            return
+        needing = [other for other in self._waiting if key in _shared(self._configs[other.signature])]
+        self._waiting = [other for other in self._waiting if other not in needing]
+        if said.get("bad_input"):
+            self.outcome.bad_input.append(error)
+        for other in [] if said.get("bad_input") else needing:
+            other.update_status(state="failed", error=f"preparing {task}: {error}")
+            self._fail(other)
+
+    def _ended(self, run: Run) -> None:
+        config = self._configs[run.signature]
+        match run.state(config.runtime.keep_model):
+            case "done":
+                self._finished += 1
+                result = run.result()
+                assert result is not None
+                self._estimate.learn(config.science, result)
+                self._view.finished(run, self._finished, self._left())
+            case "running":
+                self._joined.append(run)  # another driver's worker was faster
+            case "queued" if run.cancelled:
+                self.outcome.cancelled.append(run.signature)
+            case "queued" | "lost" as state:
+                self._ended_early(run, config, state)
+            case "failed" if self._queue is None and self._out_of_memory(run):
+                self._again(run, config, "memory was not enough for it beside others")
+            case _:
+                self._fail(run)
+
+    def _out_of_memory(self, run: Run) -> bool:
+        return run.status().get("out_of_memory") is True and self._attempts.after_out_of_memory(run.signature)
+
+    def _ended_early(self, run: Run, config: RunConfig, state: State) -> None:
+        """It goes on from its checkpoint, a few times: it was stopped by somebody else, or it ended without a word."""
+        if state == "lost" and self._disk_is_full():
+            self._fail(run)
+            return
+        if self._queue is not None:
+            reason = "its job left the queue before the run was done: cancelled, killed, or lost"
+        elif state == "queued":
+            reason = "it was stopped by somebody else"
+        else:
+            reason = "it ended without a word: killed, or out of memory"
+        if run.signature in self._silent:
+            self._silent.discard(run.signature)
+            reason = f"it was ended, as it showed no sign of life for {duration(self._launcher.silence_seconds)}"
+        tries = self._attempts.tries(run.signature)
+        alone = state == "lost" and self._queue is None
+        if self._attempts.after_death(run.signature) if alone else self._attempts.after_leaving(run.signature):
+            self._again(run, self._attempts.with_less_memory(run.signature, config), reason)
+            return
+        times = f", {tries} times in this command" if tries > 1 else ""
+        error = f"{reason}{times}; issued again, the command goes on from its checkpoint"
+        run.update_status(state="failed", failures=run.status().get("failures", 0) + 1, error=error)
+        self._fail(run)
+
+    def _again(self, run: Run, config: RunConfig, reason: str) -> None:
+        self._configs[run.signature] = config
+        run.create(config)
+        self._waiting.append(run)
+        self._view.again(run, reason)
+
+    def _end_the_silent(self) -> None:
+        """End workers whose count of beats stands still; a job that waits in a queue is no worker yet."""
+        for key, (run, task, handle) in self._preparing.items():
+            beat = run.preparation(task).get("beat")
+            if self._vigil.silent(key, beat) and (beat is not None or self._queue is None):
+                handle.kill()  # what was to be prepared is then prepared by those who need it
+        for run, kill in [
+            *((run, handle.kill) for run, handle in self._active.values()),
+            *((run, None) for run in self._joined),
+        ]:
+            if not self._vigil.silent(run.signature, run.status().get("beat")):
+                continue
+            self._vigil.forget(run.signature)
+            if (self._queue is not None or kill is None) and not run.alive():
+                continue
+            self._silent.add(run.signature)
+            if kill is not None:
+                kill()
+            elif self._queued(run) and self._queue is not None:
+                self._queue.end(run)
+            elif not process.end(status := run.status()):
+                self._joined.remove(run)
+                self._fail(run, _silent_elsewhere(status, self._launcher.silence_seconds))
+
+    def _fail(self, run: Run, error: str = "") -> None:
+        status = run.status()
+        error = error or str(status.get("error") or self._silent_death())
+        self.outcome.failed[run.signature] = error
+        if status.get("bad_input"):
+            self.outcome.bad_input.append(error)
+        self._view.failed(run, error)
+
+    def _silent_death(self) -> str:
+        """What to say of a worker that could not say anything itself. A full disk is the user's to mend."""
+        if not self._disk_is_full():
+            return "it ended without a word: killed, or out of memory"
+        error = f"{self._store.root}: the disk is full: free some space and issue the same command again"
+        self.outcome.bad_input.append(error)
+        return error
+
+    def _disk_is_full(self) -> bool:
+        return shutil.disk_usage(self._store.root).free < LEAST_FREE_BYTES
+
+    def _left(self) -> float | None:
+        """Expected seconds until all is done; told anew every now and then, as it takes a look at every waiting run."""
+        if time.monotonic() - self._left_told > SHOW_SECONDS:
+            self._left_told, self._left_seconds = time.monotonic(), self._expected()
+        return self._left_seconds
+
+    def _expected(self) -> float | None:
+        """What running workers say, and for the rest what runs of their kind took."""
+        said = [run.status().get("seconds_left") for run, _ in self._active.values()]
+        rest = [run for (run, _), seconds in zip(self._active.values(), said, strict=True) if seconds is None]
+        each = [self._estimate.seconds(self._configs[run.signature].science) for run in (*self._waiting, *rest)]
+        running = [float(seconds) for seconds in said if seconds is not None]
+        known = [value for value in each if value is not None] or running
+        if not known:
+            return None
+        return (sum(running) + len(each) * sum(known) / len(known)) / self._launcher.slots
+
+
+def _shared(config: RunConfig) -> dict[str, Task]:
+    """What a run shares with others and has to be there before it starts."""
+    shared: dict[str, Task] = {}
+    if config.science.weights != "none" and config.runtime.weights_file is None:
+        shared[f"{config.science.trunk}: {config.science.weights}"] = "weights"
+    shared[config.science.data_id] = "data"
+    return shared
+
+
+def _silent_elsewhere(status: Mapping[str, object], seconds: float) -> str:
+    return (
+        f"its worker, process {status.get('pid')} on {status.get('host', 'an unknown host')}, has shown no sign of life for "
+        f"{duration(seconds)} and cannot be reached from here: end it there and issue the command again"
+    )

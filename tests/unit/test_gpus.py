@@ -1,0 +1,119 @@
+"""GPUs that are shared as far as measured memory allows, on a machine that only claims to have some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli.launch import ANY, Needs
+from parsenet_cli.launch.gpus import SHARE, Gpu, roomiest, visible
+
+SMI = """#!/bin/sh
+test "$1" = --query-gpu=index,uuid,memory.free || exit 1
+echo "0, GPU-aaa1, 80000"
+echo "1, GPU-aab2, 40000"
+echo "2, GPU-ccc3, [N/A]"
+"""
+
+
+class Task:
+    """A handle that lives until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.lives = True
+
+    def alive(self) -> bool:
+        return self.lives
+
+    def cancel(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(SMI)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.usefixtures("smi")
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (None, [("0", 80000), ("1", 40000), ("2", 0)]),
+        ("1,0", [("1", 40000), ("0", 80000)]),
+        ("GPU-ccc3", [("GPU-ccc3", 0)]),
+        ("GPU-aab", [("GPU-aab", 40000)]),
+        ("GPU-aa", [("GPU-aa", None)]),
+        ("MIG-7f", [("MIG-7f", None)]),
+        ("", []),
+        ("-1", []),
+    ],
+)
+def test_visible_gpus_with_what_is_free(
+    said: str | None, found: list[tuple[str, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if said is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    assert [(gpu.name, gpu.free_mb) for gpu in visible()] == found
+
+
+def test_machine_without_the_tool_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible() == []
+
+
+def test_runs_share_a_gpu_as_long_as_they_fit_and_no_longer() -> None:
+    gpu, each = Gpu("0", 10000 / SHARE), Needs(gpu_mb=4000)
+    first, second = Task(), Task()
+    assert gpu.has_room(each, 4)
+    gpu.take(first, each)
+    assert gpu.has_room(each, 4)
+    gpu.take(second, each)
+    assert not gpu.has_room(each, 4)
+    assert gpu.has_room(Needs(gpu_mb=2000), 4)
+    assert not gpu.has_room(Needs(gpu_mb=2000), 2)
+    second.lives = False
+    assert gpu.has_room(each, 2)
+
+
+def test_run_of_a_kind_that_was_never_measured_has_a_gpu_for_itself() -> None:
+    gpu = Gpu("0", 1e6)
+    unknown = Task()
+    gpu.take(unknown, ANY)
+    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+    unknown.lives = False
+    gpu.take(Task(), Needs(gpu_mb=1))
+    assert not gpu.has_room(ANY, 4)
+
+
+def test_run_that_has_to_be_alone_waits_and_is_left_alone() -> None:
+    gpu, alone = Gpu("0", 1e6), Needs(gpu_mb=1, alone=True)
+    other = Task()
+    gpu.take(other, Needs(gpu_mb=1))
+    assert not gpu.has_room(alone, 4)
+    other.lives = False
+    assert gpu.has_room(alone, 4)
+    gpu.take(Task(), alone)
+    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+
+
+def test_gpu_of_unknown_memory_is_not_shared_and_an_idle_one_takes_anything() -> None:
+    gpu = Gpu("MIG-1", None)
+    assert gpu.has_room(Needs(gpu_mb=1e9), 4)
+    gpu.take(Task(), Needs(gpu_mb=1))
+    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+
+
+def test_next_run_goes_to_the_gpu_with_the_fewest() -> None:
+    gpus, each = [Gpu("0", 1e5), Gpu("1", 1e5)], Needs(gpu_mb=10)
+    for expected in ("0", "1", "0", "1"):
+        gpu = roomiest(gpus, each, 2)
+        assert gpu is not None
+        assert gpu.name == expected
+        gpu.take(Task(), each)
+    assert roomiest(gpus, each, 2) is None
