@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import shutil
 import sys
 import time
@@ -40,11 +41,13 @@ class _Submitted:
     foreign: bool = False
     """Another command has submitted the job."""
     cancelled: bool = False
+    looked: float = 0.0
+    """At which picture of the queue the run was looked at."""
 
     def alive(self) -> bool:
         if self.cancelled and (self.foreign or not self.job):
             return False
-        if not self.job or self.slurm.in_queue(self.job):
+        if not self.job or (self.slurm.in_queue(self.job) and not self._over()):
             return True
         if self.task == "train" and self.run.job() == self.job:
             self.run.forget_job()
@@ -61,6 +64,13 @@ class _Submitted:
             self.slurm.queue.end(self.job)
         else:
             self.cancelled = True
+
+    def _over(self) -> bool:
+        """Whether the run is, though its job is still in the queue. Looked at no more often than the queue is asked."""
+        if self.task != "train" or self.looked == self.slurm.queue.asked:
+            return False
+        self.looked = self.slurm.queue.asked
+        return _over(self.run)
 
 
 class Slurm:
@@ -111,7 +121,7 @@ class Slurm:
     def holds(self, run: Run) -> bool:
         """Whether a job that some command submitted for this run is pending or running."""
         job = run.job()
-        return job is not None and self.in_queue(job)
+        return job is not None and self.in_queue(job) and not _over(run)
 
     def in_queue(self, job: str) -> bool:
         """Whether it is there after all that was to be stopped has been told."""
@@ -157,7 +167,8 @@ class Slurm:
         executor = SlurmExecutor(folder=folder)
         executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots))
         try:
-            with executor.batch():
+            # submitit repeats there what sbatch said, which is told once and in full where it matters
+            with contextlib.redirect_stderr(io.StringIO()), executor.batch():
                 jobs = [executor.submit(task) for task in tasks]
         except (FailedJobError, FailedSubmissionError) as problem:
             said = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
@@ -203,6 +214,12 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
                 f"launcher=slurm needs {program} on the PATH: issue the command on the cluster's login node"
             )
     return Slurm(options, options["slots"] or max(1, jobs))
+
+
+def _over(run: Run) -> bool:
+    """Whether the worker has left what was asked of it, and has gone. Its job may take much longer to end: the epilog, a
+    controller that hears nothing."""
+    return run.result() is not None and run.done(run.config().runtime.keep_model) and not run.alive()
 
 
 def _mark_queued(run: Run) -> None:

@@ -21,7 +21,8 @@ class Queue:
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
         self._jobs: Mapping[str, str] | None = None
-        self._asked = 0.0
+        self.asked = 0.0
+        """When the picture was taken, in seconds of the monotonic clock."""
 
     def holds(self, job: str) -> bool:
         """Whether `job` ("12" or "12_3") is pending, running, suspended or about to end.
@@ -29,7 +30,7 @@ class Queue:
         While squeue does not answer, what it said before holds: nothing is submitted twice. Raises `UserError` where it
         never answered.
         """
-        if self._jobs is None or time.monotonic() - self._asked > self._poll_seconds:
+        if self._jobs is None or time.monotonic() - self.asked > self._poll_seconds:
             self.ask()
         assert self._jobs is not None
         return job in self._jobs
@@ -37,7 +38,7 @@ class Queue:
     def ask(self) -> bool:
         """Take a new picture; False where squeue does not answer now. Raises `UserError` where it never did."""
         answer = _squeue()
-        self._asked = time.monotonic()
+        self.asked = time.monotonic()
         if answer.returncode == 0:
             self._jobs = dict(line.split() for line in answer.stdout.splitlines())
         elif self._jobs is None:
@@ -58,13 +59,13 @@ class Queue:
         assert self._jobs is not None
         scancel([job for job in jobs if self._jobs.get(job) == "PENDING"])
         scancel([job for job in jobs if self._jobs.get(job, "PENDING") != "PENDING"], "--signal=TERM")
-        self._asked = 0.0
+        self.asked = 0.0
         return True
 
     def end(self, job: str) -> None:
         """It gets a SIGTERM, and a SIGKILL when Slurm's patience ends."""
         scancel([job])
-        self._asked = 0.0
+        self.asked = 0.0
 
 
 def reachable() -> bool:

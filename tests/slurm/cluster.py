@@ -55,6 +55,8 @@ MinJobAge=2
 MessageTimeout=5
 SlurmdTimeout=6
 ReturnToService=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 MaxArraySize={largest_array}
 """
 
@@ -114,10 +116,8 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """As if its plug had been pulled: its daemon and everything that runs on it ends without a word."""
         self.deeds.append(f"kill -9 everything on {node}")
-        self._daemons.pop(node).kill()
-        for process in self._processes(node):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        self._kill(node)
+        self._kill_all(node)
 
     def silence_controller(self) -> None:
         """It is there and does not answer."""
@@ -127,9 +127,7 @@ class Cluster:
     def kill_controller(self) -> None:
         """Nobody answers."""
         self.deeds.append("kill -9 slurmctld")
-        daemon = self._daemons.pop("slurmctld")
-        daemon.kill()
-        daemon.wait()
+        self._kill("slurmctld")
 
     def mend(self) -> None:
         """Everything is there again, and answers."""
@@ -159,7 +157,7 @@ class Cluster:
 
     def clear(self) -> None:
         """End all jobs."""
-        self.ask("scancel", "--full", "--state=RUNNING,PENDING,SUSPENDED", f"--user={_user()}")
+        self.ask("scancel", f"--user={_user()}")
         deadline = time.monotonic() + START_SECONDS
         while self.jobs() and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -176,6 +174,8 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        for node in NODES:
+            self._kill_all(node)
 
     def _ready(self) -> bool:
         return set(self.node_states().values()) <= {"idle", "mixed", "allocated", "completing"} != set()
@@ -200,7 +200,8 @@ class Cluster:
                 f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} CPUs={os.cpu_count()} "
                 "State=UNKNOWN\n"
             )
-        text += "PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
+        text += "PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n"
+        text += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n"
         (self.folder / "slurm.conf").write_text(text)
 
     def _start(self, name: str) -> None:
@@ -222,14 +223,28 @@ class Cluster:
                 cwd=here,
             )
 
-    def _processes(self, node: str) -> list[int]:
-        """Everything that this Slurm has started on a node, by the environment it gives to its processes."""
+    def _kill(self, name: str) -> None:
+        daemon = self._daemons.pop(name)
+        daemon.kill()
+        daemon.wait()
+
+    def _kill_all(self, node: str) -> None:
+        for process in self._processes(node):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def _processes(self, node: str) -> set[int]:
+        """Everything that this Slurm has started on a node, by the environment its jobs have, and what watches over them."""
         marks = {f"SLURM_CONF={self.folder}/slurm.conf".encode(), f"SLURMD_NODENAME={node}".encode()}
-        found = []
+        found = set()
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if folder.name.isdigit() and marks <= set((folder / "environ").read_bytes().split(b"\0")):
-                    found.append(int(folder.name))
+                if not folder.name.isdigit() or not marks <= set((folder / "environ").read_bytes().split(b"\0")):
+                    continue
+                found.add(int(folder.name))
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                if (Path("/proc") / parent / "comm").read_text().startswith("slurmstepd"):
+                    found.add(int(parent))
         return found
 
     def _until(self, name: str, condition: Callable[[], bool]) -> None:
