@@ -1,7 +1,8 @@
 """`parsenet cancel`: ask workers to write a checkpoint and leave, whoever started them.
 
 The wish lies in the run's folder, where workers on any machine look once a second and where drivers see that the run is not
-to be started again. A worker on this machine gets a signal too, and need not look.
+to be started again. A worker on this machine gets a signal too, and need not look. A job that still waits in Slurm's queue is
+taken out of it where this machine has Slurm's commands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from parsenet_cli import process
 from parsenet_cli.errors import UserError
+from parsenet_cli.launch import slurm_queue
 from parsenet_cli.store import Run, Store
 
 PATIENCE_SECONDS = 60.0
@@ -34,9 +36,11 @@ def cancel(runs: Sequence[Run], say: Callable[[str], None], patience: float = PA
     asked = [run for run in meant if run.alive()]
     for run in asked:
         process.ask_to_stop(run.status())
-    for run in meant:
-        if run not in asked:
-            say(f"{run.signature}: {run.state()}, will not be started")
+    waiting = [run for run in meant if run not in asked]
+    left = _take_out_of_the_queue(waiting)
+    for run in waiting:
+        queue = f"; job {left[run.signature]} left Slurm's queue" if run.signature in left else ""
+        say(f"{run.signature}: {run.state()}, will not be started{queue}")
     if not meant:
         say("nothing runs")
     deadline = time.monotonic() + patience
@@ -48,6 +52,16 @@ def cancel(runs: Sequence[Run], say: Callable[[str], None], patience: float = PA
     for run in asked:
         say(f"{run.signature}: {_stayed(run, patience)}")
     return not asked
+
+
+def _take_out_of_the_queue(runs: Sequence[Run]) -> dict[str, str]:
+    """The jobs that were taken out, by the signature of their run. A job that stays there leaves as soon as it starts."""
+    jobs = {run.signature: job for run in runs if (job := run.job()) is not None}
+    if not jobs or not slurm_queue.reachable():
+        return {}
+    waiting = set(slurm_queue.waiting(jobs.values()))
+    slurm_queue.scancel(sorted(waiting))
+    return {signature: job for signature, job in jobs.items() if job in waiting}
 
 
 def _left(run: Run) -> str:

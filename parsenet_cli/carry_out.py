@@ -56,10 +56,12 @@ def carry_out(
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
         typer.echo(f"  {issued()}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for run in outcome.left:
+    for run in [run for run in outcome.left if run.job()]:
         typer.echo(f"in the queue: {run.signature}  job {run.job()}")
     if outcome.left:
         typer.echo("To follow them, and for the tables, issue the same command again without --detach.")
+    if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
+        typer.echo(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
     for one in [] if outcome.left else studies:
         console.print(output.for_terminal(one, store))
         for file in output.write(one, store):

@@ -23,6 +23,10 @@ class Line:
     signature: str
     state: State
     says: str
+    job: str | None = None
+    """The cluster's job that carries it out, or that it was last submitted as and that may still wait."""
+    host: str | None = None
+    """Where it runs."""
 
     def text(self, served: Mapping[str, str]) -> str:
         """The line that is printed; `served` says what a run is for."""
@@ -31,7 +35,13 @@ class Line:
 
 def survey(store: Store) -> list[Line]:
     """How every run of the store stands, by signature."""
-    return [Line(run.signature, state := run.state(), _says(run, state)) for run in store.runs()]
+    return [_line(run) for run in store.runs()]
+
+
+def _line(run: Run) -> Line:
+    state = run.state()
+    job, host = _where(run, state)
+    return Line(run.signature, state, _says(run, state), job, host)
 
 
 def counts(lines: Sequence[Line]) -> str:
@@ -63,6 +73,7 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
     content: dict[str, Any] = {
         "signature": run.signature,
         "state": (state := run.state()),
+        "job": _where(run, state)[0],
         "serves": list(served),
         "protocol": [switch.as_json() for switch in switches],
         "science": config.science.model_dump(mode="json"),
@@ -110,10 +121,41 @@ def diff(store: Store, first: str, second: str, console: Console) -> None:
         console.print(f"{run.signature}  {state:8}  {_says(run, state)}", markup=False)
 
 
+def _where(run: Run, state: State) -> tuple[str | None, str | None]:
+    """Job and host of a run that runs, the job of one that may wait in a queue: as the folder says, nobody is asked."""
+    if state == "running":
+        status = run.status()
+        return status.get("job"), status.get("host")
+    return (run.job() if state == "queued" and not run.cancelled else None), None
+
+
 def _says(run: Run, state: State) -> str:
-    if state == "done":
-        return f"mean IU {outcome_text(run.result() or {})}"
-    return running_text(run) if state == "running" else str(run.status().get("error", "")) if state == "failed" else ""
+    job, host = _where(run, state)
+    match state:
+        case "done":
+            return f"mean IU {outcome_text(run.result() or {})}"
+        case "running":
+            return f"job {job} on {host}: {running_text(run)}" if job else running_text(run)
+        case "failed":
+            return str(run.status().get("error", ""))
+        case "queued":
+            return ", ".join([*_waits_for(run, job), *_reached(run)])
+        case _:
+            return ", ".join(_reached(run))
+
+
+def _waits_for(run: Run, job: str | None) -> Iterator[str]:
+    if run.cancelled:
+        yield "cancelled"
+    elif job:
+        yield f"job {job}"
+
+
+def _reached(run: Run) -> Iterator[str]:
+    """How far a run was when it stopped, or was last seen."""
+    status = run.status()
+    if status.get("iteration"):
+        yield f"stopped at {status['iteration']}/{status.get('steps', '?')}"
 
 
 def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,14 @@ Place = Literal["here", "elsewhere", "gone", "unknown"]
 
 
 def own() -> dict[str, Any]:
-    """What a worker records of itself: pid, the host's name, and an identity that outlives neither process nor boot."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "process": _identity(os.getpid())}
+    """What a worker records of itself: pid, host, the cluster's job, an identity that outlives neither process nor boot."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "process": _identity(os.getpid()), "job": slurm_job()}
+
+
+def slurm_job() -> str | None:
+    """The id of the Slurm job that this process is part of ("12", or "12_3" in an array); None outside of one."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
 def place(recorded: dict[str, Any]) -> Place:

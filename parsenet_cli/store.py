@@ -170,12 +170,20 @@ class Run:
             (self.folder / "cancelled").unlink(missing_ok=True)
 
     def job(self) -> str | None:
-        """Under which id a cluster's queue knows this run's last job; None where it never had one."""
+        """Under which id a cluster's queue knows this run's last job; None where none is known to wait or run.
+
+        It may have left the queue since: only the queue can tell.
+        """
         return self._read("job.json").get("job")
 
     def record_job(self, job: str) -> None:
         """Remember what `job` reads. A file of its own: the worker may already be writing its status."""
         write_sealed(self.folder / "job.json", {"job": job})
+
+    def forget_job(self) -> None:
+        """No queue has it any more."""
+        with explained(self.folder):
+            (self.folder / "job.json").unlink(missing_ok=True)
 
     # --- what a worker writes --------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""`parsenet status --watch`: how the runs stand, again and again until nothing runs."""
+"""`parsenet status --watch`: how the runs stand, again and again until nothing runs and nothing waits in a queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from parsenet_cli import study
+from parsenet_cli.errors import UserError
 from parsenet_cli.inspection import Line, counts, survey
+from parsenet_cli.launch import slurm_queue
 from parsenet_cli.progress import labels
 from parsenet_cli.store import Store
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EVERY_SECONDS = 2.0
+QUEUE_SECONDS = 10.0
+"""How often Slurm is asked while runs wait and none runs."""
+
 IDLE_LOOKS = 2
 """Looks without a running run after which it ends: between one run and the next there may be a moment without any."""
 
@@ -23,7 +28,7 @@ _FIRST = ("running", "failed", "lost", "queued", "new", "done")
 
 
 def watch(store: Store, console: Console) -> None:
-    """Refresh until nothing runs; Ctrl-C leaves at once and stops no run.
+    """Refresh until nothing runs and no job waits in a queue; Ctrl-C leaves at once and stops no run.
 
     In a terminal the picture is redrawn; elsewhere a line is printed whenever a run has changed its state.
     """
@@ -31,11 +36,12 @@ def watch(store: Store, console: Console) -> None:
     from rich.text import Text
 
     idle, said = 0, ""
+    queue = slurm_queue.Queue(QUEUE_SECONDS) if slurm_queue.reachable() else None
     try:
         with Live(console=console, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
                 lines = survey(store)
-                idle = 0 if any(line.state == "running" for line in lines) else idle + 1
+                idle = 0 if any(line.state == "running" for line in lines) or _waiting(lines, queue) else idle + 1
                 if console.is_terminal:
                     served = labels(study.load_all(store))
                     live.update(Text(picture(lines, served, console.height - 2), no_wrap=True), refresh=True)
@@ -45,6 +51,17 @@ def watch(store: Store, console: Console) -> None:
                     time.sleep(EVERY_SECONDS)
     except KeyboardInterrupt:
         return
+
+
+def _waiting(lines: Sequence[Line], queue: slurm_queue.Queue | None) -> bool:
+    """Whether a run may still start by itself: its job is in the queue, or that cannot be told from here."""
+    jobs = [line.job for line in lines if line.state == "queued" and line.job]
+    if not jobs or queue is None:
+        return bool(jobs)
+    try:
+        return any(queue.holds(job) for job in jobs)
+    except UserError:
+        return True
 
 
 def picture(lines: Sequence[Line], served: dict[str, str], height: int) -> str:

@@ -69,6 +69,8 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     if run.cancelled:  # while it waited in a queue that nobody on this machine sees
         run.update_status(state="queued")
         return STOPPED
+    if process.slurm_job() is None:
+        run.forget_job()
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if any(file.is_file() for file in run.checkpoints):

@@ -45,7 +45,9 @@ def list_() -> None:
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until nothing runs; Ctrl-C leaves.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again and again, until nothing runs or waits in a queue; Ctrl-C leaves.")
+    ] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:

@@ -1,52 +1,76 @@
 """Jobs of a Slurm cluster, through submitit.
 
 What is ready at the same time goes out as one array job whose tasks run at most `slots` at a time (a single one as a single job):
-all runs of a plan together, once what they share is prepared. Runs that are submitted again come in an array of their own.
+all runs of a plan together, once what they share is prepared. Where Slurm does not take so many at once it gets fewer, and the
+rest when some have ended. Runs that are submitted again come in an array of their own.
 The results folder is all that jobs and commands share; a run's job id stands in its folder, so that a later command
 finds the job. submitit's own files, pickles among them, stay outside, in a folder that is the user's alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import shutil
-import subprocess
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import alone
 from parsenet_cli.launch import Needs, slurm_options
 from parsenet_cli.launch.slurm_job import Job
 from parsenet_cli.launch.slurm_queue import Queue
-from parsenet_cli.store import Run
+from parsenet_cli.store import Busy, Run
 from parsenet_cli.worker import Task
+
+REFUSED_POLLS = 10
+"""What Slurm refused is offered again after so many times `poll_seconds`."""
 
 
 @dataclass
 class _Submitted:
     run: Run
     task: Task
-    queue: Queue
+    slurm: Slurm
     job: str = ""
-    """Slurm's id; empty until the array it belongs to went out."""
+    """Slurm's id; empty until Slurm took it."""
+    foreign: bool = False
+    """Another command has submitted the job."""
     cancelled: bool = False
+    looked: float = 0.0
+    """At which picture of the queue the run was looked at."""
 
     def alive(self) -> bool:
-        return self.queue.holds(self.job) if self.job else not self.cancelled
+        if self.cancelled and (self.foreign or not self.job):
+            return False
+        if not self.job or (self.slurm.in_queue(self.job) and not self._over()):
+            return True
+        if self.task == "train" and self.run.job() == self.job:
+            self.run.forget_job()
+        return False
 
     def cancel(self) -> None:
-        """A pending job leaves the queue; a running one gets SIGTERM and as long as it needs."""
+        """A pending job leaves the queue, a running one gets SIGTERM and as long as it needs: at the next look, all at once."""
         self.cancelled = True
-        if self.job:
-            _scancel("--state=PENDING", self.job)
-            _scancel("--signal=TERM", self.job)
-            self.queue.look_again()
+        if self.job and not self.foreign:
+            self.slurm.to_stop.append(self.job)
 
     def kill(self) -> None:
-        self.cancelled = True
         if self.job:
-            _scancel(self.job)
+            self.slurm.queue.end(self.job)
+        else:
+            self.cancelled = True
+
+    def _over(self) -> bool:
+        """Whether the run is, though its job is still in the queue. Looked at no more often than the queue is asked."""
+        if self.task != "train" or self.looked == self.slurm.queue.asked:
+            return False
+        self.looked = self.slurm.queue.asked
+        return _over(self.run)
 
 
 class Slurm:
@@ -56,9 +80,13 @@ class Slurm:
         self.slots, self.threads = slots, options["threads"]
         self.resubmissions: int = options["resubmissions"]
         self.silence_seconds: float = options["silence_seconds"]
+        self.queue = Queue(options["poll_seconds"])
+        self.to_stop: list[str] = []
         self._options = options
-        self._queue = Queue(options["poll_seconds"])
         self._unsent: list[_Submitted] = []
+        self._sent: list[str] = []
+        self._not_before = 0.0
+        self._said_refused = False
 
     def has_room(self, needs: Needs) -> bool:
         """Slurm sees to that, and gives each job what it asked for."""
@@ -66,45 +94,102 @@ class Slurm:
 
     def submit(self, run: Run, task: Task, needs: Needs) -> _Submitted:
         """Takes effect with `flush`."""
-        submitted = _Submitted(run, task, self._queue)
+        if task == "train":
+            _mark_queued(run)
+        submitted = _Submitted(run, task, self)
         self._unsent.append(submitted)
         return submitted
 
     def flush(self) -> None:
-        """Send what was submitted since. Raises `UserError` where Slurm refuses it."""
-        unsent = [each for each in self._unsent if not each.cancelled]
-        self._unsent = []
-        if not unsent:
-            return
-        from submitit import SlurmExecutor
-        from submitit.core.utils import FailedJobError, FailedSubmissionError
+        """Send what was submitted since, as much of it as Slurm takes now.
 
+        Two commands never submit the same run at once: one of them waits, and then finds the other's job. Raises `UserError`
+        where Slurm takes nothing and nothing of this command is in the queue, whose end could make room.
+        """
+        self._unsent = [each for each in self._unsent if not each.cancelled]
+        if not self._unsent or time.monotonic() < self._not_before:
+            return
         folder = slurm_options.private_folder(self._options["folder"])
-        executor = SlurmExecutor(folder=folder)
-        executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots))
-        try:
-            with executor.batch():
-                jobs = [executor.submit(self._job(each, folder)) for each in unsent]
-        except (FailedJobError, FailedSubmissionError) as problem:
-            said = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
-            raise UserError(f"Slurm does not take the jobs: {said.strip()} (launcher.partition, account, …)") from None
-        for each, job in zip(unsent, jobs, strict=True):
-            each.job = job.job_id
-            if each.task == "train":
-                each.run.record_job(each.job)
-        self._queue.add([each.job for each in unsent])
+        with alone(folder / "submitting.lock", lambda: None):
+            self._not_before = time.monotonic() + self._options["poll_seconds"]
+            if self.queue.ask():
+                self._join()
+                self._send(folder)
+        if not self._unsent:
+            self._not_before = 0.0
 
     def holds(self, run: Run) -> bool:
         """Whether a job that some command submitted for this run is pending or running."""
         job = run.job()
-        return job is not None and self._queue.holds(job)
+        return job is not None and self.in_queue(job) and not _over(run)
+
+    def in_queue(self, job: str) -> bool:
+        """Whether it is there after all that was to be stopped has been told."""
+        if self.to_stop and self.queue.stop(self.to_stop):
+            self.to_stop = []
+        return self.queue.holds(job)
+
+    def _join(self) -> None:
+        """What another command has submitted since this one looked needs no second job."""
+        for each in [each for each in self._unsent if each.task == "train"]:
+            if self.holds(each.run):
+                each.job, each.foreign = str(each.run.job()), True
+                self._unsent.remove(each)
+            else:
+                each.run.forget_job()
+
+    def _send(self, folder: Path) -> None:
+        size = len(self._unsent)
+        while self._unsent:
+            several = self._unsent[:size]
+            try:
+                jobs = self._sbatch([self._job(each, folder) for each in several], folder)
+            except _Refused as refused:
+                if size > 1:
+                    size = (size + 1) // 2  # more than one array or one user may have?
+                    continue
+                if self.queue.ask():
+                    self._refused(refused)
+                return
+            self._unsent = self._unsent[size:]
+            self._sent += jobs
+            self.queue.add(jobs)
+            for each, job in zip(several, jobs, strict=True):
+                each.job = job
+                if each.task == "train":
+                    each.run.record_job(job)
+
+    def _sbatch(self, tasks: list[Job], folder: Path) -> list[str]:
+        """One array, or one job. Returns their ids; raises `_Refused`."""
+        from submitit import SlurmExecutor
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        executor = SlurmExecutor(folder=folder)
+        executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots))
+        try:
+            # submitit repeats there what sbatch said, which is told once and in full where it matters
+            with contextlib.redirect_stderr(io.StringIO()), executor.batch():
+                jobs = [executor.submit(task) for task in tasks]
+        except (FailedJobError, FailedSubmissionError) as problem:
+            said = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
+            raise _Refused(said.strip()) from None
+        return [job.job_id for job in jobs]
+
+    def _refused(self, refused: _Refused) -> None:
+        """Wait for the end of jobs that Slurm took before, if there are any."""
+        if not any(self.queue.holds(job) for job in self._sent):
+            raise UserError(f"Slurm does not take the jobs: {refused} (launcher.partition, account, …)")
+        self._not_before = time.monotonic() + REFUSED_POLLS * self._options["poll_seconds"]
+        if not self._said_refused:
+            self._said_refused = True
+            print(f"Slurm takes no more jobs now ({refused}): {len(self._unsent)} wait here until others have ended",
+                  file=sys.stderr, flush=True)  # fmt: skip
 
     def end(self, run: Run) -> None:
         """`scancel` whatever job the run was last submitted as."""
         job = run.job()
         if job is not None:
-            _scancel(job)
-            self._queue.look_again()
+            self.queue.end(job)
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()
@@ -112,6 +197,10 @@ class Slurm:
         if folder.is_relative_to(store):
             raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
         return Job(str(run), submitted.task, self.threads, self._options["requeues"])
+
+
+class _Refused(Exception):
+    """What `sbatch` said."""
 
 
 def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
@@ -127,6 +216,14 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
     return Slurm(options, options["slots"] or max(1, jobs))
 
 
-def _scancel(*arguments: str) -> None:
-    """A job that has just ended is no error."""
-    subprocess.run(["scancel", "--quiet", *arguments], capture_output=True, check=False)
+def _over(run: Run) -> bool:
+    """Whether the worker has left what was asked of it, and has gone. Its job may take much longer to end: the epilog, a
+    controller that hears nothing."""
+    return run.result() is not None and run.done(run.config().runtime.keep_model) and not run.alive()
+
+
+def _mark_queued(run: Run) -> None:
+    """What its last worker said is no longer how a failed or lost run stands."""
+    with contextlib.suppress(Busy), run.lock(wait=0):
+        if run.status().get("state") in ("failed", "running"):
+            run.update_status(state="queued")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from parsenet_cli import worker
+from parsenet_cli import process, worker
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
 
@@ -36,7 +36,8 @@ class Job:
         run = Run(Path(self.folder))
         restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
         with (run.folder / "log.txt").open("a") as log:
-            log.write(f"{self.task}: Slurm job {_job_id()} on {socket.gethostname()}, restarted {restarts} times\n")
+            node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+            log.write(f"{self.task}: Slurm job {process.slurm_job()} on {node}, restarted {restarts} times\n")
         if self.task == "train":
             # What arrives before the training loop listens is forgotten: Slurm then ends the job, which counts as lost.
             signal.signal(signal.SIGTERM, _ignore)
@@ -75,10 +76,6 @@ def _ignore(_signal: int, _frame: FrameType | None) -> None:
 
 def _put_back() -> None:
     """Slurm keeps the job's id. Where it refuses, the job ends, and the command that waits for it submits a new one."""
-    done = subprocess.run(["scontrol", "requeue", _job_id()], capture_output=True, text=True, check=False)
-    print(f"requeued {_job_id()}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}", flush=True)
-
-
-def _job_id() -> str:
-    array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
+    job = str(process.slurm_job())
+    done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+    print(f"requeued {job}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}", flush=True)

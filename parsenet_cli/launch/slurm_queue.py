@@ -1,9 +1,15 @@
-"""Which jobs of this user Slurm still holds, by `squeue`, which needs no accounting database."""
+"""What Slurm's queue holds of this user, by `squeue`, which needs no accounting database; and taking jobs out of it.
+
+`scancel` is never given a filter beside the ids: with `--state=PENDING` it takes every waiting task of an array for one job,
+and ends the tasks that were not named too (seen with 22.05).
+"""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from parsenet_cli.errors import UserError
 from parsenet_cli.launch.slurm_options import JOB_NAME
@@ -14,37 +20,76 @@ class Queue:
 
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
-        self._jobs: frozenset[str] | None = None
-        self._asked = 0.0
+        self._jobs: Mapping[str, str] | None = None
+        self.asked = 0.0
+        """When the picture was taken, in seconds of the monotonic clock."""
 
     def holds(self, job: str) -> bool:
-        """Whether `job` ("12" or "12_3") is pending, running or about to end.
+        """Whether `job` ("12" or "12_3") is pending, running, suspended or about to end.
 
         While squeue does not answer, what it said before holds: nothing is submitted twice. Raises `UserError` where it
         never answered.
         """
-        if self._jobs is None or time.monotonic() - self._asked > self._poll_seconds:
-            self._ask()
+        if self._jobs is None or time.monotonic() - self.asked > self._poll_seconds:
+            self.ask()
         assert self._jobs is not None
         return job in self._jobs
 
-    def add(self, jobs: list[str]) -> None:
-        """These were accepted after the picture was taken."""
-        self._jobs = (self._jobs or frozenset()) | set(jobs)
-
-    def look_again(self) -> None:
-        """Something was cancelled."""
-        self._asked = 0.0
-
-    def _ask(self) -> None:
-        done = subprocess.run(
-            ["squeue", "--me", "--noheader", "--array", f"--name={JOB_NAME}", "--format=%i"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self._asked = time.monotonic()
-        if done.returncode == 0:
-            self._jobs = frozenset(done.stdout.split())
+    def ask(self) -> bool:
+        """Take a new picture; False where squeue does not answer now. Raises `UserError` where it never did."""
+        answer = _squeue()
+        self.asked = time.monotonic()
+        if answer.returncode == 0:
+            self._jobs = dict(line.split() for line in answer.stdout.splitlines())
         elif self._jobs is None:
-            raise UserError(f"squeue does not answer ({done.stderr.strip()}): is this a node of the cluster?")
+            raise UserError(f"squeue does not answer ({answer.stderr.strip()}): is this a node of the cluster?")
+        return answer.returncode == 0
+
+    def add(self, jobs: Iterable[str]) -> None:
+        """These were accepted after the picture was taken."""
+        self._jobs = {**(self._jobs or {}), **dict.fromkeys(jobs, "PENDING")}
+
+    def stop(self, jobs: Sequence[str]) -> bool:
+        """Those of `jobs` that wait leave the queue; those that run get a SIGTERM, and as long as they need.
+
+        False where the queue does not answer now and nothing was done.
+        """
+        if not self.ask():
+            return False
+        assert self._jobs is not None
+        scancel([job for job in jobs if self._jobs.get(job) == "PENDING"])
+        scancel([job for job in jobs if self._jobs.get(job, "PENDING") != "PENDING"], "--signal=TERM")
+        self.asked = 0.0
+        return True
+
+    def end(self, job: str) -> None:
+        """It gets a SIGTERM, and a SIGKILL when Slurm's patience ends."""
+        scancel([job])
+        self.asked = 0.0
+
+
+def reachable() -> bool:
+    """Whether this machine has the commands to ask the queue and to take jobs out of it."""
+    return all(shutil.which(program) is not None for program in ("squeue", "scancel"))
+
+
+def waiting(jobs: Iterable[str]) -> list[str]:
+    """Those of `jobs` that wait in the queue and are this user's; none where it does not answer."""
+    states = dict(line.split() for line in _squeue().stdout.splitlines())
+    return [job for job in jobs if states.get(job) == "PENDING"]
+
+
+def scancel(jobs: Sequence[str], *options: str) -> None:
+    """For all of them in one call. A job that has just ended by itself is no error."""
+    if jobs:
+        subprocess.run(["scancel", "--quiet", *options, *jobs], capture_output=True, check=False)
+
+
+def _squeue() -> subprocess.CompletedProcess[str]:
+    """One line per job: its id and its state."""
+    return subprocess.run(
+        ["squeue", "--me", "--noheader", "--array", f"--name={JOB_NAME}", "--format=%i %T"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )

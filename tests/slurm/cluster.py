@@ -1,37 +1,46 @@
-"""A real Slurm of one node, this machine, in a folder of its own: munged, slurmctld and slurmd, started and ended here."""
+"""A real Slurm of two nodes, both this machine, in a folder of its own: started, disturbed and ended here.
+
+`python -m tests.slurm.cluster` opens a shell in which Slurm's commands, and `parsenet … --launcher slurm`, find it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "srun")
 SYSTEM_PROGRAMS = "/usr/sbin:/usr/local/sbin"
+NODES = ("node1", "node2")
 START_SECONDS = 30.0
+LARGEST_ARRAY = 6
+"""Tasks of one array: few, so that a small plan is larger."""
 
 CONFIGURATION = """
 ClusterName=parsenet
 SlurmctldHost={host}
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -43,9 +52,12 @@ JobAcctGatherType=jobacct_gather/none
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,defer
 KillWait=15
 MinJobAge=2
+MessageTimeout=5
+SlurmdTimeout=6
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
-PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+MaxArraySize={largest_array}
 """
 
 
@@ -58,7 +70,9 @@ class Cluster:
     """A running Slurm; `environment` makes its commands find it."""
 
     folder: Path
-    daemons: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    deeds: list[str] = field(default_factory=list)
+    """What was done to it and its jobs since somebody emptied the list."""
+    _daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -71,9 +85,23 @@ class Cluster:
         )
         return done.stdout.strip()
 
+    def do(self, *command: str) -> None:
+        """One of Slurm's commands that changes something."""
+        self.deeds.append(" ".join(command))
+        self.ask(*command)
+
     def jobs(self) -> dict[str, str]:
         """The state of every job in the queue, by its id."""
         lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
+        return dict(line.split() for line in lines)
+
+    def node_of(self, job: str) -> str:
+        """Where it runs; empty while it does not."""
+        return self.ask("squeue", "--noheader", f"--jobs={job}", "--states=RUNNING", "--format=%N")
+
+    def node_states(self) -> dict[str, str]:
+        """`idle`, `mixed`, `down`, … of every node."""
+        lines = self.ask("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
         return dict(line.split() for line in lines)
 
     def hurry(self) -> None:
@@ -83,79 +111,155 @@ class Cluster:
             if reason == "BeginTime":
                 self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
 
+    # --- what can happen to it ---------------------------------------------------------------------------------------
+
+    def kill_node(self, node: str) -> None:
+        """As if its plug had been pulled: its daemon and everything that runs on it ends without a word."""
+        self.deeds.append(f"kill -9 everything on {node}")
+        self._kill(node)
+        self._kill_all(node)
+
+    def silence_controller(self) -> None:
+        """It is there and does not answer."""
+        self.deeds.append("kill -STOP slurmctld")
+        self._daemons["slurmctld"].send_signal(signal.SIGSTOP)
+
+    def kill_controller(self) -> None:
+        """Nobody answers."""
+        self.deeds.append("kill -9 slurmctld")
+        self._kill("slurmctld")
+
+    def mend(self) -> None:
+        """Everything is there again, and answers."""
+        if "slurmctld" in self._daemons:
+            self._daemons["slurmctld"].send_signal(signal.SIGCONT)
+        missing = [name for name in ("slurmctld", *NODES) if name not in self._daemons]
+        for name in missing:
+            self.deeds.append(f"start {name}")
+            self._start(name)
+        self.ask("scontrol", "update", f"NodeName={','.join(NODES)}", "State=RESUME")
+        self.ask("scontrol", "update", "PartitionName=short", "State=UP")
+        self._until("slurmd", self._ready)
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
     def start(self) -> None:
         """Raises `Unavailable`."""
-        path = os.environ["PATH"] + ":" + SYSTEM_PROGRAMS
-        missing = [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+        missing = [program for program in PROGRAMS if _found(program) is None]
         if missing:
             raise Unavailable(f"not installed: {', '.join(missing)} (Debian: slurm-wlm and munge)")
         self._write()
-        found = {program: shutil.which(program, path=path) or program for program in PROGRAMS}
-        here = self.folder
-        self._daemon("munged", found["munged"], "--foreground", "--force", f"--key-file={here}/munge.key",
-                     f"--socket={here}/munge.socket", f"--pid-file={here}/munged.pid", f"--log-file={here}/munged.log",
-                     f"--seed-file={here}/munged.seed")  # fmt: skip
-        self._until("munged", (here / "munge.socket").exists)
-        self._daemon("slurmctld", found["slurmctld"], "-D", "-f", f"{here}/slurm.conf")
-        self._daemon("slurmd", found["slurmd"], "-D", "-f", f"{here}/slurm.conf")
-        self._until("slurmd", lambda: self.ask("sinfo", "--noheader", "--format=%T") == "idle")
+        self._start("munged")
+        self._until("munged", (self.folder / "munge.socket").exists)
+        for name in ("slurmctld", *NODES):
+            self._start(name)
+        self._until("slurmd", self._ready)
 
     def clear(self) -> None:
         """End all jobs."""
-        self.ask("scancel", "--full", "--state=RUNNING,PENDING", f"--user={_user()}")
+        self.ask("scancel", f"--user={_user()}")
         deadline = time.monotonic() + START_SECONDS
         while self.jobs() and time.monotonic() < deadline:
             time.sleep(0.2)
 
     def stop(self) -> None:
         """End the jobs, then the daemons."""
-        if len(self.daemons) == len(("munged", "slurmctld", "slurmd")):
+        if set(NODES) <= self._daemons.keys():
             self.clear()
-        for daemon in reversed(self.daemons):
+        for daemon in reversed(self._daemons.values()):
             daemon.terminate()
-        for daemon in self.daemons:
+        for daemon in self._daemons.values():
             try:
                 daemon.wait(10)
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+        for node in NODES:
+            self._kill_all(node)
+
+    def _ready(self) -> bool:
+        return set(self.node_states().values()) <= {"idle", "mixed", "allocated", "completing"} != set()
 
     def _write(self) -> None:
         self.folder.chmod(0o755)
-        for name in ("state", "spool"):
+        for name in ("state", *(f"spool.{node}" for node in NODES)):
             (self.folder / name).mkdir()
         key = self.folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))
-        (self.folder / "slurm.conf").write_text(
-            CONFIGURATION.format(
-                host=socket.gethostname().split(".")[0],
-                user=_user(),
-                folder=self.folder,
-                cores=os.cpu_count(),
-                controller_port=_free_port(),
-                node_port=_free_port(),
-            )
+        host = socket.gethostname().split(".")[0]
+        text = CONFIGURATION.format(
+            host=host,
+            user=_user(),
+            folder=self.folder,
+            controller_port=_free_port(),
+            largest_array=LARGEST_ARRAY,
         )
+        for node in NODES:
+            text += (
+                f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} CPUs={os.cpu_count()} "
+                "State=UNKNOWN\n"
+            )
+        text += "PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n"
+        text += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n"
+        (self.folder / "slurm.conf").write_text(text)
 
-    def _daemon(self, name: str, *command: str) -> None:
-        with (self.folder / f"{name}.out").open("wb") as output:
-            self.daemons.append(
-                subprocess.Popen(
-                    command, env={**os.environ, **self.environment}, stdout=output, stderr=output, cwd=self.folder
-                )
+    def _start(self, name: str) -> None:
+        here = self.folder
+        arguments: tuple[str, ...] = ("-D", "-f", f"{self.folder}/slurm.conf")
+        if name in NODES:
+            arguments = (*arguments, "-N", name)
+        elif name == "munged":
+            arguments = ("--foreground", "--force", f"--key-file={here}/munge.key", f"--socket={here}/munge.socket",
+                             f"--pid-file={here}/munged.pid", f"--log-file={here}/munged.log",
+                             f"--seed-file={here}/munged.seed")  # fmt: skip
+        program = _found("slurmd" if name in NODES else name)
+        with (here / f"{name}.out").open("ab") as output:
+            self._daemons[name] = subprocess.Popen(
+                [str(program), *arguments],
+                env={**os.environ, **self.environment},
+                stdout=output,
+                stderr=output,
+                cwd=here,
             )
 
-    def _until(self, name: str, condition: object) -> None:
-        assert callable(condition)
+    def _kill(self, name: str) -> None:
+        daemon = self._daemons.pop(name)
+        daemon.kill()
+        daemon.wait()
+
+    def _kill_all(self, node: str) -> None:
+        for process in self._processes(node):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def _processes(self, node: str) -> set[int]:
+        """Everything that this Slurm has started on a node, by the environment its jobs have, and what watches over them."""
+        marks = {f"SLURM_CONF={self.folder}/slurm.conf".encode(), f"SLURMD_NODENAME={node}".encode()}
+        found = set()
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if not folder.name.isdigit() or not marks <= set((folder / "environ").read_bytes().split(b"\0")):
+                    continue
+                found.add(int(folder.name))
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                if (Path("/proc") / parent / "comm").read_text().startswith("slurmstepd"):
+                    found.add(int(parent))
+        return found
+
+    def _until(self, name: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not condition():
-            ended = [daemon.args for daemon in self.daemons if daemon.poll() is not None]
+            ended = [daemon.args for daemon in self._daemons.values() if daemon.poll() is not None]
             if ended or time.monotonic() > deadline:
                 logs = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
                 said = "\n".join(line for file in logs for line in file.read_text(errors="replace").splitlines()[-3:])
                 raise Unavailable(f"{name} did not come up:\n{said}")
             time.sleep(0.1)
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ['PATH']}:{SYSTEM_PROGRAMS}")
 
 
 def _user() -> str:
@@ -167,3 +271,22 @@ def _free_port() -> int:
         listener.bind(("", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def main() -> None:
+    """A shell with a Slurm, which ends with it."""
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        cluster = Cluster(Path(folder))
+        try:
+            cluster.start()
+            print(f"Slurm with {', '.join(NODES)}, in {folder}. It ends when you leave this shell.", flush=True)
+            print("Without a GPU every command needs: --launcher slurm launcher.gpus=0", flush=True)
+            subprocess.run([os.environ.get("SHELL", "/bin/sh")], env={**os.environ, **cluster.environment}, check=False)
+        except Unavailable as problem:
+            raise SystemExit(f"Slurm: {problem}") from None
+        finally:
+            cluster.stop()
+
+
+if __name__ == "__main__":
+    main()

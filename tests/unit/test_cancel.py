@@ -16,6 +16,7 @@ from parsenet_cli import cancel, driver, process, schedule, worker
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Run, Store
+from tests.fake_slurm import FakeSlurm
 from tests.pretending import Pretender, Silent, succeed
 
 HOLDER = """
@@ -166,3 +167,47 @@ def test_runs_are_named_or_all_are_meant(run: Run, prefixes: list[str], everythi
 def test_identity_of_this_process_is_its_own() -> None:
     assert process.place(process.own()) == "here"
     assert process.place({**process.own(), "pid": os.getppid()}) != "here"
+
+
+def test_job_that_waits_is_taken_out_of_the_queue_and_no_other(
+    tmp_path: Path, config: RunConfig, fake_slurm: FakeSlurm
+) -> None:
+    runs = []
+    for seed, job in enumerate(["7_0", "7_1", "7_2", "5", None]):
+        one = config.model_copy(update={"science": config.science.model_copy(update={"seed": seed})})
+        runs.append(Store(tmp_path).run(one.signature))
+        runs[-1].create(one)
+        if job is not None:
+            runs[-1].record_job(job)
+    fake_slurm.queue = {"7_0": "RUNNING", "7_1": "PENDING", "7_2": "PENDING", "7_3": "PENDING", "9": "PENDING"}
+    said: list[str] = []
+    assert cancel.cancel(runs, said.append)
+    assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2"]
+    assert [line.partition("; ")[2] for line in said] == [
+        "",
+        *(f"job 7_{i} left Slurm's queue" for i in (1, 2)),
+        "",
+        "",
+    ]
+    assert all(run.cancelled for run in runs)
+
+
+def test_without_slurm_on_this_machine_only_the_wish_is_written(
+    run: Run, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.record_job("7")
+    fake_slurm.queue = {"7": "PENDING"}
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    said: list[str] = []
+    assert cancel.cancel([run], said.append)
+    assert said == [f"{run.signature}: queued, will not be started"]
+    assert run.cancelled
+    assert not fake_slurm.calls("squeue")
+    assert not fake_slurm.calls("scancel")
+
+
+def test_silent_controller_does_not_keep_a_run_from_being_cancelled(run: Run, fake_slurm: FakeSlurm) -> None:
+    run.record_job("7")
+    fake_slurm.silent(True)
+    assert cancel.cancel([run], lambda _: None)
+    assert run.cancelled

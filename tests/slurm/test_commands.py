@@ -1,0 +1,224 @@
+"""Commands beside and after each other: leaving and coming back, two at once, stopping, cancelling, looking."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsenet_cli.store import Run, Store
+from tests.conftest import Cli
+from tests.slurm.cluster import LARGEST_ARRAY, Cluster
+from tests.slurm.scenario import (
+    ENDLESS,
+    LONGER,
+    ONE,
+    PATIENCE_SECONDS,
+    QUICK,
+    TWO,
+    Driver,
+    Measured,
+    end,
+    hurry_until_ended,
+    in_the_middle,
+    jobs_of,
+    metrics,
+    only_run,
+    wait_for,
+)
+
+pytestmark = pytest.mark.slurm
+
+
+def ids(runs: list[Run]) -> list[str]:
+    """The job of each run."""
+    return [run.job() or "" for run in runs]
+
+
+def test_plan_is_one_array_that_runs_no_more_than_asked_at_a_time(
+    cluster: Cluster, driver: Driver, results: Path
+) -> None:
+    sweep = driver("sweep", "norm=none,l2", "layers=[fc7],[pool6,fc7]", "--seeds", "1", "body=fcn", *QUICK)
+    at_a_time = 0
+    while sweep.poll() is None:
+        at_a_time = max(at_a_time, list(cluster.jobs().values()).count("RUNNING"))
+        time.sleep(0.1)
+    end(sweep)
+    runs = Store(results).runs()
+    assert {run.state() for run in runs} == {"done"}
+    jobs = [job for run in runs for job in jobs_of(run)]
+    assert len({job.partition("_")[0] for job in jobs}) == 1
+    assert sorted(job.partition("_")[2] for job in jobs) == ["0", "1", "2", "3"]
+    assert at_a_time == 2
+    folder = Path.home() / ".cache/parsenet/slurm"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not list(results.rglob("*.pkl"))
+
+
+def test_command_that_leaves_and_returns_submits_nothing_twice(cluster: Cluster, cli: Cli, results: Path) -> None:
+    sweep = (*TWO, *LONGER, "launcher.slots=1")
+    left = cli(*sweep, "--detach")
+    assert left.returncode == 0, left.stderr
+    assert left.stdout.count("in the queue: ") == 2
+    runs = Store(results).runs()
+    submitted = ids(runs)
+    assert set(submitted) <= set(cluster.jobs())
+    again = cli(*sweep, "--detach")
+    assert again.returncode == 0, again.stderr
+    assert ids(runs) == submitted
+    back = cli(*sweep, timeout=PATIENCE_SECONDS)
+    assert back.returncode == 0, back.stderr
+    assert [jobs_of(run) for run in runs] == [[job] for job in submitted]
+    assert {run.state() for run in runs} == {"done"}
+
+
+def test_plan_larger_than_an_array_may_be_goes_out_in_several(cluster: Cluster, cli: Cli, results: Path) -> None:
+    scales = ",".join(str(1 + scale) for scale in range(LARGEST_ARRAY + 2))
+    left = cli(
+        "sweep", "norm=l2", f"norm_scale={scales}", "--seeds", "1", "body=fcn", *ENDLESS, "launcher.slots=1", "--detach"
+    )
+    assert left.returncode == 0, left.stderr
+    runs = Store(results).runs()
+    submitted = ids(runs)
+    assert set(submitted) <= set(cluster.jobs())
+    assert len(set(submitted)) == len(runs) == LARGEST_ARRAY + 2
+    assert len({job.partition("_")[0] for job in submitted}) == 2
+
+
+def test_cancelled_runs_leave_the_queue_and_no_others_do(cluster: Cluster, cli: Cli, results: Path) -> None:
+    left = cli(
+        "sweep", "norm=l2", "norm_scale=1,2,3,4", "--seeds", "1", "body=fcn", *ENDLESS, "launcher.slots=1", "--detach"
+    )
+    assert left.returncode == 0, left.stderr
+    runs = Store(results).runs()
+    submitted = ids(runs)
+    one = next(run for run in runs if cluster.jobs()[run.job() or ""] == "PENDING")
+    said = cli("cancel", one.signature)
+    cluster.deeds.append("parsenet cancel, one that waits")
+    assert f"job {one.job()} left Slurm's queue" in said.stdout
+    assert set(cluster.jobs()) == set(submitted) - {one.job()}
+    wait_for(lambda: any(run.state() == "running" for run in runs), "a worker")
+    said = cli("cancel", "--all")
+    cluster.deeds.append("parsenet cancel --all")
+    assert said.returncode == 0, said.stdout
+    wait_for(lambda: not cluster.jobs(), "an empty queue", seconds=20)
+    assert {run.state() for run in runs} == {"queued"}
+    assert len([job for run in runs for job in jobs_of(run)]) == 1
+    assert all("cancelled" in line["says"] and line["job"] is None for line in status(cli))
+
+
+def test_requeued_job_that_waits_for_its_time_is_cancelled_too(
+    cluster: Cluster, cli: Cli, driver: Driver, results: Path
+) -> None:
+    started = driver(*ONE, *ENDLESS)
+    run = in_the_middle(results)
+    cluster.do("scontrol", "requeue", run.job() or "")
+    wait_for(lambda: cluster.jobs().get(run.job() or "") == "PENDING", "the job in the queue")
+    cluster.deeds.append("parsenet cancel")
+    said = cli("cancel", run.signature)
+    assert "left Slurm's queue" in said.stdout
+    _, told = started.communicate(timeout=PATIENCE_SECONDS)
+    assert started.returncode == 130, told
+    assert not cluster.jobs()
+    assert len(jobs_of(run)) == 1
+
+
+def test_looking_names_jobs_and_goes_on_while_any_waits(
+    cluster: Cluster, cli: Cli, driver: Driver, results: Path
+) -> None:
+    left = cli(*TWO, *LONGER, "launcher.slots=1", "--detach")
+    assert left.returncode == 0, left.stderr
+    runs = Store(results).runs()
+    first, second = sorted(runs, key=lambda run: run.job() or "")
+    cluster.do("scontrol", "hold", second.job() or "")
+    watching = driver("status", "--watch")
+    in_the_middle_of(first)
+    line, held = (next(line for line in status(cli) if line["signature"] == run.signature) for run in (first, second))
+    assert (line["job"], held["job"]) == (first.job(), second.job())
+    assert line["says"].startswith(f"job {first.job()} on {line['host']}: ")
+    assert (held["state"], held["says"]) == ("queued", f"job {second.job()}")
+    wait_for(first.done, "the first run")
+    time.sleep(6)
+    assert watching.poll() is None
+    cluster.do("scontrol", "release", second.job() or "")
+    said = end(watching)
+    assert said.splitlines()[-1] == "2 done"
+    assert [line["job"] for line in status(cli)] == [None, None]
+
+
+def test_two_commands_at_once_submit_each_run_once(
+    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+) -> None:
+    several = [driver(*TWO, *LONGER) for _ in range(3)]
+    cluster.deeds.append("three commands at once")
+    for each in several:
+        end(each)
+    submitted = list((Path.home() / ".cache/parsenet/slurm").glob("*_submitted.pkl"))
+    runs = Store(results).runs()
+    assert len(submitted) == len(several) + len(runs)  # each command prepares, each run has one job
+    assert [len(jobs_of(run)) for run in runs] == [1, 1]
+    assert {run.state() for run in runs} == {"done"}
+
+
+def test_run_with_two_jobs_is_trained_once(
+    cluster: Cluster, cli: Cli, driver: Driver, results: Path, undisturbed: Measured
+) -> None:
+    left = cli(*ONE, *LONGER, "--detach")
+    assert left.returncode == 0, left.stderr
+    run = in_the_middle(results)
+    first = run.job() or ""
+    cluster.do("scontrol", "requeuehold", first)
+    wait_for(lambda: cluster.jobs().get(first) == "PENDING", "the job in the queue")
+    run.forget_job()
+    started = driver(*ONE, *LONGER)
+    wait_for(lambda: len(jobs_of(run)) == 2 and run.state() == "running", "a second job")
+    cluster.do("scontrol", "release", first)
+    hurry_until_ended(cluster, started)
+    end(started)
+    wait_for(lambda: not cluster.jobs(), "the first job's end")
+    assert jobs_of(run) == [first, run.status()["job"], first]
+    assert metrics(run) == undisturbed(*ONE, *LONGER)
+
+
+def test_killed_command_leaves_its_jobs_to_the_next_one(
+    cluster: Cluster, cli: Cli, driver: Driver, results: Path
+) -> None:
+    started = driver(*ONE, *LONGER)
+    in_the_middle(results)
+    cluster.deeds.append("kill -9 to the command")
+    started.kill()
+    started.communicate()
+    back = cli(*ONE, *LONGER, timeout=PATIENCE_SECONDS)
+    assert back.returncode == 0, back.stderr
+    assert len(jobs_of(only_run(results))) == 1
+
+
+def test_interrupt_stops_jobs_after_a_checkpoint_and_empties_the_queue(
+    cluster: Cluster, driver: Driver, results: Path
+) -> None:
+    started = driver(*TWO, *ENDLESS, "launcher.slots=1")
+    wait_for(lambda: any(run.metrics() for run in Store(results).runs()), "training")
+    cluster.deeds.append("Ctrl-C")
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=PATIENCE_SECONDS)
+    assert started.returncode == 130
+    assert "issue the same command again" in said
+    assert not cluster.jobs()
+    runs = Store(results).runs()
+    assert {(run.state(), run.job()) for run in runs} == {("queued", None)}
+    assert any((run.folder / "checkpoint.pt").is_file() for run in runs)
+
+
+def status(cli: Cli) -> list[dict[str, Any]]:
+    """What `parsenet status --json` says."""
+    lines: list[dict[str, Any]] = json.loads(cli("status", "--json").stdout)
+    return lines
+
+
+def in_the_middle_of(run: Run) -> None:
+    """Wait until it trains."""
+    wait_for(lambda: run.state() == "running" and run.status().get("iteration"), "training")

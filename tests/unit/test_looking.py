@@ -1,0 +1,122 @@
+"""`status`: which job and host a run's line names, from its folder alone; how long `--watch` goes on."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from parsenet_cli import files, inspection, process, watching, worker
+from parsenet_cli.config import RunConfig
+from parsenet_cli.inspection import Line
+from parsenet_cli.store import Run, Store
+from tests.fake_slurm import FakeSlurm
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def run(store: Store, config: RunConfig) -> Run:
+    run = store.run(config.signature)
+    run.create(config)
+    return run
+
+
+def line(store: Store) -> Line:
+    """Of the only run."""
+    (only,) = inspection.survey(store)
+    return only
+
+
+def test_run_in_a_queue_names_its_job(store: Store, run: Run) -> None:
+    assert line(store).says == ""
+    run.record_job("12_3")
+    assert (line(store).state, line(store).job, line(store).says) == ("queued", "12_3", "job 12_3")
+    run.update_status(state="queued", iteration=40, steps=100)
+    assert line(store).says == "job 12_3, stopped at 40/100"
+
+
+def test_run_that_was_cancelled_names_none(store: Store, run: Run) -> None:
+    run.record_job("12_3")
+    run.cancel()
+    assert (line(store).job, line(store).says) == (None, "cancelled")
+
+
+def test_running_one_names_the_job_and_host_that_its_worker_said(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.record_job("99")  # of somebody who came too late
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    run.update_status(state="running", iteration=40, steps=100, seconds_left=60, **process.own() | {"host": "node7"})
+    with run.lock():
+        assert line(store).says == "job 12_3 on node7: 40/100, 1:00 left"
+        assert (line(store).job, line(store).host) == ("12_3", "node7")
+
+
+def test_worker_outside_of_a_cluster_names_no_job(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run.record_job("12_3")  # when a cluster had it
+    seen: list[Line] = []
+    monkeypatch.setattr("parsenet_cli.engine.train.train", lambda *_: seen.append(line(store)))
+    assert worker.carry_out(run, "train", 1) == 0
+    assert (seen[0].state, seen[0].job) == ("running", None)
+    assert run.job() is None
+
+
+@pytest.mark.parametrize("state", ["done", "lost", "failed"])
+def test_run_that_is_over_names_no_job(store: Store, run: Run, state: str) -> None:
+    run.record_job("12_3")
+    if state == "done":
+        files.write_json(
+            run.folder / "result.json",
+            {"signature": run.signature, "outcome": "converged", "metrics": {"mean_iu": 0.5}},
+        )
+    else:
+        run.update_status(state="failed" if state == "failed" else "running", job="12_3", host="node7", iteration=4)
+    assert (line(store).state, line(store).job, line(store).host) == (state, None, None)
+    assert "12_3" not in line(store).says
+
+
+@pytest.fixture
+def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], str]:
+    """Do something while it watches, and return what it printed."""
+    monkeypatch.setattr(watching, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(watching, "QUEUE_SECONDS", 0.05)
+
+    def watch(meanwhile: Callable[[], object]) -> str:
+        said = io.StringIO()
+        watcher = threading.Thread(target=watching.watch, args=(store, Console(file=said)))
+        watcher.start()
+        watcher.join(1)
+        assert watcher.is_alive()
+        meanwhile()
+        watcher.join(10)
+        assert not watcher.is_alive()
+        return said.getvalue()
+
+    return watch
+
+
+def test_watch_goes_on_while_a_job_waits(
+    run: Run, fake_slurm: FakeSlurm, watched: Callable[[Callable[[], object]], str]
+) -> None:
+    run.record_job("12")
+    fake_slurm.queue = {"12": "PENDING"}
+    assert watched(lambda: setattr(fake_slurm, "queue", {"13": "PENDING"})) == "1 queued\n"
+
+
+def test_watch_goes_on_while_slurm_cannot_be_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, watched: Callable[[Callable[[], object]], str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    run.record_job("12")
+    assert watched(run.cancel) == "1 queued\n"

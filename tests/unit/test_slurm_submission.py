@@ -1,0 +1,168 @@
+"""What the Slurm launcher asks of Slurm: how much at once, again when refused, never twice, and whom it ends."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from parsenet_cli import paths
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.launch import ANY, slurm
+from parsenet_cli.store import Run, Store
+from tests.fake_slurm import FakeSlurm
+
+POLL_SECONDS = 0.005
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict[str, Any]:
+    content = yaml.safe_load((paths.shipped("conf") / "launcher/slurm.yaml").read_text())
+    return {**content, "poll_seconds": POLL_SECONDS, "folder": str(tmp_path / "submitit")}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, config: RunConfig) -> list[Run]:
+    """Five that were planned."""
+    made = []
+    for seed in range(5):
+        one = config.model_copy(update={"science": config.science.model_copy(update={"seed": seed})})
+        made.append(Store(tmp_path / "results").run(one.signature))
+        made[-1].create(one)
+    return made
+
+
+def later() -> None:
+    """What was refused may be offered again."""
+    time.sleep((slurm.REFUSED_POLLS + 1) * POLL_SECONDS)
+
+
+def test_plan_larger_than_an_array_may_be_goes_out_in_several(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    fake_slurm.allow(largest_array=3)
+    launcher = slurm.open_launcher(options, len(runs))
+    for run in runs:
+        launcher.submit(run, "train", ANY)
+    launcher.flush()
+    assert [run.job() for run in runs] == ["1_0", "1_1", "1_2", "2_0", "2_1"]
+    assert list(fake_slurm.queue) == [run.job() for run in runs]
+
+
+def test_what_finds_no_room_goes_out_when_others_have_ended(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_slurm.allow(room=2)
+    launcher = slurm.open_launcher(options, len(runs))
+    handles = [launcher.submit(run, "train", ANY) for run in runs]
+    launcher.flush()
+    first = [run.job() for run in runs if run.job()]
+    assert first == list(fake_slurm.queue)
+    assert 0 < len(first) <= 2
+    assert all(handle.alive() for handle in handles)
+    for _ in range(20):
+        later()
+        fake_slurm.queue = {}
+        assert not handles[0].alive()
+        launcher.flush()
+    assert not any(handle.alive() for handle in handles)
+    assert len(fake_slurm.calls("sbatch")) >= 3
+    assert capsys.readouterr().err.count("no room") == 1
+
+
+def test_refusal_of_everything_is_one_error(fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]) -> None:
+    fake_slurm.allow(room=0)
+    launcher = slurm.open_launcher(options, len(runs))
+    for run in runs:
+        launcher.submit(run, "train", ANY)
+    with pytest.raises(UserError, match=r"Slurm does not take the jobs: .*no room for 1"):
+        launcher.flush()
+    assert not fake_slurm.queue
+
+
+def test_second_command_joins_the_job_that_the_first_has_just_submitted(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    first, second = (slurm.open_launcher(options, 1) for _ in range(2))
+    ours, theirs = (launcher.submit(runs[0], "train", ANY) for launcher in (first, second))
+    first.flush()
+    second.flush()
+    assert fake_slurm.queue == {"1": "PENDING"}
+    assert theirs.alive()
+    theirs.cancel()
+    assert not theirs.alive()
+    assert not fake_slurm.calls("scancel")
+    assert ours.alive()
+
+
+def test_nothing_is_submitted_while_the_controller_is_silent(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 2)
+    launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    fake_slurm.silent(True)
+    second = launcher.submit(runs[1], "train", ANY)
+    launcher.flush()
+    assert second.alive()
+    assert launcher.holds(runs[0])
+    assert len(fake_slurm.calls("sbatch")) == 1
+    fake_slurm.silent(False)
+    time.sleep(2 * POLL_SECONDS)
+    launcher.flush()
+    assert runs[1].job() == "2"
+
+
+def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, len(runs))
+    handles = [launcher.submit(run, "train", ANY) for run in runs]
+    launcher.flush()
+    fake_slurm.queue = {"1_0": "RUNNING", "1_1": "RUNNING", "1_2": "PENDING", "1_3": "PENDING", "1_4": "PENDING"}
+    for handle in handles[:1] + handles[2:4]:
+        handle.cancel()
+    assert all(handle.alive() for handle in handles)
+    assert fake_slurm.calls("scancel") == ["--quiet 1_2 1_3", "--quiet --signal=TERM 1_0"]
+
+
+def test_jobs_are_stopped_once_the_controller_answers(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 1)
+    handle = launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    fake_slurm.silent(True)
+    handle.cancel()
+    assert handle.alive()
+    fake_slurm.silent(False)
+    assert handle.alive()
+    assert fake_slurm.calls("scancel") == ["--quiet 1"]
+
+
+def test_job_that_has_left_the_queue_is_forgotten(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 1)
+    handle = launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    assert runs[0].job() == "1"
+    fake_slurm.queue = {}
+    time.sleep(2 * POLL_SECONDS)
+    assert not handle.alive()
+    assert runs[0].job() is None
+
+
+@pytest.mark.parametrize("said", ["failed", "running"])
+def test_run_that_is_tried_again_is_queued_until_it_starts(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], said: str
+) -> None:
+    runs[0].update_status(state=said, failures=1)
+    assert runs[0].state() == ("failed" if said == "failed" else "lost")
+    slurm.open_launcher(options, 1).submit(runs[0], "train", ANY)
+    assert runs[0].state() == "queued"
+    assert runs[0].status()["failures"] == 1
