@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import pytest
 
-from parsenet_cli import attempts, driver, schedule
+from parsenet_cli import attempts, schedule
 from parsenet_cli.config import RunConfig
 from parsenet_cli.store import Run, Store
 from tests.pretending import Pretender, Silent, succeed
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def configs(config: RunConfig) -> dict[str, RunConfig]:
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    return {one.signature: one for one in seeds}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 def lost(run: Run) -> None:

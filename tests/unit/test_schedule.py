@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,21 +18,7 @@ from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 from tests.pretending import Pretended, Pretender, Silent, fail, succeed
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def configs(config: RunConfig) -> dict[str, RunConfig]:
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    return {one.signature: one for one in seeds}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 def test_every_missing_run_is_trained_once_and_a_second_command_trains_none(
