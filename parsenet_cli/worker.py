@@ -61,6 +61,11 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
             return _train(run, threads, cache)
     except Busy:
         return BUSY
+    except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
+        print(f"error: {problem}", flush=True)
+        failures = run.status().get("failures", 0) + 1
+        _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
+        return BAD_INPUT
 
 
 def _train(run: Run, threads: int, cache: Path) -> int:

@@ -33,3 +33,18 @@ def test_worker_on_a_full_disk_leaves_a_sentence(
     said = capsys.readouterr()
     assert set(said.out.splitlines()) == {"error: status.json: the disk is full"}
     assert said.err == ""
+
+
+def test_worker_that_cannot_lock_its_run_says_why(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(self: Run, wait: float = 0.0) -> None:
+        raise UserError("lock: the file system is read-only")
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, "lock", read_only)
+    assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+    said = run.status()
+    assert (said["state"], said["bad_input"], said["error"]) == ("failed", True, "lock: the file system is read-only")
+    assert capsys.readouterr().out == "error: lock: the file system is read-only\n"
