@@ -38,6 +38,8 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went."""
     if os.getpgrp() != os.getpid():
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     run = Run(Path(folder))
     try:
         log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
