@@ -37,16 +37,20 @@ class Damaged(UserError):
     """A file is not what was written to it. The message names it and says what to do."""
 
 
+class NotWritten(UserError):
+    """The operating system refuses a file: what is at fault is the disk or its permissions, and not the run."""
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a `UserError` that says what to do."""
+    """Turn the operating system's refusal to write `path` into a `NotWritten` that says what to do."""
     try:
         yield
     except OSError as problem:
         remedy = _REMEDIES.get(problem.errno or 0)
         if remedy is None:
             raise
-        raise UserError(f"{path}: {remedy}") from None
+        raise NotWritten(f"{path}: {remedy}") from None
 
 
 @contextmanager

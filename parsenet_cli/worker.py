@@ -18,6 +18,7 @@ from typing import Any, Literal
 from parsenet_cli import process
 from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import NotWritten
 from parsenet_cli.memory import ran_out
 from parsenet_cli.store import Busy, Run
 
@@ -64,10 +65,7 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
-        print(f"error: {problem}", flush=True)
-        failures = run.status().get("failures", 0) + 1
-        _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
-        return BAD_INPUT
+        return _bad_input(run, problem)
 
 
 def _train(run: Run, threads: int, cache: Path) -> int:
@@ -102,10 +100,7 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         _say(run, state="queued", iteration=stopped.iteration)
         return STOPPED
     except UserError as problem:
-        print(f"error: {problem}", flush=True)
-        failures = before.get("failures", 0) + 1
-        _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
-        return BAD_INPUT
+        return _bad_input(run, problem)
     except BaseException as problem:
         traceback.print_exc()
         _say(
@@ -118,6 +113,14 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         return 1
     _say(run, state="done")
     return 0
+
+
+def _bad_input(run: Run, problem: UserError) -> int:
+    """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
+    print(f"error: {problem}", flush=True)
+    failures = run.status().get("failures", 0) + (not isinstance(problem, NotWritten))
+    _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
+    return BAD_INPUT
 
 
 def _say(run: Run, **said: Any) -> None:

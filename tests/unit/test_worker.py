@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from parsenet_cli import worker
+from parsenet_cli.attempts import decide
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import NotWritten
 from parsenet_cli.store import Run
 from parsenet_cli.worker import Task
 
@@ -48,3 +50,21 @@ def test_worker_that_cannot_lock_its_run_says_why(
     said = run.status()
     assert (said["state"], said["bad_input"], said["error"]) == ("failed", True, "lock: the file system is read-only")
     assert capsys.readouterr().out == "error: lock: the file system is read-only\n"
+
+
+@pytest.mark.parametrize(("problem", "failures"), [(NotWritten("the disk is full"), 0), (UserError("no such file"), 2)])
+def test_full_disk_is_no_failure_of_the_run(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: UserError, failures: int
+) -> None:
+    """Otherwise it would be given up after the second time."""
+
+    def refuse(self: Run) -> RunConfig:
+        raise problem
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, "config", refuse)
+    for _ in range(2):
+        assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+    assert (run.status()["failures"], run.status()["bad_input"]) == (failures, True)
+    assert decide(run, retry=False) == ("run" if failures == 0 else "given up")

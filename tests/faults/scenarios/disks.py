@@ -29,7 +29,7 @@ def disk_fills_up(journey: Journey) -> None:
         for _ in range(2):
             filler = disk / "filler"
             _fill(filler, left=int(journey.chance.choice((0, 4e4, 4e5, 2e6)) * journey.chance.random()))
-            issued = journey.start("--retry")
+            issued = journey.start()
             with journey.injecting("disk full"):
                 code = journey.end(issued, BAD_INPUT, 0)
             if code == 0:
@@ -39,7 +39,7 @@ def disk_fills_up(journey: Journey) -> None:
             _expect_whole_files(journey)
             filler.unlink()
         filler.unlink(missing_ok=True)
-        journey.until_it_ends_well("--retry")
+        journey.until_it_ends_well()
         journey.check()
 
 
@@ -78,7 +78,7 @@ def _refuse(journey: Journey, how: str, sentence: str) -> None:
         if name in ("status.json", "metrics.jsonl", "checkpoint.pt"):
             order["nth"] = journey.chance.randint(1, 3)
         (number,) = journey.order(order)
-        issued = journey.start("--retry")
+        issued = journey.start()
         code = journey.end(issued, BAD_INPUT, 0)
         journey.order()
         if not journey.count(f"{how} disk", [number]):
@@ -89,7 +89,7 @@ def _refuse(journey: Journey, how: str, sentence: str) -> None:
             journey.problem("wrong end", f"{name} could not be written, and the exit code is 0:\n{issued.said()}")
         _expect_sentence(journey, issued.said(), sentence)
         _expect_whole_files(journey)
-    journey.until_it_ends_well("--retry")
+    journey.until_it_ends_well()
     journey.check()
 
 
