@@ -1,6 +1,6 @@
 """A flipped bit or a truncation, anywhere in any file of the store: what is read is what was written, or it is seen.
 
-Checkpoints have this test in test_checkpoint.py, whole data sets in test_damaged_caches.py.
+Checkpoints have this test in test_checkpoint.py, decoded pictures in test_damaged_data.py.
 """
 
 from __future__ import annotations
