@@ -201,7 +201,7 @@ def test_interrupt_stops_jobs_after_a_checkpoint_and_empties_the_queue(
     cluster: Cluster, driver: Driver, results: Path
 ) -> None:
     started = driver(*TWO, *ENDLESS, "launcher.slots=1")
-    wait_for(lambda: any(run.metrics() for run in Store(results).runs()), "training")
+    wait_for(lambda: any((run.folder / "checkpoint.pt").is_file() for run in Store(results).runs()), "a checkpoint")
     cluster.deeds.append("Ctrl-C")
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=PATIENCE_SECONDS)
