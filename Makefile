@@ -9,7 +9,7 @@ PROFILE ?= quick
 # Claims on what the paper quotes from others need those rows too; where a run takes GPU hours they are asked for by name.
 CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 
-.PHONY: reproduce test test-slow test-slurm check benchmark fidelity clean help
+.PHONY: reproduce test test-slow test-slurm test-faults check benchmark fidelity clean help
 
 reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
@@ -29,6 +29,9 @@ test-slow: $(VENV)/ready  ## the tests that take minutes
 
 test-slurm: $(VENV)/ready  ## the tests on a real Slurm of one node, started and ended by them (Debian: slurm-wlm, munge)
 	$(RUN)/pytest -m slurm tests/slurm
+
+test-faults: $(VENV)/ready  ## 300 random faults: kills, full disks, damaged files, clocks (PARSENET_FAULTS=30, PARSENET_FAULT_SEED=1)
+	$(RUN)/pytest -m faults tests/faults
 
 benchmark: $(VENV)/ready  ## the measurements of the README's performance section
 	$(RUN)/python -m benchmarks

@@ -19,7 +19,8 @@ from parsenet_cli.config import RunConfig
 from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine.cadence import SHARE
 from parsenet_cli.engine.optim import SGD
-from parsenet_cli.engine.train import Progress, Stopped, Trainer
+from parsenet_cli.engine.stopped import Stopped
+from parsenet_cli.engine.train import Progress, Trainer
 from parsenet_cli.models.build import build
 from parsenet_cli.store import Run
 

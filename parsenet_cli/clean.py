@@ -14,10 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from parsenet_cli.errors import UserError
 from parsenet_cli.files import explained
 from parsenet_cli.store import Busy, Run, Store
 
-Kind = Literal["temporary files", "caches", "checkpoints of done runs", "failed and lost runs", "finished results"]
+Kind = Literal[
+    "temporary files",
+    "damaged files, put aside",
+    "caches",
+    "checkpoints of done runs",
+    "failed and lost runs",
+    "finished results",
+]
 
 AGE_SECONDS = 3600.0
 """Younger temporary files may still be written, on whatever machine."""
@@ -51,19 +59,32 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
         state = run.state()
         if state == "done" and results_too:
             pieces.append(Piece("finished results", run.folder, _size(run.folder), "trained again when asked for", run))
-        elif state == "done":
-            # A run that is being trained again for the sake of its model still needs them.
-            if run.done(run.config().runtime.keep_model):
-                pieces += [
-                    Piece("checkpoints of done runs", file, _size(file), run=run)
-                    for file in run.checkpoints
-                    if file.is_file()
-                ]
         elif state in ("failed", "lost") and not working:
             status = run.status()
             reached = f"it had reached iteration {status.get('iteration', 0)} of {status.get('steps', '?')}"
             pieces.append(Piece("failed and lost runs", run.folder, _size(run.folder), f"{state}; {reached}", run))
+        else:
+            pieces += _leftovers(run, state)
     return pieces, working
+
+
+def _leftovers(run: Run, state: str) -> Iterator[Piece]:
+    """What can go from the folder of a run that stays."""
+    for file in sorted(run.folder.glob("*.damaged.*")):
+        yield Piece("damaged files, put aside", file, _size(file), run=run)
+    # A run that is being trained again for the sake of its model still needs its checkpoints.
+    if state == "done" and not _asks_for_model(run):
+        for file in run.checkpoints:
+            if file.is_file():
+                yield Piece("checkpoints of done runs", file, _size(file), run=run)
+
+
+def _asks_for_model(run: Run) -> bool:
+    """Whether a finished run was asked to keep its model and has none yet."""
+    try:
+        return not run.done(run.config().runtime.keep_model)
+    except UserError:  # damaged, or another version's: nothing says that it was
+        return False
 
 
 def remove(pieces: Sequence[Piece], say: Callable[[str], None]) -> int:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from parsenet_cli import identity, paths
 from parsenet_cli.config import Recipe, RunConfig, Runtime, Science
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import read_json, write_json
+from parsenet_cli.files import believed, write_sealed
 from parsenet_cli.models import sources
 from parsenet_cli.profile import Profile
 
@@ -69,6 +69,15 @@ def key_of(override: str) -> str:
     return key
 
 
+def apart(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Those that say what runs are, and those that say where they are carried out (`launcher`, `launcher.…`)."""
+    runs: list[str] = []
+    launcher: list[str] = []
+    for text in overrides:
+        (launcher if key_of(text).partition(".")[0] == "launcher" else runs).append(text)
+    return runs, launcher
+
+
 def last_wins(overrides: Iterable[str]) -> dict[str, str]:
     """Overrides by key; a later one replaces an earlier one of the same key."""
     return {key_of(text): text for text in overrides}
@@ -84,16 +93,16 @@ class Composer:
     def __init__(self, profile: Profile, command_line: Sequence[str], cache: Path) -> None:
         self.profile = profile
         self.cache = cache
-        self.command_line = [text for text in command_line if not key_of(text).startswith("launcher")]
+        self.command_line, _ = apart(command_line)
         self._file = cache / "composed.json"
-        self._known: dict[str, Any] = read_json(self._file) or {}
+        self._known: dict[str, Any] = believed(self._file) or {}
         self._fresh = False
         self._files = _conf_fingerprint()
 
     def overrides(self, cell: Sequence[str] = ()) -> list[str]:
         """The overrides of one cell, resolved: profile, cell, stand-ins for data and recipe, command line."""
         # Launchers have options of their own, which `launcher` composes.
-        science = [text for text in cell if not key_of(text).startswith("launcher")]
+        science, _ = apart(cell)
         below = last_wins(
             [f"data={_default('data')}", f"recipe={_default('recipe')}", *self.profile.overrides, *science]
         )
@@ -126,15 +135,14 @@ class Composer:
 
     def launcher(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The launcher's options: conf/launcher/<name>.yaml with the overrides that begin with `launcher`."""
-        return dict(
-            self._compose([text for text in last_wins(overrides).values() if text.startswith("launcher")])["launcher"]
-        )
+        _, launcher = apart(last_wins(overrides).values())
+        return dict(self._compose(launcher)["launcher"])
 
     def save(self) -> None:
         """Remember on disk what was composed, where that is possible: `plan` works on a read-only store too."""
         if self._fresh:
             with contextlib.suppress(UserError):
-                write_json(
+                write_sealed(
                     self._file, {key: value for key, value in self._known.items() if key.startswith(self._files)}
                 )
 

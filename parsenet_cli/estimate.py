@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.errors import UserError
 from parsenet_cli.store import Store
 
 
@@ -41,8 +42,10 @@ class Estimate:
             result = run.result()
             if result is None:
                 continue
-            science = run.config().science
-            kind = Kind.of(science)
+            try:
+                kind = Kind.of(run.config().science)
+            except UserError:  # damaged, or another version's: nothing to learn from, and no reason to stop
+                continue
             self._learn_memory(kind, result)
             if result["outcome"] != "converged":
                 continue

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from parsenet_cli import event_file, study
+from parsenet_cli import belonging, event_file, study
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing, write_text
 from parsenet_cli.store import Run, Store
@@ -45,6 +45,8 @@ def export(store: Store, form: str, tables: Sequence[str], profile: str | None, 
     places = [place for one in studies for place in _done(one, store)]
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
+    for sentence in [*study.strange(store), *belonging.sentences(dict.fromkeys(place.run for place in places))]:
+        typer.echo(sentence, err=True)
     if form == "csv":
         write_text(out / "tables.csv", _tables(studies, store))
         write_text(out / "curves.csv", _curves(places))

@@ -1,17 +1,27 @@
-"""Files that are whole or not there: every write goes to a temporary name, is flushed to disk and renamed."""
+"""Files that are whole or not there, and seen to be damaged where a disk has changed them.
+
+Every write goes to a temporary name, is flushed to disk and renamed. What numbers depend on is *sealed*: the last entry of
+a JSON object is the CRC-32 of all the others, and files of other formats have their CRC-32 in such an object elsewhere.
+"""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import re
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from parsenet_cli.errors import UserError
 
+SEAL = "crc32"
+"""The key of a sealed object's checksum."""
+
+_CHUNK = 1 << 20
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and issue the same command again; what is finished is kept",
     errno.EDQUOT: "the quota is used up: free some space and issue the same command again; what is finished is kept",
@@ -23,16 +33,24 @@ _REMEDIES = {
 }
 
 
+class Damaged(UserError):
+    """A file is not what was written to it. The message names it and says what to do."""
+
+
+class NotWritten(UserError):
+    """The operating system refuses a file: what is at fault is the disk or its permissions, and not the run."""
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a `UserError` that says what to do."""
+    """Turn the operating system's refusal to write `path` into a `NotWritten` that says what to do."""
     try:
         yield
     except OSError as problem:
         remedy = _REMEDIES.get(problem.errno or 0)
         if remedy is None:
             raise
-        raise UserError(f"{path}: {remedy}") from None
+        raise NotWritten(f"{path}: {remedy}") from None
 
 
 @contextmanager
@@ -54,17 +72,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def alone(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file `lock` for the block; `waiting` is called once where another process holds it."""
+    """Hold the lock file `lock` for the block; `waiting` is called every second for as long as another process holds it."""
     from filelock import FileLock, Timeout
 
     with explained(lock.parent):
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            held.acquire()
+        seconds = 0.0
+        while True:
+            try:
+                held.acquire(timeout=seconds)
+                break
+            except Timeout:
+                waiting()
+                seconds = 1.0
     try:
         yield
     finally:
@@ -88,3 +109,106 @@ def read_json(path: Path) -> Any | None:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, whole and with its seal: `read_sealed` gives it back or says that it is damaged."""
+    write_json(path, sealed(content))
+
+
+def read_sealed(path: Path, *, unsealed_too: bool = False) -> dict[str, Any] | None:
+    """The content of a sealed file, without the seal; None where there is no file.
+
+    `unsealed_too` believes a JSON object without a seal as well, as it was written before seals existed.
+
+    Raises:
+        Damaged: the file cannot be read, holds no JSON object, or its content is not what was sealed.
+    """
+    try:
+        return unsealed(path.read_bytes(), unsealed_too=unsealed_too)
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise Damaged(f"{path}: cannot be read ({problem.strerror})") from None
+    except ValueError as problem:
+        raise Damaged(f"{path}: is damaged ({problem}); restore it, or remove it so that it is made again") from None
+
+
+def believed(path: Path, *, unsealed_too: bool = False) -> dict[str, Any] | None:
+    """The content of a sealed file; None where there is none or where it is damaged: for what can be done without."""
+    try:
+        return read_sealed(path, unsealed_too=unsealed_too)
+    except Damaged:
+        return None
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """The object with its seal as the last entry."""
+    return {**content, SEAL: _checksum(content)}
+
+
+def unsealed(text: str | bytes, *, unsealed_too: bool) -> dict[str, Any]:
+    """The object in a sealed JSON text, without its seal. Raises `ValueError` with the reason where it is not to be believed."""
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError("it holds no JSON object")
+    seal = content.pop(SEAL, None)
+    if seal is None and unsealed_too and not _nearly_sealed(content):
+        return content
+    if seal is None:
+        raise ValueError("it has no checksum")
+    if seal != _checksum(content):
+        raise ValueError("its checksum is another")
+    return content
+
+
+def crc32_of(path: Path) -> str:
+    """The CRC-32 of a file's content, eight hexadecimal digits. Raises `OSError` where it cannot be read."""
+    crc = 0
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            crc = zlib.crc32(piece, crc)
+    return f"{crc:08x}"
+
+
+def seal_beside(path: Path) -> None:
+    """Write `<path>.json` with the file's checksum, for what has none of its own."""
+    write_sealed(_beside(path), {"content": crc32_of(path)})
+
+
+def intact(path: Path) -> bool:
+    """Whether a file is there and is what `seal_beside` saw. One that was never sealed is believed, and sealed now."""
+    if not path.is_file():
+        return False
+    try:
+        seal = read_sealed(_beside(path))
+        if seal is not None:
+            return bool(seal.get("content") == crc32_of(path))
+    except (Damaged, OSError):
+        return False
+    with suppress(UserError):  # where nothing can be written it is looked at without a seal
+        seal_beside(path)
+    return True
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged `name.suffix` to `name.damaged.suffix`, in place of an earlier one; returns the new path."""
+    aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
+    with explained(path):
+        path.replace(aside)
+    return aside
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"{zlib.crc32(canonical.encode()):08x}"
+
+
+def _nearly_sealed(content: dict[str, Any]) -> bool:
+    """Whether the last entry is a seal whose key was damaged: the file is no older than seals are."""
+    key, value = next(reversed(content.items()), ("", None))
+    return len(key) == len(SEAL) and isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value) is not None

@@ -6,12 +6,14 @@ import importlib
 from functools import lru_cache
 from pathlib import Path
 
+from parsenet_cli.belonging import check_model
 from parsenet_cli.config import RunConfig
-from parsenet_cli.data.dataset import DataOptions, silent
-from parsenet_cli.data.fingerprint import content_hashes
+from parsenet_cli.data.dataset import DataOptions, Progress, silent
+from parsenet_cli.data.fingerprint import content_hash, content_hashes
 from parsenet_cli.data.home import prepared_root
 from parsenet_cli.errors import UserError
 from parsenet_cli.models import sources, trunks
+from parsenet_cli.store import Run
 
 
 def data_options(config: RunConfig, cache: Path) -> DataOptions:
@@ -40,6 +42,7 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
     """The identity of the trunk's initial weights and, where they are the user's file, its absolute path.
 
     `value` is a name or a path. `imagenet` is known by the source it means for this trunk and body, a file by its content.
+    Raises `UserError` where there is no such file, or where it is a run's model that was damaged since.
     """
     if value == "pretrained":
         from parsenet_cli.engine import pretrain
@@ -51,4 +54,31 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
     file = Path(value).expanduser().resolve()
     if not file.is_file():
         raise UserError(f"weights={value}: expected {', '.join(names)} or a file; there is no file {file}")
-    return f"sha256:{content_hashes([file], cache, silent)[0][:16]}", str(file)
+    if file == (run := Run(file.parent)).model_file:
+        check_model(run)
+    return _of_file(content_hashes([file], cache, silent)[0]), str(file)
+
+
+def check_weights(file: Path, identity: str) -> None:
+    """Raises `UserError` where a file of weights is not, or is no longer, what a run was planned with."""
+    if _of_file(content_hash(file)) != identity:
+        raise UserError(
+            f"weights={file}: its content is not the one that the run was planned with ({identity}): it was changed or "
+            "damaged since. Restore it; or, if the change is meant, issue the command again, which plans another run"
+        )
+
+
+def check_data(config: RunConfig, cache: Path, progress: Progress) -> None:
+    """Raises `UserError` where the data is not, or is no longer, what a run was planned with."""
+    options = data_options(config, cache)
+    found = importlib.import_module(f"parsenet_cli.data.{config.science.data}").identity(options, progress)
+    if found != config.science.data_id:
+        raise UserError(
+            f"data={config.science.data}{f' in {options.root}' if options.root else ''}: it is {found} and the run was planned "
+            f"with {config.science.data_id}: files were changed, damaged or added since. Restore them; or, if the change is "
+            "meant, issue the command again, which plans another run"
+        )
+
+
+def _of_file(sha256: str) -> str:
+    return f"sha256:{sha256[:16]}"

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from parsenet_cli import deviations, study
+from parsenet_cli import belonging, deviations, study
 from parsenet_cli.deviations import InForce, as_text
-from parsenet_cli.files import read_json
 from parsenet_cli.progress import labels, outcome_text, running_text
 from parsenet_cli.store import Run, State, Store
 
@@ -81,7 +80,7 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
         "runtime": config.runtime.model_dump(mode="json"),
         "status": run.status(),
         "result": run.result(),
-        "environment": read_json(run.folder / "env.json"),
+        "environment": run.environment() or None,
     }
     if as_json:
         console.print_json(json.dumps(content))
@@ -100,6 +99,8 @@ def show(store: Store, prefix: str, console: Console, as_json: bool) -> None:
         if content[part]:
             console.print(f"\n[bold]{part}[/]")
             console.print(OmegaConf.to_yaml(content[part]).rstrip(), markup=False)
+    for sentence in belonging.sentences([run]):
+        console.print(f"\n{sentence}", markup=False, soft_wrap=True)
     if content["state"] == "failed":
         console.print("\n[bold]log[/]")
         console.print("\n".join(run.log_tail()), markup=False)

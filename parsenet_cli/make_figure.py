@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from parsenet_cli import compose, figures, plotting, study
+from parsenet_cli import belonging, compose, figures, plotting, study
 from parsenet_cli.errors import UserError, unknown
 from parsenet_cli.store import Store
 
@@ -105,6 +105,8 @@ def _of_studies(
     tables = tables or ([default] if default else [])
     if not tables:
         raise UserError(f"figure {name}: expected a table, for example `parsenet figure {name} table4`")
+    for sentence in study.strange(store):  # one that is passed over may be the newest of a table
+        typer.echo(sentence, err=True)
     for table in tables:
         one = study.newest(store, table, profile)
         about = {
@@ -115,6 +117,8 @@ def _of_studies(
             "overrides": list(one.overrides),
             "command": _command(),
         }
+        for sentence in belonging.sentences(store.run(signature) for signature in one.signatures):
+            typer.echo(sentence, err=True)
         measured = module.data(one, store, **options)
         data = _kept(store, name, figures.key(one.name, options), about, options, measured)
         yield f"{name}-{one.table.name}", data

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
 
-from parsenet_cli.files import replacing
+from parsenet_cli import arrays as npz
+from parsenet_cli.files import Damaged, replacing
 from parsenet_cli.prediction.palette import Pixels
 
 QUALITY = 88
@@ -44,8 +44,8 @@ def file_of(root: Path, data_id: str, classes: Sequence[str]) -> Path:
 
 
 def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequence[Pixels]) -> None:
-    """Keep small RGB pictures (h, w, 3) and label maps (h, w) under their ids; a file that is there is left alone."""
-    if file.is_file():
+    """Keep small RGB pictures (h, w, 3) and label maps (h, w) under their ids; a file that is there and whole is left alone."""
+    if read(file):
         return
     arrays: dict[str, Any] = {}
     for i, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
@@ -58,12 +58,12 @@ def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequ
 
 
 def read(file: Path) -> dict[str, Sample]:
-    """The samples by id; {} where there is no file, or none that can be read."""
+    """The samples by id; {} where there is no file, or a damaged one: the next run on its data writes it again."""
     try:
-        with file.open("rb") as stream, np.load(stream) as stored:  # a damaged archive leaves a path open
-            return {
-                str(name): Sample(stored[f"photo{i}"].tobytes(), stored[f"truth{i}"])
-                for i, name in enumerate(stored["ids"])
-            }
-    except (OSError, ValueError, KeyError, BadZipFile):
+        stored = npz.read(file)
+        return {
+            str(name): Sample(stored[f"photo{i}"].tobytes(), stored[f"truth{i}"])
+            for i, name in enumerate(stored["ids"])
+        }
+    except (Damaged, KeyError):
         return {}

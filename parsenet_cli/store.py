@@ -3,13 +3,15 @@
 results/runs/<signature>/ holds config.yaml (frozen when planned), env.json, status.json, metrics.jsonl, log.txt,
 checkpoint.pt and the one before it (while it runs), cancelled (while that is wished), job.json (where a cluster carries it out),
 confusion.npz, predictions.npz, model.safetensors (where it is to be kept) and result.json. A run is *done* when its result.json
-parses and carries its signature; nothing else is believed. A command that asks for the model (`keep_model=true`) finds a run
-without it not done: it is trained again, and its old result stays until the new one.
+is whole (its seal fits) and carries its signature; nothing else is believed. It names the checksums of the files that belong to
+it. A command that asks for the model (`keep_model=true`) finds a run without it not done: it is trained again, and its old
+result stays until the new one.
+
+Every JSON file is sealed (see `files.py`). Those that were written before seals existed are believed.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from parsenet_cli import records
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, read_json, write_json, write_text
+from parsenet_cli.files import believed, crc32_of, explained, put_aside, write_sealed, write_text
 
+RESULT = "result.json"
 State = Literal["new", "queued", "running", "done", "failed", "lost"]
 
 
@@ -65,16 +69,27 @@ class Run:
     # --- how it stands ---------------------------------------------------------------------------------------------
 
     def result(self) -> dict[str, Any] | None:
-        """The finished run's result (numbers are fractions), or None while there is none."""
-        content = read_json(self.folder / "result.json")
-        if isinstance(content, dict) and content.get("signature") == self.signature:
-            return content
-        return None
+        """The finished run's result (numbers are fractions), or None while there is none that is whole and this run's."""
+        content = self._read(RESULT)
+        return content if content.get("signature") == self.signature else None
+
+    @property
+    def has_damaged_result(self) -> bool:
+        """Whether there is a result.json that is not believed: damaged, or another run's."""
+        return (self.folder / RESULT).is_file() and self.result() is None
 
     def status(self) -> dict[str, Any]:
         """What the worker last said of itself: state, iteration, steps, loss, attempts, threads, beat, …; {} before that."""
-        content = read_json(self.folder / "status.json")
-        return content if isinstance(content, dict) else {}
+        return self._read("status.json")
+
+    def environment(self) -> dict[str, Any]:
+        """What the run was carried out with: commit, versions, device, data_id; {} where that is not known."""
+        return self._read("env.json")
+
+    @property
+    def has_damaged_environment(self) -> bool:
+        """Whether there is an env.json that is not believed."""
+        return (self.folder / "env.json").is_file() and not self.environment()
 
     @property
     def model_file(self) -> Path:
@@ -159,12 +174,11 @@ class Run:
 
         It may have left the queue since: only the queue can tell.
         """
-        content = read_json(self.folder / "job.json")
-        return content.get("job") if isinstance(content, dict) else None
+        return self._read("job.json").get("job")
 
     def record_job(self, job: str) -> None:
         """Remember what `job` reads. A file of its own: the worker may already be writing its status."""
-        write_json(self.folder / "job.json", {"job": job})
+        write_sealed(self.folder / "job.json", {"job": job})
 
     def forget_job(self) -> None:
         """No queue has it any more."""
@@ -176,16 +190,33 @@ class Run:
     def update_status(self, **said: Any) -> None:
         """Merge into status.json; `beat` counts the updates, so that a reader sees life without comparing clocks."""
         before = self.status()
-        write_json(self.folder / "status.json", {**before, **said, "beat": before.get("beat", 0) + 1})
+        write_sealed(self.folder / "status.json", {**before, **said, "beat": before.get("beat", 0) + 1})
+
+    def record_environment(self, content: dict[str, Any]) -> None:
+        """Write what `environment` reads."""
+        write_sealed(self.folder / "env.json", content)
+
+    def record_result(self, content: dict[str, Any], *belonging: str) -> None:
+        """Write the result, which makes the run done: it comes last. The files `belonging` to it are there already."""
+        files = {name: crc32_of(self.folder / name) for name in belonging}
+        write_sealed(self.folder / RESULT, {**content, "files": files})
+
+    def put_damaged_result_aside(self) -> None:
+        """Keep a result that is not believed under another name, before the run is carried out again; the log says so."""
+        if self.has_damaged_result:
+            aside = put_aside(self.folder / RESULT)
+            print(
+                f"{RESULT} is damaged or another run's: it is kept as {aside.name}, the run is done again", flush=True
+            )
 
     def preparation(self, what: str) -> dict[str, Any]:
         """What the process that prepares `what` for this run and others last said: text, or error and bad_input."""
-        content = read_json(self.folder / f"preparing-{what}.json")
-        return content if isinstance(content, dict) else {}
+        return self._read(f"preparing-{what}.json")
 
     def say_preparation(self, what: str, **said: Any) -> None:
         """Replace what `preparation` reads; `beat` counts as that of `update_status` does."""
-        write_json(self.folder / f"preparing-{what}.json", {**said, "beat": self.preparation(what).get("beat", 0) + 1})
+        beat = self.preparation(what).get("beat", 0) + 1
+        write_sealed(self.folder / f"preparing-{what}.json", {**said, "beat": beat})
 
     def end_preparation(self, what: str) -> None:
         """Nothing is left to read."""
@@ -193,27 +224,15 @@ class Run:
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with explained(self.folder), (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        records.append(self.folder / "metrics.jsonl", record)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The training records so far; a torn last line is passed over."""
-        try:
-            lines = (self.folder / "metrics.jsonl").read_text().splitlines()
-        except OSError:
-            return []
-        records = []
-        for line in lines:
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-        return records
+        """The training records so far; a torn last line is passed over, and so is a damaged one."""
+        return records.read(self.folder / "metrics.jsonl")[0]
 
     def cut_metrics(self, iteration: int) -> None:
         """Forget the records after `iteration`: the run goes on from a checkpoint made there."""
-        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["iteration"] <= iteration]
-        write_text(self.folder / "metrics.jsonl", "".join(kept))
+        records.cut(self.folder / "metrics.jsonl", iteration)
 
     def log_tail(self, lines: int = 12) -> list[str]:
         """The last lines of log.txt."""
@@ -221,6 +240,12 @@ class Run:
             return (self.folder / "log.txt").read_text(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
+
+    # --- how files are read ----------------------------------------------------------------------------------------
+
+    def _read(self, name: str) -> dict[str, Any]:
+        """A JSON file's content; {} where there is none, or where it is damaged."""
+        return believed(self.folder / name, unsealed_too=True) or {}
 
 
 @dataclass(frozen=True)
@@ -263,8 +288,11 @@ class Store:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
             if not (entry / "config.yaml").is_file():
                 found.append(f"{entry}: passed over, it is no run's folder (no config.yaml).")
-            elif (entry / "result.json").is_file() and Run(entry).result() is None:
-                found.append(f"{entry}: passed over, its result.json is damaged or another run's.")
+            elif Run(entry).has_damaged_result:
+                found.append(
+                    f"{entry}: passed over, its {RESULT} is damaged or another run's. The next command that needs the run "
+                    "does it again and keeps the file beside the new one."
+                )
         return found
 
     def check_writable(self) -> None:

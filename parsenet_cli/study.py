@@ -18,7 +18,7 @@ from parsenet_cli.ablation import TableSpec
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import read_json, write_json
+from parsenet_cli.files import Damaged, read_sealed, write_sealed
 from parsenet_cli.models import support
 from parsenet_cli.store import Store
 
@@ -97,7 +97,7 @@ def save(study: Study, store: Store) -> Study:
     """Write the study with the present time; the newest of a table and profile is the one that `table` shows."""
     study = replace(study, created=datetime.now(UTC).isoformat(timespec="microseconds"))
     content = {**asdict(study), "table": ablation.to_json(study.table)}
-    write_json(store.root / "studies" / f"{study.name}.json", content)
+    write_sealed(store.root / "studies" / f"{study.name}.json", content)
     return study
 
 
@@ -133,11 +133,10 @@ def _files(store: Store) -> list[Path]:
 
 def _read(file: Path) -> Study | str:
     """A study, or what is wrong with the file."""
-    content = read_json(file)
-    if not isinstance(content, dict):
-        return "its JSON is damaged"
     try:
-        return _from_json(content)
+        return _from_json(read_sealed(file, unsealed_too=True) or {})
+    except Damaged:
+        return "it is damaged: the command that made it makes it again"
     except (KeyError, TypeError) as problem:
         return f"{type(problem).__name__}: {problem}"
     except UserError as problem:

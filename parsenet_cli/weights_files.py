@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from parsenet_cli import fetch, paths
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import explained, replacing
+from parsenet_cli.files import alone, explained, intact, replacing, seal_beside
 from parsenet_cli.models import trunks
 from parsenet_cli.models.sources import Source
 
@@ -104,31 +104,36 @@ def names(trunk: str, name: str | None) -> list[str]:
 def get(trunk: str, name: str, folder: Path, progress: Progress, given: Path | None = None) -> Path:
     """The converted weights of a source below `folder`, made now unless they are there; `given` is the published file.
 
+    Those that are there and damaged are made again.
+
     Raises:
         UserError: no mirror delivers it, or `given` is another file.
     """
-    from filelock import FileLock
-
     source = trunks.find(trunk).SOURCES[name]
     file = place(trunk, name, folder)
     remote = fetch.Remote(source.file, source.mirrors, source.checksum, source.size)
-    if given is None and metadata(file) is not None:
+    if given is None and metadata(file) is not None and intact(file):
         return file
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{file.name}.lock"):
-            known = metadata(file)
-            if given is not None:
-                if not given.is_file():
-                    raise UserError(f"--from {given}: there is no such file")
-                _check_given(given, remote, progress)
-            if known is not None and (given is None or known.get("source_sha256") == _sha256(given)):
-                return file
-            published = given or fetch.download(remote, folder, progress)
-            progress(f"{source.file}: converting")
-            progress(str(_from_source(published, trunk, name, source, file)))
-            if given is None:
-                published.unlink()  # half a gigabyte that nothing reads again
+    said = f"{file.name}: waiting for another process that gets it"
+    with explained(folder), alone(folder / f".{file.name}.lock", lambda: progress(said)):
+        known = metadata(file)
+        if known is not None and not intact(file):
+            known = None
+        if known is None and file.is_file():
+            print(f"{file}: is damaged; it is made again", flush=True)
+        if given is not None:
+            if not given.is_file():
+                raise UserError(f"--from {given}: there is no such file")
+            _check_given(given, remote, progress)
+        if known is not None and (given is None or known.get("source_sha256") == _sha256(given)):
+            return file
+        published = given or fetch.download(remote, folder, progress)
+        progress(f"{source.file}: converting")
+        progress(str(_from_source(published, trunk, name, source, file)))
+        seal_beside(file)
+        if given is None:
+            published.unlink()  # half a gigabyte that nothing reads again
+
     return file
 
 

@@ -13,10 +13,12 @@ import time
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from parsenet_cli import process
+from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import NotWritten
 from parsenet_cli.memory import ran_out
 from parsenet_cli.store import Busy, Run
 
@@ -37,8 +39,13 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went."""
     if os.getpgrp() != os.getpid():
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     run = Run(Path(folder))
-    log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    try:
+        log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    except OSError:  # where nothing else can be written either, the status and the driver tell it
+        log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
@@ -57,6 +64,8 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
             return _train(run, threads, cache)
     except Busy:
         return BUSY
+    except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
+        return _bad_input(run, problem)
 
 
 def _train(run: Run, threads: int, cache: Path) -> int:
@@ -71,41 +80,55 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if any(file.is_file() for file in run.checkpoints):
         threads = before.get("threads", threads)
-    run.update_status(
-        state="running",
-        threads=threads,
-        **process.own(),
-        started=time.time(),
-        error="",
-        bad_input=False,
-        out_of_memory=False,
-        seconds_left=None,
-        evaluating="",
-    )
     try:
-        from parsenet_cli.engine.train import Stopped, train
+        run.update_status(
+            state="running",
+            threads=threads,
+            **process.own(),
+            started=time.time(),
+            error="",
+            bad_input=False,
+            out_of_memory=False,
+            seconds_left=None,
+            evaluating="",
+        )
+        from parsenet_cli.engine.train import train
 
         with StopFlag(run) as stop:
             train(run, cache, threads, stop)
     except Stopped as stopped:
-        run.update_status(state="queued", iteration=stopped.iteration)
+        _say(run, state="queued", iteration=stopped.iteration)
         return STOPPED
     except UserError as problem:
-        print(f"error: {problem}", flush=True)
-        failures = before.get("failures", 0) + 1
-        run.update_status(state="failed", failures=failures, error=str(problem), bad_input=True)
-        return BAD_INPUT
+        return _bad_input(run, problem)
     except BaseException as problem:
         traceback.print_exc()
-        run.update_status(
+        _say(
+            run,
             state="failed",
             failures=before.get("failures", 0) + 1,
             error=f"{type(problem).__name__}: {problem}",
             out_of_memory=ran_out(problem),
         )
         return 1
-    run.update_status(state="done")
+    _say(run, state="done")
     return 0
+
+
+def _bad_input(run: Run, problem: UserError) -> int:
+    """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
+    print(f"error: {problem}", flush=True)
+    failures = run.status().get("failures", 0) + (not isinstance(problem, NotWritten))
+    _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
+    return BAD_INPUT
+
+
+def _say(run: Run, **said: Any) -> None:
+    """Record how it ended. Where the disk does not even take that, the driver sees a worker that ended without a word."""
+    try:
+        run.update_status(**said)
+    except UserError as problem:
+        print(f"error: {problem}", flush=True)
 
 
 def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
@@ -120,13 +143,18 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
         else:
             prepare.weights(run.config(), cache, threads, progress)
     except UserError as problem:
-        run.say_preparation(task, error=str(problem), bad_input=True)
-        return BAD_INPUT
+        print(f"error: {problem}", flush=True)
+        code, error, bad_input = BAD_INPUT, str(problem), True
     except BaseException as problem:
         traceback.print_exc()
-        run.say_preparation(task, error=f"{type(problem).__name__}: {problem}", bad_input=False)
-        return 1
-    return 0
+        code, error, bad_input = 1, f"{type(problem).__name__}: {problem}", False
+    else:
+        return 0
+    try:
+        run.say_preparation(task, error=error, bad_input=bad_input)
+    except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
+        print(f"error: {problem}", flush=True)
+    return code
 
 
 LOOK_SECONDS = 1.0

@@ -12,7 +12,6 @@ from scipy import stats
 from parsenet_cli.claims.case import Case
 from parsenet_cli.claims.decide import Evidence
 from parsenet_cli.claims.interval import Interval
-from parsenet_cli.files import read_json
 from parsenet_cli.store import Store
 from parsenet_cli.study import Study
 
@@ -87,4 +86,4 @@ def _run(store: Store, signature: str | None) -> dict[str, Any] | None:
         return None
     run = store.run(signature)
     result = run.result()
-    return result and {**result, "device": (read_json(run.folder / "env.json") or {}).get("device", "")}
+    return result and {**result, "device": run.environment().get("device", "")}

@@ -9,10 +9,10 @@ from typing import Any
 
 from scipy import stats
 
+from parsenet_cli import figures
 from parsenet_cli.claims.case import Case
 from parsenet_cli.claims.decide import Evidence
 from parsenet_cli.claims.interval import Interval
-from parsenet_cli.files import read_json
 from parsenet_cli.store import Store
 from parsenet_cli.study import Study
 
@@ -85,14 +85,13 @@ def newest(store: Store, figure: str, studies: Sequence[Study]) -> dict[str, Any
 
     def belongs(content: dict[str, Any]) -> bool:
         about = content.get("about")
-        if content.get("figure") != figure or not isinstance(about, dict):
+        if not isinstance(about, dict):
             return False
         if about.get("study"):
             return about["study"] in names
         return about["run"] in signatures if about.get("run") else about.get("profile") in profiles
 
-    contents = [read_json(file) for file in sorted((store.root / "figures" / figure).glob("*.json"))]
-    found = [content for content in contents if isinstance(content, dict) and belongs(content)]
+    found = [content for content in figures.load_all(store, figure) if belongs(content)]
     return max(found, key=lambda content: str(content.get("created", "")), default=None)
 
 

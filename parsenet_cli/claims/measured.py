@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parsenet_cli import per_image
 from parsenet_cli.claims.expression import Reference
 from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import read_json
+from parsenet_cli.files import Damaged
 from parsenet_cli.report.frame import score
 from parsenet_cli.store import Store
 from parsenet_cli.study import Study, StudyCell, newest
@@ -169,16 +169,21 @@ class _Confusions:
     """The confusion matrices that a run keeps, and which images they are of."""
 
     def __init__(self, signature: str, store: Store) -> None:
-        folder = store.run(signature).folder
+        run = store.run(signature)
         try:
-            with (folder / "confusion.npz").open("rb") as file, np.load(file) as stored:
-                self.confusions, ids = stored["confusions"], stored["ids"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            stored = per_image.confusions(run)
+        except Damaged:
             raise Undecidable(
                 f"run {signature}: its confusion matrices cannot be read; remove its folder and `parsenet ablate` again"
             ) from None
-        data = (read_json(folder / "env.json") or {}).get("data_id", "")
-        self.images = hashlib.sha256("\n".join([str(data), *map(str, ids)]).encode()).hexdigest()
+        if run.has_damaged_environment:
+            raise Undecidable(
+                f"run {signature}: its env.json is damaged, so that it is not known on which data it was scored; remove its "
+                "folder and `parsenet ablate` again"
+            )
+        self.confusions = stored.matrices
+        data = str(run.environment().get("data_id", ""))
+        self.images = hashlib.sha256("\n".join([data, *stored.ids]).encode()).hexdigest()
 
 
 def _name(reference: Reference) -> str:

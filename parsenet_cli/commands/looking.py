@@ -100,6 +100,8 @@ def table(
     from parsenet_cli.store import Store
 
     store = Store(results)
+    for sentence in study.strange(store):  # one that is passed over may be the newest of this table
+        typer.echo(sentence, err=True)
     found = study.newest(store, name, profile)
     if to is Format.terminal:
         console().print(output.for_terminal(found, store))

@@ -76,12 +76,13 @@ def sweep(
     from parsenet_cli import study
     from parsenet_cli import sweep as grid
     from parsenet_cli.carry_out import carry_out
+    from parsenet_cli.compose import apart
 
-    spec, own_seeds = grid.expand(arguments or [])
-    fixed = [text for text in spec.base if text.startswith("launcher")]
+    runs, of_launcher = apart(arguments or [])
+    spec, own_seeds = grid.expand(runs)
     store, composer = _open(results, profile, [])
     planned = study.plan(spec, composer, own_seeds or composer.seeds(seeds))
-    carry_out(store, composer, [planned], _with_launcher(fixed, launcher), console(), retry=retry, detach=detach)
+    carry_out(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
 
 
 def train(
@@ -98,13 +99,13 @@ def train(
     """
     from parsenet_cli import study, sweep
     from parsenet_cli.carry_out import carry_out
+    from parsenet_cli.compose import apart
 
-    spec, seed = sweep.single(overrides or [])
-    store, composer = _open(results, profile, overrides or [])
+    run, of_launcher = apart(overrides or [])
+    spec, seed = sweep.single(run)
+    store, composer = _open(results, profile, run)
     planned = study.plan(spec, composer, [seed])
-    carry_out(
-        store, composer, [planned], _with_launcher(overrides or [], launcher), console(), retry=retry, detach=detach
-    )
+    carry_out(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
 
 
 def plan(

@@ -83,9 +83,8 @@ def _all(store: Store, profile: str) -> list[Study]:
     found = {one.table.name: one for one in study.load_all(store) if one.profile == profile and one.table.claims}
     known = ablation.names()
     if not found:
-        raise UserError(
-            f"{store.root}: no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
-        )
+        absent = f"no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
+        raise UserError("\n".join([f"{store.root}: {absent}", *study.strange(store)]))
     missing = [name for name in known if name not in found]
     if missing:
         typer.echo(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)

@@ -1,27 +1,28 @@
 """Every picture is decoded once, into one memory-mapped file per split that all runs share.
 
-`<cache>/decoded/<name>-<key>.u8` holds each picture's RGB pixels and then its labels; the `.json` beside it, written
+`<cache>/decoded/<name>-<key>.u8` holds each picture's RGB pixels and then its labels; the sealed `.json` beside it, written
 last, holds each one's id, shape and CRC-32. The key is a hash of the content of all source files, so a changed file makes a
-new cache.
+new cache. A process compares every picture with its CRC-32 when it first reads it; where one is damaged, the split is decoded
+again within the same run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.dataset import Progress, Split
+from parsenet_cli.data.dataset import Image, Progress, Split
 from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, read_json
+from parsenet_cli.files import alone, believed
 
 FORMAT = 2
-SAMPLE = 16
-"""Pictures whose checksum is looked at whenever a split is opened."""
 
 
 def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
@@ -33,9 +34,8 @@ def source_content(sources: Sequence[Source], listed: str, cache: Path, progress
     """
     if not sources:
         raise UserError(f"{listed}: no pictures are listed there; expected one id per line")
-    files = [*(source.image for source in sources), *(source.label for source in sources)]
     try:
-        return [*(source.id for source in sources), *content_hashes(files, cache, progress)]
+        return [*(source.id for source in sources), *content_hashes(_files(sources), cache, progress)]
     except FileNotFoundError as problem:
         raise UserError(
             f"{problem.filename}: no such file, although {listed} lists it; complete the folder or shorten the list"
@@ -56,36 +56,96 @@ def decoded(
     `coding` says how label files become class ids, as far as that depends on more than their content.
     Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit.
     """
-    from filelock import FileLock
-
-    key = digest([str(FORMAT), coding, *source_content(sources, listed, cache, progress)])
+    content = source_content(sources, listed, cache, progress)
+    contents = dict(zip(_files(sources), content[len(sources) :], strict=True))
+    key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
-    with explained(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file.with_suffix(".lock"))
-    split = _opened(file)
-    if split is None:
-        with lock:
-            split = _opened(file)
-            if split is None:
-                decode(file, name, sources, read_label, progress)
-                split = _opened(file)
-    assert split is not None, f"{file} was written but does not verify"
-    return split
+    said = f"decoding {name}: waiting for another process that does it"
+
+    def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
+        """The file as it is now, where that will do; otherwise decoded now."""
+        with alone(file.with_suffix(".lock"), lambda: progress(said)):
+            there = _opened(file)
+            if there is None or not unless(there):
+                if file.is_file():
+                    print(f"{file}: is damaged, or an earlier version's; the data are decoded again", flush=True)
+                file.with_suffix(".json").unlink(missing_ok=True)  # an attempt that is interrupted leaves no index
+                decode(file, name, sources, read_label, progress, contents)
+                there = _opened(file)
+        if there is None:
+            raise _failing(file, "its index is damaged although the data were decoded again")
+        return there
+
+    found = _opened(file) or made(unless=lambda _: True)
+    shapes = [(record.height, record.width) for record in found.records]
+    pixels = _Checked(file, found, lambda i: made(unless=lambda there: there.is_intact(i)))
+    return Split(tuple(record.id for record in found.records), pixels, found.offsets[:-1], shapes)
 
 
-def _opened(file: Path) -> Split | None:
-    """The split in a cache file; None when it is absent, not whole, or a sample of its pictures is not what was written."""
-    content = read_json(file.with_suffix(".json"))
-    if not isinstance(content, list) or not file.is_file():
+@dataclass(frozen=True)
+class _Decoded:
+    """A cache file, mapped. It stays what it is for whoever has mapped it when another one takes its place."""
+
+    records: Sequence[Record]
+    offsets: Sequence[int]
+    """Where each picture begins, and where the last one ends."""
+    pixels: Image
+    """(bytes,), flat."""
+
+    def is_intact(self, i: int) -> bool:
+        """Whether picture i is what was decoded."""
+        return intact(self.pixels[self.offsets[i] : self.offsets[i + 1]].data, self.records[i])
+
+
+class _Checked:
+    """A split's pixels: those of a picture are compared with their checksum when this process first reads them.
+
+    `again` gives a file in which picture i is whole; it is asked for once.
+    """
+
+    def __init__(self, file: Path, found: _Decoded, again: Callable[[int], _Decoded]) -> None:
+        self._file, self._found, self._again = file, found, again
+        self._looked_at = bytearray(len(found.records))
+        self._made_again = False
+
+    def __getitem__(self, part: slice) -> Image:
+        i = bisect_right(self._found.offsets, part.start) - 1
+        if not self._looked_at[i]:
+            self._look_at(i)
+        return self._found.pixels[part]
+
+    def _look_at(self, i: int) -> None:
+        if not self._found.is_intact(i):
+            name = self._found.records[i].id
+            if self._made_again:
+                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
+            print(f"{self._file}: picture {name} is damaged", flush=True)
+            self._found, self._made_again = self._again(i), True
+            self._looked_at = bytearray(len(self._looked_at))
+            if not self._found.is_intact(i):
+                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
+        self._looked_at[i] = 1
+
+
+def _failing(file: Path, what: str) -> UserError:
+    return UserError(
+        f"{file}: {what}: this machine's disk or memory fails. Look at both, or use another results folder, and issue the "
+        "command again"
+    )
+
+
+def _files(sources: Sequence[Source]) -> list[Path]:
+    return [*(source.image for source in sources), *(source.label for source in sources)]
+
+
+def _opened(file: Path) -> _Decoded | None:
+    """A cache file; None when it or its index is absent, or not whole."""
+    index = believed(file.with_suffix(".json"))
+    if index is None or not file.is_file():
         return None
-    records = [Record(*values) for values in content]
+    records = [Record(*values) for values in index["pictures"]]
     offsets = list(accumulate((record.size for record in records), initial=0))
     if file.stat().st_size != offsets[-1]:
         return None
-    pixels = np.asarray(np.memmap(file, np.uint8, mode="r"))  # a plain view: slicing a memmap costs microseconds
-    for i in range(0, len(records), max(1, len(records) // SAMPLE)):
-        if not intact(pixels[offsets[i] : offsets[i + 1]].data, records[i]):
-            return None
-    shapes = [(record.height, record.width) for record in records]
-    return Split(tuple(record.id for record in records), pixels, offsets[:-1], shapes)
+    # A plain view: slicing a memmap costs microseconds.
+    return _Decoded(records, offsets, np.asarray(np.memmap(file, np.uint8, mode="r")))

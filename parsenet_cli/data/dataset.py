@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -42,12 +43,20 @@ class DataOptions:
     """`train_aug` or `trainval_aug`."""
 
 
+class Pixels(Protocol):
+    """The bytes of all pictures: an array, or the cache's file, which is looked at for damage as it is read."""
+
+    def __getitem__(self, part: slice, /) -> Image:
+        """The bytes from `part.start` to `part.stop`, which lie within one picture: a read-only view."""
+        ...
+
+
 @dataclass(frozen=True)
 class Split:
-    """Decoded pictures in one flat memory-mapped array: each one's pixels, then its labels."""
+    """Decoded pictures in one flat sequence of bytes: each one's pixels, then its labels."""
 
     ids: tuple[str, ...]
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     offsets: Sequence[int]
     shapes: Sequence[tuple[int, int]]
     """Height and width of each picture."""

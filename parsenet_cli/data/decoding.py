@@ -10,7 +10,7 @@ import json
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from parsenet_cli.data.dataset import Image, Progress
+from parsenet_cli.data.fingerprint import content_hash
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, write_json
+from parsenet_cli.files import explained, write_sealed
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pillow
@@ -60,11 +61,20 @@ class Record:
         return 4 * self.height * self.width
 
 
-def decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLabel, progress: Progress) -> None:
-    """Write `file` and, last, the `.json` beside it with a record of each picture.
+def decode(
+    file: Path,
+    name: str,
+    sources: Sequence[Source],
+    read_label: ReadLabel,
+    progress: Progress,
+    contents: Mapping[Path, str] | None = None,
+) -> None:
+    """Write `file` and, last, the sealed `.json` beside it with a record of each picture.
 
-    Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit, and for a
-    full disk; what is decoded by then is kept for the next attempt.
+    `contents`: the sha256 of every source file, as the data set was identified by them.
+
+    Raises `UserError`, naming the file, for a picture or label file that is missing, broken, does not fit or has
+    another content, and for a full disk; what is decoded by then is kept for the next attempt.
     """
     part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
     with explained(file):
@@ -79,7 +89,7 @@ def decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLab
                 unsaid.clear()
 
             try:
-                for source, image, label in _read_all(sources[len(records) :], read_label):
+                for source, image, label in _read_all(sources[len(records) :], read_label, contents or {}):
                     data = np.ascontiguousarray(image).tobytes() + np.ascontiguousarray(label).tobytes()
                     pixels.write(data)
                     height, width = label.shape
@@ -92,7 +102,7 @@ def decode(file: Path, name: str, sources: Sequence[Source], read_label: ReadLab
                 keep()
                 raise
         part.replace(file)
-        write_json(file.with_suffix(".json"), [list(vars(record).values()) for record in records])
+        write_sealed(file.with_suffix(".json"), {"pictures": [list(vars(record).values()) for record in records]})
         journal.unlink()
 
 
@@ -121,17 +131,31 @@ def intact(data: bytes | memoryview, record: Record) -> bool:
     return len(data) == record.size and zlib.crc32(data) == record.crc32
 
 
+def _check_content(path: Path, sha256: str | None) -> None:
+    """A disk that changes a file changes neither its size nor its time, by which its hash is remembered."""
+    try:
+        if sha256 is None or content_hash(path) == sha256:
+            return
+    except OSError:
+        return  # its reader says it better
+    raise UserError(
+        f"{path}: its content is not the one that the data set was identified by: it is damaged, or was changed. Restore it; "
+        "or, if the change is meant, `touch` it and issue the command again"
+    )
+
+
 def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
     """The pictures of an earlier attempt that are whole; `part` and `journal` are cut to them."""
     records: list[Record] = []
     if part.is_file() and journal.is_file():
         with part.open("rb") as pixels:
-            for line, source in zip(journal.read_text().splitlines(), sources, strict=False):
+            for line, source in zip(journal.read_bytes().splitlines(), sources, strict=False):
                 try:
                     record = Record(*json.loads(line))
-                except (ValueError, TypeError):
-                    break  # the last line, torn
-                if record.id != source.id or not intact(pixels.read(record.size), record):
+                    whole = record.id == source.id and intact(pixels.read(record.size), record)
+                except (ValueError, TypeError, OverflowError):
+                    break  # the last line, torn, or a damaged one
+                if not whole:
                     break
                 records.append(record)
     with part.open("ab") as pixels:
@@ -149,10 +173,14 @@ def _to_disk(file: IO[Any]) -> None:
     os.fsync(file.fileno())
 
 
-def _read_all(sources: Sequence[Source], read_label: ReadLabel) -> Iterator[tuple[Source, Image, Image]]:
-    """Pictures and labels in order, decoded by threads (PIL and zlib work outside of Python's lock)."""
+def _read_all(
+    sources: Sequence[Source], read_label: ReadLabel, contents: Mapping[Path, str]
+) -> Iterator[tuple[Source, Image, Image]]:
+    """Pictures and labels in order, decoded by threads (PIL, zlib and sha256 work outside of Python's lock)."""
 
     def read(source: Source) -> tuple[Source, Image, Image]:
+        for path in (source.image, source.label):
+            _check_content(path, contents.get(path))
         image, label = read_image(source.image), read_label(source.label)
         if image.shape[:2] != label.shape:
             raise UserError(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from parsenet_cli.data.dataset import Progress
-from parsenet_cli.files import read_json, write_json
+from parsenet_cli.files import believed, write_sealed
 
 _CHUNK = 256
 
@@ -20,17 +20,26 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
     """
     folders = sorted({str(file.parent.resolve()) for file in files})
     memory = cache / "fingerprints" / f"{digest(folders)}.json"
-    known: dict[str, list[str]] = read_json(memory) or {}
+    known: dict[str, list[str]] = (believed(memory) or {}).get("files", {})
     stamps = {str(file): _stamp(file) for file in files}
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(stale), _CHUNK):
                 part = stale[start : start + _CHUNK]
-                known |= {name: [stamps[name], found] for name, found in zip(part, pool.map(_hash, part), strict=True)}
+                known |= {
+                    name: [stamps[name], found]
+                    for name, found in zip(part, pool.map(content_hash, map(Path, part)), strict=True)
+                }
                 progress(f"reading files: {start + len(part)} of {len(stale)}")
-        write_json(memory, known)
+        write_sealed(memory, {"files": known})
     return [known[str(file)][1] for file in files]
+
+
+def content_hash(file: Path) -> str:
+    """sha256 of a file as it is now, whatever is remembered. Raises FileNotFoundError."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def digest(parts: Iterable[str]) -> str:
@@ -41,8 +50,3 @@ def digest(parts: Iterable[str]) -> str:
 def _stamp(file: Path) -> str:
     status = file.stat()
     return f"{status.st_size}:{status.st_mtime_ns}"
-
-
-def _hash(name: str) -> str:
-    with Path(name).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

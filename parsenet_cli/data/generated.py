@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from parsenet_cli.data.dataset import Progress
-from parsenet_cli.data.fingerprint import content_hashes, digest
+from parsenet_cli.data.fingerprint import content_hash, digest
 from parsenet_cli.data.scenes import SPLITS, Scene
-from parsenet_cli.files import explained, read_json, write_json
+from parsenet_cli.files import alone, explained, read_json, write_json
 
 Paint = Callable[[np.random.Generator], Scene]
 _STREAMS = {"train": 0, "val": 1, "pretrain": 2}
@@ -35,16 +35,15 @@ def generator(version: int, part: str, index: int) -> np.random.Generator:
 
 def painted(name: str, version: int, paint: Paint, layout: Layout, cache: Path, progress: Progress) -> Path:
     """The folder `<cache>/generated/<name>-<version>`, painted now unless it is there, whole and unchanged."""
-    from filelock import FileLock
-
     root = cache / "generated" / f"{name}-{version}"
-    with explained(root.parent):
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(root.with_suffix(".lock")):
-            if not _unchanged(root, cache):
-                shutil.rmtree(root, ignore_errors=True)
-                _paint(root, name, version, paint, layout, progress)
-                write_json(_seal(root), _content(root, cache))
+    said = f"painting {name}: waiting for another process that does it"
+    with explained(root.parent), alone(root.with_suffix(".lock"), lambda: progress(said)):
+        if not _unchanged(root):
+            if _seal(root).is_file():
+                print(f"{root}: files of this generated data set are damaged or gone; it is painted again", flush=True)
+            shutil.rmtree(root, ignore_errors=True)
+            _paint(root, name, version, paint, layout, progress)
+            write_json(_seal(root), _content(root))
     return root
 
 
@@ -64,10 +63,11 @@ def _seal(root: Path) -> Path:
     return root.with_suffix(".json")
 
 
-def _unchanged(root: Path, cache: Path) -> bool:
-    return root.is_dir() and read_json(_seal(root)) == _content(root, cache)
+def _unchanged(root: Path) -> bool:
+    return root.is_dir() and read_json(_seal(root)) == _content(root)
 
 
-def _content(root: Path, cache: Path) -> str:
+def _content(root: Path) -> str:
+    """A digest of all files as they are now: hashes that are remembered would not tell a file that its disk has changed."""
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    return digest([*(str(file.relative_to(root)) for file in files), *content_hashes(files, cache, lambda _: None)])
+    return digest([*(str(file.relative_to(root)) for file in files), *map(content_hash, files)])

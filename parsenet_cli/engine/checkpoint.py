@@ -37,7 +37,7 @@ def save(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None
     newest, older = run.checkpoints
     with replacing(newest) as file:
         summed = _Summed(file)
-        torch.save(content, cast(BinaryIO, summed))  # all that it does is write and flush
+        summed.save(content)
         file.write(_SEAL.format(summed.crc).encode())
         file.flush()
         os.fsync(file.fileno())
@@ -80,11 +80,25 @@ class _Summed:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._refused: OSError | None = None
         self.crc = 0
+
+    def save(self, content: dict[str, Any]) -> None:
+        """torch.save into it. Raises `OSError` where the disk refuses a write; torch.save makes a `RuntimeError` of that."""
+        try:
+            torch.save(content, cast(BinaryIO, self))  # all that it does is write and flush
+        except RuntimeError:
+            if self._refused is None:
+                raise
+            raise self._refused from None
 
     def write(self, data: bytes) -> int:
         self.crc = zlib.crc32(data, self.crc)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as problem:
+            self._refused = problem
+            raise
 
     def flush(self) -> None:
         self._file.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from parsenet_cli import keep
+from parsenet_cli.belonging import check_model
 from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import replacing
@@ -44,7 +45,9 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
         UserError: the run has no model, or the file is damaged or another run's.
     """
     again = f"{keep.command(run)} trains the run again and keeps its model"
-    if not run.model_file.is_file():
+    if run.model_file.is_file():
+        check_model(run)
+    else:
         raise UserError(f"{run.folder}: the run has no {run.model_file.name}, {_why(run)}; {again}")
     metadata = weights.load(run.model_file)
     try:

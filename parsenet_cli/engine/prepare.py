@@ -12,7 +12,7 @@ from parsenet_cli import weights_files
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import Dataset
 from parsenet_cli.errors import unknown
-from parsenet_cli.identity import data_options
+from parsenet_cli.identity import check_data, check_weights, data_options
 from parsenet_cli.models import sources, trunks
 from parsenet_cli.models.weights import Weights, load
 
@@ -21,7 +21,11 @@ Progress = Callable[[str], None]
 
 
 def data(config: RunConfig, cache: Path, progress: Progress) -> Dataset:
-    """The run's data set, generated where it is a generated one and decoded once into the memory-mapped cache."""
+    """The run's data set, generated where it is a generated one and decoded once into the memory-mapped cache.
+
+    Raises `UserError` where it is missing or incomplete, or no longer what the run was planned with.
+    """
+    check_data(config, cache, progress)
     module = importlib.import_module(f"parsenet_cli.data.{config.science.data}")
     dataset: Dataset = module.open_dataset(data_options(config, cache), progress)
     return dataset
@@ -41,4 +45,7 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
         return load(pretrain(trunk, cache, progress))
     if config.runtime.weights_file is None:
         raise unknown(f"source of weights for trunk {trunk}", name, sources.choices(trunks.find(trunk)))
-    return load(Path(config.runtime.weights_file))
+    file = Path(config.runtime.weights_file)
+    if file.is_file():
+        check_weights(file, name)
+    return load(file)

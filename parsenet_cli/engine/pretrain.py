@@ -42,29 +42,31 @@ def identity(trunk: str) -> str:
 
 
 def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
-    """The safetensors file with the trunk's weights under `cache`, made now unless it is there.
+    """The safetensors file with the trunk's weights under `cache`, made now unless it is there and what was written.
 
     Training runs on one thread whatever the machine has, so that the same machine always gives the same weights.
     """
     import torch
-    from filelock import FileLock
     from safetensors.torch import save
 
-    from parsenet_cli.files import explained, replacing
+    from parsenet_cli.files import alone, explained, intact, replacing, seal_beside
+    from parsenet_cli.weights_files import metadata
 
     file = cache / "weights" / f"{trunk}-{VERSION}.safetensors"
-    with explained(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_suffix(".lock")):
-            if not file.is_file():
-                threads = torch.get_num_threads()
-                torch.set_num_threads(1)
-                try:
-                    tensors = _train(trunk, progress)
-                finally:
-                    torch.set_num_threads(threads)
-                with replacing(file) as stream:
-                    stream.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+    said = f"pretraining {trunk}: waiting for another process that does it"
+    with explained(file.parent), alone(file.with_suffix(".lock"), lambda: progress(said)):
+        if metadata(file) is None or not intact(file):
+            if file.is_file():
+                print(f"{file}: is damaged; the trunk is pretrained again", flush=True)
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                tensors = _train(trunk, progress)
+            finally:
+                torch.set_num_threads(threads)
+            with replacing(file) as stream:
+                stream.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+            seal_beside(file)
     return file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parsenet_cli import deviations, metrics, samples
+from parsenet_cli import deviations, metrics, per_image, samples
 from parsenet_cli.config import RunConfig, Science
 from parsenet_cli.data.dataset import IGNORED, Dataset, published_mean
 from parsenet_cli.data.transforms import Batches
@@ -23,8 +23,9 @@ from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.engine.pulse import Pulse
+from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import replacing, write_json
+from parsenet_cli.files import replacing
 from parsenet_cli.memory import ran_out
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter, build
@@ -35,14 +36,6 @@ KEPT_PREDICTIONS = 24
 """Validation images whose small label maps stay with the run, for panels."""
 
 
-class Stopped(Exception):
-    """The run was asked to stop; a checkpoint at `iteration` is written."""
-
-    def __init__(self, iteration: int) -> None:
-        super().__init__(f"stopped at iteration {iteration}")
-        self.iteration = iteration
-
-
 @dataclass
 class Progress:
     """What is carried from step to step, and through a checkpoint."""
@@ -51,11 +44,16 @@ class Progress:
     seconds: float = 0.0
     collapsed_at: int | None = None
     """The first iteration whose loss was not finite."""
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last record, which tells their mean."""
+    threads: int = 0
+    """Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not say."""
 
 
 def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
     """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
     config = run.config()
+    run.put_damaged_result_aside()
     torch.set_num_threads(threads)
     device = choose_device(config.runtime.device)
 
@@ -65,7 +63,7 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     dataset = prepare.data(config, cache, preparing)
     model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))
     model = model.to(device)
-    write_json(run.folder / "env.json", environment.describe(device, config.science.data_id))
+    run.record_environment(environment.describe(device, config.science.data_id))
 
     trainer = Trainer(config, model, dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
@@ -86,7 +84,7 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
         keep=KEPT_PREDICTIONS,
         progress=evaluated,
     )
-    _record(run, config, trainer, evaluation, dataset, threads, time.perf_counter() - started)
+    _record(run, config, trainer, evaluation, dataset, time.perf_counter() - started)
     checkpoint.remove(run)
 
 
@@ -130,10 +128,13 @@ class Trainer:
         steps = self.recipe.steps
         record_every = max(1, steps // 50)
         checkpoint.restore(run, self.model, self.optimizer, self.progress)
+        # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
+        self.progress.threads = self.progress.threads or torch.get_num_threads()
+        torch.set_num_threads(self.progress.threads)
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
         pulse, cadence = Pulse(run), Cadence(self.runtime.checkpoint_seconds, clock)
-        losses: list[float] = []
+        losses = self.progress.losses
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
             losses.append(self.step(self.progress.iteration))
@@ -229,7 +230,6 @@ def _record(
     trainer: Trainer,
     evaluation: Evaluation,
     dataset: Dataset,
-    threads: int,
     seconds: float,
 ) -> None:
     """Write the run's results; result.json comes last, because it is what makes the run done."""
@@ -258,7 +258,7 @@ def _record(
         "steps": trainer.progress.iteration,
         "train_seconds": round(trainer.progress.seconds, 3),
         "evaluate_seconds": round(seconds, 3),
-        "threads": threads,
+        "threads": trainer.progress.threads,
         "micro_batch": trainer.micro_batch,
         "ran_out_of_memory": trainer.ran_out_of_memory,
         "peak_memory_mb": environment.peak_memory_mb(trainer.device),
@@ -267,9 +267,9 @@ def _record(
         "protocol": [switch.as_json() for switch in switches],
         "deviations": [deviation.text for deviation in deviations.deviations(switches)],
     }
-    with replacing(run.folder / "confusion.npz") as file:
+    with replacing(run.folder / per_image.CONFUSIONS) as file:
         np.savez_compressed(file, confusions=evaluation.confusions, ids=np.array(dataset.val.ids))
-    with replacing(run.folder / "predictions.npz") as file:
+    with replacing(run.folder / per_image.PREDICTIONS) as file:
         kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
         np.savez_compressed(file, **kept)
     shown = range(min(KEPT_PREDICTIONS, len(dataset.val)))
@@ -279,6 +279,8 @@ def _record(
         [shrink(dataset.val.image(i)) for i in shown],
         [shrink(dataset.val.label(i)) for i in shown],
     )
-    if config.runtime.keep_model:
+    belonging = [per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl"]
+    if config.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
         kept_model.save(run, config, trainer.model, dataset.classes)
-    write_json(run.folder / "result.json", result)
+        belonging.append(run.model_file.name)
+    run.record_result(result, *belonging)

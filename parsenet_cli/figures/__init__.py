@@ -16,12 +16,12 @@ import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from parsenet_cli import paths
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import read_json, write_json
+from parsenet_cli.files import believed, write_sealed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,20 +82,27 @@ def kept(store: Store, name: str, under: str) -> Path:
 
 def save(store: Store, name: str, under: str, data: Data) -> None:
     """Keep a measurement, whole."""
-    write_json(kept(store, name, under), data)
+    write_sealed(kept(store, name, under), data)
 
 
 def load(store: Store, name: str, under: str | None = None) -> Data | None:
-    """What was measured for a figure: the newest, or that of a key (a study's name, for figures of studies); else None.
+    """What was measured for a figure: the newest, or that of a key (a study's name, for figures of studies); else None."""
+    files = [kept(store, name, under)] if under else _files(store, name)
+    return max(_read(files, name), key=lambda content: str(content.get("created", "")), default=None)
 
-    Files that hold no measurement of this figure are passed over.
-    """
-    folder = store.root / "figures" / name
-    files = [kept(store, name, under)] if under else sorted(folder.glob("*.json"))
-    found = [
-        content for content in map(read_json, files) if isinstance(content, dict) and content.get("figure") == name
-    ]
-    return max(found, key=lambda content: str(content.get("created", ""))) if found else None
+
+def load_all(store: Store, name: str) -> list[Data]:
+    """Everything that was measured for a figure. Files that hold no measurement of it, and damaged ones, are passed over."""
+    return _read(_files(store, name), name)
+
+
+def _files(store: Store, name: str) -> list[Path]:
+    return sorted((store.root / "figures" / name).glob("*.json"))
+
+
+def _read(files: Sequence[Path], name: str) -> list[Data]:
+    contents = [believed(file, unsealed_too=True) for file in files]
+    return [content for content in contents if content is not None and content.get("figure") == name]
 
 
 def svg(name: str, data: Data, dark: bool = False) -> str:

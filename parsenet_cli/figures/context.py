@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli import metrics, plotting, samples
+from parsenet_cli import metrics, per_image, plotting, samples
 from parsenet_cli.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def data(
     intervals (95 %) are those of a bootstrap over pictures.
 
     Raises:
-        UserError: there are no such cells, or a run of theirs is not done.
+        UserError: there are no such cells, a run of theirs is not done, or a file of it is damaged.
     """
     first, second = _cells(study, store, baseline, parsenet)
     pairs = _pairs(study, store, first, second)
@@ -156,15 +156,9 @@ def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
     found, ids = [], []
     for pair in pairs:
         both = []
-        for run in pair:
-            try:
-                with np.load(run.folder / "confusion.npz") as stored:
-                    both.append(stored["confusions"].astype(np.int64))
-                    ids.append([str(name) for name in stored["ids"]])
-            except (OSError, KeyError, ValueError) as problem:
-                raise UserError(
-                    f"{run.folder / 'confusion.npz'}: cannot be read ({problem}); train the run again"
-                ) from None
+        for stored in map(per_image.confusions, pair):
+            both.append(stored.matrices.astype(np.int64))
+            ids.append(list(stored.ids))
         found.append(both)
     if any(other != ids[0] for other in ids):
         raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different pictures")
@@ -178,10 +172,7 @@ def _score(confusion: Counts) -> float:
 
 def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
     """The small label maps that both runs keep."""
-    stored = []
-    for run in pair:
-        with np.load(run.folder / "predictions.npz") as maps:
-            stored.append({name: maps[name] for name in maps.files})
+    stored = [per_image.predictions(run) for run in pair]
     return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
@@ -59,7 +61,7 @@ class Local:
         gpu = roomiest(self._gpus, needs, self._per_gpu)
         name = None if gpu is None else gpu.name
         process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, name))
-        with _not_the_drivers_main_module():
+        with _not_the_drivers_main_module(), _not_interrupted():
             process.start()
         handle = _Process(process)
         if gpu is None:
@@ -94,3 +96,18 @@ def _not_the_drivers_main_module() -> Iterator[None]:
         yield
     finally:
         main.update(before)
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal: the fork server would die of it with a traceback while it imports.
+
+    A process that is started while the signal is blocked has it blocked too. The resource tracker starts before, as its start
+    unblocks it.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

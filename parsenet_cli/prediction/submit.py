@@ -103,7 +103,7 @@ class _Maps:
 
     def kept(self, ids: Sequence[str]) -> int:
         """How many of the ids are predicted."""
-        return sum(self.file(name).is_file() for name in ids)
+        return sum(_whole(self.file(name)) for name in ids)
 
     def predict(self, images: dict[str, Path], device: str) -> None:
         """Predict what is missing; the images are read as a data set's are."""
@@ -113,7 +113,7 @@ class _Maps:
         from parsenet_cli.prediction.palette import indexed
 
         predictor = Predictor(self._run, device)
-        missing = [name for name in images if not self.file(name).is_file()]
+        missing = [name for name in images if not _whole(self.file(name))]
         if len(missing) < len(images):
             typer.echo(f"{len(images) - len(missing)} of {len(images)} are predicted already")
         pace = Pace(len(missing))
@@ -126,6 +126,18 @@ class _Maps:
             with replacing(self.file(name)) as file:
                 indexed(ids).save(file, "PNG")
             pace.step(name)
+
+
+def _whole(file: Path) -> bool:
+    """Whether a map is there and is what was written: a PNG has checksums, which are compared only when that is asked for."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            picture.verify()
+    except Exception:  # Pillow names no common class for what a damaged file can raise
+        return False
+    return True
 
 
 def _result_on_voc(run: Run) -> dict[str, Any]:

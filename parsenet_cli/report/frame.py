@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parsenet_cli.files import Damaged
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study, newest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+DAMAGED = "damaged"
+"""The outcome of a finished run whose number follows from a file that cannot be read."""
 
 COLUMNS = ("table", "row", "column", "seed", "metric", "paper", "value", "outcome", "signature")
 
@@ -27,7 +31,7 @@ def frame(study: Study, store: Store) -> pd.DataFrame:
     """One line per row, column and seed with the columns `COLUMNS`.
 
     `paper` is the printed text without its emphasis, `value` the measured percentage (nan while there is none), `outcome`
-    one of converged, collapsed, n/a, or the state of a run that is not done.
+    one of converged, collapsed, damaged, n/a, or the state of a run that is not done.
     """
     import pandas as pd
 
@@ -43,7 +47,10 @@ def frame(study: Study, store: Store) -> pd.DataFrame:
                 results[cell.signature] = run.result()
             result = results[cell.signature]
             outcome = result["outcome"] if result else run.state()
-            value = 100 * score(run, result, metric) if result else value
+            try:
+                value = 100 * score(run, result, metric) if result else value
+            except Damaged:
+                outcome = DAMAGED
         printed = study.table.printed(cell.row, cell.column).text
         lines.append(
             (study.table.name, cell.row, cell.column, cell.seed, metric, printed, value, outcome, cell.signature or "")
@@ -54,18 +61,16 @@ def frame(study: Study, store: Store) -> pd.DataFrame:
 def score(run: Run, result: dict[str, Any], metric: str) -> float:
     """A metric of a finished run as a fraction; nan where it is not defined, such as the IU of a class its data lacks.
 
-    A metric that was added after the run was done is computed from its stored confusion matrices.
+    A metric that was added after the run was done is computed from its stored confusion matrices. Raises `Damaged` where
+    these are not what was written.
     """
     if metric in result["metrics"]:
         value = result["metrics"][metric]
     elif metric.startswith("iu["):
         value = result["iu"].get(metric[3:-1])
     else:
-        import numpy as np
+        from parsenet_cli import metrics, per_image
 
-        from parsenet_cli import metrics
-
-        with np.load(run.folder / "confusion.npz") as stored:
-            total = stored["confusions"].sum(axis=0)
+        total = per_image.confusions(run).matrices.sum(axis=0)
         value = metrics.measure(metric, total, result["classes"], result["class_mean"])
     return float("nan") if value is None else float(value)

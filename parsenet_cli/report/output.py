@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parsenet_cli.files import read_json, write_text
+from parsenet_cli.files import write_text
 from parsenet_cli.report import render
 from parsenet_cli.report.frame import frame
 from parsenet_cli.report.protocol_note import deviating
@@ -65,7 +65,7 @@ def mixed(study: Study, store: Store) -> list[str]:
         run = store.run(signature)
         if run.result() is None:
             continue
-        environment = read_json(run.folder / "env.json") or {}
+        environment = run.environment()
         seen["states of the code"].add(f"{environment.get('commit')} {environment.get('uncommitted')}")
         seen["sets of versions"].add(json.dumps(environment.get("versions"), sort_keys=True))
         seen["devices"].add(str(environment.get("device")))

@@ -11,13 +11,13 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from parsenet_cli import metrics, samples
+from parsenet_cli import metrics, per_image, samples
 from parsenet_cli.config import Science
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import Damaged
 from parsenet_cli.prediction.palette import Pixels, indexed, palette
 from parsenet_cli.report.document import Block, Gallery, Paragraph, Part, Picture, Section
 from parsenet_cli.report.survey import Seen, Survey, samples_of
@@ -104,7 +104,8 @@ def _part(pair: Pair, number: int) -> Part:
     kept = list(_kept(pair))
     if not kept:
         missing = (
-            "The two runs have no per-image results of the same pictures any more (confusion.npz, predictions.npz)."
+            "The two runs have no per-image results of the same pictures any more (confusion.npz, predictions.npz: gone or "
+            "damaged)."
         )
         return Part(key, title, (Paragraph(missing),))
     if not pictures:
@@ -154,14 +155,13 @@ def _kept(pair: Pair) -> Iterator[_Kept]:
 
 
 def _read(seen: Seen) -> dict[str, tuple[Any, Pixels]]:
-    """Confusion matrix (K, K) and small label map (h, w) of every picture that has both; {} where a file is missing."""
+    """Confusion matrix (K, K) and small label map (h, w) of every picture that has both; {} where a file is gone or damaged."""
     try:
-        with (seen.run.folder / "confusion.npz").open("rb") as stream, np.load(stream) as stored:
-            counts = dict(zip(map(str, stored["ids"]), stored["confusions"], strict=True))
-        with (seen.run.folder / "predictions.npz").open("rb") as stream, np.load(stream) as stored:
-            return {name: (counts[name], stored[name]) for name in stored.files if name in counts}
-    except (OSError, ValueError, KeyError, BadZipFile):
+        stored, maps = per_image.confusions(seen.run), per_image.predictions(seen.run)
+    except Damaged:
         return {}
+    counts = dict(zip(stored.ids, stored.matrices, strict=True))
+    return {name: (counts[name], ids) for name, ids in maps.items() if name in counts}
 
 
 def _png(ids: Pixels) -> bytes:

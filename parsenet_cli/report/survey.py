@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parsenet_cli import progress, samples, study
+from parsenet_cli import belonging, per_image, progress, samples, study
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import read_json
+from parsenet_cli.files import believed
 from parsenet_cli.store import Run, Store
 from parsenet_cli.study import Study
 
@@ -109,10 +109,8 @@ def samples_of(seen: Seen) -> Path:
 
 
 def _see(run: Run, label: str) -> Seen:
-    result, environment = run.result(), read_json(run.folder / "env.json")
-    return Seen(
-        run, label, "done" if result else run.state(), result, environment if isinstance(environment, dict) else {}
-    )
+    result = run.result()
+    return Seen(run, label, "done" if result else run.state(), result, run.environment())
 
 
 def _left_out(
@@ -130,6 +128,10 @@ def _left_out(
             one = known[entry.stem]
             newer = next((s for s in studies if (s.profile, s.table.name) == (one.profile, one.table.name)), None)
             yield name, f"older than {newer.name}" if newer else f"of another profile ({one.profile})"
+    for file in sorted((store.root / "figures").glob("*/*.json")):
+        if believed(file, unsealed_too=True) is None:
+            name = file.relative_to(store.root).as_posix()
+            yield name, f"is damaged: `parsenet figure {file.parent.name}` measures it again"
     serving = {signature for one in everything for signature in one.signatures}
     for entry in sorted((store.root / "runs").glob("*")):
         name, run = f"runs/{entry.name}", Run(entry)
@@ -138,16 +140,32 @@ def _left_out(
         if not entry.is_dir():
             yield name, "is no run's folder"
         elif entry.name in runs:
-            if (entry / "result.json").is_file() and runs[entry.name].result is None:
-                yield name, "has a result.json that is damaged or another run's: it counts as not done"
-            elif runs[entry.name].result and not (entry / "confusion.npz").is_file():
-                yield name, "has lost its confusion.npz: its scores are shown, without what follows from single images"
+            yield from ((name, why) for why in _damage(runs[entry.name]))
         elif not (entry / "config.yaml").is_file():
             yield name, "has no config.yaml: not a run's folder, or half-written"
         elif entry.name in serving:
             yield name, f"serves only a study that is not shown ({'done' if run.result() else 'not done'})"
         else:
             yield name, "serves no study of this folder"
+
+
+def _damage(seen: Seen) -> Iterator[str]:
+    """What of a run that is shown cannot be used."""
+    run = seen.run
+    if run.has_damaged_result:
+        yield "has a result.json that is damaged or another run's: it counts as not done"
+    if seen.result is None:
+        return
+    damaged = belonging.damaged(run)
+    for file in (per_image.CONFUSIONS, per_image.PREDICTIONS):
+        if not (run.folder / file).is_file():
+            yield f"has lost its {file}: its scores are shown, without what follows from single images"
+        elif file in damaged:
+            yield f"has a damaged {file}: its scores are shown, without what follows from single images"
+    if "metrics.jsonl" in damaged:
+        yield "has a damaged metrics.jsonl: its curve lacks the records that are not whole"
+    if run.has_damaged_environment:
+        yield "has a damaged env.json: what it was carried out with is not known"
 
 
 def _profiles(studies: Sequence[Study]) -> list[str]:

@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from parsenet_cli.ablation import Printed
+from parsenet_cli.report.frame import DAMAGED
 from parsenet_cli.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STANDS_FOR_NOTHING = "–"
+_EXPLAINED = {
+    "failed": "failed: `parsenet show {}` says more",
+    DAMAGED: "damaged: the confusion.npz of run {} cannot be read; remove the run's folder and issue the command again",
+}
+"""Outcomes with a footnote that names the first run."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,7 @@ def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: _Notes) -> 
     done = lines[lines["outcome"].isin(["converged", "collapsed"])]
     values = done["value"].dropna()
     states = sorted(set(lines["outcome"]) - {"converged", "collapsed"})
-    marks = notes.mark(
-        *(f"{state}: `parsenet show {_first(lines, state)}` says more" for state in states if state == "failed")
-    )
+    marks = notes.mark(*(_EXPLAINED[state].format(_first(lines, state)) for state in states if state in _EXPLAINED))
     if values.empty:
         return Measured(", ".join(states) or STANDS_FOR_NOTHING, marks=marks)
     mean = float(values.mean())

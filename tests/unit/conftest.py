@@ -1,4 +1,4 @@
-"""One configuration for tests that need any, and Slurm's commands for those that ask it."""
+"""Configurations and a store for tests that need any, and Slurm's commands for those that ask it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import profile
+from parsenet_cli import driver, profile
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
+from parsenet_cli.store import Store
 from tests.fake_slurm import FakeSlurm
 
 
@@ -23,3 +24,20 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
     """On the caller's PATH."""
     return FakeSlurm(tmp_path / "slurm", monkeypatch)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def configs(config: RunConfig) -> dict[str, RunConfig]:
+    """Four runs that differ in their seeds, by signature."""
+    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
+    return {one.signature: one for one in seeds}
+
+
+@pytest.fixture
+def driver_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import random
 from pathlib import Path
@@ -108,6 +110,20 @@ def test_what_cannot_be_read_back_takes_no_ones_place(run: Run, monkeypatch: pyt
         Small(4).save(run)
     assert sorted(file.name for file in run.folder.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
     assert restored(run) == 3
+
+
+@pytest.mark.parametrize("room", [0, 100, 3000, 100_000])
+def test_full_disk_is_told_as_what_it_is(room: int) -> None:
+    """torch.save makes a RuntimeError of what the disk says in the middle of a file."""
+
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() >= room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint._Summed(Full()).save({"model": {"weight": torch.zeros(100_000)}, "progress": {"iteration": 3}})
 
 
 def test_death_between_the_two_renames_loses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli import profile
-from parsenet_cli.compose import Composer, choices, last_wins
+from parsenet_cli.compose import Composer, apart, choices, last_wins
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 
@@ -131,3 +131,10 @@ def test_described_and_composed_differ_in_identities_alone(tmp_path: Path) -> No
     identified = composer.run_config().science
     assert identified.data_id
     assert composer.science() == identified.model_copy(update={"data_id": ""})
+
+
+def test_options_of_the_launcher_are_told_from_those_of_runs() -> None:
+    given = ["norm=l2", "launcher=slurm", "launcher.slots=2", "seed=1"]
+    assert apart(given) == (["norm=l2", "seed=1"], ["launcher=slurm", "launcher.slots=2"])
+    with pytest.raises(UserError, match="launchers"):
+        apart(["launchers=slurm"])

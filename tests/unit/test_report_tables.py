@@ -183,7 +183,8 @@ def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> 
     stored["metrics"] = {}
     files.write_json(run.folder / "result.json", stored)
     with files.replacing(run.folder / "confusion.npz") as file:
-        np.savez_compressed(file, confusions=np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32))
+        confusions = np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32)
+        np.savez_compressed(file, confusions=confusions, ids=np.array(["a", "b"]))
     (value,) = frame(study, store)["value"]
     # 6 of 6 and 2 of 4 pixels right: IU 6/8 and 2/4, weighted by 6 and 4 pixels
     assert value == pytest.approx(100 * (6 * (6 / 8) + 4 * (2 / 4)) / 10)

@@ -95,7 +95,7 @@ def test_arrays_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
     np.savez(run.folder / "samples.npz", ids=array, photo0=array, truth0=array)
     with pytest.raises(Undecidable):
         _Confusions(run.signature, Store(run.folder.parents[1]))
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(UserError, match="allow_pickle"):
         frame.score(run, {"metrics": {}, "classes": ["a"], "class_mean": "all"}, "mean_iu")
     assert samples.read(run.folder / "samples.npz") == {}
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli import driver, files, paths, profile, schedule
+from parsenet_cli import files, paths, profile, schedule
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
@@ -21,6 +21,8 @@ from parsenet_cli.launch.inline import Inline
 from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
 from tests.pretending import Silent
+
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 @pytest.fixture(scope="module")
@@ -165,22 +167,6 @@ def succeed(run: Run) -> bool:
     result = {"signature": run.signature, "outcome": "converged", "train_seconds": 1, "evaluate_seconds": 1, "steps": 2}
     files.write_json(run.folder / "result.json", result)
     return True
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def configs(config: RunConfig) -> dict[str, RunConfig]:
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    return {one.signature: one for one in seeds}
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
 
 
 def test_all_runs_go_out_at_once_whatever_the_bound(store: Store, configs: dict[str, RunConfig]) -> None:

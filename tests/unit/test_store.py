@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ from parsenet_cli import files
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Busy, Run, Store
+
+HOLDER = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
 
 
 @pytest.fixture
@@ -157,3 +167,23 @@ def test_results_folder_that_is_a_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("not a folder")
     with pytest.raises(UserError, match="a file stands where a folder was expected"):
         Store(tmp_path / "results").check_writable()
+
+
+def test_who_waits_for_another_process_says_so_again_and_again(tmp_path: Path) -> None:
+    """Otherwise a driver would take the waiting for a hang."""
+    lock, said = tmp_path / "lock", 0
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+
+    def waiting() -> None:
+        nonlocal said
+        said += 1
+        if said == 3:
+            holder.communicate(b"go\n")
+
+    with files.alone(lock, waiting):
+        assert said == 3
+    with files.alone(lock, waiting):
+        assert said == 3

@@ -14,7 +14,8 @@ from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
 from parsenet_cli.engine import checkpoint, prepare
 from parsenet_cli.engine import train as training
-from parsenet_cli.engine.train import Stopped, Trainer
+from parsenet_cli.engine.stopped import Stopped
+from parsenet_cli.engine.train import Trainer
 from parsenet_cli.errors import UserError
 from parsenet_cli.models.build import build
 from parsenet_cli.store import Run
@@ -59,8 +60,12 @@ def never() -> bool:
     return False
 
 
-def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(config: RunConfig, tmp_path: Path) -> None:
-    config = adapted(config)
+@pytest.mark.parametrize("steps", [8, 100])
+def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(
+    config: RunConfig, tmp_path: Path, steps: int
+) -> None:
+    """Of a hundred steps every second one is recorded: it stops between two records."""
+    config = adapted(config, iterations=steps, batch=2)
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
     for run in (whole, broken):
         run.folder.mkdir()

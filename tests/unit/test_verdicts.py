@@ -139,6 +139,12 @@ def damaged_confusions(store: Store) -> None:
     (store.run("own-high-1").folder / "confusion.npz").write_bytes(b"PK\x03\x04 torn")
 
 
+def damaged_environment(store: Store) -> None:
+    file = store.run("own-high-1").folder / "env.json"
+    files.write_sealed(file, files.read_json(file) or {})
+    file.write_text(file.read_text().replace("pictures", "Pictures"))
+
+
 def no_confusions(store: Store) -> None:
     (store.run("own-high-1").folder / "confusion.npz").unlink()
 
@@ -155,6 +161,7 @@ def other_images(store: Store) -> None:
         (half_written, "high.iu: seed 1 is queued"),
         (of_another_run, "high.iu: seed 1 is queued"),
         (damaged_confusions, "run own-high-1: its confusion matrices cannot be read"),
+        (damaged_environment, "run own-high-1: its env.json is damaged"),
         (no_confusions, "run own-high-1: its confusion matrices cannot be read"),
         (other_images, "not scored on the same images"),
     ],

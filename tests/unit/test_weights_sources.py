@@ -21,6 +21,7 @@ from parsenet_cli.models.sources import Source
 from parsenet_cli.models.support import unsupported
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
 from parsenet_cli.models.weights import load
+from tests import damage
 from tests.faulty_server import Faults, serving
 from tests.weight_layouts import full_tensors, in_ssds_positions
 
@@ -59,7 +60,10 @@ def test_a_source_is_downloaded_checked_and_converted_once(server: Faults, tmp_p
     assert found.metadata["weights"] == "thin"
     assert found.metadata["source_sha256"].startswith(vgg_tiny.SOURCES["thin"].checksum.removeprefix("sha256:"))  # type: ignore[union-attr]
     assert any("BGR order (as declared for this source)" in text for text in said)
-    assert {one.name for one in file.parent.iterdir() if not one.name.endswith(".lock")} == {file.name}
+    assert {one.name for one in file.parent.iterdir() if not one.name.endswith(".lock")} == {
+        file.name,
+        f"{file.name}.json",
+    }
     asked = len(server.requests["cuts"])
     again, _ = get(tmp_path)
     assert again == file
@@ -70,6 +74,23 @@ def test_a_damaged_converted_file_is_made_anew(server: Faults, tmp_path: Path) -
     file, _ = get(tmp_path)
     whole = file.read_bytes()
     file.write_bytes(whole[:1000])
+    get(tmp_path)
+    assert file.read_bytes() == whole
+    for bit in (8 * 30, 8 * len(whole) // 2, 8 * len(whole) - 1):
+        damage.flip(file, bit)
+        get(tmp_path)
+        assert file.read_bytes() == whole
+
+
+def test_a_converted_file_from_before_there_were_seals_is_believed_and_sealed(server: Faults, tmp_path: Path) -> None:
+    file, _ = get(tmp_path)
+    whole, seal = file.read_bytes(), file.with_name(f"{file.name}.json")
+    seal.unlink()
+    asked = len(server.requests["cuts"])
+    get(tmp_path)
+    assert len(server.requests["cuts"]) == asked
+    assert seal.is_file()
+    damage.flip(file, 4 * len(whole))
     get(tmp_path)
     assert file.read_bytes() == whole
 

@@ -1,0 +1,30 @@
+"""A worker that does nothing but leave the files of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from parsenet_cli.store import Run
+from parsenet_cli.worker import Task
+
+
+def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
+    """In place of `parsenet_cli.worker.main`."""
+    run = Run(Path(folder))
+    if task != "train":
+        run.say_preparation(task, done=True)
+        return
+    with run.lock():
+        run.update_status(state="running", iteration=1, steps=1)
+        leave_result(run)
+        run.update_status(state="done")
+
+
+def leave_result(run: Run) -> None:
+    """As large as a real one."""
+    result = {
+        **{"signature": run.signature, "outcome": "converged", "collapsed_at": None, "steps": 1},
+        **{"metrics": {"mean_iu": 0.5}, "train_seconds": 1.0, "evaluate_seconds": 1.0},
+        **{"protocol": [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]},
+    }
+    run.record_result(result)

@@ -1,0 +1,11 @@
+"""How a training ends that was asked to: known without the training itself, and so without torch."""
+
+from __future__ import annotations
+
+
+class Stopped(Exception):
+    """The run was asked to stop; a checkpoint at `iteration` is written."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__(f"stopped at iteration {iteration}")
+        self.iteration = iteration

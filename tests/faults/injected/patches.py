@@ -1,0 +1,207 @@
+"""Which names of the product are patched, module by module, right after their import."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.faults.injected import disk, orders
+from tests.faults.injected.orders import at, note
+
+
+def _cli(module: Any) -> None:
+    app = module.app
+
+    def begin() -> None:
+        note("command")
+        at("command")
+        app()
+
+    module.app = begin
+
+
+def _files(module: Any) -> None:
+    original = module.replacing
+
+    @contextlib.contextmanager
+    def replacing(path: Path) -> Iterator[Any]:
+        name = path.name
+        with original(path) as file:
+            at(f"write {name} opened")
+            yield file
+            at(f"write {name} filled")
+        at(f"write {name} done")
+
+    module.replacing = replacing
+
+
+def _worker(module: Any) -> None:
+    original = module.carry_out
+
+    def carry_out(run: Any, task: str, threads: int) -> int:
+        orders.carries_out(run.signature)
+        orders.at_work(True)
+        note(f"worker {task}")
+        at(f"worker {task}")
+        try:
+            code: int = original(run, task, threads)
+            note(f"left {code}")
+        finally:
+            orders.at_work(False)
+            orders.carries_out("")
+        return code
+
+    module.carry_out = carry_out
+
+
+def _prepare(module: Any) -> None:
+    original = module.data
+
+    def data(*given: Any) -> Any:
+        at("prepare")
+        return original(*given)
+
+    module.data = data
+
+
+def _train(module: Any) -> None:
+    trainer, evaluate, record = module.Trainer, module.evaluate, module._record
+    step, batch = trainer.step, trainer._batch
+
+    def stepping(self: Any, iteration: int) -> float:
+        note(f"step {iteration}")
+        at(f"step {iteration}")
+        loss: float = step(self, iteration)
+        order = orders.ordered(f"loss {iteration}")
+        return float("nan") if order else loss
+
+    def batching(self: Any, number: int) -> float:
+        order = orders.ordered(f"batch {number}")
+        if order and (order["do"] != "crowded" or orders.others_at_work()):
+            raise module.torch.OutOfMemoryError("made up by the test: out of memory")
+        return float(batch(self, number))
+
+    def evaluating(*given: Any, **named: Any) -> Any:
+        note("evaluate")
+        at("evaluate")
+        return evaluate(*given, **named)
+
+    def recording(*given: Any) -> None:
+        note("record")
+        at("record")
+        record(*given)
+        note("result")
+        at("result")
+
+    trainer.step, trainer._batch = stepping, batching
+    module.evaluate, module._record = evaluating, recording
+
+
+def _checkpoint(module: Any) -> None:
+    save, restore = module.save, module.restore
+
+    def saving(*given: Any) -> None:
+        *_, progress = given
+        note(f"checkpoint {progress.iteration}")
+        at("checkpoint")
+        save(*given)
+        note(f"checkpointed {progress.iteration}")
+
+    def restoring(*given: Any) -> None:
+        *_, progress = given
+        restore(*given)
+        note(f"from {progress.iteration}")
+
+    module.save, module.restore = saving, restoring
+
+
+def _cadence(module: Any) -> None:
+    module.SHARE = 0.2  # of so short a training: several checkpoints in each
+
+
+def _local(module: Any) -> None:
+    submit = module.Local.submit
+
+    def submitting(self: Any, *given: Any, **named: Any) -> Any:
+        at("submit")
+        handle = submit(self, *given, **named)
+        at("submitted")
+        return handle
+
+    module.Local.submit = submitting
+
+
+def _driver(module: Any) -> None:
+    collect = module.Driver._collect
+
+    def collecting(self: Any) -> bool:
+        at("look")
+        return bool(collect(self))
+
+    module.Driver._collect = collecting
+
+
+def _output(module: Any) -> None:
+    write = module.write
+
+    def writing(*given: Any, **named: Any) -> Any:
+        at("tables")
+        return write(*given, **named)
+
+    module.write = writing
+
+
+def _study(module: Any) -> None:
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, zone: Any = None) -> Any:
+            return datetime.now(zone) + timedelta(seconds=orders.offset())
+
+    module.datetime = Jumping
+
+
+_PATCHES: dict[str, Callable[[Any], None]] = {
+    "parsenet_cli.cli": _cli,
+    "parsenet_cli.files": _files,
+    "parsenet_cli.worker": _worker,
+    "parsenet_cli.engine.prepare": _prepare,
+    "parsenet_cli.engine.train": _train,
+    "parsenet_cli.engine.checkpoint": _checkpoint,
+    "parsenet_cli.engine.cadence": _cadence,
+    "parsenet_cli.launch.local": _local,
+    "parsenet_cli.driver": _driver,
+    "parsenet_cli.report.output": _output,
+    "parsenet_cli.study": _study,
+}
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        patch = _PATCHES.get(name)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if patch else None
+        if spec is None or spec.loader is None or patch is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def and_patch(module: ModuleType) -> None:
+            execute(module)
+            patch(module)
+
+        spec.loader.exec_module = and_patch  # type: ignore[method-assign]
+        return spec
+
+
+def install() -> None:
+    """From now on every module that is imported gets its patch, and the clock goes as ordered."""
+    sys.meta_path.insert(0, _Finder())
+    disk.install()
+    wall_clock = time.time
+    time.time = lambda: wall_clock() + orders.offset()

@@ -1,0 +1,202 @@
+"""The fault tier can fail: each thing that must not happen is made to happen, and told."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from parsenet_cli import profile
+from parsenet_cli.compose import Composer
+from parsenet_cli.files import write_text
+from parsenet_cli.store import Store
+from tests.faults import journey as journeys
+from tests.faults import observed, processes
+from tests.faults.journey import Journey
+from tests.faults.observed import Event
+from tests.faults.study import FEW, Undisturbed, differences
+from tests.made_store import add_run
+
+BEGINNING = ["worker train", "from 0", "step 0", "step 1", "checkpoint 2", "checkpointed 2"]
+
+
+def fill(store: Store, cache: Path) -> None:
+    """Two finished runs and a table."""
+    for seed in (0, 1):
+        run = add_run(store, Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], cache).run_config())
+        save_file({"weight": np.full(3, seed, np.float32)}, run.model_file, {"signature": run.signature})
+    write_text(store.tables / "quick" / "table.md", "| 1 |")
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> Undisturbed:
+    """One that need not train."""
+    folder = tmp_path / "undisturbed"
+    folder.mkdir()
+    made = Undisturbed(folder)
+    made._made[FEW] = Store(folder / "made")
+    fill(made.store(), made.cache)
+    return made
+
+
+@pytest.fixture
+def journey(tmp_path: Path, undisturbed: Undisturbed) -> Iterator[Journey]:
+    """One at its end, with a store like the undisturbed one."""
+    one = Journey("any-0", tmp_path / "journey", undisturbed, random.Random(0))
+    shutil.copytree(undisturbed.store().root, one.results, dirs_exist_ok=True)
+    yield one
+    processes.kill_all(one.folder)
+
+
+def kinds(journey: Journey) -> list[str]:
+    journey.check()
+    return [problem.kind for problem in journey.problems]
+
+
+def a_result(store: Store) -> Path:
+    return store.runs()[0].folder / "result.json"
+
+
+def doctor_result(store: Store) -> None:
+    run = store.runs()[0]
+    add_run(store, run.config(), steps=49)
+
+
+def doctor_scores(store: Store) -> None:
+    file = store.runs()[0].folder / "confusion.npz"
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    arrays["confusions"][0, 0, 0] += 1
+    np.savez_compressed(file, **arrays)
+
+
+def doctor_model(store: Store) -> None:
+    save_file({"weight": np.full(3, 7, np.float32)}, store.runs()[0].model_file)
+
+
+def doctor_losses(store: Store) -> None:
+    file = store.runs()[0].folder / "metrics.jsonl"
+    file.write_text(file.read_text().replace("1000.0", "1000.0000000000001", 1))
+
+
+def doctor_table(store: Store) -> None:
+    (store.tables / "quick" / "table.md").write_text("| 2 |")
+
+
+def lose_table(store: Store) -> None:
+    (store.tables / "quick" / "table.md").unlink()
+
+
+def lose_run(store: Store) -> None:
+    shutil.rmtree(store.runs()[0].folder)
+
+
+def lose_result(store: Store) -> None:
+    a_result(store).unlink()
+
+
+def add_surplus_run(store: Store) -> None:
+    add_run(store, Composer(profile.load("quick"), ["weights=none", "seed=7"], store.cache).run_config())
+
+
+@pytest.mark.parametrize(
+    "doctor",
+    [doctor_result, doctor_scores, doctor_model, doctor_losses, doctor_table, lose_table, lose_run, lose_result,
+     add_surplus_run],
+)  # fmt: skip
+def test_every_difference_is_told(journey: Journey, doctor: Callable[[Store], None]) -> None:
+    expected = journey.undisturbed.store()
+    assert differences(expected, journey.store) == []
+    doctor(journey.store)
+    assert differences(expected, journey.store)
+
+
+def test_undisturbed_store_passes(journey: Journey) -> None:
+    journey.remember_finished()
+    assert kinds(journey) == []
+
+
+def test_finished_file_that_was_written_again_is_lost_even_with_the_same_content(journey: Journey) -> None:
+    journey.remember_finished()
+    write_text(a_result(journey.store), a_result(journey.store).read_text())
+    assert kinds(journey) == ["lost"]
+
+
+def test_finished_file_that_is_gone_is_lost(journey: Journey) -> None:
+    journey.remember_finished()
+    a_result(journey.store).unlink()
+    assert "lost" in kinds(journey)
+
+
+def test_what_is_left_over_is_told(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journeys, "LEAVING", 0.1)
+    run = journey.store.runs()[0]
+    (run.folder / ".result.json.1.tmp").touch()
+    run.checkpoints[0].touch()
+    environment = {**os.environ, "PARSENET_FAULT_FOLDER": str(journey.folder), "PYTHONPATH": ""}
+    with run.lock(), subprocess.Popen(["sleep", "60"], env=environment):
+        assert kinds(journey) == ["left over"] * 4
+
+
+def test_traceback_and_unexpected_exit_code_are_told(journey: Journey) -> None:
+    """Here a table is named where a sweep's overrides are expected."""
+    issued = journey.start("table9")
+    journey.end(issued, 0)
+    assert [problem.kind for problem in journey.problems] == ["wrong end"]
+    issued.output.write_text("Traceback (most recent call last):")
+    journey.end(issued)
+    assert [problem.kind for problem in journey.problems] == ["wrong end"] * 2
+
+
+def happened(*lines: tuple[int, str]) -> list[Event]:
+    return [Event(float(number), pid, "run", what) for number, (pid, what) in enumerate(lines)]
+
+
+def of(pid: int, *said: str) -> list[tuple[int, str]]:
+    return [(pid, what) for what in said]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        of(1, "step 2", "step 3", "result", "left 0"),
+        [*of(1, "step 2", "step 3"), *of(2, "from 2", "step 2", "step 3", "result")],
+        [*of(1, "step 2", "checkpoint 3"), *of(2, "from 3", "step 3", "result")],  # killed right after the rename
+    ],
+)
+def test_work_that_is_done_once_passes(rest: list[tuple[int, str]]) -> None:
+    assert observed.doubled(happened(*of(1, *BEGINNING), *rest)) == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ([*of(2, "step 2"), *of(1, "step 2")], "at the same time"),
+        (of(2, "step 0"), "the newest checkpoint is of 2"),
+        (of(2, "step 3"), "the newest checkpoint is of 2"),
+        (of(1, "step 3"), "from step 1 to 3"),
+        (of(1, "step 2", "result", "step 2"), "after the result"),
+        ([*of(1, "step 2", "result"), *of(2, "step 2")], "after the result"),
+    ],
+)
+def test_work_that_is_done_twice_is_told(rest: list[tuple[int, str]], told: str) -> None:
+    (said, *_) = observed.doubled(happened(*of(1, *BEGINNING), *rest))
+    assert told in said
+
+
+def test_phase_is_that_of_the_living_worker_that_is_furthest() -> None:
+    events = happened((9, "worker data"), (9, "left 0"), *of(1, *BEGINNING), *of(2, "worker train", "prepare"))
+    assert observed.phase([], []) == "starting"
+    assert observed.phase(events, [1, 2]) == "training"
+    assert observed.phase(events, [2]) == "preparing"
+    assert observed.phase(events, [9]) == "idle"
+    assert observed.phase(happened(*of(1, *BEGINNING, "checkpoint 4")), [1]) == "checkpointing"
+    assert observed.phase(happened(*of(1, *BEGINNING, "evaluate")), [1]) == "evaluating"
+    assert observed.phase(happened(*of(1, *BEGINNING, "evaluate", "record")), [1]) == "recording"

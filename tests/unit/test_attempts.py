@@ -1,0 +1,111 @@
+"""What a driver does about runs that are killed, hang, or find too little memory, with workers that only pretend."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from parsenet_cli import attempts, schedule
+from parsenet_cli.config import RunConfig
+from parsenet_cli.store import Run, Store
+from tests.pretending import Pretender, Silent, succeed
+
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
+
+
+def lost(run: Run) -> None:
+    """A worker that is killed."""
+    run.update_status(state="running")
+
+
+def test_killed_run_is_started_again_alone_within_the_limit_and_then_fails(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first, *others = configs
+    launcher = Pretender(lambda run: (lost if run.signature == first else succeed)(run))
+    view = Silent()
+    outcome = schedule.execute(store, configs, launcher, view)
+    assert [signature for signature, needs in launcher.asked if needs.alone] == [first] * launcher.resubmissions
+    assert launcher.trained.count(first) == 1 + launcher.resubmissions
+    assert len(view.repeated) == launcher.resubmissions
+    assert "3 times in this command" in outcome.failed[first]
+    assert (store.run(first).state(), store.run(first).status()["failures"]) == ("failed", 1)
+    assert all(store.run(signature).state() == "done" for signature in others)
+
+
+def test_killed_run_that_then_succeeds_is_no_failure(store: Store, configs: dict[str, RunConfig]) -> None:
+    first = next(iter(configs))
+    launcher = Pretender(lambda run: (lost if launcher.trained == [first] else succeed)(run))
+    assert not schedule.execute(store, configs, launcher, Silent()).failed
+    assert launcher.trained.count(first) == 2
+
+
+def test_run_that_found_too_little_memory_beside_others_is_tried_alone_once(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first = next(iter(configs))
+
+    def too_little(run: Run) -> None:
+        if run.signature == first:
+            run.update_status(state="failed", out_of_memory=True, error="CUDA out of memory")
+        else:
+            succeed(run)
+
+    launcher = Pretender(too_little, lives=1)
+    outcome = schedule.execute(store, configs, launcher, Silent())
+    assert [needs.alone for signature, needs in launcher.asked if signature == first] == [False, True]
+    assert outcome.failed == {first: "CUDA out of memory"}
+    by_itself = Pretender(too_little, slots=1)
+    schedule.execute(store, {first: configs[first]}, by_itself, Silent(), retry=True)
+    assert by_itself.trained == [first]
+
+
+@pytest.mark.parametrize("kernel_did_it", [False, True])
+def test_run_that_the_kernel_ends_although_it_is_alone_takes_fewer_images_at_a_time(
+    store: Store, config: RunConfig, kernel_did_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = itertools.count() if kernel_did_it else itertools.repeat(0)
+    monkeypatch.setattr(attempts, "killed_for_memory", lambda: next(kills))
+    batch, taken = config.science.recipe.batch, []
+
+    def die(run: Run) -> None:
+        taken.append(run.config().runtime.micro_batch)
+        lost(run)
+
+    assert schedule.execute(store, {config.signature: config}, Pretender(die), Silent()).failed
+    assert taken == [None, None, -(-batch // 2) if kernel_did_it else None]
+
+
+def test_worker_without_a_sign_of_life_is_ended_and_its_run_goes_on(
+    store: Store, configs: dict[str, RunConfig]
+) -> None:
+    first = next(iter(configs))
+
+    def hang_once(run: Run) -> None:
+        if run.signature == first and launcher.trained.count(first) == 1:
+            lost(run)
+            launcher.handles[-1].lives = 10**9
+        else:
+            succeed(run)
+
+    launcher = Pretender(hang_once, slots=1)
+    launcher.silence_seconds = 0.05
+    view = Silent()
+    assert not schedule.execute(store, configs, launcher, view).failed
+    assert [handle.killed for handle in launcher.handles].count(True) == 1
+    assert any("no sign of life" in reason for reason in view.repeated)
+    assert all(store.run(signature).state() == "done" for signature in configs)
+
+
+def test_joined_run_whose_worker_hangs_out_of_reach_is_named(store: Store, configs: dict[str, RunConfig]) -> None:
+    signature, config = next(iter(configs.items()))
+    run = store.run(signature)
+    run.create(config)
+    run.update_status(state="running", pid=7, host="node3", process="another-boot 7 1")
+    launcher = Pretender(succeed)
+    launcher.silence_seconds = 0.05
+    with run.lock():
+        outcome = schedule.execute(store, {signature: config}, launcher, Silent())
+    assert "process 7 on node3" in outcome.failed[signature]
+    assert launcher.submitted == []

@@ -1,0 +1,308 @@
+"""Damage in a run's folder: a result is believed whole or not at all, and what else is damaged is said and costs no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from parsenet_cli import arrays, belonging, clean, export, figures, files, per_image, study
+from parsenet_cli.cli import app
+from parsenet_cli.config import RunConfig
+from parsenet_cli.engine import kept_model, prepare
+from parsenet_cli.engine import train as training
+from parsenet_cli.engine.stopped import Stopped
+from parsenet_cli.errors import UserError
+from parsenet_cli.estimate import Estimate
+from parsenet_cli.figures import context
+from parsenet_cli.files import Damaged
+from parsenet_cli.report.frame import frame
+from parsenet_cli.report.make import make
+from parsenet_cli.report.table import tabulate
+from parsenet_cli.store import Run, Store
+from tests import damage, made_store
+from tests.unit.test_training import DATASET, adapted, never, trainer
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def with_checksums(run: Run) -> Run:
+    """A run of `made_store` whose result names the files that belong to it, as a training writes it."""
+    run.record_result(run.result() or {}, per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl")
+    return run
+
+
+@pytest.fixture
+def run(store: Store, config: RunConfig) -> Run:
+    return with_checksums(made_store.add_run(store, config))
+
+
+@pytest.fixture
+def trained(store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run that a few steps of training have made, with its model."""
+    config = adapted(config, iterations=3)
+    config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
+    run = store.run(config.signature)
+    run.create(config)
+    monkeypatch.setattr(prepare, "data", lambda *_: DATASET)
+    training.train(run, store.cache, 1, never)
+    return run
+
+
+# --- seals -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_bit_of_a_sealed_file_is_looked_at(tmp_path: Path) -> None:
+    file, content = (
+        tmp_path / "a.json",
+        {"loss": 0.25, "names": ["cat", "é\n"], "state": None, "deep": {"b": 1, "a": -2}},
+    )
+    files.write_sealed(file, content)
+    assert files.read_sealed(file) == content
+    whole = file.read_bytes()
+    for bit in range(8 * len(whole)):
+        damage.flip(file, bit)
+        assert files.believed(file, unsealed_too=True) in (None, content)
+        file.write_bytes(whole)
+    for length in range(len(whole) - 1):
+        file.write_bytes(whole[:length])
+        with pytest.raises(Damaged, match=r"a\.json: is damaged"):
+            files.read_sealed(file, unsealed_too=True)
+
+
+def test_absent_damaged_and_older_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    assert files.read_sealed(file) is None
+    files.write_json(file, {"a": 1})
+    assert files.read_sealed(file, unsealed_too=True) == {"a": 1}
+    with pytest.raises(Damaged, match="it has no checksum"):
+        files.read_sealed(file)
+    file.write_text("[1, 2]")
+    with pytest.raises(Damaged, match="no JSON object"):
+        files.read_sealed(file, unsealed_too=True)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(Damaged, match="cannot be read"):
+        files.read_sealed(file)
+
+
+def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
+    """zipfile itself passes over some: it does not count members, and reads no further than numpy asks it to."""
+    file, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    written = {f"val_{i}": rng.integers(0, 3, (3, 4), np.uint8) for i in range(3)}
+    np.savez_compressed(file, **written)  # type: ignore[arg-type]
+    whole, seen = file.read_bytes(), 0
+    for bit in range(8 * len(whole)):
+        damage.flip(file, bit)
+        try:
+            found = arrays.read(file)
+        except Damaged:
+            seen += 1
+        else:
+            assert list(found) == list(written)
+            assert all(np.array_equal(found[name], written[name]) for name in written)
+            assert all(found[name].dtype == np.uint8 for name in written)
+        file.write_bytes(whole)
+    assert seen > 4 * len(whole)
+
+
+# --- the result --------------------------------------------------------------------------------------------------------
+
+
+def test_run_with_a_damaged_result_is_not_done_and_is_said(store: Store, run: Run) -> None:
+    assert (run.state(), store.strange()) == ("done", [])
+    damage.flip(run.folder / "result.json", 8 * 40)
+    assert run.result() is None
+    assert run.state() == "queued"
+    (sentence,) = store.strange()
+    assert run.signature in sentence
+    assert "does it again" in sentence
+
+
+def test_result_from_before_there_were_seals_is_believed(store: Store, run: Run) -> None:
+    content = {key: value for key, value in (run.result() or {}).items() if key != "files"}
+    files.write_json(run.folder / "result.json", content)
+    assert run.result() == content
+    assert belonging.checksums(run) == {}
+    assert len(per_image.confusions(run).ids) == len(made_store.IDS)
+
+
+def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
+    store: Store, trained: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, file = trained.result(), trained.folder / "result.json"
+    damage.at_random(file, seed=1)
+    content = file.read_bytes()
+    training.train(trained, store.cache, 1, never)
+    said = capsys.readouterr().out
+    assert "result.json is damaged or another run's: it is kept as result.damaged.json" in said
+    aside = trained.folder / "result.damaged.json"
+    assert aside.read_bytes() == content
+    assert (trained.result() or {})["metrics"] == (before or {})["metrics"]
+    pieces, _ = clean.found(store, results_too=False)
+    assert [(piece.kind, piece.path) for piece in pieces] == [("damaged files, put aside", aside)]
+    clean.remove(pieces, pytest.fail)
+    assert not aside.exists()
+    assert trained.state() == "done"
+
+
+def test_result_that_is_whole_stays_while_its_run_is_trained_again(store: Store, trained: Run) -> None:
+    training.train(trained, store.cache, 1, never)
+    assert not (trained.folder / "result.damaged.json").exists()
+
+
+# --- the model ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_model_is_refused_with_what_to_do(trained: Run, seed: int) -> None:
+    kept_model.load_model(trained)
+    damage.at_random(trained.model_file, seed)
+    with pytest.raises(
+        Damaged, match=rf"model\.safetensors: is damaged or .* Remove it; `parsenet keep {trained.signature}"
+    ):
+        kept_model.load_model(trained)
+
+
+def test_model_of_another_training_is_refused(trained: Run) -> None:
+    model, classes = kept_model.load_model(trained)
+    with torch.no_grad():
+        next(model.parameters()).add_(1e-3)
+    kept_model.save(trained, trained.config(), model, classes)
+    with pytest.raises(Damaged, match="another training's"):
+        kept_model.load_model(trained)
+
+
+def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_not_asked_for(
+    store: Store, trained: Run
+) -> None:
+    config = trained.config()
+    trained.create(config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": False})}))
+    (trained.folder / "result.json").unlink()
+    trained.model_file.write_bytes(b"of an earlier training")
+    training.train(trained, store.cache, 1, never)
+    kept_model.load_model(trained)
+
+
+# --- arrays ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [per_image.CONFUSIONS, per_image.PREDICTIONS])
+def test_array_files_that_are_not_the_result_s_are_seen(run: Run, name: str) -> None:
+    """Whole, but exchanged: as when a folder was put together of two runs' files."""
+    assert belonging.damaged(run) == []
+    np.savez_compressed(run.folder / name, confusions=np.zeros((1, 3, 3), np.int32), ids=np.array(["x"]))
+    assert belonging.damaged(run) == [name]
+    with pytest.raises(Damaged, match=rf"{name}: is damaged or another training's.*issue the command again"):
+        per_image.confusions(run) if name == per_image.CONFUSIONS else per_image.predictions(run)
+
+
+def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(store: Store) -> None:
+    """A metric that was added after the runs were done is made of their confusion matrices."""
+    one = made_store.add_table(store, "table4")
+    for signature in one.signatures:
+        run = store.run(signature)
+        result = run.result() or {}
+        del result["metrics"]["mean_iu"]
+        files.write_json(run.folder / "result.json", result)
+    cell = one.cells[0]
+    damage.flip(store.run(cell.signature or "").folder / per_image.CONFUSIONS, 999)
+    lines = frame(one, store)
+    assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in one.cells)
+    measured = tabulate(one, lines)
+    texts = {entry.measured.text for row in measured.rows for entry in row.cells}
+    assert any("(n=2/3)" in text for text in texts)
+    assert any(f"confusion.npz of run {cell.signature} cannot be read" in note for note in measured.notes)
+
+
+@pytest.mark.parametrize("name", [per_image.CONFUSIONS, per_image.PREDICTIONS])
+def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> None:
+    one = made_store.add_table(store, "table6", (0,))
+    made_store.add_pictures(store, store.run(one.signatures[0]).config().science.data_id)
+    context.data(one, store)
+    for signature in one.signatures:
+        damage.at_random(store.run(signature).folder / name, seed=3)
+    with pytest.raises(Damaged, match=rf"{name}: is damaged .*remove the folder"):
+        context.data(one, store)
+
+
+def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
+    one = made_store.add_table(store, "table4")
+    names = [per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl", "env.json", "result.json"]
+    for signature, name in zip(one.signatures, names, strict=False):
+        run = with_checksums(store.run(signature))
+        run.record_environment(run.environment())
+        damage.flip(run.folder / name, 8 * 30)
+    figures.save(store, "scales", "key", {"figure": "scales"})
+    damage.flip(figures.kept(store, "scales", "key"), 8 * 5)
+    text = make(store, None, store.root / "report").files[1].read_text()
+    for name in names[:4]:
+        assert f"has a damaged {name}" in text
+    assert "has a result.json that is damaged or another run's" in text
+    assert "figures/scales/key.json" in text
+    assert "`parsenet figure scales` measures it again" in text.replace("\\`", "`")
+
+
+# --- everything else ---------------------------------------------------------------------------------------------------
+
+
+def test_damaged_line_of_the_curve_costs_itself_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    file = run.folder / "metrics.jsonl"
+    damage.flip(file, 8 * (len(file.read_bytes()) // 2))
+    assert [record["iteration"] for record in run.metrics()] == [10, 20, 40, 50]
+    run.cut_metrics(40)
+    assert "metrics.jsonl: 1 of 5 lines are damaged and left out" in capsys.readouterr().out
+    assert [record["iteration"] for record in run.metrics()] == [10, 20, 40]
+
+
+def test_export_says_that_a_curve_lacks_records(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = made_store.add_table(store, "table8", (0,))
+    for signature in one.signatures:
+        with_checksums(store.run(signature))
+    export.export(store, "csv", [], None, tmp_path / "whole")
+    assert capsys.readouterr().err == ""
+    damage.flip(store.run(one.signatures[0]).folder / "metrics.jsonl", 200)
+    export.export(store, "csv", [], None, tmp_path / "damaged")
+    assert f"{one.signatures[0]}/metrics.jsonl: is damaged" in capsys.readouterr().err
+
+
+def test_table_says_that_a_damaged_study_is_passed_over(store: Store) -> None:
+    made_store.add_table(store, "table8", (0,))
+    newer = made_store.add_table(store, "table8")
+    damage.flip(store.root / "studies" / f"{newer.name}.json", 999)
+    assert study.newest(store, "table8").name != newer.name
+    answer = CliRunner().invoke(app, ["table", "table8", "--results", str(store.root)])
+    assert answer.exit_code == 0
+    assert f"{newer.name}.json: passed over" in answer.stderr
+
+
+def test_finished_run_with_a_damaged_configuration_stands_in_nobody_s_way(store: Store, run: Run) -> None:
+    damage.flip(run.folder / "config.yaml", 8 * 20)
+    with pytest.raises(UserError, match=r"config\.yaml"):
+        run.config()
+    assert run.state() == "done"
+    assert Estimate(store).per_step == {}
+    assert clean.found(store, results_too=False) == ([], 0)
+
+
+def test_resumed_run_takes_as_many_threads_as_its_checkpoint_whatever_else_is_lost(config: RunConfig, run: Run) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        asked = iter([False, True])
+        with pytest.raises(Stopped):
+            trainer(adapted(config)).fit(run, lambda: next(asked))
+        torch.set_num_threads(1)
+        resumed = trainer(adapted(config))
+        resumed.fit(run, never)
+        assert (resumed.progress.threads, torch.get_num_threads()) == (2, 2)
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,70 @@
+"""A worker that cannot even say how it fares: it leaves with a sentence in its log, and never with a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsenet_cli import worker
+from parsenet_cli.attempts import decide
+from parsenet_cli.config import RunConfig
+from parsenet_cli.errors import UserError
+from parsenet_cli.files import NotWritten
+from parsenet_cli.store import Run
+from parsenet_cli.worker import Task
+
+
+@pytest.mark.parametrize(("task", "refused"), [("train", "update_status"), ("data", "say_preparation")])
+def test_worker_on_a_full_disk_leaves_a_sentence(
+    config: RunConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    task: Task,
+    refused: str,
+) -> None:
+    def full(self: Run, *_: object, **said: Any) -> None:
+        raise UserError("status.json: the disk is full")
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, refused, full)
+    assert worker.carry_out(run, task, 1) == worker.BAD_INPUT
+    said = capsys.readouterr()
+    assert set(said.out.splitlines()) == {"error: status.json: the disk is full"}
+    assert said.err == ""
+
+
+def test_worker_that_cannot_lock_its_run_says_why(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(self: Run, wait: float = 0.0) -> None:
+        raise UserError("lock: the file system is read-only")
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, "lock", read_only)
+    assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+    said = run.status()
+    assert (said["state"], said["bad_input"], said["error"]) == ("failed", True, "lock: the file system is read-only")
+    assert capsys.readouterr().out == "error: lock: the file system is read-only\n"
+
+
+@pytest.mark.parametrize(("problem", "failures"), [(NotWritten("the disk is full"), 0), (UserError("no such file"), 2)])
+def test_full_disk_is_no_failure_of_the_run(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: UserError, failures: int
+) -> None:
+    """Otherwise it would be given up after the second time."""
+
+    def refuse(self: Run) -> RunConfig:
+        raise problem
+
+    run = Run(tmp_path / "runs" / config.signature)
+    run.create(config)
+    monkeypatch.setattr(Run, "config", refuse)
+    for _ in range(2):
+        assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+    assert (run.status()["failures"], run.status()["bad_input"]) == (failures, True)
+    assert decide(run, retry=False) == ("run" if failures == 0 else "given up")
