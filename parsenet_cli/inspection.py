@@ -139,23 +139,31 @@ def _says(run: Run, state: State) -> str:
         case "failed":
             return str(run.status().get("error", ""))
         case "queued":
-            return ", ".join([*_waits_for(run, job), *_reached(run)])
+            return _queued(run, job)
+        case "lost":
+            return f"last seen at {_reached(run)}"
         case _:
-            return ", ".join(_reached(run))
+            return ""
 
 
-def _waits_for(run: Run, job: str | None) -> Iterator[str]:
-    if run.cancelled:
-        yield "cancelled"
-    elif job:
-        yield f"job {job}"
-
-
-def _reached(run: Run) -> Iterator[str]:
-    """How far a run was when it stopped, or was last seen."""
+def _queued(run: Run, job: str | None) -> str:
+    """What a run waits for and where it goes on from, as far as the folder knows: a job that its worker has left may be
+    waiting again, or gone."""
     status = run.status()
-    if status.get("iteration"):
-        yield f"stopped at {status['iteration']}/{status.get('steps', '?')}"
+    if run.cancelled:
+        return f"cancelled at {_reached(run)}" if status.get("iteration") else "cancelled"
+    if job and job == status.get("job"):
+        return f"job {job} stopped at {_reached(run)}"
+    waits = f"job {job}" if job else ""
+    if not status.get("iteration"):
+        return waits
+    return f"{waits}, goes on from {_reached(run)}" if waits else f"stopped at {_reached(run)}"
+
+
+def _reached(run: Run) -> str:
+    """`40/100`: how far it was when it stopped, or was last seen."""
+    status = run.status()
+    return f"{status.get('iteration', 0)}/{status.get('steps', '?')}"
 
 
 def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:

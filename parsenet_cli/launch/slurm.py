@@ -84,7 +84,8 @@ class Slurm:
         self.to_stop: list[str] = []
         self._options = options
         self._unsent: list[_Submitted] = []
-        self._sent: list[str] = []
+        self._followed: set[str] = set()
+        """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
         self._said_refused = False
 
@@ -104,7 +105,7 @@ class Slurm:
         """Send what was submitted since, as much of it as Slurm takes now.
 
         Two commands never submit the same run at once: one of them waits, and then finds the other's job. Raises `UserError`
-        where Slurm takes nothing and nothing of this command is in the queue, whose end could make room.
+        where Slurm takes nothing and no job that this command follows is in the queue, whose end could make room.
         """
         self._unsent = [each for each in self._unsent if not each.cancelled]
         if not self._unsent or time.monotonic() < self._not_before:
@@ -121,7 +122,10 @@ class Slurm:
     def holds(self, run: Run) -> bool:
         """Whether a job that some command submitted for this run is pending or running."""
         job = run.job()
-        return job is not None and self.in_queue(job) and not _over(run)
+        if job is None or not self.in_queue(job) or _over(run):
+            return False
+        self._followed.add(job)
+        return True
 
     def in_queue(self, job: str) -> bool:
         """Whether it is there after all that was to be stopped has been told."""
@@ -152,7 +156,7 @@ class Slurm:
                     self._refused(refused)
                 return
             self._unsent = self._unsent[size:]
-            self._sent += jobs
+            self._followed |= set(jobs)
             self.queue.add(jobs)
             for each, job in zip(several, jobs, strict=True):
                 each.job = job
@@ -177,8 +181,11 @@ class Slurm:
 
     def _refused(self, refused: _Refused) -> None:
         """Wait for the end of jobs that Slurm took before, if there are any."""
-        if not any(self.queue.holds(job) for job in self._sent):
-            raise UserError(f"Slurm does not take the jobs: {refused} (launcher.partition, account, …)")
+        if not any(self.queue.holds(job) for job in self._followed):
+            raise UserError(
+                f"Slurm does not take the jobs: {refused} "
+                "(see launcher.partition, account, qos, constraint, minutes, memory_gb, threads and gpus, which is 0 for none)"
+            )
         self._not_before = time.monotonic() + REFUSED_POLLS * self._options["poll_seconds"]
         if not self._said_refused:
             self._said_refused = True

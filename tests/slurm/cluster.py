@@ -49,7 +49,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-SchedulerParameters=sched_interval=1,batch_sched_delay=0,defer
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
 KillWait=15
 MinJobAge=2
 MessageTimeout=5

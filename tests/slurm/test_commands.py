@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -32,6 +34,16 @@ from tests.slurm.scenario import (
 )
 
 pytestmark = pytest.mark.slurm
+
+FEW_JOBS = r"""#!/bin/sh
+last=$(sed -n "s/^#SBATCH --array='\{{0,1\}}0-\([0-9]*\)%.*/\1/p" "$1")
+if [ $(($(squeue --me --noheader --array | wc -l) + ${{last:-0}} + 1)) -gt 2 ]; then
+    echo "sbatch: error: job submit limit" >&2
+    exit 1
+fi
+exec {sbatch} "$@"
+"""
+"""An `sbatch` that lets its user have two jobs."""
 
 
 def ids(runs: list[Run]) -> list[str]:
@@ -87,6 +99,30 @@ def test_plan_larger_than_an_array_may_be_goes_out_in_several(cluster: Cluster, 
     assert set(submitted) <= set(cluster.jobs())
     assert len(set(submitted)) == len(runs) == LARGEST_ARRAY + 2
     assert len({job.partition("_")[0] for job in submitted}) == 2
+
+
+def test_plan_larger_than_what_the_user_may_have_goes_out_as_others_end(
+    cluster: Cluster, driver: Driver, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Such limits need an accounting database, which this Slurm has not: a script that refuses stands before sbatch.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sbatch").write_text(FEW_JOBS.format(sbatch=shutil.which("sbatch")))
+    (tmp_path / "bin/sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    sweep = ("sweep", "norm=none,l2", "layers=[fc7],[pool6,fc7]", "--seeds", "1", "body=fcn", *QUICK)
+    said = end(driver(*sweep, "--detach"))
+    assert said.count("in the queue: ") == 2
+    assert "not in the queue, which takes no more now: 2 runs" in said
+    started = driver(*sweep)
+    most = 0
+    while started.poll() is None:
+        most = max(most, len(cluster.jobs()))
+        time.sleep(0.1)
+    end(started)
+    assert most == 2
+    runs = Store(results).runs()
+    assert {run.state() for run in runs} == {"done"}
+    assert all(len(jobs_of(run)) == 1 for run in runs)
 
 
 def test_cancelled_runs_leave_the_queue_and_no_others_do(cluster: Cluster, cli: Cli, results: Path) -> None:
@@ -201,7 +237,7 @@ def test_interrupt_stops_jobs_after_a_checkpoint_and_empties_the_queue(
     cluster: Cluster, driver: Driver, results: Path
 ) -> None:
     started = driver(*TWO, *ENDLESS, "launcher.slots=1")
-    wait_for(lambda: any(run.metrics() for run in Store(results).runs()), "training")
+    wait_for(lambda: any((run.folder / "checkpoint.pt").is_file() for run in Store(results).runs()), "a checkpoint")
     cluster.deeds.append("Ctrl-C")
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=PATIENCE_SECONDS)

@@ -39,14 +39,24 @@ def test_run_in_a_queue_names_its_job(store: Store, run: Run) -> None:
     assert line(store).says == ""
     run.record_job("12_3")
     assert (line(store).state, line(store).job, line(store).says) == ("queued", "12_3", "job 12_3")
-    run.update_status(state="queued", iteration=40, steps=100)
-    assert line(store).says == "job 12_3, stopped at 40/100"
+    run.update_status(state="queued", job="11", iteration=40, steps=100)
+    assert line(store).says == "job 12_3, goes on from 40/100"
+
+
+def test_job_that_its_worker_has_left_is_not_said_to_wait(store: Store, run: Run) -> None:
+    run.record_job("12_3")
+    run.update_status(state="queued", job="12_3", iteration=40, steps=100)
+    assert (line(store).job, line(store).says) == ("12_3", "job 12_3 stopped at 40/100")
+    run.forget_job()
+    assert (line(store).job, line(store).says) == (None, "stopped at 40/100")
 
 
 def test_run_that_was_cancelled_names_none(store: Store, run: Run) -> None:
     run.record_job("12_3")
     run.cancel()
     assert (line(store).job, line(store).says) == (None, "cancelled")
+    run.update_status(state="queued", job="12_3", iteration=40, steps=100)
+    assert (line(store).job, line(store).says) == (None, "cancelled at 40/100")
 
 
 def test_running_one_names_the_job_and_host_that_its_worker_said(
