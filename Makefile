@@ -27,7 +27,7 @@ test: $(VENV)/ready  ## style, types and the test suite
 test-slow: $(VENV)/ready  ## the tests that take minutes
 	$(RUN)/pytest -m slow
 
-test-slurm: $(VENV)/ready  ## the tests on a real Slurm of one node, started and ended by them (Debian: slurm-wlm, munge)
+test-slurm: $(VENV)/ready  ## the tests on a real Slurm of two nodes, started and ended by them (Debian: slurm-wlm, munge)
 	$(RUN)/pytest -m slurm tests/slurm
 
 test-faults: $(VENV)/ready  ## 300 random faults: kills, full disks, damaged files, clocks (PARSENET_FAULTS=30, PARSENET_FAULT_SEED=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_hanging_worker_is_ended_and_its_run_goes_on_in_a_new_job(
     assert "no sign of life" in said
     assert len(set(jobs_of(run))) == 2
     assert metrics(run) == undisturbed(*ONE, *LONGER)
+
+
+def test_suspended_job_stands_still_and_goes_on(cluster: Cluster, driver: Driver, results: Path) -> None:
+    started = driver(*ONE, *ENDLESS)
+    run = in_the_middle(results)
+    wait_for(lambda: run.status().get("iteration"), "the first beat")
+    cluster.do("scontrol", "suspend", run.job() or "")
+    time.sleep(3)  # Slurm asks first, and stops it two seconds later
+    stood = run.status()["iteration"]
+    time.sleep(2)
+    assert (run.state(), run.status()["iteration"]) == ("running", stood)
+    cluster.do("scontrol", "resume", run.job() or "")
+    wait_for(lambda: run.status()["iteration"] > stood, "the next step")
+    assert started.poll() is None
+    assert len(jobs_of(run)) == 1
 
 
 def test_job_that_is_cancelled_while_its_run_is_evaluated_finishes_it(
