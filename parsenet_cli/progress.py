@@ -47,6 +47,11 @@ def running_text(run: Run) -> str:
     return f"{status['iteration']}/{status['steps']}, {duration(status.get('seconds_left'))} left"
 
 
+def waits(run: Run) -> bool:
+    """Whether a cluster's queue has it, as far as the folder knows, and no worker yet."""
+    return run.job() is not None and run.status().get("state") != "running"
+
+
 class View(Protocol):
     """What is told while runs are carried out."""
 
@@ -101,8 +106,12 @@ class PlainView:
     def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
         if active and time.monotonic() - self._last > LINE_EVERY_SECONDS:
             self._last = time.monotonic()
-            each = "; ".join(f"{run.signature} {running_text(run)}" for run in active)
-            self.print(f"{finished:{self._width}}/{self._total}  running {each}  ({duration(seconds_left)} left)")
+            running = [run for run in active if not waits(run)]
+            said = (
+                [f"running {'; '.join(f'{run.signature} {running_text(run)}' for run in running)}"] if running else []
+            )
+            said += [f"{len(active) - len(running)} in the queue"] if len(running) < len(active) else []
+            self.print(f"{finished:{self._width}}/{self._total}  {'; '.join(said)}  ({duration(seconds_left)} left)")
 
 
 class LiveView(PlainView):
@@ -139,22 +148,27 @@ class LiveView(PlainView):
         if self.live is None or time.monotonic() - self._drawn < 0.5:
             return
         self._drawn = time.monotonic()
-        running = {run.signature: running_text(run) for run in active}
-        self.live.update(self._picture(running, finished, seconds_left))
+        waiting = {run.signature: "queued" for run in active if waits(run)}
+        running = {run.signature: running_text(run) for run in active if run.signature not in waiting}
+        self.live.update(self._picture(running, waiting, finished, seconds_left))
 
-    def _picture(self, running: dict[str, str], finished: int, seconds_left: float | None) -> RenderableType:
+    def _picture(
+        self, running: dict[str, str], waiting: dict[str, str], finished: int, seconds_left: float | None
+    ) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        tables = [self._grid(study, running) for study in self._studies if running.keys() & set(study.signatures)]
-        words = [f"{finished}/{self._total} runs done", f"{len(running)} running", f"{duration(seconds_left)} left"]
-        if self._failed:
-            words.insert(2, f"{len(self._failed)} failed")
+        active = {**running, **waiting}
+        tables = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
+        words = [f"{finished}/{self._total} runs done", f"{len(running)} running"]
+        words += [f"{len(waiting)} in the queue"] if waiting else []
+        words += [f"{len(self._failed)} failed"] if self._failed else []
+        words += [f"{duration(seconds_left)} left"]
         return Group(
             *tables, *(Text(f"preparing: {text}") for text in self._preparing), Text(" · ".join(words), style="bold")
         )
 
-    def _grid(self, study: Study, running: dict[str, str]) -> RenderableType:
+    def _grid(self, study: Study, active: dict[str, str]) -> RenderableType:
         from rich import box
         from rich.table import Table
 
@@ -166,13 +180,13 @@ class LiveView(PlainView):
             grid.add_column(column.header, justify="right")
         for row in study.table.rows:
             cells = [
-                self._cell([c.signature for c in study.cells if (c.row, c.column) == (row.key, column.key)], running)
+                self._cell([c.signature for c in study.cells if (c.row, c.column) == (row.key, column.key)], active)
                 for column in shown[:4]
             ]
             grid.add_row(*row.labels, *cells)
         return grid
 
-    def _cell(self, signatures: Sequence[str | None], running: dict[str, str]) -> str:
+    def _cell(self, signatures: Sequence[str | None], active: dict[str, str]) -> str:
         """`57.1 56.9 140/300, 0:07 left`: one word per seed."""
         words = []
         for signature in signatures:
@@ -180,8 +194,8 @@ class LiveView(PlainView):
                 words.append("n/a")
             elif signature in self._texts:
                 words.append(f"[green]{self._texts[signature]}[/]")
-            elif signature in running:
-                words.append(f"[yellow]{running[signature]}[/]")
+            elif signature in active:
+                words.append(f"[yellow]{active[signature]}[/]")
             else:
                 words.append("[red]failed[/]" if signature in self._failed else "[dim]·[/]")
         return " ".join(dict.fromkeys(words)) if set(words) == {"n/a"} else " ".join(words)

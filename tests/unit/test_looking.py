@@ -1,4 +1,4 @@
-"""`status`: which job and host a run's line names, from its folder alone; how long `--watch` goes on."""
+"""`status` and its neighbours: which job and host a run names, from its folder alone; what waits and what runs; how long `--watch` goes on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
-from parsenet_cli import files, inspection, process, watching, worker
+from parsenet_cli import files, inspection, process, progress, watching, worker
 from parsenet_cli.config import RunConfig
 from parsenet_cli.inspection import Line
 from parsenet_cli.store import Run, Store
@@ -94,6 +95,40 @@ def test_run_that_is_over_names_no_job(store: Store, run: Run, state: str) -> No
         run.update_status(state="failed" if state == "failed" else "running", job="12_3", host="node7", iteration=4)
     assert (line(store).state, line(store).job, line(store).host) == (state, None, None)
     assert "12_3" not in line(store).says
+
+
+@pytest.fixture
+def pair(store: Store, run: Run, config: RunConfig) -> list[Run]:
+    """One that runs and one whose job waits."""
+    other = config.model_copy(update={"science": config.science.model_copy(update={"seed": 1})})
+    waiting = store.run(other.signature)
+    waiting.create(other)
+    waiting.record_job("12_3")
+    run.record_job("12_2")
+    run.update_status(state="running", iteration=40, steps=100)
+    return [run, waiting]
+
+
+def test_command_counts_runs_that_wait_apart_from_those_that_run(
+    pair: list[Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY_SECONDS", -1)
+    view = progress.PlainView([], 2)
+    view.refresh(pair, 0, None)
+    view.refresh(pair[1:], 0, None)
+    assert capsys.readouterr().out.splitlines() == [
+        f"0/2  running {pair[0].signature} 40/100, ? left; 1 in the queue  (? left)",
+        "0/2  1 in the queue  (? left)",
+    ]
+
+
+def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store, pair: list[Run]) -> None:
+    said = io.StringIO()
+    console = Console(file=said, width=100)
+    view = progress.LiveView([], 2, store, console)
+    with Live(console=console, auto_refresh=False) as view.live:
+        view.refresh(pair, 0, None)
+    assert said.getvalue().strip() == "0/2 runs done · 1 running · 1 in the queue · ? left"
 
 
 @pytest.fixture
