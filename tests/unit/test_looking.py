@@ -1,4 +1,4 @@
-"""`status` and its neighbours: which job and host a run names, from its folder alone; what waits and what runs; how long `--watch` goes on."""
+"""Looking at runs: which job and host they name, from their folder alone; what waits, what runs; how long `--watch` goes on."""
 
 from __future__ import annotations
 
@@ -75,6 +75,8 @@ def test_running_one_names_the_job_and_host_that_its_worker_said(
 def test_worker_outside_of_a_cluster_names_no_job(
     store: Store, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
     run.record_job("12_3")  # when a cluster had it
     seen: list[Line] = []
     monkeypatch.setattr("parsenet_cli.engine.train.train", lambda *_: seen.append(line(store)))

@@ -15,6 +15,7 @@ from parsenet_cli.errors import UserError
 from parsenet_cli.launch import ANY, slurm
 from parsenet_cli.store import Run, Store
 from tests.fake_slurm import FakeSlurm
+from tests.pretending import succeed
 
 POLL_SECONDS = 0.005
 
@@ -155,6 +156,23 @@ def test_job_that_has_left_the_queue_is_forgotten(
     time.sleep(2 * POLL_SECONDS)
     assert not handle.alive()
     assert runs[0].job() is None
+
+
+def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 1)
+    handle = launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    with runs[0].lock():
+        succeed(runs[0])
+        time.sleep(2 * POLL_SECONDS)
+        assert handle.alive()
+        assert launcher.holds(runs[0])
+    assert not launcher.holds(runs[0])
+    time.sleep(2 * POLL_SECONDS)
+    assert not handle.alive()
+    assert fake_slurm.queue
 
 
 @pytest.mark.parametrize("said", ["failed", "running"])
