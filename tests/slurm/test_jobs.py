@@ -129,8 +129,8 @@ def test_signal_before_the_time_limit_requeues_with_the_same_numbers(
 def test_time_limit_requeues_from_a_checkpoint_as_often_as_allowed_and_says_so(
     cluster: Cluster, driver: Driver, results: Path
 ) -> None:
-    # Slurm counts in minutes and looks now and then: the signal comes within the first minute, the run takes longer than that.
-    started = driver(*ONE, *ENDLESS, "launcher.minutes=1", "launcher.signal_seconds=50", "launcher.requeues=1")
+    # Slurm counts in minutes and looks every 30 s: the signal comes 10 to 40 s after the start, when the worker listens.
+    started = driver(*ONE, *ENDLESS, "launcher.minutes=1", "launcher.signal_seconds=20", "launcher.requeues=1")
     hurry_until_ended(cluster, started)
     _, said = started.communicate(timeout=1)
     run = only_run(results)
