@@ -33,6 +33,9 @@ def check(options: dict[str, Any]) -> None:
         _expect(options, key, _text(options[key], pattern), "a name without blanks or quotes")
     for key, least in _LEAST.items():
         _expect(options, key, _whole(options[key]) and options[key] >= least, f"a whole number from {least}")
+    # Slurm sends the signal up to a minute early, and a job that has not reached Python by then is killed by it.
+    early = options["signal_seconds"] < 30 * options["minutes"]
+    _expect(options, "signal_seconds", early, f"less than half of launcher.minutes={options['minutes']}")
     for key in ("memory_gb", "poll_seconds", "silence_seconds"):
         number = _whole(options[key]) or isinstance(options[key], float)
         _expect(options, key, number and options[key] > 0, "a positive number")

@@ -48,6 +48,7 @@ def test_shipped_options_are_accepted(options: dict[str, Any]) -> None:
         ("minutes", 0),
         ("minutes", "4:00:00"),
         ("minutes", None),
+        ("signal_seconds", 7200),
         ("threads", 0),
         ("gpus", -1),
         ("gpus", True),
