@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 60.0
 """How long a worker that was asked to stop may take for its step and its checkpoint."""
 
 LEAST_FREE_BYTES = 4 * 2**20
+DEATH = "it ended without a word: killed, or out of memory"
 
 
 class Driver:
@@ -214,15 +215,16 @@ class Driver:
 
     def _ended_early(self, run: Run, config: RunConfig, state: State) -> None:
         """It goes on from its checkpoint, a few times: it was stopped by somebody else, or it ended without a word."""
-        if state == "lost" and self._disk_is_full():
-            self._fail(run)
+        if state == "lost" and (error := run.last_words() or self._full_disk()):
+            self.outcome.bad_input.append(error)
+            self._fail(run, error)
             return
         if self._queue is not None:
             reason = "its job left the queue before the run was done: cancelled, killed, or lost"
         elif state == "queued":
             reason = "it was stopped by somebody else"
         else:
-            reason = "it ended without a word: killed, or out of memory"
+            reason = DEATH
         if run.signature in self._silent:
             self._silent.discard(run.signature)
             reason = f"it was ended, as it showed no sign of life for {duration(self._launcher.silence_seconds)}"
@@ -268,22 +270,17 @@ class Driver:
 
     def _fail(self, run: Run, error: str = "") -> None:
         status = run.status()
-        error = error or str(status.get("error") or self._silent_death())
+        error = error or str(status.get("error") or DEATH)
         self.outcome.failed[run.signature] = error
         if status.get("bad_input"):
             self.outcome.bad_input.append(error)
         self._view.failed(run, error)
 
-    def _silent_death(self) -> str:
-        """What to say of a worker that could not say anything itself. A full disk is the user's to mend."""
-        if not self._disk_is_full():
-            return "it ended without a word: killed, or out of memory"
-        error = f"{self._store.root}: the disk is full: free some space and issue the same command again"
-        self.outcome.bad_input.append(error)
-        return error
-
-    def _disk_is_full(self) -> bool:
-        return shutil.disk_usage(self._store.root).free < LEAST_FREE_BYTES
+    def _full_disk(self) -> str:
+        """What to say where a worker could not say anything because of that; empty where there is space."""
+        if shutil.disk_usage(self._store.root).free > LEAST_FREE_BYTES:
+            return ""
+        return f"{self._store.root}: the disk is full: free some space and issue the same command again"
 
     def _left(self) -> float | None:
         """Expected seconds until all is done; told anew every now and then, as it takes a look at every waiting run."""

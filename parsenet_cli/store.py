@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from parsenet_cli import records
-from parsenet_cli.config import RunConfig
+from parsenet_cli.config import RunConfig, from_yaml, to_yaml
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import believed, crc32_of, explained, put_aside, write_sealed, write_text
 
 RESULT = "result.json"
+LAST_WORDS = "error: "
+"""How a line of log.txt begins that says what is wrong with the input."""
+
 State = Literal["new", "queued", "running", "done", "failed", "lost"]
 
 
@@ -48,13 +51,13 @@ class Run:
         """Freeze the resolved configuration into the folder; a run that has one keeps it, but for its runtime part."""
         if config.signature != self.signature:
             raise ValueError(f"the configuration's signature is {config.signature}, the folder's {self.signature}")
-        write_text(self.folder / "config.yaml", _to_yaml(config))
+        write_text(self.folder / "config.yaml", to_yaml(config))
 
     def config(self) -> RunConfig:
         """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
         file = self.folder / "config.yaml"
         try:
-            config = RunConfig.model_validate(_from_yaml(file.read_text(encoding="utf-8")))
+            config = RunConfig.model_validate(from_yaml(file.read_text(encoding="utf-8")))
         except OSError:
             raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
         except Exception as problem:
@@ -234,6 +237,11 @@ class Run:
         """Forget the records after `iteration`: the run goes on from a checkpoint made there."""
         records.cut(self.folder / "metrics.jsonl", iteration)
 
+    def last_words(self) -> str:
+        """The error with which a worker left whose status could not be written; empty where it did not end so."""
+        last = self.log_tail(1)
+        return last[0].removeprefix(LAST_WORDS) if last and last[0].startswith(LAST_WORDS) else ""
+
     def log_tail(self, lines: int = 12) -> list[str]:
         """The last lines of log.txt."""
         try:
@@ -301,17 +309,3 @@ class Store:
         write_text(probe, time.strftime("%Y-%m-%d\n"))
         with explained(probe):
             probe.unlink(missing_ok=True)
-
-
-def _to_yaml(config: RunConfig) -> str:
-    import yaml
-
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(config.model_dump(mode="json"), Dumper=dumper, sort_keys=False, allow_unicode=True))
-
-
-def _from_yaml(text: str) -> Any:
-    """Plain YAML: ten times as fast as OmegaConf, whose interpolations a frozen configuration does not have."""
-    import yaml
-
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -20,7 +22,7 @@ from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import NotWritten
 from parsenet_cli.memory import ran_out
-from parsenet_cli.store import Busy, Run
+from parsenet_cli.store import LAST_WORDS, Busy, Run
 
 Task = Literal["train", "data", "weights"]
 """`train` carries the run out; `data` and `weights` only prepare what several runs share."""
@@ -80,6 +82,8 @@ def _train(run: Run, threads: int, cache: Path) -> int:
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if any(file.is_file() for file in run.checkpoints):
         threads = before.get("threads", threads)
+    # Also so that an error that an earlier worker left with is not the log's last line any more.
+    _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
         run.update_status(
             state="running",
@@ -117,10 +121,16 @@ def _train(run: Run, threads: int, cache: Path) -> int:
 
 def _bad_input(run: Run, problem: UserError) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
-    print(f"error: {problem}", flush=True)
+    _log(f"{LAST_WORDS}{problem}")
     failures = run.status().get("failures", 0) + (not isinstance(problem, NotWritten))
     _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
     return BAD_INPUT
+
+
+def _log(text: str) -> None:
+    """A line of the log, where the disk takes one."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def _say(run: Run, **said: Any) -> None:
@@ -128,7 +138,7 @@ def _say(run: Run, **said: Any) -> None:
     try:
         run.update_status(**said)
     except UserError as problem:
-        print(f"error: {problem}", flush=True)
+        _log(f"{LAST_WORDS}{problem}")
 
 
 def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
@@ -143,7 +153,7 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
         else:
             prepare.weights(run.config(), cache, threads, progress)
     except UserError as problem:
-        print(f"error: {problem}", flush=True)
+        _log(f"{LAST_WORDS}{problem}")
         code, error, bad_input = BAD_INPUT, str(problem), True
     except BaseException as problem:
         traceback.print_exc()
@@ -153,7 +163,7 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
     try:
         run.say_preparation(task, error=error, bad_input=bad_input)
     except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
-        print(f"error: {problem}", flush=True)
+        _log(f"{LAST_WORDS}{problem}")
     return code
 
 

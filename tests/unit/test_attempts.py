@@ -34,6 +34,19 @@ def test_killed_run_is_started_again_alone_within_the_limit_and_then_fails(
     assert all(store.run(signature).state() == "done" for signature in others)
 
 
+def test_run_whose_status_could_not_be_written_fails_with_the_last_words_of_its_log(
+    store: Store, config: RunConfig
+) -> None:
+    def refused(run: Run) -> None:
+        lost(run)
+        (run.folder / "log.txt").write_text("going on\nerror: status.json: the disk is full\n")
+
+    launcher = Pretender(refused)
+    outcome = schedule.execute(store, {config.signature: config}, launcher, Silent())
+    assert outcome.bad_input == ["status.json: the disk is full"]
+    assert launcher.trained == [config.signature]
+
+
 def test_killed_run_that_then_succeeds_is_no_failure(store: Store, configs: dict[str, RunConfig]) -> None:
     first = next(iter(configs))
     launcher = Pretender(lambda run: (lost if launcher.trained == [first] else succeed)(run))

@@ -1,4 +1,4 @@
-"""Looking at runs: which job and host they name, from their folder alone; what waits, what runs; how long `--watch` goes on."""
+"""What is said of runs from the results folder alone: what waits, what runs, and how long `--watch` goes on."""
 
 from __future__ import annotations
 
