@@ -174,8 +174,7 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
-        for node in NODES:
-            self._kill_all(node)
+        self._kill_all(*NODES)
 
     def _ready(self) -> bool:
         return set(self.node_states().values()) <= {"idle", "mixed", "allocated", "completing"} != set()
@@ -228,23 +227,32 @@ class Cluster:
         daemon.kill()
         daemon.wait()
 
-    def _kill_all(self, node: str) -> None:
-        for process in self._processes(node):
+    def _kill_all(self, *nodes: str) -> None:
+        for process in self._processes(*nodes):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
-    def _processes(self, node: str) -> set[int]:
-        """Everything that this Slurm has started on a node, by the environment its jobs have, and what watches over them."""
-        marks = {f"SLURM_CONF={self.folder}/slurm.conf".encode(), f"SLURMD_NODENAME={node}".encode()}
+    def _processes(self, *nodes: str) -> set[int]:
+        """Everything that this Slurm has started on these nodes, by the environment it gave it: jobs, and what watches over them.
+
+        What watches does not say on which node it is: on one of them it is the parent of a job there.
+        """
+        ours = f"SLURM_CONF={self.folder}/slurm.conf".encode()
+        places = {f"SLURMD_NODENAME={node}".encode() for node in nodes}
         found = set()
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if not folder.name.isdigit() or not marks <= set((folder / "environ").read_bytes().split(b"\0")):
+                said = set((folder / "environ").read_bytes().split(b"\0")) if folder.name.isdigit() else set()
+                if ours not in said:
                     continue
-                found.add(int(folder.name))
-                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-                if (Path("/proc") / parent / "comm").read_text().startswith("slurmstepd"):
-                    found.add(int(parent))
+                watches = (folder / "comm").read_text().startswith("slurmstepd")
+                if watches and set(nodes) == set(NODES):
+                    found.add(int(folder.name))
+                if not watches and places & said:
+                    found.add(int(folder.name))
+                    parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                    if (Path("/proc") / parent / "comm").read_text().startswith("slurmstepd"):
+                        found.add(int(parent))
         return found
 
     def _until(self, name: str, condition: Callable[[], bool]) -> None:
