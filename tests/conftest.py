@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,12 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
 """Overrides of a run that takes a second: small scenes, no pretraining."""
+
+
+def pytest_configure() -> None:
+    """Started in the background of a script, a process ignores Ctrl-C, and so do all that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -94,12 +93,6 @@ def _travel(each: Scenario, journey: Journey) -> Journey:
             break
         journey.begin()
     return journey
-
-
-def pytest_configure() -> None:
-    """Started in the background of a script, a process ignores Ctrl-C, and so do all that it starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
