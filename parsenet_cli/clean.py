@@ -82,7 +82,7 @@ def _leftovers(run: Run, state: str) -> Iterator[Piece]:
 def _asks_for_model(run: Run) -> bool:
     """Whether a finished run was asked to keep its model and has none yet."""
     try:
-        return not run.done(run.config().runtime.keep_model)
+        return not run.done_as_asked()
     except UserError:  # damaged, or another version's: nothing says that it was
         return False
 

@@ -108,6 +108,10 @@ class Run:
         """Whether there is a result and, if that is asked for, the trained network too."""
         return self.result() is not None and (self.model_file.is_file() or not with_model)
 
+    def done_as_asked(self) -> bool:
+        """Whether it is done as its own configuration asks. Raises `UserError` where only that could tell and is damaged."""
+        return self.result() is not None and (self.model_file.is_file() or not self.config().runtime.keep_model)
+
     def state(self, with_model: bool = False) -> State:
         """done | failed | running | lost (it stopped without saying so) | queued | new (never planned).
 

@@ -62,16 +62,16 @@ def carry_out(run: Run, task: Task, threads: int) -> int:
     if task != "train":
         return _prepare(run, task, threads, cache)
     try:
-        with run.lock():
-            return _train(run, threads, cache)
+        with StopFlag(run) as stop, run.lock():  # from its first write to its last no signal ends it in the middle
+            return _train(run, threads, cache, stop)
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
         return _bad_input(run, problem)
 
 
-def _train(run: Run, threads: int, cache: Path) -> int:
-    if run.done() and run.done(run.config().runtime.keep_model):
+def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
+    if run.done_as_asked():
         return 0
     if run.cancelled:  # while it waited in a queue that nobody on this machine sees
         run.update_status(state="queued")
@@ -98,10 +98,10 @@ def _train(run: Run, threads: int, cache: Path) -> int:
         )
         from parsenet_cli.engine.train import train
 
-        with StopFlag(run) as stop:
-            train(run, cache, threads, stop)
+        train(run, cache, threads, stop)
     except Stopped as stopped:
-        _say(run, state="queued", iteration=stopped.iteration)
+        reached = before.get("iteration", 0) if stopped.iteration is None else stopped.iteration
+        _say(run, state="queued", iteration=reached)
         return STOPPED
     except UserError as problem:
         return _bad_input(run, problem)
@@ -172,7 +172,7 @@ LOOK_SECONDS = 1.0
 
 
 class StopFlag:
-    """Within the block SIGTERM and SIGINT only raise a flag, which the training loop looks at after each step.
+    """Within the block SIGTERM and SIGINT only raise a flag, which is looked at while data are prepared and after each step.
 
     `parsenet cancel` on another machine raises it too: through the run's folder, which is looked at once a second.
     """

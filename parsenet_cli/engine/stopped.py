@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class Stopped(Exception):
-    """The run was asked to stop; a checkpoint at `iteration` is written."""
+    """The run was asked to stop; a checkpoint at `iteration` is written. None: its training had not begun."""
 
-    def __init__(self, iteration: int) -> None:
-        super().__init__(f"stopped at iteration {iteration}")
+    def __init__(self, iteration: int | None) -> None:
+        super().__init__("stopped before the training" if iteration is None else f"stopped at iteration {iteration}")
         self.iteration = iteration

@@ -59,6 +59,8 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
 
     def preparing(text: str) -> None:
         run.update_status(preparing=text)
+        if stop():
+            raise Stopped(None)
 
     dataset = prepare.data(config, cache, preparing)
     model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))

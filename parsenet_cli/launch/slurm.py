@@ -226,7 +226,7 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
 def _over(run: Run) -> bool:
     """Whether the worker has left what was asked of it, and has gone. Its job may take much longer to end: the epilog, a
     controller that hears nothing."""
-    return run.result() is not None and run.done(run.config().runtime.keep_model) and not run.alive()
+    return run.done_as_asked() and not run.alive()
 
 
 def _mark_queued(run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.faults.journey import PATIENCE, Command, Journey
@@ -54,6 +54,16 @@ def start_and_come_to(journey: Journey, *more: str) -> tuple[Command, Event | No
     issued = journey.start(*more)
     held = journey.wait_until_held(issued, order)
     return None if held is None else (issued, held, order)
+
+
+def disturb_commands(journey: Journey, times: int) -> Iterator[tuple[Command, Event | None, str]]:
+    """Up to so many commands, one after the other, each at a random moment (`start_and_come_to`); none holds afterwards."""
+    for _ in range(times):
+        met = start_and_come_to(journey)
+        if met is None:
+            break
+        yield met
+    journey.order()
 
 
 def disturb_workers(journey: Journey, times: int, deed: Callable[[int, str], object], what: str) -> None:

@@ -6,7 +6,7 @@ import signal
 
 from tests.faults import processes
 from tests.faults.journey import Journey
-from tests.faults.moments import disturb_workers, start_and_come_to
+from tests.faults.moments import disturb_commands, disturb_workers
 from tests.faults.scenarios import scenario
 from tests.faults.study import MANY
 
@@ -14,16 +14,11 @@ from tests.faults.study import MANY
 @scenario(share=30, injections=4)
 def kill_driver(journey: Journey) -> None:
     """Its workers go on; the next command joins them."""
-    for _ in range(4):
-        met = start_and_come_to(journey)
-        if met is None:
-            break
-        issued, _, order = met
+    for issued, _, order in disturb_commands(journey, 4):
         with journey.injecting("kill -9 of the driver"):
             processes.send(issued.pid, signal.SIGKILL)
             issued.process.wait()
         journey.release(order)
-    journey.order()
     journey.until_it_ends_well()
     journey.check(temporary_files=True)
 
@@ -31,15 +26,10 @@ def kill_driver(journey: Journey) -> None:
 @scenario(share=30, injections=4)
 def kill_everything(journey: Journey) -> None:
     """As when the machine goes down: the next command finds checkpoints and no process."""
-    for _ in range(4):
-        met = start_and_come_to(journey)
-        if met is None:
-            break
-        issued, _, _ = met
+    for issued, _, _ in disturb_commands(journey, 4):
         with journey.injecting("kill -9 of all processes"):
             processes.kill_all(journey.folder)
             issued.process.wait()
-    journey.order()
     journey.until_it_ends_well()
     journey.check(temporary_files=True)
 

@@ -6,7 +6,7 @@ import signal
 
 from tests.faults import processes
 from tests.faults.journey import LEAVING, Journey
-from tests.faults.moments import disturb_workers, start_and_come_to
+from tests.faults.moments import disturb_commands, disturb_workers
 from tests.faults.scenarios import scenario
 from tests.faults.study import MANY
 
@@ -24,22 +24,17 @@ def terminate_worker(journey: Journey) -> None:
     journey.study = MANY
     disturb_workers(journey, 8, terminate, "SIGTERM of a worker")
     journey.until_it_ends_well("--retry", failing=(1,))
-    journey.check(temporary_files=True)  # until the training listens, SIGTERM ends a worker as SIGKILL does
+    journey.check()
 
 
 @scenario(share=12, injections=3)
 def terminate_driver(journey: Journey) -> None:
     """Whatever becomes of its workers, the next command finishes the study."""
-    for _ in range(3):
-        met = start_and_come_to(journey)
-        if met is None:
-            break
-        issued, _, order = met
+    for issued, _, order in disturb_commands(journey, 3):
         with journey.injecting("SIGTERM of the driver"):
             processes.send(issued.pid, signal.SIGTERM)
             journey.release(order)
             journey.end(issued)
-    journey.order()
     journey.until_it_ends_well()
     journey.check(temporary_files=True)
 
@@ -57,11 +52,7 @@ def interrupt_twice(journey: Journey) -> None:
 
 
 def _interrupt(journey: Journey, times: int) -> None:
-    for _ in range(3):
-        met = start_and_come_to(journey)
-        if met is None:
-            break
-        issued, held, order = met
+    for issued, held, order in disturb_commands(journey, 3):
         with journey.injecting("Ctrl-C" if times == 1 else "Ctrl-C twice"):
             for number in range(times):
                 if number:
@@ -75,6 +66,5 @@ def _interrupt(journey: Journey, times: int) -> None:
         if left := processes.gone(journey.folder, LEAVING):
             journey.problem("left over", f"processes {left} after Ctrl-C")
             processes.kill_all(journey.folder)
-    journey.order()
     journey.until_it_ends_well()
     journey.check(temporary_files=times == 2)
