@@ -7,6 +7,7 @@ a JSON object is the CRC-32 of all the others, and files of other formats have t
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -160,6 +161,12 @@ def unsealed(text: str | bytes, *, unsealed_too: bool) -> dict[str, Any]:
     if seal != _checksum(content):
         raise ValueError("its checksum is another")
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content as it is now, in hexadecimal digits. Raises `OSError` where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def crc32_of(path: Path) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from parsenet_cli.belonging import check_model
 from parsenet_cli.config import RunConfig
 from parsenet_cli.data.dataset import DataOptions, Progress, silent
-from parsenet_cli.data.fingerprint import content_hash, content_hashes
+from parsenet_cli.data.fingerprint import content_hashes
 from parsenet_cli.data.home import prepared_root
 from parsenet_cli.errors import UserError
+from parsenet_cli.files import sha256_of
 from parsenet_cli.models import sources, trunks
 from parsenet_cli.store import Run
 
@@ -61,7 +62,7 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
 
 def check_weights(file: Path, identity: str) -> None:
     """Raises `UserError` where a file of weights is not, or is no longer, what a run was planned with."""
-    if _of_file(content_hash(file)) != identity:
+    if _of_file(sha256_of(file)) != identity:
         raise UserError(
             f"weights={file}: its content is not the one that the run was planned with ({identity}): it was changed or "
             "damaged since. Restore it; or, if the change is meant, issue the command again, which plans another run"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from parsenet_cli import fetch, paths
 from parsenet_cli.errors import UserError, unknown
-from parsenet_cli.files import alone, explained, intact, replacing, seal_beside
+from parsenet_cli.files import alone, explained, intact, replacing, seal_beside, sha256_of
 from parsenet_cli.models import trunks
 from parsenet_cli.models.sources import Source
 
@@ -125,7 +125,7 @@ def get(trunk: str, name: str, folder: Path, progress: Progress, given: Path | N
             if not given.is_file():
                 raise UserError(f"--from {given}: there is no such file")
             _check_given(given, remote, progress)
-        if known is not None and (given is None or known.get("source_sha256") == _sha256(given)):
+        if known is not None and (given is None or known.get("source_sha256") == sha256_of(given)):
             return file
         published = given or fetch.download(remote, folder, progress)
         progress(f"{source.file}: converting")
@@ -224,11 +224,7 @@ def _write(
 
 
 def _source_of(file: Path) -> dict[str, str]:
-    return {"source": file.name, "source_sha256": _sha256(file)}
-
-
-def _sha256(file: Path) -> str:
-    return fetch.checksum(file).partition(":")[2]
+    return {"source": file.name, "source_sha256": sha256_of(file)}
 
 
 def _check_given(given: Path, remote: fetch.Remote, progress: Progress) -> None:

@@ -20,9 +20,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from parsenet_cli.data.dataset import Image, Progress
-from parsenet_cli.data.fingerprint import content_hash
 from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, write_sealed
+from parsenet_cli.files import explained, sha256_of, write_sealed
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pillow
@@ -134,7 +133,7 @@ def intact(data: bytes | memoryview, record: Record) -> bool:
 def _check_content(path: Path, sha256: str | None) -> None:
     """A disk that changes a file changes neither its size nor its time, by which its hash is remembered."""
     try:
-        if sha256 is None or content_hash(path) == sha256:
+        if sha256 is None or sha256_of(path) == sha256:
             return
     except OSError:
         return  # its reader says it better

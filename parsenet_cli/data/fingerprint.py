@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from parsenet_cli.data.dataset import Progress
-from parsenet_cli.files import believed, write_sealed
+from parsenet_cli.files import believed, sha256_of, write_sealed
 
 _CHUNK = 256
 
@@ -29,17 +29,11 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
                 part = stale[start : start + _CHUNK]
                 known |= {
                     name: [stamps[name], found]
-                    for name, found in zip(part, pool.map(content_hash, map(Path, part)), strict=True)
+                    for name, found in zip(part, pool.map(sha256_of, map(Path, part)), strict=True)
                 }
                 progress(f"reading files: {start + len(part)} of {len(stale)}")
         write_sealed(memory, {"files": known})
     return [known[str(file)][1] for file in files]
-
-
-def content_hash(file: Path) -> str:
-    """sha256 of a file as it is now, whatever is remembered. Raises FileNotFoundError."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def digest(parts: Iterable[str]) -> str:

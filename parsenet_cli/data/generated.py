@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from parsenet_cli.data.dataset import Progress
-from parsenet_cli.data.fingerprint import content_hash, digest
+from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.scenes import SPLITS, Scene
-from parsenet_cli.files import alone, explained, read_json, write_json
+from parsenet_cli.files import alone, explained, read_json, sha256_of, write_json
 
 Paint = Callable[[np.random.Generator], Scene]
 _STREAMS = {"train": 0, "val": 1, "pretrain": 2}
@@ -70,4 +70,4 @@ def _unchanged(root: Path) -> bool:
 def _content(root: Path) -> str:
     """A digest of all files as they are now: hashes that are remembered would not tell a file that its disk has changed."""
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    return digest([*(str(file.relative_to(root)) for file in files), *map(content_hash, files)])
+    return digest([*(str(file.relative_to(root)) for file in files), *map(sha256_of, files)])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.errors import UserError
+from parsenet_cli.launch.options import expect, positive, whole_number
 
 JOB_NAME = "parsenet"
 
@@ -15,33 +16,23 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+-]*")
 _CONSTRAINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+&|*()\[\]-]*")
 
 _NAMES = {"partition": _NAME, "account": _NAME, "qos": _NAME, "constraint": _CONSTRAINT}
-_LEAST = {
-    "minutes": 1,
-    "signal_seconds": 1,
-    "gpus": 0,
-    "threads": 1,
-    "slots": 1,
-    "requeues": 0,
-    "resubmissions": 0,
-}
-_MAY_BE_NULL = {*_NAMES, "memory_gb", "slots"}
 
 
 def check(options: dict[str, Any]) -> None:
     """Raises `UserError` for the first value that is not what conf/launcher/slurm.yaml describes."""
     for key, pattern in _NAMES.items():
-        _expect(options, key, _text(options[key], pattern), "a name without blanks or quotes")
-    for key, least in _LEAST.items():
-        _expect(options, key, _whole(options[key]) and options[key] >= least, f"a whole number from {least}")
+        expect(options, key, _text(options[key], pattern), "a name without blanks or quotes", nullable=True)
+    whole_number(options, 1, "minutes", "signal_seconds", "threads")
+    whole_number(options, 1, "slots", nullable=True)
+    whole_number(options, 0, "gpus", "requeues", "resubmissions")
     # Slurm sends the signal up to a minute early, and a job that has not reached Python by then is killed by it.
     early = options["signal_seconds"] < 30 * options["minutes"]
-    _expect(options, "signal_seconds", early, f"less than half of launcher.minutes={options['minutes']}")
-    for key in ("memory_gb", "poll_seconds", "silence_seconds"):
-        number = _whole(options[key]) or isinstance(options[key], float)
-        _expect(options, key, number and options[key] > 0, "a positive number")
-    _expect(options, "folder", _one_line(options["folder"]), "a path")
+    expect(options, "signal_seconds", early, f"less than half of launcher.minutes={options['minutes']}")
+    positive(options, "poll_seconds", "silence_seconds")
+    positive(options, "memory_gb", nullable=True)
+    expect(options, "folder", _one_line(options["folder"]), "a path")
     setup = options["setup"]
-    _expect(
+    expect(
         options, "setup", isinstance(setup, list) and all(map(_one_line, setup)), "a list of commands of one line each"
     )
 
@@ -84,18 +75,8 @@ def private_folder(text: str) -> Path:
     return folder
 
 
-def _expect(options: dict[str, Any], key: str, met: bool, expected: str) -> None:
-    nullable = key in _MAY_BE_NULL
-    if not met and not (nullable and options[key] is None):
-        raise UserError(f"launcher.{key}={options[key]!r}: expected {expected}{' or null' if nullable else ''}")
-
-
 def _text(value: object, pattern: re.Pattern[str]) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _one_line(value: object) -> bool:
