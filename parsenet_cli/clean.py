@@ -16,6 +16,7 @@ from typing import Literal
 
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import explained
+from parsenet_cli.launch import slurm_queue
 from parsenet_cli.store import Busy, Run, Store
 
 Kind = Literal[
@@ -44,13 +45,13 @@ class Piece:
 
 
 def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
-    """Everything that can go, and the number of runs at work.
+    """Everything that can go, and the number of runs at work or waiting for it in Slurm's queue.
 
     While there are any, caches stay, and failed and lost runs too: a driver may be about to try them again. `results_too`
     adds finished runs.
     """
     runs = store.runs()
-    alive = {run.signature for run in runs if run.alive()}
+    alive = {run.signature for run in runs if run.alive()} | _in_a_queue(runs)
     working = len(alive)
     pieces = [Piece("temporary files", file, _size(file)) for file in _temporary(store.root)]
     if not working:
@@ -66,6 +67,14 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
         else:
             pieces += _leftovers(run, state)
     return pieces, working
+
+
+def _in_a_queue(runs: Sequence[Run]) -> set[str]:
+    """Those whose job Slurm may still start: a run whose node died counts as lost until then. One that is cancelled leaves."""
+    waiting = [run for run in runs if run.result() is None and not run.cancelled]
+    jobs = {run.signature: job for run in waiting if (job := run.job()) is not None}
+    held = set(slurm_queue.held(jobs.values())) if jobs else set()
+    return {signature for signature, job in jobs.items() if job in held}
 
 
 def _leftovers(run: Run, state: str) -> Iterator[Piece]:

@@ -15,7 +15,7 @@ from parsenet_cli.launch import ANY, Handle, Launcher, Needs, Queueing
 from parsenet_cli.outcome import Outcome
 from parsenet_cli.progress import View, duration
 from parsenet_cli.store import Run, State, Store
-from parsenet_cli.vigil import Vigil
+from parsenet_cli.vigil import Vigil, out_of_reach
 from parsenet_cli.worker import Task
 
 POLL_SECONDS = 0.1
@@ -84,7 +84,7 @@ class Driver:
             pause = SOON_SECONDS if happened else min(2 * pause, POLL_SECONDS)
             if self._queue is not None:
                 self._queue.flush()
-                if detach and not (self._waiting or self._preparing or self._to_prepare):
+                if detach and not self._waiting:
                     self.outcome.left = [*(run for run, _ in self._active.values()), *self._joined]
                     return
             if time.monotonic() - shown > SHOW_SECONDS:
@@ -137,7 +137,7 @@ class Driver:
         """The first run that has all it needs and that there is room for."""
         refused: set[Needs] = set()
         for run in self._waiting:
-            if self._unprepared(run):
+            if self._queue is None and self._unprepared(run):  # a queue lets it wait itself
                 continue
             science = self._configs[run.signature].science
             needs = Needs(self._estimate.gpu_mb(science), self._attempts.alone(run.signature))
@@ -182,13 +182,24 @@ class Driver:
         error = said.get("error")
         if error is None:
             return
-        needing = [other for other in self._waiting if key in _shared(self._configs[other.signature])]
-        self._waiting = [other for other in self._waiting if other not in needing]
+        needing = self._take_back(key)
         if said.get("bad_input"):
             self.outcome.bad_input.append(error)
         for other in [] if said.get("bad_input") else needing:
             other.update_status(state="failed", error=f"preparing {task}: {error}")
             self._fail(other)
+
+    def _take_back(self, key: str) -> list[Run]:
+        """The runs that need it and have not begun: they will not be started."""
+        queued = [run for run, _ in self._active.values()] if self._queue is not None else []
+        needing = [
+            run for run in [*self._waiting, *queued] if key in _shared(self._configs[run.signature]) and not run.alive()
+        ]
+        self._waiting = [run for run in self._waiting if run not in needing]
+        for run in needing:
+            if run.signature in self._active:
+                self._active.pop(run.signature)[1].cancel()
+        return needing
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
@@ -266,7 +277,7 @@ class Driver:
                 self._queue.end(run)
             elif not process.end(status := run.status()):
                 self._joined.remove(run)
-                self._fail(run, _silent_elsewhere(status, self._launcher.silence_seconds))
+                self._fail(run, out_of_reach(status, self._launcher.silence_seconds))
 
     def _fail(self, run: Run, error: str = "") -> None:
         status = run.status()
@@ -307,10 +318,3 @@ def _shared(config: RunConfig) -> dict[str, Task]:
         shared[f"{config.science.trunk}: {config.science.weights}"] = "weights"
     shared[config.science.data_id] = "data"
     return shared
-
-
-def _silent_elsewhere(status: Mapping[str, object], seconds: float) -> str:
-    return (
-        f"its worker, process {status.get('pid')} on {status.get('host', 'an unknown host')}, has shown no sign of life for "
-        f"{duration(seconds)} and cannot be reached from here: end it there and issue the command again"
-    )

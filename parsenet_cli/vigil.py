@@ -7,7 +7,9 @@ looks that follow each other counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from parsenet_cli.progress import duration
 
 LOOKS = 20
 """How many looks fall into the patience; a hang is noticed that much later at most."""
@@ -43,3 +45,11 @@ class Vigil:
     def forget(self, name: str) -> None:
         """What has this name next is something else."""
         self._seen.pop(name, None)
+
+
+def out_of_reach(status: Mapping[str, object], seconds: float) -> str:
+    """What to say of a silent worker that only its own machine can end."""
+    return (
+        f"its worker, process {status.get('pid')} on {status.get('host', 'an unknown host')}, has shown no sign of life for "
+        f"{duration(seconds)} and cannot be reached from here: end it there and issue the command again"
+    )

@@ -21,6 +21,7 @@ if [ $size -gt $(cat largest_array) ] || [ $(($(wc -l < queue) + size)) -gt $(ca
 fi
 id=$(($(cat last) + 1))
 echo $id > last
+echo "$id $(sed -n 's/^#SBATCH --dependency=//p' "$file")" >> dependencies
 if [ -z "$last" ]; then echo "$id PENDING" >> queue; fi
 for task in $(seq 0 ${last:--1}); do echo "${id}_$task PENDING" >> queue; done
 echo "Submitted batch job $id"
@@ -55,6 +56,11 @@ class FakeSlurm:
         """With what arguments it was called."""
         lines = (self._folder / "calls").read_text().splitlines()
         return [line.removeprefix(f"{program} ") for line in lines if line.startswith(f"{program} ")]
+
+    def dependency(self, job: str) -> str:
+        """What it waits for, as it stands in the job's script."""
+        lines = (self._folder / "dependencies").read_text().splitlines()
+        return dict(line.split(" ", 1) for line in lines)[job]
 
     def allow(self, *, largest_array: int = 1000, room: int = 1000) -> None:
         """Tasks in one array, and jobs in the queue."""

@@ -46,7 +46,10 @@ def clean(
 
     pieces, working = found(Store(results), results_too)
     if working:
-        typer.echo(f"{working} runs are at work: caches stay, and failed and lost runs")
+        typer.echo(
+            f"{working} runs are at work, or may still be in Slurm's queue (`parsenet cancel` takes them out): caches stay, "
+            "and failed and lost runs"
+        )
     for kind in dict.fromkeys(piece.kind for piece in pieces):
         each = [piece for piece in pieces if piece.kind == kind]
         typer.echo(f"{kind}: {size_text(sum(piece.bytes for piece in each))}")

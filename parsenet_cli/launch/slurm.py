@@ -1,8 +1,8 @@
 """Jobs of a Slurm cluster, through submitit.
 
-What is ready at the same time goes out as one array job whose tasks run at most `slots` at a time (a single one as a single job):
-all runs of a plan together, once what they share is prepared. Where Slurm does not take so many at once it gets fewer, and the
-rest when some have ended. Runs that are submitted again come in an array of their own.
+All runs of a plan go out as one array job whose tasks run at most `slots` at a time (a single one as a single job). What they
+share is prepared by jobs of its own, whose end they wait for in the queue. Where Slurm does not take so many at once it gets
+fewer, and the rest when some have ended. Runs that are submitted again come in an array of their own.
 The results folder is all that jobs and commands share; a run's job id stands in its folder, so that a later command
 finds the job. submitit's own files, pickles among them, stay outside, in a folder that is the user's alone.
 """
@@ -15,6 +15,7 @@ import io
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,8 @@ class Slurm:
         self.to_stop: list[str] = []
         self._options = options
         self._unsent: list[_Submitted] = []
+        self._preparations: list[str] = []
+        """Jobs of this command that prepare what runs share."""
         self._followed: set[str] = set()
         """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
@@ -102,11 +105,12 @@ class Slurm:
         return submitted
 
     def flush(self) -> None:
-        """Send what was submitted since, as much of it as Slurm takes now.
+        """Send what was submitted since, as much of it as Slurm takes now, and tell the jobs that were cancelled.
 
         Two commands never submit the same run at once: one of them waits, and then finds the other's job. Raises `UserError`
         where Slurm takes nothing and no job that this command follows is in the queue, whose end could make room.
         """
+        self._stop()
         self._unsent = [each for each in self._unsent if not each.cancelled]
         if not self._unsent or time.monotonic() < self._not_before:
             return
@@ -115,7 +119,8 @@ class Slurm:
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
                 self._join()
-                self._send(folder)
+                if self._send([each for each in self._unsent if each.task != "train"], folder):
+                    self._send(list(self._unsent), folder)
         if not self._unsent:
             self._not_before = 0.0
 
@@ -129,9 +134,12 @@ class Slurm:
 
     def in_queue(self, job: str) -> bool:
         """Whether it is there after all that was to be stopped has been told."""
+        self._stop()
+        return self.queue.holds(job)
+
+    def _stop(self) -> None:
         if self.to_stop and self.queue.stop(self.to_stop):
             self.to_stop = []
-        return self.queue.holds(job)
 
     def _join(self) -> None:
         """What another command has submitted since this one looked needs no second job."""
@@ -142,34 +150,43 @@ class Slurm:
             else:
                 each.run.forget_job()
 
-    def _send(self, folder: Path) -> None:
-        size = len(self._unsent)
-        while self._unsent:
-            several = self._unsent[:size]
+    def _send(self, tasks: list[_Submitted], folder: Path) -> bool:
+        """As one array, or as several where that is too large; they wait in the queue for those that prepare and went before.
+
+        False where Slurm did not take all of them.
+        """
+        size = len(tasks)
+        after = [job for job in self._preparations if self.queue.holds(job)]
+        while tasks:
+            several = tasks[:size]
             try:
-                jobs = self._sbatch([self._job(each, folder) for each in several], folder)
+                jobs = self._sbatch([self._job(each, folder) for each in several], folder, after)
             except _Refused as refused:
                 if size > 1:
                     size = (size + 1) // 2  # more than one array or one user may have?
                     continue
                 if self.queue.ask():
                     self._refused(refused)
-                return
-            self._unsent = self._unsent[size:]
+                return False
+            tasks = tasks[size:]
             self._followed |= set(jobs)
             self.queue.add(jobs)
             for each, job in zip(several, jobs, strict=True):
+                self._unsent.remove(each)
                 each.job = job
                 if each.task == "train":
                     each.run.record_job(job)
+                else:
+                    self._preparations.append(job)
+        return True
 
-    def _sbatch(self, tasks: list[Job], folder: Path) -> list[str]:
-        """One array, or one job. Returns their ids; raises `_Refused`."""
+    def _sbatch(self, tasks: list[Job], folder: Path, after: Sequence[str]) -> list[str]:
+        """One array, or one job, that starts when those `after` have ended. Returns their ids; raises `_Refused`."""
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         executor = SlurmExecutor(folder=folder)
-        executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots))
+        executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots, after))
         try:
             # submitit repeats there what sbatch said, which is told once and in full where it matters
             with contextlib.redirect_stderr(io.StringIO()), executor.batch():

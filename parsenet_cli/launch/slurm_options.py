@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def check(options: dict[str, Any]) -> None:
     )
 
 
-def sbatch_parameters(options: dict[str, Any], slots: int) -> dict[str, Any]:
-    """What submitit writes into the job script; Slurm's defaults are left to Slurm."""
+def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] = ()) -> dict[str, Any]:
+    """What submitit writes into the job script; Slurm's defaults are left to Slurm. `after`: jobs that have to end before."""
     given = {key: options[key] for key in _NAMES if options[key] is not None}
     if options["memory_gb"] is not None:
         given["mem"] = f"{round(1024 * options['memory_gb'])}MB"
@@ -55,7 +56,7 @@ def sbatch_parameters(options: dict[str, Any], slots: int) -> dict[str, Any]:
         # Since 22.05 srun no longer takes a job's cores per task for its own.
         "srun_args": [f"--cpus-per-task={options['threads']}"],
         "array_parallelism": slots,
-        "additional_parameters": {"requeue": True},
+        "additional_parameters": {"requeue": True, **({"dependency": ":".join(["afterany", *after])} if after else {})},
     }
 
 

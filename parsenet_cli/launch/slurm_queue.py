@@ -1,4 +1,4 @@
-"""What Slurm's queue holds of this user, by `squeue`, which needs no accounting database; and taking jobs out of it.
+"""What Slurm's queue holds, by `squeue`, which needs no accounting database; and taking jobs out of it.
 
 `scancel` is never given a filter beside the ids: with `--state=PENDING` it takes every waiting task of an array for one job,
 and ends the tasks that were not named too (seen with 22.05).
@@ -37,10 +37,10 @@ class Queue:
 
     def ask(self) -> bool:
         """Take a new picture; False where squeue does not answer now. Raises `UserError` where it never did."""
-        answer = _squeue()
+        answer = _squeue("--me")
         self.asked = time.monotonic()
         if answer.returncode == 0:
-            self._jobs = dict(line.split() for line in answer.stdout.splitlines())
+            self._jobs = _states(answer)
         elif self._jobs is None:
             raise UserError(f"squeue does not answer ({answer.stderr.strip()}): is this a node of the cluster?")
         return answer.returncode == 0
@@ -75,8 +75,17 @@ def reachable() -> bool:
 
 def waiting(jobs: Iterable[str]) -> list[str]:
     """Those of `jobs` that wait in the queue and are this user's; none where it does not answer."""
-    states = dict(line.split() for line in _squeue().stdout.splitlines())
+    states = _states(_squeue("--me"))
     return [job for job in jobs if states.get(job) == "PENDING"]
+
+
+def held(jobs: Iterable[str]) -> list[str]:
+    """Those of `jobs` that are in the queue, whoever submitted them. All of them where it cannot be asked."""
+    answer = _squeue() if reachable() else None
+    if answer is None or answer.returncode:
+        return list(jobs)
+    states = _states(answer)
+    return [job for job in jobs if job in states]
 
 
 def scancel(jobs: Sequence[str], *options: str) -> None:
@@ -85,11 +94,15 @@ def scancel(jobs: Sequence[str], *options: str) -> None:
         subprocess.run(["scancel", "--quiet", *options, *jobs], capture_output=True, check=False)
 
 
-def _squeue() -> subprocess.CompletedProcess[str]:
+def _squeue(*whose: str) -> subprocess.CompletedProcess[str]:
     """One line per job: its id and its state."""
     return subprocess.run(
-        ["squeue", "--me", "--noheader", "--array", f"--name={JOB_NAME}", "--format=%i %T"],
+        ["squeue", *whose, "--noheader", "--array", f"--name={JOB_NAME}", "--format=%i %T"],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _states(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return dict(line.split() for line in answer.stdout.splitlines())

@@ -6,8 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from parsenet_cli.store import Store
+from tests.conftest import Cli
 from tests.slurm.cluster import Cluster
-from tests.slurm.scenario import ONE, QUICK, Driver, Measured, end, jobs_of, metrics, only_run, wait_for
+from tests.slurm.scenario import (
+    ONE,
+    PATIENCE_SECONDS,
+    QUICK,
+    TWO,
+    Driver,
+    Measured,
+    end,
+    jobs_of,
+    metrics,
+    only_run,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slurm
 
@@ -20,15 +34,51 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
+def preparation_of(cluster: Cluster, results: Path) -> str:
+    """The job that is not the only run's."""
+    wait_for(lambda: only_run(results).job(), "the run's own job")
+    (preparation,) = set(cluster.jobs()) - {only_run(results).job()}
+    return preparation
+
+
+def test_command_leaves_before_anything_is_prepared_and_the_queue_keeps_the_order(
+    cluster: Cluster, cli: Cli, results: Path
+) -> None:
+    cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
+    left = cli(*TWO, *QUICK, "--detach")
+    assert left.returncode == 0, left.stderr
+    assert left.stdout.count("in the queue: ") == 2
+    assert list(cluster.jobs().values()) == ["PENDING"] * 3
+    cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
+    wait_for(lambda: not cluster.jobs(), "the end of all jobs, which no command follows")
+    runs = Store(results).runs()
+    assert [run.state() for run in runs] == ["done", "done"]
+    logs = [(run.folder / "log.txt").read_text() for run in runs]
+    assert sorted(log.startswith("data: Slurm job ") for log in logs) == [False, True]
+
+
+def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
+    cluster: Cluster, driver: Driver, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    started = driver(*TWO, *QUICK, "trunk=squeezenet", "weights=imagenet")
+    said, wrong = started.communicate(timeout=PATIENCE_SECONDS)
+    assert started.returncode == 2, said + wrong
+    assert "squeezenet1_1-b8a52dc0.pth could not be downloaded" in wrong
+    wait_for(lambda: not cluster.jobs(), "an empty queue")
+    for run in Store(results).runs():
+        assert run.state() != "done"
+        assert not run.metrics()
+
+
 def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(
     cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
 ) -> None:
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
     started = driver(*ONE, *QUICK)
     wait_for(lambda: "PENDING" in cluster.jobs().values(), "the preparation in the queue")
-    (preparation,) = cluster.jobs()
-    cluster.do("scancel", preparation)
-    wait_for(lambda: set(cluster.jobs()) - {preparation}, "the run's own job")
+    wait_for(lambda: len(cluster.jobs()) == 2, "the run's own job beside it")
+    cluster.do("scancel", preparation_of(cluster, results))
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     end(started)
     assert len(jobs_of(only_run(results))) == 1
@@ -42,8 +92,7 @@ def test_preparation_that_is_killed_is_made_up_for_by_the_run(
     wait_for(
         lambda: results.exists() and any(results.glob("runs/*/preparing-data.json")), "the preparation's first word"
     )
-    (preparation,) = cluster.jobs()
-    cluster.do("scancel", "--signal=KILL", preparation)
+    cluster.do("scancel", "--signal=KILL", preparation_of(cluster, results))
     end(started)
     assert len(jobs_of(only_run(results))) == 1
     assert metrics(only_run(results)) == undisturbed(*ONE, *QUICK)

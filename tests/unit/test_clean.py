@@ -12,6 +12,7 @@ from parsenet_cli import clean
 from parsenet_cli.config import RunConfig
 from parsenet_cli.files import write_json, write_text
 from parsenet_cli.store import Run, Store
+from tests.fake_slurm import FakeSlurm
 
 
 def seeded(config: RunConfig, seed: int) -> RunConfig:
@@ -87,6 +88,31 @@ def test_nothing_of_a_running_run_goes_and_caches_stay_while_there_is_one(store:
         pieces, working = clean.found(store, results_too=True)
     assert working == 1
     assert {piece.path for piece in pieces} == {runs["done"].folder}
+
+
+def test_nothing_of_a_run_goes_whose_job_may_still_start(
+    store: Store, runs: dict[str, Run], fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose node died counts as lost until Slurm starts its job again."""
+    write_text(store.cache / "data", "x")
+    runs["lost"].record_job("7_1")
+    runs["failed"].record_job("7_2")
+
+    def kinds_of_what_goes() -> set[str]:
+        return {piece.kind for piece in clean.found(store, results_too=False)[0]}
+
+    fake_slurm.queue = {"7_1": "PENDING"}
+    assert kinds_of_what_goes() == {"checkpoints of done runs"}
+    assert clean.found(store, results_too=False)[1] == 1
+    fake_slurm.queue = {}
+    assert {"caches", "failed and lost runs"} < kinds_of_what_goes()
+    fake_slurm.silent(True)
+    assert clean.found(store, results_too=False)[1] == 2, "where the queue cannot be asked, both may be in it"
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert clean.found(store, results_too=False)[1] == 2
+    for state in ("lost", "failed"):
+        runs[state].cancel()
+    assert {"caches", "failed and lost runs"} < kinds_of_what_goes()
 
 
 def test_run_that_comes_to_life_or_finishes_after_it_was_shown_is_left(store: Store, runs: dict[str, Run]) -> None:

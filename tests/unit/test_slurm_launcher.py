@@ -131,8 +131,11 @@ class Cluster:
         if task == "train":
             self._unsent.append(run)
         else:
-            run.say_preparation(task, done=True)
+            self.prepare(run, task)
         return Job(self, run, task)
+
+    def prepare(self, run: Run, task: Task) -> None:
+        run.say_preparation(task, done=True)
 
     def flush(self) -> None:
         if self._unsent:
@@ -153,13 +156,13 @@ class Job:
     """What `Cluster.submit` returns."""
 
     def __init__(self, cluster: Cluster, run: Run, task: Task) -> None:
-        self._cluster, self._run, self._task = cluster, run, task
+        self._cluster, self.run, self._task = cluster, run, task
 
     def alive(self) -> bool:
-        return self._task == "train" and self._cluster.holds(self._run)
+        return self._task == "train" and self._cluster.holds(self.run)
 
     def cancel(self) -> None:
-        self._cluster.jobs.pop(self._run.signature, None)
+        self._cluster.jobs.pop(self.run.signature, None)
 
     kill = cancel
 
@@ -190,6 +193,30 @@ def test_detached_runs_are_joined_and_not_submitted_again(store: Store, configs:
     assert not schedule.execute(store, configs, cluster, Silent()).left
     assert all(store.run(signature).state() == "done" for signature in configs)
     assert len(cluster.arrays) == 1
+
+
+def test_command_leaves_while_what_runs_share_is_still_being_prepared(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "alive", lambda _: True)
+    cluster = Cluster(lambda _: False)
+    left = schedule.execute(store, configs, cluster, Silent(), detach=True).left
+    assert [run.signature for run in left] == list(configs)
+    assert cluster.arrays == [list(configs)]
+
+
+@pytest.mark.parametrize("bad_input", [True, False])
+def test_failed_preparation_takes_those_who_need_it_out_of_the_queue(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch, bad_input: bool
+) -> None:
+    said = {"error": "no such folder", "bad_input": bad_input}
+    monkeypatch.setattr(Cluster, "prepare", lambda _, run, task: run.say_preparation(task, **said))
+    monkeypatch.setattr(Job, "cancel", lambda job: cancelled.append(job.run.signature))
+    cancelled: list[str] = []
+    outcome = schedule.execute(store, configs, Cluster(lambda _: False), Silent())
+    assert cancelled == list(configs)
+    assert outcome.bad_input == (["no such folder"] if bad_input else [])
+    assert list(outcome.failed) == ([] if bad_input else list(configs))
 
 
 @pytest.mark.parametrize("said", ["queued", "running"])

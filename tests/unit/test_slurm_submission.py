@@ -54,6 +54,57 @@ def test_plan_larger_than_an_array_may_be_goes_out_in_several(
     assert list(fake_slurm.queue) == [run.job() for run in runs]
 
 
+def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 3)
+    preparations = [launcher.submit(runs[0], task, ANY) for task in ("weights", "data")]
+    for run in runs[:2]:
+        launcher.submit(run, "train", ANY)
+    launcher.flush()
+    assert list(fake_slurm.queue) == ["1_0", "1_1", "2_0", "2_1"]
+    assert [run.job() for run in runs[:2]] == ["2_0", "2_1"]
+    assert (fake_slurm.dependency("1"), fake_slurm.dependency("2")) == ("", "afterany:1_0:1_1")
+    fake_slurm.queue = {"1_1": "RUNNING", "2_0": "PENDING", "2_1": "PENDING"}
+    time.sleep(2 * POLL_SECONDS)
+    assert [each.alive() for each in preparations] == [False, True]
+    for run in runs[2:4]:
+        launcher.submit(run, "train", ANY)
+        launcher.flush()
+        fake_slurm.queue = {}
+        later()
+    assert (fake_slurm.dependency("3"), fake_slurm.dependency("4")) == ("afterany:1_1", "")
+
+
+def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 2)
+    launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    fake_slurm.allow(room=1)
+    launcher.submit(runs[1], "data", ANY)
+    launcher.submit(runs[1], "train", ANY)
+    launcher.flush()
+    assert fake_slurm.queue == {"1": "PENDING"}
+    fake_slurm.allow()
+    later()
+    launcher.flush()
+    assert list(fake_slurm.queue) == ["1", "2", "3"]
+    assert fake_slurm.dependency("3") == "afterany:2"
+
+
+def test_job_that_is_taken_back_leaves_the_queue_though_nobody_looks_at_it_again(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher(options, 1)
+    handle = launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    handle.cancel()
+    launcher.flush()
+    assert fake_slurm.calls("scancel") == ["--quiet 1"]
+
+
 def test_what_finds_no_room_goes_out_when_others_have_ended(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
