@@ -7,12 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parsenet_cli import cancel, driver, process, schedule, worker
+from parsenet_cli import cancel, process, schedule, worker
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
 from parsenet_cli.store import Run, Store
@@ -40,8 +39,8 @@ with run.lock():
 
 
 @pytest.fixture
-def run(tmp_path: Path, config: RunConfig) -> Run:
-    run = Store(tmp_path).run(config.signature)
+def run(store: Store, config: RunConfig) -> Run:
+    run = store.run(config.signature)
     run.create(config)
     return run
 
@@ -125,13 +124,8 @@ def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
     assert "iteration" not in run.status()
 
 
-def test_driver_starts_no_cancelled_run_and_the_next_command_does(
-    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
-    store = Store(tmp_path)
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    configs = {one.signature: one for one in seeds}
+@pytest.mark.usefixtures("driver_that_does_not_wait")
+def test_driver_starts_no_cancelled_run_and_the_next_command_does(store: Store, configs: dict[str, RunConfig]) -> None:
     first, *others = configs
 
     def leave_cancelled(run: Run) -> None:
@@ -158,10 +152,10 @@ def test_run_that_is_done_or_was_never_planned_is_not_asked(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("prefixes", "everything"), [([], False), (["abc"], True)])
-def test_runs_are_named_or_all_are_meant(run: Run, prefixes: list[str], everything: bool) -> None:
+def test_runs_are_named_or_all_are_meant(store: Store, run: Run, prefixes: list[str], everything: bool) -> None:
     with pytest.raises(UserError, match="--all"):
-        cancel.chosen(Store(run.folder.parents[1]), prefixes, everything)
-    assert cancel.chosen(Store(run.folder.parents[1]), [run.signature[:5]], False) == [run]
+        cancel.chosen(store, prefixes, everything)
+    assert cancel.chosen(store, [run.signature[:5]], False) == [run]
 
 
 def test_identity_of_this_process_is_its_own() -> None:
@@ -170,15 +164,13 @@ def test_identity_of_this_process_is_its_own() -> None:
 
 
 def test_job_that_waits_is_taken_out_of_the_queue_and_no_other(
-    tmp_path: Path, config: RunConfig, fake_slurm: FakeSlurm
+    store: Store, configs: dict[str, RunConfig], fake_slurm: FakeSlurm
 ) -> None:
-    runs = []
-    for seed, job in enumerate(["7_0", "7_1", "7_2", "5", None]):
-        one = config.model_copy(update={"science": config.science.model_copy(update={"seed": seed})})
-        runs.append(Store(tmp_path).run(one.signature))
-        runs[-1].create(one)
+    runs = [store.run(signature) for signature in configs]
+    for run, config, job in zip(runs, configs.values(), ["7_0", "7_1", "7_2", None], strict=True):
+        run.create(config)
         if job is not None:
-            runs[-1].record_job(job)
+            run.record_job(job)
     fake_slurm.queue = {"7_0": "RUNNING", "7_1": "PENDING", "7_2": "PENDING", "7_3": "PENDING", "9": "PENDING"}
     said: list[str] = []
     assert cancel.cancel(runs, said.append)
@@ -186,7 +178,6 @@ def test_job_that_waits_is_taken_out_of_the_queue_and_no_other(
     assert [line.partition("; ")[2] for line in said] == [
         "",
         *(f"job 7_{i} left Slurm's queue" for i in (1, 2)),
-        "",
         "",
     ]
     assert all(run.cancelled for run in runs)

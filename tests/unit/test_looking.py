@@ -19,11 +19,6 @@ from tests.fake_slurm import FakeSlurm
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
 def run(store: Store, config: RunConfig) -> Run:
     run = store.run(config.signature)
     run.create(config)
