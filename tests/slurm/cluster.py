@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "srun")
@@ -105,11 +106,15 @@ class Cluster:
         return dict(line.split() for line in lines)
 
     def hurry(self) -> None:
-        """Slurm lets a requeued job wait for two minutes; here it may start at once."""
-        for line in self.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i %r").splitlines():
-            job, reason = line.split(maxsplit=1)
-            if reason == "BeginTime":
-                self.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+        """Slurm lets a requeued job wait for two minutes; here it may start after two seconds.
+
+        Not at once: a node that has just revoked the job's credential takes one of the same second for the revoked one.
+        """
+        soon = datetime.now() + timedelta(seconds=5)
+        for line in self.ask("squeue", "--noheader", "--array", "--states=PENDING", "--format=%i %r %S").splitlines():
+            job, reason, start = line.split()
+            if reason == "BeginTime" and start != "N/A" and datetime.fromisoformat(start) > soon:
+                self.ask("scontrol", "update", f"JobId={job}", "StartTime=now+2")
 
     # --- what can happen to it ---------------------------------------------------------------------------------------
 
