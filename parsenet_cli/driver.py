@@ -11,12 +11,12 @@ from parsenet_cli import process
 from parsenet_cli.attempts import Attempts, decide
 from parsenet_cli.config import RunConfig
 from parsenet_cli.estimate import Estimate
-from parsenet_cli.launch import ANY, Handle, Launcher, Needs, Queueing
+from parsenet_cli.launch import Handle, Launcher, Needs, Queueing
 from parsenet_cli.outcome import Outcome
+from parsenet_cli.preparations import Failed, Preparations
 from parsenet_cli.progress import View, duration
 from parsenet_cli.store import Run, State, Store
 from parsenet_cli.vigil import Vigil, out_of_reach
-from parsenet_cli.worker import Task
 
 POLL_SECONDS = 0.1
 """The longest time between two looks; after something has happened the next one comes sooner."""
@@ -45,8 +45,9 @@ class Driver:
         self._waiting: list[Run] = []
         self._joined: list[Run] = []
         self._active: dict[str, tuple[Run, Handle]] = {}
-        self._preparing: dict[str, tuple[Run, Task, Handle]] = {}
-        self._to_prepare: dict[str, tuple[Run, Task]] = {}
+        self._preparations = Preparations()
+        self._taken_back: dict[str, Failed] = {}
+        """By run: why it is to leave the queue before it has begun."""
         self._finished = 0
         self._estimate = Estimate(store)
         self._last_join_check = 0.0
@@ -70,20 +71,21 @@ class Driver:
                     run.create(config)
                     run.take_cancel_back()
                     self._waiting.append(run)
-                    for key, task in _shared(config).items():
-                        self._to_prepare.setdefault(key, (run, task))
+                    self._preparations.want(run, config)
 
     def drive(self, detach: bool) -> None:
         """The loop: look at what ended, fill the slots, show."""
         shown, pause = 0.0, SOON_SECONDS
-        while self._waiting or self._active or self._joined or self._preparing:
+        while self._waiting or self._active or self._joined or self._preparations.names:
             happened = self._collect()
             self._fill()
             if self._vigil.due():
                 self._end_the_silent()
             pause = SOON_SECONDS if happened else min(2 * pause, POLL_SECONDS)
             if self._queue is not None:
-                self._queue.flush()
+                for run in self._queue.flush():
+                    del self._active[run.signature]
+                    self._joined.append(run)
                 if detach and not self._waiting:
                     self.outcome.left = [*(run for run, _ in self._active.values()), *self._joined]
                     return
@@ -93,13 +95,12 @@ class Driver:
             time.sleep(pause)
 
     def _show(self) -> None:
-        self._view.preparing([str(run.preparation(task).get("text", "")) for run, task, _ in self._preparing.values()])
+        self._view.preparing(self._preparations.texts)
         self._view.refresh([*(run for run, _ in self._active.values()), *self._joined], self._finished, self._left())
 
     def stop(self) -> None:
         """Ask every worker to write a checkpoint and leave; end those that do not."""
-        handles = [handle for _, handle in self._active.values()]
-        handles += [handle for _, _, handle in self._preparing.values()]
+        handles = [*(handle for _, handle in self._active.values()), *self._preparations.handles]
         for handle in handles:
             handle.cancel()
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -113,12 +114,8 @@ class Driver:
 
     def _fill(self) -> None:
         slots = self._launcher.slots if self._queue is None else math.inf
-        while len(self._active) + len(self._preparing) < slots:
-            if self._to_prepare and self._launcher.has_room(ANY):
-                key, (run, task) = next(iter(self._to_prepare.items()))
-                del self._to_prepare[key]
-                run.end_preparation(task)  # what an interrupted command has left
-                self._preparing[key] = (run, task, self._launcher.submit(run, task, ANY))
+        while len(self._active) + len(self._preparations.names) < slots:
+            if self._preparations.start(self._launcher):
                 continue
             ready = self._ready()
             if ready is None:
@@ -129,7 +126,7 @@ class Driver:
                 self.outcome.cancelled.append(run.signature)
                 continue
             self._view.started(run)
-            self._attempts.started(run.signature, [*self._active, *self._preparing])
+            self._attempts.started(run.signature, [*self._active, *self._preparations.names])
             self._vigil.forget(run.signature)
             self._active[run.signature] = (run, self._launcher.submit(run, "train", needs))
 
@@ -137,26 +134,21 @@ class Driver:
         """The first run that has all it needs and that there is room for."""
         refused: set[Needs] = set()
         for run in self._waiting:
-            if self._queue is None and self._unprepared(run):  # a queue lets it wait itself
+            config = self._configs[run.signature]
+            if self._queue is None and self._preparations.lacking(config):  # a queue lets it wait itself
                 continue
-            science = self._configs[run.signature].science
-            needs = Needs(self._estimate.gpu_mb(science), self._attempts.alone(run.signature))
+            needs = Needs(self._estimate.gpu_mb(config.science), self._attempts.alone(run.signature))
             if needs not in refused:
                 if self._launcher.has_room(needs):
                     return run, needs
                 refused.add(needs)
         return None
 
-    def _unprepared(self, run: Run) -> bool:
-        return any(key in self._preparing or key in self._to_prepare for key in _shared(self._configs[run.signature]))
-
     def _collect(self) -> bool:
         """Take note of what ended; whether anything did."""
-        before = len(self._preparing) + len(self._active) + len(self._joined)
-        for key, (run, task, handle) in list(self._preparing.items()):
-            if not handle.alive():
-                del self._preparing[key]
-                self._prepared(key, run, task)
+        before = self._under_way
+        for failed in self._preparations.failed():
+            self._unprepared(failed)
         for signature, (run, handle) in list(self._active.items()):
             if not handle.alive():
                 del self._active[signature]
@@ -166,43 +158,38 @@ class Driver:
             for run in [run for run in self._joined if not self._queued(run) and not run.alive()]:
                 self._joined.remove(run)
                 self._ended(run)
-        return len(self._preparing) + len(self._active) + len(self._joined) < before
+        return self._under_way < before
+
+    @property
+    def _under_way(self) -> int:
+        return len(self._preparations.names) + len(self._active) + len(self._joined)
 
     def _queued(self, run: Run) -> bool:
         return self._queue is not None and self._queue.holds(run)
 
-    def _prepared(self, key: str, run: Run, task: Task) -> None:
-        """Where a preparation failed, the runs that need it cannot start.
-
-        Only what is said counts, not silence: a second driver that prepares the same for the same run says it in the same
-        place. A run whose preparation died without a word prepares what it needs itself, and its own end is told.
-        """
-        said = run.preparation(task)
-        run.end_preparation(task)
-        error = said.get("error")
-        if error is None:
-            return
-        needing = self._take_back(key)
-        if said.get("bad_input"):
-            self.outcome.bad_input.append(error)
-        for other in [] if said.get("bad_input") else needing:
-            other.update_status(state="failed", error=f"preparing {task}: {error}")
-            self._fail(other)
-
-    def _take_back(self, key: str) -> list[Run]:
-        """The runs that need it and have not begun: they will not be started."""
-        queued = [run for run, _ in self._active.values()] if self._queue is not None else []
-        needing = [
-            run for run in [*self._waiting, *queued] if key in _shared(self._configs[run.signature]) and not run.alive()
-        ]
+    def _unprepared(self, failed: Failed) -> None:
+        """The runs that need it do not start; those that wait in a queue leave it, if they do not begin before."""
+        needing = [run for run in self._waiting if failed.concerns(self._configs[run.signature])]
         self._waiting = [run for run in self._waiting if run not in needing]
         for run in needing:
-            if run.signature in self._active:
-                self._active.pop(run.signature)[1].cancel()
-        return needing
+            self._fail_unprepared(run, failed)
+        for run, handle in self._active.values():
+            if failed.concerns(self._configs[run.signature]) and not run.alive():
+                self._taken_back[run.signature] = failed
+                handle.cancel()
+
+    def _fail_unprepared(self, run: Run, failed: Failed) -> None:
+        """Wrong input is told once, and no failure of each run."""
+        if failed.bad_input:
+            if failed.error not in self.outcome.bad_input:
+                self.outcome.bad_input.append(failed.error)
+            return
+        run.update_status(state="failed", error=failed.error, bad_input=False)
+        self._fail(run)
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
+        taken_back = self._taken_back.pop(run.signature, None)
         match run.state(config.runtime.keep_model):
             case "done":
                 self._finished += 1
@@ -214,6 +201,8 @@ class Driver:
                 self._joined.append(run)  # another driver's worker was faster
             case "queued" if run.cancelled:
                 self.outcome.cancelled.append(run.signature)
+            case "queued" | "lost" if taken_back is not None:
+                self._fail_unprepared(run, taken_back)
             case "queued" | "lost" as state:
                 self._ended_early(run, config, state)
             case "failed" if self._queue is None and self._out_of_memory(run):
@@ -246,7 +235,8 @@ class Driver:
             return
         times = f", {tries} times in this command" if tries > 1 else ""
         error = f"{reason}{times}; issued again, the command goes on from its checkpoint"
-        run.update_status(state="failed", failures=run.status().get("failures", 0) + 1, error=error)
+        failures = run.status().get("failures", 0) + 1
+        run.update_status(state="failed", failures=failures, error=error, bad_input=False)
         self._fail(run)
 
     def _again(self, run: Run, config: RunConfig, reason: str) -> None:
@@ -257,10 +247,7 @@ class Driver:
 
     def _end_the_silent(self) -> None:
         """End workers whose count of beats stands still; a job that waits in a queue is no worker yet."""
-        for key, (run, task, handle) in self._preparing.items():
-            beat = run.preparation(task).get("beat")
-            if self._vigil.silent(key, beat) and (beat is not None or self._queue is None):
-                handle.kill()  # what was to be prepared is then prepared by those who need it
+        self._preparations.end_the_silent(self._vigil, self._queue is not None)
         for run, kill in [
             *((run, handle.kill) for run, handle in self._active.values()),
             *((run, None) for run in self._joined),
@@ -309,12 +296,3 @@ class Driver:
         if not known:
             return None
         return (sum(running) + len(each) * sum(known) / len(known)) / self._launcher.slots
-
-
-def _shared(config: RunConfig) -> dict[str, Task]:
-    """What a run shares with others and has to be there before it starts."""
-    shared: dict[str, Task] = {}
-    if config.science.weights != "none" and config.runtime.weights_file is None:
-        shared[f"{config.science.trunk}: {config.science.weights}"] = "weights"
-    shared[config.science.data_id] = "data"
-    return shared

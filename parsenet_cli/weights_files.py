@@ -129,10 +129,11 @@ def get(trunk: str, name: str, folder: Path, progress: Progress, given: Path | N
             return file
         published = given or fetch.download(remote, folder, progress)
         progress(f"{source.file}: converting")
-        progress(str(_from_source(published, trunk, name, source, file)))
+        written = _from_source(published, trunk, name, source, file)
         seal_beside(file)
         if given is None:
             published.unlink()  # half a gigabyte that nothing reads again
+        progress(str(written))
 
     return file
 

@@ -152,6 +152,8 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
             prepare.data(run.config(), cache, progress)
         else:
             prepare.weights(run.config(), cache, threads, progress)
+    except KeyboardInterrupt:  # only where the command does it in its own process
+        raise
     except UserError as problem:
         _log(f"{LAST_WORDS}{problem}")
         code, error, bad_input = BAD_INPUT, str(problem), True

@@ -24,15 +24,17 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
     stamps = {str(file): _stamp(file) for file in files}
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
-        with ThreadPoolExecutor() as pool:
-            for start in range(0, len(stale), _CHUNK):
-                part = stale[start : start + _CHUNK]
-                known |= {
-                    name: [stamps[name], found]
-                    for name, found in zip(part, pool.map(sha256_of, map(Path, part)), strict=True)
-                }
-                progress(f"reading files: {start + len(part)} of {len(stale)}")
-        write_sealed(memory, {"files": known})
+        try:
+            with ThreadPoolExecutor() as pool:
+                for start in range(0, len(stale), _CHUNK):
+                    part = stale[start : start + _CHUNK]
+                    known |= {
+                        name: [stamps[name], found]
+                        for name, found in zip(part, pool.map(sha256_of, map(Path, part)), strict=True)
+                    }
+                    progress(f"reading files: {start + len(part)} of {len(stale)}")
+        finally:
+            write_sealed(memory, {"files": known})
     return [known[str(file)][1] for file in files]
 
 

@@ -57,15 +57,18 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     torch.set_num_threads(threads)
     device = choose_device(config.runtime.device)
 
+    prepared = False
+
     def preparing(text: str) -> None:
         run.update_status(preparing=text)
-        if stop():
+        if stop() and not prepared:  # later, when a picture has to be decoded again, a stop is not without a checkpoint
             raise Stopped(None)
 
     dataset = prepare.data(config, cache, preparing)
     model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))
     model = model.to(device)
     run.record_environment(environment.describe(device, config.science.data_id))
+    prepared = True
 
     trainer = Trainer(config, model, dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)

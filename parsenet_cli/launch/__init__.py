@@ -68,8 +68,8 @@ class Launcher(Protocol):
 class Queueing(Launcher, Protocol):
     """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once and bounds them itself."""
 
-    def flush(self) -> None:
-        """Send what was submitted since the last time."""
+    def flush(self) -> list[Run]:
+        """Send what was submitted since the last time. Returns the runs that turn out to be another command's task already."""
         ...
 
     def holds(self, run: Run) -> bool:

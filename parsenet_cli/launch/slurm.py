@@ -39,14 +39,12 @@ class _Submitted:
     slurm: Slurm
     job: str = ""
     """Slurm's id; empty until Slurm took it."""
-    foreign: bool = False
-    """Another command has submitted the job."""
     cancelled: bool = False
     looked: float = 0.0
     """At which picture of the queue the run was looked at."""
 
     def alive(self) -> bool:
-        if self.cancelled and (self.foreign or not self.job):
+        if self.cancelled and not self.job:
             return False
         if not self.job or (self.slurm.in_queue(self.job) and not self._over()):
             return True
@@ -57,7 +55,7 @@ class _Submitted:
     def cancel(self) -> None:
         """A pending job leaves the queue, a running one gets SIGTERM and as long as it needs: at the next look, all at once."""
         self.cancelled = True
-        if self.job and not self.foreign:
+        if self.job:
             self.slurm.to_stop.append(self.job)
 
     def kill(self) -> None:
@@ -90,6 +88,7 @@ class Slurm:
         self._followed: set[str] = set()
         """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
+        self._stop_not_before = 0.0
         self._said_refused = False
 
     def has_room(self, needs: Needs) -> bool:
@@ -104,7 +103,7 @@ class Slurm:
         self._unsent.append(submitted)
         return submitted
 
-    def flush(self) -> None:
+    def flush(self) -> list[Run]:
         """Send what was submitted since, as much of it as Slurm takes now, and tell the jobs that were cancelled.
 
         Two commands never submit the same run at once: one of them waits, and then finds the other's job. Raises `UserError`
@@ -112,17 +111,19 @@ class Slurm:
         """
         self._stop()
         self._unsent = [each for each in self._unsent if not each.cancelled]
+        joined: list[Run] = []
         if not self._unsent or time.monotonic() < self._not_before:
-            return
+            return joined
         folder = slurm_options.private_folder(self._options["folder"])
         with alone(folder / "submitting.lock", lambda: None):
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
-                self._join()
+                joined = self._join()
                 if self._send([each for each in self._unsent if each.task != "train"], folder):
                     self._send(list(self._unsent), folder)
         if not self._unsent:
             self._not_before = 0.0
+        return joined
 
     def holds(self, run: Run) -> bool:
         """Whether a job that some command submitted for this run is pending or running."""
@@ -138,17 +139,22 @@ class Slurm:
         return self.queue.holds(job)
 
     def _stop(self) -> None:
-        if self.to_stop and self.queue.stop(self.to_stop):
-            self.to_stop = []
+        if self.to_stop and time.monotonic() >= self._stop_not_before:
+            if self.queue.stop(self.to_stop):
+                self.to_stop = []
+            else:
+                self._stop_not_before = time.monotonic() + self._options["poll_seconds"]
 
-    def _join(self) -> None:
+    def _join(self) -> list[Run]:
         """What another command has submitted since this one looked needs no second job."""
+        joined = []
         for each in [each for each in self._unsent if each.task == "train"]:
             if self.holds(each.run):
-                each.job, each.foreign = str(each.run.job()), True
+                joined.append(each.run)
                 self._unsent.remove(each)
             else:
                 each.run.forget_job()
+        return joined
 
     def _send(self, tasks: list[_Submitted], folder: Path) -> bool:
         """As one array, or as several where that is too large; they wait in the queue for those that prepare and went before.

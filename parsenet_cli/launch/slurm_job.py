@@ -34,12 +34,12 @@ class Job:
         self._limit_near = False
         signal.signal(signal.SIGUSR2, self._leave)
         run = Run(Path(self.folder))
-        restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+        self._restarts = restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
         with (run.folder / "log.txt").open("a") as log:
             node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
             log.write(f"{self.task}: Slurm job {process.slurm_job()} on {node}, restarted {restarts} times\n")
         if self.task == "train":
-            # What arrives before the training loop listens is forgotten: Slurm then ends the job, which counts as lost.
+            # What arrives before the worker listens is forgotten: Slurm then ends the job, which counts as lost.
             signal.signal(signal.SIGTERM, _ignore)
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 importlib.import_module("parsenet_cli.engine.train")
@@ -54,7 +54,7 @@ class Job:
 
     def _leave(self, _signal: int, _frame: FrameType | None) -> None:
         self._limit_near = True
-        if self.task != "train":
+        if self.task != "train" and self._restarts < self.requeues:
             _put_back()  # what is prepared is made whole or not at all: nothing to keep
         signal.raise_signal(signal.SIGTERM)
 

@@ -60,15 +60,19 @@ def test_command_leaves_before_anything_is_prepared_and_the_queue_keeps_the_orde
 def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
     cluster: Cluster, driver: Driver, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Held, its runs cannot begin and find out themselves."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
     started = driver(*TWO, *QUICK, "trunk=squeezenet", "weights=imagenet")
+    wait_for(lambda: all(run.job() for run in Store(results).runs()) and len(cluster.jobs()) == 4, "all jobs")
+    runs = Store(results).runs()
+    cluster.do("scontrol", "hold", *(run.job() or "" for run in runs))
+    cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     said, wrong = started.communicate(timeout=PATIENCE_SECONDS)
     assert started.returncode == 2, said + wrong
-    assert "squeezenet1_1-b8a52dc0.pth could not be downloaded" in wrong
-    wait_for(lambda: not cluster.jobs(), "an empty queue")
-    for run in Store(results).runs():
-        assert run.state() != "done"
-        assert not run.metrics()
+    assert wrong.count("squeezenet1_1-b8a52dc0.pth could not be downloaded") == 1
+    assert not cluster.jobs()
+    assert [(run.state(), run.job(), jobs_of(run)) for run in runs] == [("queued", None, [])] * 2
 
 
 def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(

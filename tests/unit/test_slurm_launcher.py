@@ -137,11 +137,12 @@ class Cluster:
     def prepare(self, run: Run, task: Task) -> None:
         run.say_preparation(task, done=True)
 
-    def flush(self) -> None:
+    def flush(self) -> list[Run]:
         if self._unsent:
             self.arrays.append([run.signature for run in self._unsent])
         self.jobs |= {run.signature: run for run in self._unsent}
         self._unsent = []
+        return []
 
     def holds(self, run: Run) -> bool:
         if run.signature in self.jobs and self._work(run):
@@ -170,6 +171,11 @@ class Job:
 def succeed(run: Run) -> bool:
     result = {"signature": run.signature, "outcome": "converged", "train_seconds": 1, "evaluate_seconds": 1, "steps": 2}
     files.write_json(run.folder / "result.json", result)
+    return True
+
+
+def fail(run: Run) -> bool:
+    run.update_status(state="failed", failures=1, error="broken")
     return True
 
 
@@ -205,18 +211,55 @@ def test_command_leaves_while_what_runs_share_is_still_being_prepared(
     assert cluster.arrays == [list(configs)]
 
 
+def unprepared(monkeypatch: pytest.MonkeyPatch, bad_input: bool) -> None:
+    said = {"error": "no such folder", "bad_input": bad_input}
+    monkeypatch.setattr(Cluster, "prepare", lambda _, run, task: run.say_preparation(task, **said))
+
+
 @pytest.mark.parametrize("bad_input", [True, False])
 def test_failed_preparation_takes_those_who_need_it_out_of_the_queue(
     store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch, bad_input: bool
 ) -> None:
-    said = {"error": "no such folder", "bad_input": bad_input}
-    monkeypatch.setattr(Cluster, "prepare", lambda _, run, task: run.say_preparation(task, **said))
-    monkeypatch.setattr(Job, "cancel", lambda job: cancelled.append(job.run.signature))
-    cancelled: list[str] = []
-    outcome = schedule.execute(store, configs, Cluster(lambda _: False), Silent())
-    assert cancelled == list(configs)
+    unprepared(monkeypatch, bad_input)
+    cluster = Cluster(lambda _: False)
+    outcome = schedule.execute(store, configs, cluster, Silent())
+    assert not cluster.jobs
     assert outcome.bad_input == (["no such folder"] if bad_input else [])
     assert list(outcome.failed) == ([] if bad_input else list(configs))
+    assert {store.run(signature).state() for signature in configs} == {"queued" if bad_input else "failed"}
+
+
+@pytest.mark.parametrize("end", [succeed, fail])
+def test_run_that_begins_before_it_is_out_of_the_queue_tells_its_own_end(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch, end: Callable[[Run], object]
+) -> None:
+    """It has prepared itself what it needs, or found out why that cannot be."""
+    unprepared(monkeypatch, bad_input=True)
+    monkeypatch.setattr(Job, "cancel", lambda job: end(job.run))
+    outcome = schedule.execute(store, configs, Cluster(lambda run: run.state() in ("done", "failed")), Silent())
+    assert not outcome.bad_input
+    assert outcome.failed == ({} if end is succeed else dict.fromkeys(configs, "broken"))
+
+
+def test_run_that_another_command_has_submitted_meanwhile_is_followed(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That this command could not prepare what it needs is nothing to it."""
+    unprepared(monkeypatch, bad_input=True)
+    meanwhile: dict[str, Run] = {}
+
+    class Late(Cluster):
+        def flush(self) -> list[Run]:
+            """All that is to be sent has been sent by somebody else."""
+            joined, self._unsent = self._unsent, []
+            self.jobs |= {run.signature: run for run in joined}
+            meanwhile.update(self.jobs)
+            return joined
+
+    outcome = schedule.execute(store, configs, Late(lambda run: run.signature in meanwhile and succeed(run)), Silent())
+    assert list(meanwhile) == list(configs)
+    assert not outcome.bad_input
+    assert not outcome.failed
 
 
 @pytest.mark.parametrize("said", ["queued", "running"])

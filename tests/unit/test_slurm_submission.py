@@ -12,7 +12,8 @@ import yaml
 from parsenet_cli import paths
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
-from parsenet_cli.launch import ANY, slurm
+from parsenet_cli.launch import ANY, Handle, slurm
+from parsenet_cli.launch.slurm import Slurm
 from parsenet_cli.store import Run, Store
 from tests.fake_slurm import FakeSlurm
 from tests.pretending import succeed
@@ -37,6 +38,14 @@ def runs(tmp_path: Path, config: RunConfig) -> list[Run]:
     return made
 
 
+def sent(options: dict[str, Any], runs: list[Run]) -> tuple[Slurm, list[Handle]]:
+    """A launcher that has handed them all to Slurm."""
+    launcher = slurm.open_launcher(options, len(runs))
+    handles: list[Handle] = [launcher.submit(run, "train", ANY) for run in runs]
+    launcher.flush()
+    return launcher, handles
+
+
 def later() -> None:
     """What was refused may be offered again."""
     time.sleep((slurm.REFUSED_POLLS + 1) * POLL_SECONDS)
@@ -46,10 +55,7 @@ def test_plan_larger_than_an_array_may_be_goes_out_in_several(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
     fake_slurm.allow(largest_array=3)
-    launcher = slurm.open_launcher(options, len(runs))
-    for run in runs:
-        launcher.submit(run, "train", ANY)
-    launcher.flush()
+    sent(options, runs)
     assert [run.job() for run in runs] == ["1_0", "1_1", "1_2", "2_0", "2_1"]
     assert list(fake_slurm.queue) == [run.job() for run in runs]
 
@@ -79,9 +85,7 @@ def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
 def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 2)
-    launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    launcher, _ = sent(options, runs[:1])
     fake_slurm.allow(room=1)
     launcher.submit(runs[1], "data", ANY)
     launcher.submit(runs[1], "train", ANY)
@@ -97,9 +101,7 @@ def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(
 def test_job_that_is_taken_back_leaves_the_queue_though_nobody_looks_at_it_again(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 1)
-    handle = launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    launcher, (handle,) = sent(options, runs[:1])
     handle.cancel()
     launcher.flush()
     assert fake_slurm.calls("scancel") == ["--quiet 1"]
@@ -109,9 +111,7 @@ def test_what_finds_no_room_goes_out_when_others_have_ended(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake_slurm.allow(room=2)
-    launcher = slurm.open_launcher(options, len(runs))
-    handles = [launcher.submit(run, "train", ANY) for run in runs]
-    launcher.flush()
+    launcher, handles = sent(options, runs)
     first = [run.job() for run in runs if run.job()]
     assert first == list(fake_slurm.queue)
     assert 0 < len(first) <= 2
@@ -140,23 +140,19 @@ def test_second_command_joins_the_job_that_the_first_has_just_submitted(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
     first, second = (slurm.open_launcher(options, 1) for _ in range(2))
-    ours, theirs = (launcher.submit(runs[0], "train", ANY) for launcher in (first, second))
-    first.flush()
-    second.flush()
+    for launcher in (first, second):
+        launcher.submit(runs[0], "train", ANY)
+    assert first.flush() == []
+    assert second.flush() == [runs[0]]
     assert fake_slurm.queue == {"1": "PENDING"}
-    assert theirs.alive()
-    theirs.cancel()
-    assert not theirs.alive()
-    assert not fake_slurm.calls("scancel")
-    assert ours.alive()
+    assert second.holds(runs[0])
+    assert second.flush() == []
 
 
 def test_nothing_is_submitted_while_the_controller_is_silent(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 2)
-    launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    launcher, _ = sent(options, runs[:1])
     fake_slurm.silent(True)
     second = launcher.submit(runs[1], "train", ANY)
     launcher.flush()
@@ -172,9 +168,7 @@ def test_nothing_is_submitted_while_the_controller_is_silent(
 def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, len(runs))
-    handles = [launcher.submit(run, "train", ANY) for run in runs]
-    launcher.flush()
+    _, handles = sent(options, runs)
     fake_slurm.queue = {"1_0": "RUNNING", "1_1": "RUNNING", "1_2": "PENDING", "1_3": "PENDING", "1_4": "PENDING"}
     for handle in handles[:1] + handles[2:4]:
         handle.cancel()
@@ -185,13 +179,14 @@ def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
 def test_jobs_are_stopped_once_the_controller_answers(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 1)
-    handle = launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    _, (handle,) = sent(options, runs[:1])
     fake_slurm.silent(True)
     handle.cancel()
+    questions = len(fake_slurm.calls("squeue"))
     assert handle.alive()
+    assert len(fake_slurm.calls("squeue")) == questions + 1
     fake_slurm.silent(False)
+    time.sleep(2 * POLL_SECONDS)
     assert handle.alive()
     assert fake_slurm.calls("scancel") == ["--quiet 1"]
 
@@ -199,9 +194,7 @@ def test_jobs_are_stopped_once_the_controller_answers(
 def test_job_that_has_left_the_queue_is_forgotten(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 1)
-    handle = launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    _, (handle,) = sent(options, runs[:1])
     assert runs[0].job() == "1"
     fake_slurm.queue = {}
     time.sleep(2 * POLL_SECONDS)
@@ -212,9 +205,7 @@ def test_job_that_has_left_the_queue_is_forgotten(
 def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 1)
-    handle = launcher.submit(runs[0], "train", ANY)
-    launcher.flush()
+    launcher, (handle,) = sent(options, runs[:1])
     with runs[0].lock():
         succeed(runs[0])
         time.sleep(2 * POLL_SECONDS)

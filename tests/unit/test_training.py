@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,32 @@ def test_collapsed_run_is_recorded_with_its_score(
     assert result["metrics"]["mean_iu"] < 0.2
     assert run.state() == "done"
     assert not (run.folder / "checkpoint.pt").exists()
+
+
+def test_stop_while_a_picture_is_decoded_again_leaves_the_checkpoint_to_the_training(
+    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data set tells its progress to whom it told it when it was opened."""
+    config = adapted(config, iterations=3)
+    run = Run(run.folder.parent / config.signature)
+    run.create(config)
+    tell: list[Callable[[str], None]] = []
+    asked: list[str] = []
+
+    def prepare_data(_config: RunConfig, _cache: Path, progress: Callable[[str], None]) -> Dataset:
+        tell.append(progress)
+        return DATASET
+
+    def decodes_again(trainer: Trainer, iteration: int) -> float:
+        if iteration == 1:
+            asked.append("to stop")
+            tell[0]("decoding again: 1 of 2")
+        return step(trainer, iteration)
+
+    step = Trainer.step
+    monkeypatch.setattr(prepare, "data", prepare_data)
+    monkeypatch.setattr(Trainer, "step", decodes_again)
+    with pytest.raises(Stopped) as stopped:
+        training.train(run, run.folder.parent, 1, lambda: bool(asked))
+    assert stopped.value.iteration == 2
+    assert run.checkpoints[0].is_file()

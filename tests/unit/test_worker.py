@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parsenet_cli import worker
+from parsenet_cli import schedule, worker
 from parsenet_cli.attempts import decide
 from parsenet_cli.config import RunConfig
+from parsenet_cli.engine import prepare
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import NotWritten
-from parsenet_cli.store import Run
+from parsenet_cli.launch.inline import Inline
+from parsenet_cli.store import Run, Store
 from parsenet_cli.worker import Task
+from tests.pretending import Silent
 
 
 @pytest.mark.parametrize(("task", "refused"), [("train", "update_status"), ("data", "say_preparation")])
@@ -68,3 +73,35 @@ def test_full_disk_is_no_failure_of_the_run(
         assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
     assert (run.status()["failures"], run.status()["bad_input"]) == (failures, True)
     assert decide(run, retry=False) == ("run" if failures == 0 else "given up")
+
+
+def test_signal_while_data_are_prepared_is_heard_before_the_training(
+    config: RunConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.run(config.signature)
+    run.create(config)
+    run.update_status(state="running", iteration=2)
+    told: list[str] = []
+
+    def prepare_data(_config: RunConfig, _cache: Path, progress: Callable[[str], None]) -> None:
+        for text in ("decoding: 1 of 3", "decoding: 2 of 3", "decoding: 3 of 3"):
+            told.append(text)
+            progress(text)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(prepare, "data", prepare_data)
+    assert worker.carry_out(run, "train", 1) == worker.STOPPED
+    assert told == ["decoding: 1 of 3", "decoding: 2 of 3"]
+    assert (run.state(), run.status()["iteration"]) == ("queued", 2)
+
+
+def test_interrupt_of_a_preparation_in_the_commands_own_process_is_no_failure_of_it(
+    config: RunConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "data", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        schedule.execute(store, {config.signature: config}, Inline(1), Silent())
+    assert store.run(config.signature).state() == "queued"
