@@ -42,7 +42,8 @@ def cancel(runs: Sequence[Run], say: Callable[[str], None], patience: float = PA
         queue = f"; job {left[run.signature]} left Slurm's queue" if run.signature in left else ""
         say(f"{run.signature}: {run.state()}, will not be started{queue}")
     if not meant:
-        say("nothing runs")
+        states = ", ".join(f"{run.signature} is {run.state()}" for run in runs[:8])
+        say(f"no run is left to cancel: {states or 'there are none'}")
     deadline = time.monotonic() + patience
     while asked and time.monotonic() < deadline:
         for run in [run for run in asked if not run.alive()]:

@@ -55,6 +55,11 @@ def carry_out(
     except KeyboardInterrupt:
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
         typer.echo(f"  {issued()}", err=True)
+        if joined := [job for run in map(store.run, configs) if run.result() is None and (job := run.job())]:
+            typer.echo(
+                f"jobs that another command has submitted go on: {', '.join(joined)} (`parsenet cancel` stops them)",
+                err=True,
+            )
         raise typer.Exit(INTERRUPTED) from None
     for run in [run for run in outcome.left if run.job()]:
         typer.echo(f"in the queue: {run.signature}  job {run.job()}")
@@ -67,7 +72,8 @@ def carry_out(
         for file in output.write(one, store):
             typer.echo(f"written: {file}")
     for signature, error in outcome.failed.items():
-        typer.echo(f"failed: {signature}: {error} (see {store.run(signature).folder / 'log.txt'})", err=True)
+        log = store.run(signature).folder / "log.txt"
+        typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
     outcome.raise_bad_input()
     if outcome.cancelled:
         typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)

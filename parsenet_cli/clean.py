@@ -25,6 +25,7 @@ Kind = Literal[
     "caches",
     "checkpoints of done runs",
     "failed and lost runs",
+    "runs that never began",
     "finished results",
 ]
 
@@ -64,9 +65,18 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
             status = run.status()
             reached = f"it had reached iteration {status.get('iteration', 0)} of {status.get('steps', '?')}"
             pieces.append(Piece("failed and lost runs", run.folder, _size(run.folder), f"{state}; {reached}", run))
+        elif state == "queued" and not working and _never_began(run):
+            pieces.append(Piece("runs that never began", run.folder, _size(run.folder), run=run))
         else:
             pieces += _leftovers(run, state)
     return pieces, working
+
+
+def _never_began(run: Run) -> bool:
+    """Planned some time ago, and no worker has ever had it: refused by a queue, or its preparation failed."""
+    planned = run.folder / "config.yaml"
+    old = planned.is_file() and time.time() - planned.stat().st_mtime > AGE_SECONDS
+    return old and not run.has_checkpoint and not (run.folder / "log.txt").exists()
 
 
 def _in_a_queue(runs: Sequence[Run]) -> set[str]:
@@ -119,7 +129,7 @@ class _Finished(Exception):
 
 def _remove_of_run(piece: Piece, run: Run) -> None:
     with run.lock(wait=0):
-        if piece.kind == "failed and lost runs" and run.result() is not None:
+        if piece.kind in ("failed and lost runs", "runs that never began") and run.result() is not None:
             raise _Finished
         _remove(piece.path)
 

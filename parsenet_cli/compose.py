@@ -136,6 +136,10 @@ class Composer:
     def launcher(self, overrides: Sequence[str]) -> dict[str, Any]:
         """The launcher's options: conf/launcher/<name>.yaml with the overrides that begin with `launcher`."""
         _, launcher = apart(last_wins(overrides).values())
+        options = self._compose([text for text in launcher if "." not in key_of(text)])["launcher"]
+        for option in [key_of(text).removeprefix("launcher.") for text in launcher if "." in key_of(text)]:
+            if option not in options:
+                raise unknown(f"option of launcher {options['name']}", option, options)
         return dict(self._compose(launcher)["launcher"])
 
     def save(self) -> None:

@@ -179,13 +179,12 @@ class Driver:
                 handle.cancel()
 
     def _fail_unprepared(self, run: Run, failed: Failed) -> None:
-        """Wrong input is told once, and no failure of each run."""
-        if failed.bad_input:
-            if failed.error not in self.outcome.bad_input:
-                self.outcome.bad_input.append(failed.error)
-            return
-        run.update_status(state="failed", error=failed.error, bad_input=False)
-        self._fail(run)
+        """Wrong input is told once. It is not counted as a failure of the run, which has not been tried."""
+        run.update_status(state="failed", error=failed.error, bad_input=failed.bad_input)
+        if not failed.bad_input:
+            self._fail(run)
+        elif failed.error not in self.outcome.bad_input:
+            self.outcome.bad_input.append(failed.error)
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
@@ -220,7 +219,7 @@ class Driver:
             self._fail(run, error)
             return
         if self._queue is not None:
-            reason = "its job left the queue before the run was done: cancelled, killed, or lost"
+            reason = self._queue.last_words(run)
         elif state == "queued":
             reason = "it was stopped by somebody else"
         else:
@@ -234,7 +233,8 @@ class Driver:
             self._again(run, self._attempts.with_less_memory(run.signature, config), reason)
             return
         times = f", {tries} times in this command" if tries > 1 else ""
-        error = f"{reason}{times}; issued again, the command goes on from its checkpoint"
+        onwards = "goes on from its checkpoint" if run.has_checkpoint else "starts it afresh"
+        error = f"{reason}{times}; issued again, the command {onwards}"
         failures = run.status().get("failures", 0) + 1
         run.update_status(state="failed", failures=failures, error=error, bad_input=False)
         self._fail(run)

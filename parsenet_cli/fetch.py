@@ -105,7 +105,7 @@ def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
     tried = "; ".join(reasons) or "no address is known"
     raise UserError(
         f"{remote.name} could not be downloaded: {tried}. Check the network and issue the command again (what has arrived "
-        f"is kept), or put the file at {file} yourself, or name your copy with --from"
+        f"is kept), or put the file at {file} yourself, or give your copy to `parsenet weights get` or `data get` with --from"
     )
 
 

@@ -160,7 +160,9 @@ def _queued(run: Run, job: str | None) -> str:
     waits = f"job {job}" if job else ""
     if not status.get("iteration"):
         return waits
-    return f"{waits}, goes on from {_reached(run)}" if waits else f"stopped at {_reached(run)}"
+    if not waits:
+        return f"stopped at {_reached(run)}"
+    return f"{waits}, {'goes on from its checkpoint' if run.has_checkpoint else 'starts afresh'}, had reached {_reached(run)}"
 
 
 def _reached(run: Run) -> str:

@@ -104,6 +104,11 @@ class Run:
         """Where an interrupted run goes on from: the newest, and the one before it in case the newest is damaged."""
         return self.folder / "checkpoint.pt", self.folder / "checkpoint.previous.pt"
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is anything to go on from."""
+        return any(file.is_file() for file in self.checkpoints)
+
     def done(self, with_model: bool = False) -> bool:
         """Whether there is a result and, if that is asked for, the trained network too."""
         return self.result() is not None and (self.model_file.is_file() or not with_model)
@@ -253,8 +258,6 @@ class Run:
         except OSError:
             return []
 
-    # --- how files are read ----------------------------------------------------------------------------------------
-
     def _read(self, name: str) -> dict[str, Any]:
         """A JSON file's content; {} where there is none, or where it is damaged."""
         return believed(self.folder / name, unsealed_too=True) or {}
@@ -310,6 +313,8 @@ class Store:
     def check_writable(self) -> None:
         """Raise `UserError` now rather than in the middle of a sweep."""
         probe = self.root / "runs" / ".writable"
-        write_text(probe, time.strftime("%Y-%m-%d\n"))
-        with explained(probe):
+        try:
+            write_text(probe, time.strftime("%Y-%m-%d\n"))
             probe.unlink(missing_ok=True)
+        except OSError as problem:
+            raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None

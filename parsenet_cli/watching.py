@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -35,13 +36,16 @@ def watch(store: Store, console: Console) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    idle, said = 0, ""
+    idle, said, before = 0, "", [b""]
     queue = slurm_queue.Queue(QUEUE_SECONDS) if slurm_queue.reachable() else None
     try:
         with Live(console=console, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
                 lines = survey(store)
-                idle = 0 if any(line.state == "running" for line in lines) or _waiting(lines, queue) else idle + 1
+                preparing = _preparing(store)
+                running = any(line.state == "running" for line in lines) or (preparing and preparing != before)
+                idle = 0 if running or _waiting(lines, queue) else idle + 1
+                before = preparing
                 if console.is_terminal:
                     served = labels(study.load_all(store))
                     live.update(Text(picture(lines, served, console.height - 2), no_wrap=True), refresh=True)
@@ -51,6 +55,15 @@ def watch(store: Store, console: Console) -> None:
                     time.sleep(EVERY_SECONDS)
     except KeyboardInterrupt:
         return
+
+
+def _preparing(store: Store) -> list[bytes]:
+    """What is said of data and weights that are being prepared for runs, all of which still wait: it changes while they are."""
+    said = []
+    for file in sorted((store.root / "runs").glob("*/preparing-*.json")):
+        with contextlib.suppress(OSError):
+            said.append(file.read_bytes())
+    return said
 
 
 def _waiting(lines: Sequence[Line], queue: slurm_queue.Queue | None) -> bool:

@@ -80,7 +80,7 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
         run.forget_job()
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
-    if any(file.is_file() for file in run.checkpoints):
+    if run.has_checkpoint:
         threads = before.get("threads", threads)
     # Also so that an error that an earlier worker left with is not the log's last line any more.
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")

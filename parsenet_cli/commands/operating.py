@@ -47,7 +47,7 @@ def clean(
     pieces, working = found(Store(results), results_too)
     if working:
         typer.echo(
-            f"{working} runs are at work, or may still be in Slurm's queue (`parsenet cancel` takes them out): caches stay, "
+            f"at work, or perhaps still in Slurm's queue: {working} (`parsenet cancel` ends that); until then caches stay, "
             "and failed and lost runs"
         )
     for kind in dict.fromkeys(piece.kind for piece in pieces):

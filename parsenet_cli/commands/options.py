@@ -56,7 +56,8 @@ SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its fi
 
 def issued() -> str:
     """The command as it was typed, to be shown to who may want to issue it again."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    return shlex.join(["parsenet" if program == "__main__.py" else program, *sys.argv[1:]])
 
 
 def console() -> Any:

@@ -80,6 +80,10 @@ class Queueing(Launcher, Protocol):
         """Take that task out of the queue, without asking it."""
         ...
 
+    def last_words(self, run: Run) -> str:
+        """What is known of a task that left the queue before the run was done."""
+        ...
+
 
 def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
     """The launcher that `options["name"]` names."""

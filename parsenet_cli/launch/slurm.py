@@ -23,7 +23,7 @@ from typing import Any
 from parsenet_cli.errors import UserError
 from parsenet_cli.files import alone
 from parsenet_cli.launch import Needs, slurm_options
-from parsenet_cli.launch.slurm_job import Job
+from parsenet_cli.launch.slurm_job import Job, began
 from parsenet_cli.launch.slurm_queue import Queue
 from parsenet_cli.store import Busy, Run
 from parsenet_cli.worker import Task
@@ -49,6 +49,7 @@ class _Submitted:
         if not self.job or (self.slurm.in_queue(self.job) and not self._over()):
             return True
         if self.task == "train" and self.run.job() == self.job:
+            self.slurm.left[self.run.signature] = self.job
             self.run.forget_job()
         return False
 
@@ -81,6 +82,8 @@ class Slurm:
         self.silence_seconds: float = options["silence_seconds"]
         self.queue = Queue(options["poll_seconds"])
         self.to_stop: list[str] = []
+        self.left: dict[str, str] = {}
+        """The job of each run that has left the queue."""
         self._options = options
         self._unsent: list[_Submitted] = []
         self._preparations: list[str] = []
@@ -119,6 +122,8 @@ class Slurm:
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
                 joined = self._join()
+                if joined and all(each.task != "train" for each in self._unsent):
+                    self._drop_all()  # nobody needs to have anything prepared
                 if self._send([each for each in self._unsent if each.task != "train"], folder):
                     self._send(list(self._unsent), folder)
         if not self._unsent:
@@ -155,6 +160,11 @@ class Slurm:
             else:
                 each.run.forget_job()
         return joined
+
+    def _drop_all(self) -> None:
+        for each in self._unsent:
+            each.cancelled = True
+        self._unsent = []
 
     def _send(self, tasks: list[_Submitted], folder: Path) -> bool:
         """As one array, or as several where that is too large; they wait in the queue for those that prepare and went before.
@@ -220,6 +230,14 @@ class Slurm:
         job = run.job()
         if job is not None:
             self.queue.end(job)
+
+    def last_words(self, run: Run) -> str:
+        """Its id and, where it never came to Python, the file in which Slurm has put what it said."""
+        job = self.left.get(run.signature) or run.job()
+        words = f"its job {job} left the queue before the run was done: cancelled, killed, or lost"
+        folder = slurm_options.private_folder(self._options["folder"])
+        said = folder / f"{job}_0_log.err"
+        return f"{words}; it never came to Python: see {said}" if said.is_file() and not began(run, str(job)) else words
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()

@@ -70,6 +70,14 @@ class Job:
         )
 
 
+def began(run: Run, job: str) -> bool:
+    """Whether that job has come as far as to say so in the run's log."""
+    try:
+        return f": Slurm job {job} on " in (run.folder / "log.txt").read_text(errors="replace")
+    except OSError:
+        return False
+
+
 def _ignore(_signal: int, _frame: FrameType | None) -> None:
     return
 

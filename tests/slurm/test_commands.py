@@ -234,6 +234,23 @@ def test_killed_command_leaves_its_jobs_to_the_next_one(
     assert len(jobs_of(only_run(results))) == 1
 
 
+def test_interrupt_of_a_command_that_joined_leaves_the_jobs_and_names_them(
+    cluster: Cluster, cli: Cli, driver: Driver, results: Path
+) -> None:
+    left = cli(*ONE, *ENDLESS, "--detach")
+    assert left.returncode == 0, left.stderr
+    job = in_the_middle(results).job()
+    joined = driver(*ONE, *ENDLESS)
+    assert joined.stdout is not None
+    assert "running" in joined.stdout.readline()
+    joined.send_signal(signal.SIGINT)
+    cluster.deeds.append("Ctrl-C to a command that joined")
+    _, wrong = joined.communicate(timeout=PATIENCE_SECONDS)
+    assert joined.returncode == 130, wrong
+    assert f"jobs that another command has submitted go on: {job} " in wrong
+    assert cluster.jobs() == {job: "RUNNING"}
+
+
 def test_interrupt_stops_jobs_after_a_checkpoint_and_empties_the_queue(
     cluster: Cluster, driver: Driver, results: Path
 ) -> None:

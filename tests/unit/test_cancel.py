@@ -147,7 +147,7 @@ def test_run_that_is_done_or_was_never_planned_is_not_asked(run: Run) -> None:
     succeed(run)
     said: list[str] = []
     assert cancel.cancel([run], said.append)
-    assert said == ["nothing runs"]
+    assert said == [f"no run is left to cancel: {run.signature} is done"]
     assert not run.cancelled
 
 

@@ -90,6 +90,18 @@ def test_nothing_of_a_running_run_goes_and_caches_stay_while_there_is_one(store:
     assert {piece.path for piece in pieces} == {runs["done"].folder}
 
 
+def test_run_that_was_planned_and_never_begun_goes_after_an_hour(store: Store, config: RunConfig) -> None:
+    """A driver may be about to start a younger one."""
+    run = store.run(config.signature)
+    run.create(config)
+    assert clean.found(store, results_too=False)[0] == []
+    os.utime(run.folder / "config.yaml", (time.time() - 2 * clean.AGE_SECONDS,) * 2)
+    (piece,) = clean.found(store, results_too=False)[0]
+    assert (piece.kind, piece.path) == ("runs that never began", run.folder)
+    (run.folder / "log.txt").write_text("training")
+    assert clean.found(store, results_too=False)[0] == []
+
+
 def test_nothing_of_a_run_goes_whose_job_may_still_start(
     store: Store, runs: dict[str, Run], fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

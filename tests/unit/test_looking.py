@@ -36,7 +36,9 @@ def test_run_in_a_queue_names_its_job(store: Store, run: Run) -> None:
     run.record_job("12_3")
     assert (line(store).state, line(store).job, line(store).says) == ("queued", "12_3", "job 12_3")
     run.update_status(state="queued", job="11", iteration=40, steps=100)
-    assert line(store).says == "job 12_3, goes on from 40/100"
+    assert line(store).says == "job 12_3, starts afresh, had reached 40/100"
+    run.checkpoints[1].touch()
+    assert line(store).says == "job 12_3, goes on from its checkpoint, had reached 40/100"
 
 
 def test_job_that_its_worker_has_left_is_not_said_to_wait(store: Store, run: Run) -> None:
@@ -162,3 +164,20 @@ def test_watch_goes_on_while_slurm_cannot_be_asked(
     monkeypatch.setattr("shutil.which", lambda _: None)
     run.record_job("12")
     assert watched(run.cancel) == "1 queued\n"
+
+
+def test_watch_goes_on_while_something_is_prepared(
+    store: Store, run: Run, watched: Callable[[Callable[[], object]], str]
+) -> None:
+    """No run is at work then. What an interrupted command has left says nothing new."""
+    prepared = threading.Event()
+
+    def prepare() -> None:
+        while not prepared.wait(0.02):
+            run.say_preparation("data", text="decoding")
+
+    preparing = threading.Thread(target=prepare)
+    preparing.start()
+    assert watched(prepared.set) == "1 queued\n"
+    preparing.join()
+    assert run.preparation("data")

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsenet_cli import files, paths, profile, schedule
+from parsenet_cli.attempts import decide
 from parsenet_cli.compose import Composer
 from parsenet_cli.config import RunConfig
 from parsenet_cli.errors import UserError
@@ -89,6 +90,14 @@ def test_what_is_not_asked_for_is_left_to_the_cluster(options: dict[str, Any]) -
     )
 
 
+def test_unknown_option_is_named_with_those_there_are(tmp_path: Path) -> None:
+    composer = Composer(profile.load("quick"), [], tmp_path)
+    with pytest.raises(UserError, match=r"unknown option of launcher slurm 'gpuz'. Did you mean 'gpus'\?"):
+        composer.launcher(["launcher=slurm", "launcher.gpuz=1"])
+    with pytest.raises(UserError, match=r"unknown option of launcher local 'partition'.*Valid: name, slots"):
+        composer.launcher(["launcher.partition=long"])
+
+
 def test_launcher_options_are_no_part_of_a_run(config: RunConfig, tmp_path: Path) -> None:
     composer = Composer(profile.load("quick"), ["weights=none"], tmp_path)
     assert composer.run_config(["launcher=slurm", "launcher.gpus=0"]).signature == config.signature
@@ -151,6 +160,9 @@ class Cluster:
 
     def end(self, run: Run) -> None:
         self.jobs.pop(run.signature, None)
+
+    def last_words(self, run: Run) -> str:
+        return "its job vanished"
 
 
 class Job:
@@ -226,7 +238,10 @@ def test_failed_preparation_takes_those_who_need_it_out_of_the_queue(
     assert not cluster.jobs
     assert outcome.bad_input == (["no such folder"] if bad_input else [])
     assert list(outcome.failed) == ([] if bad_input else list(configs))
-    assert {store.run(signature).state() for signature in configs} == {"queued" if bad_input else "failed"}
+    for run in map(store.run, configs):
+        assert run.state() == "failed"
+        assert "no such folder" in run.status()["error"]
+        assert decide(run, retry=False) == "run", "it has not been tried"
 
 
 @pytest.mark.parametrize("end", [succeed, fail])

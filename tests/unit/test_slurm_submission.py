@@ -202,6 +202,31 @@ def test_job_that_has_left_the_queue_is_forgotten(
     assert runs[0].job() is None
 
 
+def test_job_that_never_came_to_python_names_the_file_with_what_it_said(
+    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], tmp_path: Path
+) -> None:
+    launcher, handles = sent(options, runs[:2])
+    (runs[1].folder / "log.txt").write_text("train: Slurm job 1_1 on node1, restarted 0 times\n")
+    for job in ("1_0", "1_1"):
+        (tmp_path / "submitit" / f"{job}_0_log.err").write_text("module: command not found\n")
+    fake_slurm.queue = {}
+    time.sleep(2 * POLL_SECONDS)
+    assert not any(handle.alive() for handle in handles)
+    never, killed = map(launcher.last_words, runs[:2])
+    assert never == f"{killed.replace('1_1', '1_0')}; it never came to Python: see {tmp_path}/submitit/1_0_0_log.err"
+    assert killed == "its job 1_1 left the queue before the run was done: cancelled, killed, or lost"
+
+
+def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]) -> None:
+    sent(options, runs[:1])
+    second = slurm.open_launcher(options, 1)
+    preparation = second.submit(runs[0], "data", ANY)
+    second.submit(runs[0], "train", ANY)
+    assert second.flush() == runs[:1]
+    assert not preparation.alive()
+    assert fake_slurm.queue == {"1": "PENDING"}
+
+
 def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:

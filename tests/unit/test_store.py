@@ -187,3 +187,8 @@ def test_who_waits_for_another_process_says_so_again_and_again(tmp_path: Path) -
         assert said == 3
     with files.alone(lock, waiting):
         assert said == 3
+
+
+def test_results_folder_that_cannot_be_made_is_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"^/proc/nowhere: .*--results$"):
+        Store(Path("/proc/nowhere")).check_writable()
