@@ -9,7 +9,7 @@ import typer
 
 from parsenet_cli import schedule, study
 from parsenet_cli.commands.options import issued
-from parsenet_cli.launch import open_launcher
+from parsenet_cli.launch import Queueing, open_launcher
 from parsenet_cli.progress import open_view
 from parsenet_cli.report import output
 
@@ -47,19 +47,18 @@ def carry_out(
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
+    launcher = open_launcher(options, missing)
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:
-            launcher = open_launcher(options, missing)
             outcome = schedule.execute(store, configs, launcher, view, retry=retry, detach=detach)
     except KeyboardInterrupt:
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
         typer.echo(f"  {issued()}", err=True)
-        if joined := [job for run in map(store.run, configs) if run.result() is None and (job := run.job())]:
-            typer.echo(
-                f"jobs that another command has submitted go on: {', '.join(joined)} (`parsenet cancel` stops them)",
-                err=True,
-            )
+        joined = [job for run in map(store.run, configs) if run.result() is None and (job := run.job())]
+        if joined and isinstance(launcher, Queueing):
+            said = f"jobs that another command has submitted go on: {', '.join(joined)} (`parsenet cancel` stops them)"
+            typer.echo(said, err=True)
         raise typer.Exit(INTERRUPTED) from None
     for run in [run for run in outcome.left if run.job()]:
         typer.echo(f"in the queue: {run.signature}  job {run.job()}")
