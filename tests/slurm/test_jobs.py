@@ -147,10 +147,12 @@ def test_time_limit_requeues_from_a_checkpoint_as_often_as_allowed_and_says_so(
 def test_run_whose_jobs_never_finish_fails_within_the_limit(cluster: Cluster, driver: Driver, results: Path) -> None:
     started = driver(*ONE, *ENDLESS, "launcher.resubmissions=0")
     run = in_the_middle(results)
-    cluster.do("scancel", run.job() or "")
+    job = run.job()
+    cluster.do("scancel", job or "")
     _, said = started.communicate(timeout=PATIENCE_SECONDS)
     assert started.returncode == 1
-    assert "its job left the queue" in said
+    assert f"its job {job} left the queue" in said
+    assert "never came to Python" not in said
     assert run.state() == "failed"
     assert len(jobs_of(run)) == 1
 
