@@ -234,10 +234,12 @@ class Slurm:
     def last_words(self, run: Run) -> str:
         """Its id and, where it never came to Python, the file in which Slurm has put what it said."""
         job = self.left.get(run.signature) or run.job()
+        if job is None:
+            return "its worker, which no job of Slurm's is, left before the run was done: killed, or lost"
         words = f"its job {job} left the queue before the run was done: cancelled, killed, or lost"
         folder = slurm_options.private_folder(self._options["folder"])
         said = folder / f"{job}_0_log.err"
-        return f"{words}; it never came to Python: see {said}" if said.is_file() and not began(run, str(job)) else words
+        return f"{words}; it never came to Python: see {said}" if said.is_file() and not began(run, job) else words
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()

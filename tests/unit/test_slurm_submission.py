@@ -212,9 +212,10 @@ def test_job_that_never_came_to_python_names_the_file_with_what_it_said(
     fake_slurm.queue = {}
     time.sleep(2 * POLL_SECONDS)
     assert not any(handle.alive() for handle in handles)
-    never, killed = map(launcher.last_words, runs[:2])
+    never, killed, outside = map(launcher.last_words, runs[:3])
     assert never == f"{killed.replace('1_1', '1_0')}; it never came to Python: see {tmp_path}/submitit/1_0_0_log.err"
     assert killed == "its job 1_1 left the queue before the run was done: cancelled, killed, or lost"
+    assert outside == "its worker, which no job of Slurm's is, left before the run was done: killed, or lost"
 
 
 def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]) -> None:
