@@ -125,7 +125,7 @@ def draw(measured: Sequence[Measured], file: Path) -> None:
         each.plot(runs, [one.again for one in measured], marker="s", label="found done already")
         each.axhline(LIMIT_MS, linestyle=":", color="grey")
         each.set(ylabel="milliseconds a run", ylim=(0, 1.15 * LIMIT_MS))
-        each.legend(loc="center right")
+        each.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.42))
         whole.plot(runs, [one.status for one in measured], marker="o")
         whole.axhline(LIMIT_STATUS, linestyle=":", color="grey")
         whole.set(ylabel="seconds of parsenet status", ylim=(0, 1.15 * LIMIT_STATUS))
