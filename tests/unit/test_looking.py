@@ -167,17 +167,16 @@ def test_watch_goes_on_while_slurm_cannot_be_asked(
 
 
 def test_watch_goes_on_while_something_is_prepared(
-    store: Store, run: Run, watched: Callable[[Callable[[], object]], str]
+    run: Run, monkeypatch: pytest.MonkeyPatch, watched: Callable[[Callable[[], object]], str]
 ) -> None:
     """No run is at work then. What an interrupted command has left says nothing new."""
     prepared = threading.Event()
 
-    def prepare() -> None:
-        while not prepared.wait(0.02):
+    def survey_while_it_is_prepared(store: Store) -> list[Line]:
+        if not prepared.is_set():
             run.say_preparation("data", text="decoding")
+        return inspection.survey(store)
 
-    preparing = threading.Thread(target=prepare)
-    preparing.start()
+    monkeypatch.setattr(watching, "survey", survey_while_it_is_prepared)
     assert watched(prepared.set) == "1 queued\n"
-    preparing.join()
     assert run.preparation("data")

@@ -179,16 +179,17 @@ def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
 def test_jobs_are_stopped_once_the_controller_answers(
     fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
 ) -> None:
-    _, (handle,) = sent(options, runs[:1])
+    _, handles = sent({**options, "poll_seconds": 2.0}, runs)
     fake_slurm.silent(True)
-    handle.cancel()
+    for handle in handles:
+        handle.cancel()
     questions = len(fake_slurm.calls("squeue"))
-    assert handle.alive()
-    assert len(fake_slurm.calls("squeue")) == questions + 1
+    assert all(handle.alive() for handle in handles)
+    assert len(fake_slurm.calls("squeue")) == questions + 1, "asked once, not for each"
     fake_slurm.silent(False)
-    time.sleep(2 * POLL_SECONDS)
-    assert handle.alive()
-    assert fake_slurm.calls("scancel") == ["--quiet 1"]
+    time.sleep(2.1)
+    assert all(handle.alive() for handle in handles)
+    assert fake_slurm.calls("scancel") == ["--quiet 1_0 1_1 1_2 1_3 1_4"]
 
 
 def test_job_that_has_left_the_queue_is_forgotten(
