@@ -183,8 +183,8 @@ class Driver:
         run.update_status(state="failed", error=failed.error, bad_input=failed.bad_input)
         if not failed.bad_input:
             self._fail(run)
-        elif failed.error not in self.outcome.bad_input:
-            self.outcome.bad_input.append(failed.error)
+        else:
+            self.outcome.add_bad_input(failed.error)
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
@@ -215,7 +215,7 @@ class Driver:
     def _ended_early(self, run: Run, config: RunConfig, state: State) -> None:
         """It goes on from its checkpoint, a few times: it was stopped by somebody else, or it ended without a word."""
         if state == "lost" and (error := run.last_words() or self._full_disk()):
-            self.outcome.bad_input.append(error)
+            self.outcome.add_bad_input(error)
             self._fail(run, error)
             return
         if self._queue is not None:
@@ -271,7 +271,7 @@ class Driver:
         error = error or str(status.get("error") or DEATH)
         self.outcome.failed[run.signature] = error
         if status.get("bad_input"):
-            self.outcome.bad_input.append(error)
+            self.outcome.add_bad_input(error)
         self._view.failed(run, error)
 
     def _full_disk(self) -> str:

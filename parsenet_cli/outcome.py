@@ -20,6 +20,11 @@ class Outcome:
     """The runs that a detached command left in the launcher's queue."""
 
     def raise_bad_input(self) -> None:
-        """Bad input becomes a `UserError`, once per message."""
+        """Bad input becomes a `UserError`."""
         if self.bad_input:
-            raise UserError("\n".join(dict.fromkeys(self.bad_input)))
+            raise UserError("\n".join(self.bad_input))
+
+    def add_bad_input(self, message: str) -> None:
+        """Many runs may find the same thing wrong, which is told once."""
+        if message not in self.bad_input:
+            self.bad_input.append(message)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def results(tmp_path: Path, cache: Path) -> Path:
     folder.mkdir()
     (folder / "cache").symlink_to(cache)
     return folder
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 150, every: float = 0.05) -> None:
+    """Wait until `condition()` holds; a failure says for what."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited too long for {what}"
+        time.sleep(every)
 
 
 def command(*arguments: str | int | Path) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store import Run, Store
-from tests.conftest import SHORT, Cli, command, environment
+from tests.conftest import SHORT, Cli, command, environment, wait_for
 
 TABLE = """
 title: A small table
@@ -137,15 +137,6 @@ def test_one_failing_cell_leaves_the_others_and_shows_its_log(cli: Cli, tmp_path
     assert beats(results) == before
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
-    """Wait until `condition()` holds."""
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 LONGER = (*SHORT[:2], "recipe.iterations=150", "checkpoint_seconds=0.3", "launcher.threads=1")
 
 
@@ -170,13 +161,16 @@ def test_kill_of_driver_and_workers_loses_nothing(
     def checkpoints() -> list[Run]:
         return [run for run in store.runs() if (run.folder / "checkpoint.pt").is_file()]
 
-    wait_for(lambda: sum(run.result() is not None for run in store.runs()) >= 1 and checkpoints())
+    wait_for(
+        lambda: sum(run.result() is not None for run in store.runs()) >= 1 and checkpoints(),
+        "a result and a checkpoint", 60, every=0.02,
+    )  # fmt: skip
     driver.kill()
     for run in store.runs():
         if run.alive():
             os.kill(run.status()["pid"], 9)
     driver.wait()
-    wait_for(lambda: not any(run.alive() for run in store.runs()))
+    wait_for(lambda: not any(run.alive() for run in store.runs()), "the workers' end", 60, every=0.02)
     finished = {run.signature: (run.folder / "result.json").read_bytes() for run in store.runs() if run.result()}
     assert 0 < len(finished) < 4
 
@@ -202,7 +196,7 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(cli: Cli, own_table: str,
         text=True,
     )
     store = Store(results)
-    wait_for(lambda: any(run.status().get("iteration", 0) > 0 for run in store.runs()))
+    wait_for(lambda: any(run.status().get("iteration", 0) > 0 for run in store.runs()), "a step", 60, every=0.02)
     driver.send_signal(2)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pytest
 
 import parsenet_cli
 from parsenet_cli.store import Run, Store
-from tests.conftest import SHORT, command, environment
+from tests.conftest import SHORT, command, environment, wait_for
 
 GROUP, ALICE, BOB = 61000, 61001, 61002
 STUDY = ("sweep", "norm=none,l2", "body=fcn", *SHORT)
@@ -78,16 +77,12 @@ def results_of(runs: list[Run]) -> dict[str, bytes]:
 
 
 def kill_once_it_has_a_checkpoint(started: subprocess.Popen[str], run: Run) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not run.checkpoints[0].is_file():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(run.checkpoints[0].is_file, "a checkpoint", PATIENCE_SECONDS, every=0.02)
     worker = run.status()["pid"]
     for pid in (started.pid, worker):
         os.kill(pid, signal.SIGKILL)
     started.communicate()
-    while run.alive():
-        time.sleep(0.02)
+    wait_for(lambda: not run.alive(), "the worker's end", PATIENCE_SECONDS, every=0.02)
 
 
 def test_members_of_a_group_extend_resume_and_clean_each_others_runs(shared: Path) -> None:
@@ -101,10 +96,7 @@ def test_members_of_a_group_extend_resume_and_clean_each_others_runs(shared: Pat
     assert hers.items() < theirs.items()
 
     with subprocess.Popen(command(*LONGER), **being(ALICE, shared)) as started:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(store.runs()) == len(theirs):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(lambda: len(store.runs()) > len(theirs), "the run's folder", PATIENCE_SECONDS, every=0.02)
         (longer,) = [run for run in store.runs() if run.signature not in theirs]
         kill_once_it_has_a_checkpoint(started, longer)
     assert longer.state() == "lost"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store import Store
-from tests.conftest import SHORT, Cli, command, environment
-from tests.e2e.test_command_line import wait_for
+from tests.conftest import SHORT, Cli, command, environment, wait_for
 
 LONG = (*SHORT[:2], "recipe.iterations=100000")
 
@@ -23,7 +22,10 @@ def driver(results: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         command("train", *LONG), cwd=tmp_path, env=environment(results), stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            wait_for(lambda: any(run.status().get("iteration", 0) > 0 for run in Store(results).runs()))
+            store = Store(results)
+            wait_for(
+                lambda: any(run.status().get("iteration", 0) > 0 for run in store.runs()), "a step", 60, every=0.02
+            )
             yield process
         finally:
             process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from parsenet_cli.store import Run, Store
-from tests.conftest import SHORT
+from tests.conftest import SHORT, wait_for
 from tests.slurm.cluster import Cluster
 
 Driver = Callable[..., "subprocess.Popen[str]"]
@@ -35,16 +35,6 @@ ENDLESS = (*LONGER, "recipe.iterations=100000")
 ONE = ("train", "body=fcn")
 TWO = ("sweep", "norm=none,l2", "--seeds", "1", "body=fcn")
 PATIENCE_SECONDS = 150.0
-
-
-def wait_for(
-    condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS, every: float = 0.05
-) -> None:
-    """Wait until `condition()` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited too long for {what}"
-        time.sleep(every)
 
 
 def only_run(results: Path) -> Run:

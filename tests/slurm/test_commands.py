@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from parsenet_cli.store import Run, Store
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import LARGEST_ARRAY, Cluster
 from tests.slurm.scenario import (
     ENDLESS,
@@ -30,7 +30,6 @@ from tests.slurm.scenario import (
     jobs_of,
     metrics,
     only_run,
-    wait_for,
 )
 
 pytestmark = pytest.mark.slurm

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store import Store
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import Cluster
 from tests.slurm.scenario import (
     ENDLESS,
@@ -27,7 +27,6 @@ from tests.slurm.scenario import (
     metrics,
     only_run,
     signal_worker,
-    wait_for,
 )
 
 pytestmark = pytest.mark.slurm

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import NODES, Cluster
 from tests.slurm.scenario import (
     LONGER,
@@ -23,7 +23,6 @@ from tests.slurm.scenario import (
     metrics,
     signal_worker,
     starts,
-    wait_for,
 )
 
 pytestmark = pytest.mark.slurm

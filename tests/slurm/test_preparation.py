@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store import Store
-from tests.conftest import Cli
+from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import Cluster
 from tests.slurm.scenario import (
     ONE,
@@ -20,7 +20,6 @@ from tests.slurm.scenario import (
     jobs_of,
     metrics,
     only_run,
-    wait_for,
 )
 
 pytestmark = pytest.mark.slurm
