@@ -13,16 +13,16 @@ from pathlib import Path
 import torch
 from torch.nn import Module
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.engine import checkpoint, prepare
-from parsenet_cli.engine.cadence import SHARE
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.errors import Stopped
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine import checkpoint, inputs
+from parsenet_cli.engine.checkpoint import SHARE, TrainState
 from parsenet_cli.engine.optim import SGD
-from parsenet_cli.engine.stopped import Stopped
-from parsenet_cli.engine.train import Progress, Trainer
-from parsenet_cli.models.build import build
-from parsenet_cli.store import Run
+from parsenet_cli.engine.train import Trainer
+from parsenet_cli.models.build import build_model
+from parsenet_cli.store.run import Run
 
 SECONDS = 60.0
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ class Timed:
         self.seconds: list[float] = []
         self._save = checkpoint.save
 
-    def __call__(self, run: Run, model: Module, optimizer: SGD, progress: Progress) -> None:
+    def __call__(self, run: Run, model: Module, optimizer: SGD, progress: TrainState) -> None:
         started = time.perf_counter()
         self._save(run, model, optimizer, progress)
         self.seconds.append(time.perf_counter() - started)
@@ -44,8 +44,8 @@ class Timed:
 def quick(root: Path, every: float, seconds: float) -> None:
     """Train the quick profile's ParseNet for so long; print how many were written and what that took."""
     config = _config("quick", root, [f"checkpoint_seconds={every}", "recipe.iterations=1000000", "weights=none"])
-    dataset = prepare.data(config, root / "cache", lambda _: None)
-    trainer = Trainer(config, build(config.science, len(dataset.classes), None), dataset, CPU)
+    dataset = inputs.data(config, root / "cache", lambda _: None)
+    trainer = Trainer(config, build_model(config.science, len(dataset.classes), None), dataset, CPU)
     run = Run(root / f"every{every}")
     run.folder.mkdir()
     timed, started = Timed(), time.perf_counter()
@@ -67,14 +67,14 @@ def quick(root: Path, every: float, seconds: float) -> None:
 def full_size(root: Path) -> None:
     """Write the checkpoint of ParseNet with VGG-16; print its size, seconds, and the interval that follows."""
     config = _config("paper", root, ["data=synthetic_voc", "weights=none", "body=fcn"])
-    model = build(config.science, 21, None)
-    dataset = prepare.data(_config("quick", root, ["weights=none"]), root / "cache", lambda _: None)
+    model = build_model(config.science, 21, None)
+    dataset = inputs.data(_config("quick", root, ["weights=none"]), root / "cache", lambda _: None)
     trainer = Trainer(config, model, dataset, CPU)
     run = Run(root / "full")
     seconds = []
     for iteration in range(3):
         started = time.perf_counter()
-        checkpoint.save(run, model, trainer.optimizer, Progress(iteration))
+        checkpoint.save(run, model, trainer.optimizer, TrainState(iteration))
         seconds.append(time.perf_counter() - started)
     size = run.checkpoints[0].stat().st_size / 1e9
     longest = max(seconds)

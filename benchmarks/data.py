@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from parsenet_cli.data import folder
+from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import DataOptions
-from parsenet_cli.data.transforms import Batches
+from parsenet_cli.data.sets import folder
 
 CROP, BATCH, ROUNDS = 321, 10, 5
 OURS_PER_ROUND, THEIRS_PER_ROUND = 400, 40

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
 from parsenet_cli.engine.loss import softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
-from parsenet_cli.models.build import Segmenter, build
+from parsenet_cli.models.build import Segmenter, build_model
 
 Scores = Callable[[Segmenter, Tensor], Tensor]
 """How a network makes logits (N, K, H, W) of images (N, 3, H, W)."""
@@ -35,7 +35,7 @@ class Step:
         with tempfile.TemporaryDirectory() as cache:
             science = Composer(profile.load("paper"), ["weights=none"], Path(cache)).science(overrides)
         self.recipe = science.recipe
-        self.model = build(science, classes, None)
+        self.model = build_model(science, classes, None)
         self.optimizer = sgd(self.model, self.recipe, science.norm_decay)
         self.scores = scores
         generator = torch.Generator().manual_seed(0)

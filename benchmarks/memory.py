@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.full_size import Scores, Step
 from parsenet_cli.engine.environment import peak_memory_mb
 from parsenet_cli.models.build import Segmenter
-from parsenet_cli.models.classify import Joint
+from parsenet_cli.models.classifier import JointClassifier
 
 ROW = ("body=fcn", "layers=[pool6,fc7,conv5,conv4,conv3]", "norm=l2", "fusion=early")
 CLASSES = 60
@@ -34,7 +34,7 @@ STEPS = 2
 def literal(model: Segmenter, images: Tensor) -> Tensor:
     """Logits by way of the concatenation at the resolution of the image (§3.2)."""
     head, size = model.head, (images.shape[2], images.shape[3])
-    assert isinstance(head.classifier, Joint)
+    assert isinstance(head.classifier, JointClassifier)
     features = head.features(model.trunk(model.preprocess(images), head.wanted))
     maps = [head.bilinear({feature.grid: feature.spread(feature.values)}, size) for feature in features]
     return F.conv2d(torch.cat(maps, dim=1), head.classifier.weight, head.classifier.bias)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parsenet_cli.store import Run
-from parsenet_cli.worker import Task
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run
 
 
 def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
-    """In place of `parsenet_cli.worker.main`."""
+    """In place of `parsenet_cli.runner.worker.main`."""
     run = Run(Path(folder))
     if task != "train":
         run.say_preparation(task, done=True)

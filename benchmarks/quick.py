@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 
 
 def parsenet(results: Path, *arguments: str) -> float:

@@ -18,10 +18,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from parsenet_cli import study
-from parsenet_cli.files import write_json
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study, StudyCell
+from parsenet_cli.core.files import write_json
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell
 
 RUNS = 150
 

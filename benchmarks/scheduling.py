@@ -18,13 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import nothing
-from parsenet_cli import ablation, plotting, profile, schedule, study
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.launch import Needs, local
-from parsenet_cli.progress import PlainView
-from parsenet_cli.store import Run, Store
-from parsenet_cli.worker import Task
+from parsenet_cli.cli.progress import PlainView
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.report import plot as plotting
+from parsenet_cli.runner import scheduler
+from parsenet_cli.runner.launch import local
+from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.plan import plan_table
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Run, Store
 
 COUNTS = (100, 200, 500, 1000, 2000)
 TABLE = "table4"
@@ -42,10 +47,10 @@ class Pretending:
     resubmissions: int = 0
     silence_seconds: float = 1800.0
 
-    def has_room(self, needs: Needs) -> bool:
+    def has_room(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Needs) -> Pretending:
+    def submit(self, run: Run, task: Task, needs: Resources) -> Pretending:
         nothing.main(str(run.folder), task)
         return self
 
@@ -74,11 +79,11 @@ class Measured:
 
 def measure(runs: int, root: Path) -> Measured:
     """Plan and carry out so many runs in an empty store, then look at all of it again."""
-    store, spec = Store(root), ablation.load(TABLE)
+    store, spec = Store(root), table_file.load(TABLE)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
-    each = len(study.plan(spec, composer, [0])[1])
+    each = len(plan_table(spec, composer, [0])[1])
     started = time.perf_counter()
-    planned, configs = study.plan(spec, composer, range(-(-runs // each)))
+    planned, configs = plan_table(spec, composer, range(-(-runs // each)))
     configs = dict(list(configs.items())[:runs])
     study.save(planned, store)
     planning = time.perf_counter() - started
@@ -91,7 +96,7 @@ def measure(runs: int, root: Path) -> Measured:
             if len(seconds) == 1:
                 shutil.rmtree(root / "runs")
             started = time.perf_counter()
-            outcome = schedule.execute(store, configs, launcher, view)
+            outcome = scheduler.run_sweep(store, configs, launcher, view)
             seconds.append(time.perf_counter() - started)
     if outcome.failed or sum(run.result() is not None for run in store.runs()) != runs:
         raise RuntimeError(f"{len(outcome.failed)} of {runs} runs failed")
@@ -108,7 +113,7 @@ def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView
     options = {"slots": SLOTS, "threads": 1, "slots_per_gpu": 1, "resubmissions": 0, "silence_seconds": 1800}
     vars(local)["worker"] = nothing
     launcher = local.open_launcher(options, SLOTS)
-    schedule.execute(store, dict(list(configs.items())[:1]), launcher, view)
+    scheduler.run_sweep(store, dict(list(configs.items())[:1]), launcher, view)
     return launcher
 
 

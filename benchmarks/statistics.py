@@ -24,12 +24,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parsenet_cli import metrics
-from parsenet_cli.claims.decide import corrected
-from parsenet_cli.claims.estimate import LEVEL, Estimate, estimate
+from parsenet_cli.claims.cells import CellScores
+from parsenet_cli.claims.decide import holm
+from parsenet_cli.claims.estimate import LEVEL, Estimate, VariancePrior, estimate_contrast, variance_prior
 from parsenet_cli.claims.influence import influences
-from parsenet_cli.claims.measured import Cell
-from parsenet_cli.claims.spread import Prior, prior
+from parsenet_cli.core import metrics
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +88,7 @@ def simulate(regime: Regime, seeds: int, simulations: int, first: int = 0) -> Ou
         gap = truth[better] - truth[worse]
         difference = here.contrast({better: 1, worse: -1})
         terms = [*here.terms({better: 1, worse: -1}), *there.terms({better: -1, worse: 1})]
-        between = estimate(terms, 0.0, _Table.spreads(here, there))
+        between = estimate_contrast(terms, 0.0, _Table.spreads(here, there))
         zero, also_zero = (
             here.contrast({b: 1, a: -1}, constant=truth[a] - truth[b]).p_above_zero()
             for a, b in (EQUAL[number % 2], EQUAL[1 - number % 2])
@@ -102,9 +101,9 @@ def simulate(regime: Regime, seeds: int, simulations: int, first: int = 0) -> Ou
             _holds(difference, gap),
             _holds(between, 0.0),
             _holds(here.contrast({worse: 1}), truth[worse]),
-            min(corrected([zero])) <= LEVEL,
-            min(corrected([equal])) <= LEVEL,
-            min(corrected([zero, also_zero, equal, also_equal])) <= LEVEL,
+            min(holm([zero])) <= LEVEL,
+            min(holm([equal])) <= LEVEL,
+            min(holm([zero, also_zero, equal, also_equal])) <= LEVEL,
         ]
     return Outcome(*(float(count) for count in counts / simulations))
 
@@ -142,26 +141,26 @@ class _Table:
         self.confusions = _confusions(share, _logistic(level[..., None] + EASE))
         totals = self.confusions.sum(axis=2)
         self.scores = 100 * np.array([[metrics.mean_iu(total) for total in cell] for cell in totals])
-        self._cells: dict[int, Cell] = {}
+        self._cells: dict[int, CellScores] = {}
 
-    def terms(self, weights: dict[int, float]) -> list[tuple[float, Cell]]:
+    def terms(self, weights: dict[int, float]) -> list[tuple[float, CellScores]]:
         """The terms of a contrast."""
         return [(weight, self._cell(index)) for index, weight in weights.items()]
 
     def contrast(self, weights: dict[int, float], constant: float = 0.0) -> Estimate:
         """A contrast of this table's cells."""
-        return estimate(self.terms(weights), constant, _Table.spreads(self))
+        return estimate_contrast(self.terms(weights), constant, _Table.spreads(self))
 
     @staticmethod
-    def spreads(*tables: _Table) -> Callable[[str, bool], Prior]:
+    def spreads(*tables: _Table) -> Callable[[str, bool], VariancePrior]:
         """What the cells of each table say of their variances."""
         pools = {f"{table.data}/mean_iu": table.scores for table in tables}
-        return lambda pool, paired: prior(list(pools[pool]), paired)
+        return lambda pool, paired: variance_prior(list(pools[pool]), paired)
 
-    def _cell(self, index: int) -> Cell:
+    def _cell(self, index: int) -> CellScores:
         if index not in self._cells:
             moved = [influences("mean_iu", each, list(CLASSES), "present") for each in self.confusions[index]]
-            self._cells[index] = Cell(
+            self._cells[index] = CellScores(
                 runs=(f"{self.data}-{index}",),
                 seeds=self.seeds,
                 scores=self.scores[index],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parsenet_cli.report.frame import load_frame
+    from parsenet_cli.store.frame import load_frame
 
 __all__ = ["load_frame"]
 
@@ -13,7 +13,7 @@ __all__ = ["load_frame"]
 def __getattr__(name: str) -> Any:
     """`load_frame` needs pandas, which the command line does not load before it has to."""
     if name == "load_frame":
-        from parsenet_cli.report.frame import load_frame
+        from parsenet_cli.store.frame import load_frame
 
         return load_frame
     raise AttributeError(f"module 'parsenet_cli' has no attribute '{name}'")

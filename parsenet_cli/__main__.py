@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from parsenet_cli.cli import main
+from parsenet_cli.cli.app import main
 
 main()

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from parsenet_cli import ablation, files, metrics
-from parsenet_cli.ablation import Claim, Column, Row, TableSpec
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study, StudyCell, save
+from parsenet_cli.config import table_file
+from parsenet_cli.config.table import Claim, Column, Row, TableSpec
+from parsenet_cli.core import files, metrics
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell, save
 
 CLASSES = ("background", "cat", "dog")
 SEEDS = (0, 1, 2)
@@ -41,7 +42,7 @@ def write_run(
     total = confusions.sum(axis=0)
     folder = store.run(signature).folder
     files.write_text(folder / "config.yaml", "science: {}\n")
-    with files.replacing(folder / "confusion.npz") as file:
+    with files.atomic_write(folder / "confusion.npz") as file:
         np.savez_compressed(file, confusions=confusions, ids=np.array([f"val_{i:04d}" for i in range(IMAGES)]))
     files.write_json(folder / "env.json", {"data_id": data_id, "device": "a processor"})
     files.write_json(
@@ -101,7 +102,7 @@ def measured(
 
 def of_table(store: Store, name: str, quality: float = 0.7, profile: str = "quick") -> Study:
     """A study of a shipped table in which every cell is about as good."""
-    table = ablation.load(name)
+    table = table_file.load(name)
     cells = []
     for cell in table.cells():
         for seed in SEEDS:

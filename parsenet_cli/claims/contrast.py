@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from parsenet_cli.claims.expression import Expression, Reference, reference_of
+from parsenet_cli.config.expression import Expression, Reference, reference_of
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def parts(of: Condition) -> Iterator[Positive | Collapsed]:
         yield of
 
 
-def condition(expression: Expression, table: str, margin: float | None) -> Condition:
+def condition_of(expression: Expression, table: str, margin: float | None) -> Condition:
     """The condition that a true-or-false expression of `table`'s claims states."""
     return _condition(expression.tree, table, margin)
 
 
-def contrast(expression: Expression, table: str, margin: float | None) -> Contrast | None:
+def contrast_of(expression: Expression, table: str, margin: float | None) -> Contrast | None:
     """The contrast that an expression is; None where it takes an absolute value and so is none."""
     total = _sum(expression.tree, table, margin)
     return None if total.absolutes else total.contrast()

@@ -11,11 +11,76 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import digamma, polygamma
 
-from parsenet_cli.claims.interval import Interval
-from parsenet_cli.claims.measured import Cell
-from parsenet_cli.claims.spread import NOTHING, Floats, Prior
+from parsenet_cli.claims.cells import CellScores
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval over seeds and images, in percent points."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VariancePrior:
+    """What the other cells say of a cell's variance: a value that counts as much as `freedom` degrees of freedom."""
+
+    variance: float
+    freedom: float
+    most: float
+    """The degrees of freedom that all cells have together."""
+
+    def moderate(self, own: float, freedom: float) -> tuple[float, float]:
+        """The variance to use for one of `freedom` degrees of freedom, and its degrees of freedom: never less than its own."""
+        if np.isinf(self.freedom):
+            return max(self.variance, own), self.most
+        both = self.freedom + freedom
+        moderated = (self.freedom * self.variance + freedom * own) / both
+        return max(moderated, own), max(min(both, self.most), freedom)
+
+
+NOTHING = VariancePrior(0.0, 0.0, 0.0)
+"""A cell that is like no other is judged by its own seeds."""
+
+
+def variance_prior(scores: Sequence[Floats], paired: bool) -> VariancePrior:
+    """The distribution of variances behind some cells' scores, each (seeds,).
+
+    `paired`: of the part of the scores that a seed does not do to all cells alike; that is what differences are made of.
+    """
+    if len(scores) < 2:
+        return NOTHING
+    table = np.stack(scores)
+    cells, seeds = table.shape
+    residuals = table - table.mean(axis=1, keepdims=True)
+    freedom = float(seeds - 1)
+    if paired:
+        residuals = (residuals - residuals.mean(axis=0)) / np.sqrt(1 - 1 / cells)
+    variances = (residuals**2).sum(axis=1) / freedom
+    pooled, most = float(variances.mean()), freedom * (cells - 1 if paired else cells)
+    if pooled == 0 or cells < 3:  # two paired cells have one difference: nothing to compare its variance with
+        return VariancePrior(pooled, np.inf if paired or pooled == 0 else 0.0, most)
+    logs = np.log(np.maximum(variances, 1e-5 * np.median(variances) + 1e-300))
+    logs = logs - digamma(freedom / 2) + np.log(freedom / 2)
+    width = float(logs.var(ddof=1) - polygamma(1, freedom / 2))
+    if width <= 0:
+        return VariancePrior(pooled, np.inf, most)
+    half = float(brentq(lambda x: float(polygamma(1, x)) - width, 1e-6, 1e9)) if width > 1e-8 else 1e9
+    return VariancePrior(float(np.exp(logs.mean() + digamma(half) - np.log(half))), 2 * half, most)
+
 
 LEVEL = 0.05
 
@@ -42,13 +107,15 @@ class Estimate:
         return float(stats.t.sf(self.value / math.sqrt(self.variance), self.freedom))
 
 
-def estimate(terms: Sequence[tuple[float, Cell]], constant: float, prior: Callable[[str, bool], Prior]) -> Estimate:
+def estimate_contrast(
+    terms: Sequence[tuple[float, CellScores]], constant: float, prior: Callable[[str, bool], VariancePrior]
+) -> Estimate:
     """The contrast sum of weight times cell plus `constant`.
 
     `prior(pool, paired)` is what the cells of a pool say of their variances. Cells of the same runs are one cell: what
     cancels has no variance.
     """
-    merged: dict[tuple[tuple[str, ...], str], tuple[float, Cell]] = {}
+    merged: dict[tuple[tuple[str, ...], str], tuple[float, CellScores]] = {}
     for weight, cell in terms:
         key = cell.runs, cell.pool.rpartition("/")[2]
         before = merged[key][0] if key in merged else 0.0
@@ -66,7 +133,9 @@ def estimate(terms: Sequence[tuple[float, Cell]], constant: float, prior: Callab
     return Estimate(value, variance, variance**2 / (squares + more))
 
 
-def _over_seeds(kept: Sequence[tuple[float, Cell]], prior: Callable[[str, bool], Prior]) -> tuple[float, float, float]:
+def _over_seeds(
+    kept: Sequence[tuple[float, CellScores]], prior: Callable[[str, bool], VariancePrior]
+) -> tuple[float, float, float]:
     """Variance over seeds, its square per degree of freedom, and the part of it that single images make."""
     variance = squares = shared = 0.0
     for group in _groups(kept, lambda cell: f"{cell.pool} {cell.seeds}"):
@@ -87,7 +156,7 @@ def _over_seeds(kept: Sequence[tuple[float, Cell]], prior: Callable[[str, bool],
     return variance, squares, shared
 
 
-def _over_images(kept: Sequence[tuple[float, Cell]]) -> tuple[float, float]:
+def _over_images(kept: Sequence[tuple[float, CellScores]]) -> tuple[float, float]:
     """Variance over images of the mean over seeds, and its square per degree of freedom."""
     variance = squares = 0.0
     for group in _groups(kept, lambda cell: cell.images):
@@ -107,8 +176,10 @@ def _per_image(images: int) -> float:
     return images / max(images - 1, 1)
 
 
-def _groups(terms: Sequence[tuple[float, Cell]], key: Callable[[Cell], str]) -> list[list[tuple[float, Cell]]]:
-    found: dict[str, list[tuple[float, Cell]]] = {}
+def _groups(
+    terms: Sequence[tuple[float, CellScores]], key: Callable[[CellScores], str]
+) -> list[list[tuple[float, CellScores]]]:
+    found: dict[str, list[tuple[float, CellScores]]] = {}
     for term in terms:
         found.setdefault(key(term[1]), []).append(term)
     return list(found.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parsenet_cli import metrics
+from parsenet_cli.core import metrics
 
 STEP = 1e-4
 """The relative change of an entry by which slopes are taken."""
@@ -28,7 +28,7 @@ def influences(
     The variance of the score over images is the sum of their squares. Raises `NotSmooth` where the metric is undefined
     or has a kink.
     """
-    score = metrics.scorer(name, classes, class_mean)
+    score = metrics.metric_function(name, classes, class_mean)
     total = confusions.sum(axis=0, dtype=np.int64).astype(np.float64)
     here = score(total)
     if not np.isfinite(here):

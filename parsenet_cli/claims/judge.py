@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parsenet_cli import ablation
-from parsenet_cli.claims import cost, from_figures, from_tables
-from parsenet_cli.claims.case import close
-from parsenet_cli.claims.measured import Measurements
-from parsenet_cli.claims.verdict import Verdict
-from parsenet_cli.errors import UserError
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study
+from parsenet_cli.claims import cost_claims, figure_claims, table_claims
+from parsenet_cli.claims.cells import Measurements
+from parsenet_cli.claims.decide import Verdict, apply_holm
+from parsenet_cli.config import table_file
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study
 
 
-def judge(studies: Sequence[Study], store: Store, *, figures: bool = True) -> list[Verdict]:
+def judge_studies(studies: Sequence[Study], store: Store, *, figures: bool = True) -> list[Verdict]:
     """The verdict on each claim of these studies, and on those that figures decide, corrected for all of them (Holm).
 
     A study is judged by the table that is frozen in it. A table that a claim names beside them is the newest of the store.
@@ -25,10 +24,10 @@ def judge(studies: Sequence[Study], store: Store, *, figures: bool = True) -> li
         under = [study for study in studies if study.profile == profile]
         measurements = Measurements(under, store)
         for study in under:
-            cases += from_tables.examine(study, measurements)
-            cases += cost.examine(study, store) if study.table.name == cost.TABLE else []
-        cases += from_figures.examine(store, under) if figures else []
-    return close(cases)
+            cases += table_claims.claim_tests(study, measurements)
+            cases += cost_claims.claim_tests(study, store) if study.table.name == cost_claims.TABLE else []
+        cases += figure_claims.claim_tests(store, under) if figures else []
+    return apply_holm(cases)
 
 
 def changed(studies: Sequence[Study]) -> list[str]:
@@ -36,11 +35,11 @@ def changed(studies: Sequence[Study]) -> list[str]:
     sentences = []
     for study in studies:
         name = study.table.name
-        if name not in ablation.names():
+        if name not in table_file.names():
             sentences.append(f"{name}: its file is gone; judged by the table frozen in {study.name}.")
             continue
         try:
-            same = ablation.load(name) == study.table
+            same = table_file.load(name) == study.table
         except UserError as problem:
             sentences.append(f"{name}: judged by the table frozen in {study.name}, because {problem}.")
             continue

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.data.dataset import Image, Progress, Split
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import file_lock, read_verified
+from parsenet_cli.core.text import Progress
+from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import alone, believed
 
 FORMAT = 2
 
@@ -64,7 +65,7 @@ def decoded(
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
-        with alone(file.with_suffix(".lock"), lambda: progress(said)):
+        with file_lock(file.with_suffix(".lock"), lambda: progress(said)):
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():
@@ -140,7 +141,7 @@ def _files(sources: Sequence[Source]) -> list[Path]:
 
 def _opened(file: Path) -> _Decoded | None:
     """A cache file; None when it or its index is absent, or not whole."""
-    index = believed(file.with_suffix(".json"))
+    index = read_verified(file.with_suffix(".json"))
     if index is None or not file.is_file():
         return None
     records = [Record(*values) for values in index["pictures"]]

@@ -6,28 +6,21 @@ run's signature, cheap, without torch), and `open_dataset(options, progress) -> 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli import paths
-from parsenet_cli.errors import UserError, unknown
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError, unknown
 
 IGNORED = 255
 """The label of a pixel that is neither trained on nor scored."""
 
 Image = npt.NDArray[np.uint8]
-Progress = Callable[[str], None]
-"""Told, in words, what a long preparation is doing."""
-
-
-def silent(_message: str) -> None:
-    """The progress nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +87,12 @@ class Dataset:
         if wanted is None:
             return self
         recode = np.full(256, IGNORED, np.uint8)
-        for index, old in enumerate(positions(self.classes, wanted)):
+        for index, old in enumerate(class_indices(self.classes, wanted)):
             recode[old] = index
         return Dataset(wanted, IGNORED, replace(self.train, recode=recode), replace(self.val, recode=recode))
 
 
-def positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def class_indices(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
     """Where the wanted names stand among the classes. Raises `UserError` for an unknown, repeated or missing name."""
     if len(set(wanted)) != len(wanted) or not wanted:
         raise UserError(f"classes={list(wanted)}: expected at least one class and none twice")
@@ -109,16 +102,10 @@ def positions(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
     return [classes.index(name) for name in wanted]
 
 
-def published_mean(data: str) -> tuple[float, float, float] | None:
-    """The mean colour (R, G, B) that was published for a data set, `MEAN_RGB` of its module; None where none was."""
-    mean: tuple[float, float, float] | None = getattr(import_module(f"parsenet_cli.data.{data}"), "MEAN_RGB", None)
-    return mean
-
-
 def required_root(options: DataOptions, data: str, holds: str) -> Path:
     """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
     if options.root is None:
-        get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/getting") else ""
+        get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/releases") else ""
         raise UserError(f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})")
     if not options.root.is_dir():
         raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")

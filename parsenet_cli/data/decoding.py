@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from parsenet_cli.data.dataset import Image, Progress
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import explained, sha256_of, write_sealed
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import os_errors_as_user_errors, sha256_of, write_with_checksum
+from parsenet_cli.core.text import Progress
+from parsenet_cli.data.dataset import Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pillow
@@ -76,7 +79,7 @@ def decode(
     another content, and for a full disk; what is decoded by then is kept for the next attempt.
     """
     part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
-    with explained(file):
+    with os_errors_as_user_errors(file):
         records = _kept(part, journal, sources)
         with part.open("ab") as pixels, journal.open("a") as lines:
             unsaid: list[Record] = []
@@ -101,7 +104,9 @@ def decode(
                 keep()
                 raise
         part.replace(file)
-        write_sealed(file.with_suffix(".json"), {"pictures": [list(vars(record).values()) for record in records]})
+        write_with_checksum(
+            file.with_suffix(".json"), {"pictures": [list(vars(record).values()) for record in records]}
+        )
         journal.unlink()
 
 
@@ -201,3 +206,27 @@ def _read_all(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+_CHUNK = 16
+_FEW = 32
+
+
+def each(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+    """`function` of every item, in order. It must be a module's own function, or a partial of one."""
+    if len(items) <= _FEW:  # starting processes takes longer
+        yield from map(function, items)
+        return
+    # Fresh processes: a fork of a process with threads may hang.
+    pool = ProcessPoolExecutor(max(2, os.cpu_count() or 1), get_context("spawn"), _leave_ctrl_c_to_the_parent)
+    try:
+        yield from pool.map(function, items, chunksize=_CHUNK)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

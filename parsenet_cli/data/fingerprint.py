@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from parsenet_cli.data.dataset import Progress
-from parsenet_cli.files import believed, sha256_of, write_sealed
+from parsenet_cli.core.files import read_verified, sha256_of, write_with_checksum
+from parsenet_cli.core.text import Progress
 
 _CHUNK = 256
 
@@ -20,7 +20,7 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
     """
     folders = sorted({str(file.parent.resolve()) for file in files})
     memory = cache / "fingerprints" / f"{digest(folders)}.json"
-    known: dict[str, list[str]] = (believed(memory) or {}).get("files", {})
+    known: dict[str, list[str]] = (read_verified(memory) or {}).get("files", {})
     stamps = {str(file): _stamp(file) for file in files}
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
@@ -34,7 +34,7 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
                     }
                     progress(f"reading files: {start + len(part)} of {len(stale)}")
         finally:
-            write_sealed(memory, {"files": known})
+            write_with_checksum(memory, {"files": known})
     return [known[str(file)][1] for file in files]
 
 

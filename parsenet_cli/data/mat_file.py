@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 
 
 def read_mat(path: Path, variable: str, field: str | None = None) -> npt.NDArray[np.int64]:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data.cache import decoded, source_content
-from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, Progress, positions, silent
+from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, class_indices
 from parsenet_cli.data.decoding import Source, opened
 from parsenet_cli.data.fingerprint import digest
-from parsenet_cli.errors import UserError, unknown
 
 _TRAIN_LISTS = {
     "train_aug": ("train_aug", "trainaug", "train"),
@@ -34,7 +35,7 @@ def identity(name: str, root: Path, classes: tuple[str, ...], options: DataOptio
     Raises `UserError` for missing lists or files and for unknown names in `options.classes`.
     """
     if options.classes is not None:
-        positions(classes, options.classes)
+        class_indices(classes, options.classes)
     parts = list(classes)
     for listing in (_train_list(root, options.train_split), _list(root, "val")):
         parts += source_content(_sources(root, listing), str(listing), options.cache, progress)

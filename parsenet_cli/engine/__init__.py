@@ -1,0 +1,1 @@
+"""One run: its inputs, training, evaluation, checkpoint, and what a trained network is used for."""

@@ -10,32 +10,33 @@ import io
 import os
 import re
 import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import torch
 from torch import nn
 
+from parsenet_cli.core.files import atomic_write
 from parsenet_cli.engine.optim import SGD
-from parsenet_cli.files import replacing
-from parsenet_cli.store import Run
+from parsenet_cli.store.run import Run
 
 if TYPE_CHECKING:
-    from parsenet_cli.engine.train import Progress
+    pass
 
 _SEAL = "crc32={:08x}"
 _SEAL_LENGTH = len(_SEAL.format(0))
 _CHUNK = 1 << 20
 
 
-def save(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None:
+def save(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) -> None:
     """Write a checkpoint. The older of the two that are there goes only when the new one has been read back and verified.
 
     Raises `OSError` where what was written cannot be read back: then both are still there.
     """
     content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": vars(progress)}
     newest, older = run.checkpoints
-    with replacing(newest) as file:
+    with atomic_write(newest) as file:
         summed = _Summed(file)
         summed.save(content)
         file.write(_SEAL.format(summed.crc).encode())
@@ -46,7 +47,7 @@ def save(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None
             newest.replace(older)
 
 
-def restore(run: Run, model: nn.Module, optimizer: SGD, progress: Progress) -> None:
+def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) -> None:
     """Take up the newest checkpoint that is whole. One that is not is removed, and the log says so."""
     damaged = False
     for file in run.checkpoints:
@@ -128,3 +129,43 @@ def _compare(crc: int, seal: bytes) -> None:
         raise OSError("it is truncated: no checksum at its end")
     if seal != _SEAL.format(crc).encode():
         raise OSError("it is damaged: its checksum is another")
+
+
+SHARE = 0.02
+"""The part of the training time that writing may take."""
+
+
+class CheckpointSchedule:
+    """Decides from the clock alone. All times are in seconds, and `now` never goes back (time.perf_counter)."""
+
+    def __init__(self, every: float, now: float) -> None:
+        self._every = every
+        self._began = self._last = now
+        self._spent = self._longest = 0.0
+
+    def due(self, now: float) -> bool:
+        """Whether enough time has passed, and one more as long as the longest so far stays within the share.
+
+        The first one is written when its time has come, as nothing is known yet of how long that takes.
+        """
+        return now - self._last >= self._every and self._spent + self._longest <= SHARE * (now - self._began)
+
+    def wrote(self, began: float, ended: float) -> None:
+        """A checkpoint was written in this time."""
+        self._last = ended
+        self._spent += ended - began
+        self._longest = max(self._longest, ended - began)
+
+
+@dataclass
+class TrainState:
+    """What is carried from step to step, and through a checkpoint."""
+
+    iteration: int = 0
+    seconds: float = 0.0
+    collapsed_at: int | None = None
+    """The first iteration whose loss was not finite."""
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last record, which tells their mean."""
+    threads: int = 0
+    """Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not say."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from parsenet_cli.core import paths
+
 CUDA_MB = 800
 """What a process takes on a GPU before its first tensor: CUDA's context, kernels, and the workspaces of cuBLAS and cuDNN."""
 
@@ -47,7 +49,7 @@ def gpu_mb(device: torch.device) -> int | None:
 
 def _git(*arguments: str) -> str:
     """What git says of the code that runs; empty where it does not come from a clone."""
-    root = Path(__file__).resolve().parents[2]
+    root = paths.PACKAGE.parent
     if not (root / ".git").exists():
         return ""
     answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)

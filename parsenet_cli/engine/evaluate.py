@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from parsenet_cli import metrics
+from parsenet_cli.core import metrics
+from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.data.dataset import Split
-from parsenet_cli.memory import ran_out
 
 PIXELS = {"cpu": 2**16, "cuda": 2**21}
 """Pixels of a batch: on a CPU as many as stay in its cache, on a GPU as many as its memory holds with ease."""
@@ -32,7 +32,7 @@ class Evaluation:
     """Predicted label maps of the first `keep` images, made small by `shrink`."""
 
 
-def evaluate(
+def evaluate_model(
     model: nn.Module,
     split: Split,
     num_classes: int,
@@ -74,7 +74,7 @@ def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor
     try:
         return classify(model(images.to(device)))
     except (torch.OutOfMemoryError, RuntimeError) as problem:
-        if len(images) == 1 or not ran_out(problem):
+        if len(images) == 1 or not is_out_of_memory(problem):
             raise
     halves = torch.tensor_split(images, 2)
     return torch.cat([_predicted(model, half, device) for half in halves])

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from parsenet_cli.config import Recipe
+from parsenet_cli.core.run_config import Recipe
 
 
 class HasRoles(Protocol):

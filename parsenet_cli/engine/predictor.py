@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.palette import Pixels
 from parsenet_cli.engine.evaluate import classify
-from parsenet_cli.engine.kept_model import load_model
 from parsenet_cli.engine.train import choose_device
-from parsenet_cli.errors import UserError
-from parsenet_cli.memory import ran_out
-from parsenet_cli.prediction.palette import Pixels
-from parsenet_cli.store import Run
+from parsenet_cli.engine.trained_model import load_model
+from parsenet_cli.store.run import Run
 
 LARGE = 2**22
 """Pixels from which on it is asked beforehand whether the memory suffices."""
@@ -58,7 +58,7 @@ class Predictor:
                 f"{width}x{height} pixels are too small for this network: expected at least {side} a side"
             ) from None
         except (torch.OutOfMemoryError, RuntimeError) as problem:
-            if not ran_out(problem):
+            if not is_out_of_memory(problem):
                 raise
         raise self._too_large(height, width, "")
 

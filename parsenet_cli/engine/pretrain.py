@@ -14,13 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parsenet_cli.models.weights.sources import PRETRAINED_VERSION
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from parsenet_cli.models.trunk import Trunk
-
-VERSION = 1
-"""Raised when anything here, in the trunk's widths or in the pictures changes."""
 
 PICTURES, STEPS, BATCH, RATE, DROPOUT = 2000, 700, 16, 5e-3, 0.2
 
@@ -36,12 +35,7 @@ FEATURE_NORM = {
 """Mean L2 norm of a cell's features after rescaling: two orders of magnitude from conv3 to fc7 (§3.3, Fig. 2)."""
 
 
-def identity(trunk: str) -> str:
-    """What the weights are, known before they are made."""
-    return f"pretrained:{trunk}:{VERSION}"
-
-
-def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
+def pretrain_trunk(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
     """The safetensors file with the trunk's weights under `cache`, made now unless it is there and what was written.
 
     Training runs on one thread whatever the machine has, so that the same machine always gives the same weights.
@@ -49,12 +43,12 @@ def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
     import torch
     from safetensors.torch import save
 
-    from parsenet_cli.files import alone, explained, intact, replacing, seal_beside
-    from parsenet_cli.weights_files import metadata
+    from parsenet_cli.core.files import atomic_write, file_lock, intact, os_errors_as_user_errors, write_checksum_beside
+    from parsenet_cli.models.weights.convert import metadata
 
-    file = cache / "weights" / f"{trunk}-{VERSION}.safetensors"
+    file = cache / "weights" / f"{trunk}-{PRETRAINED_VERSION}.safetensors"
     said = f"pretraining {trunk}: waiting for another process that does it"
-    with explained(file.parent), alone(file.with_suffix(".lock"), lambda: progress(said)):
+    with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), lambda: progress(said)):
         if metadata(file) is None or not intact(file):
             if file.is_file():
                 print(f"{file}: is damaged; the trunk is pretrained again", flush=True)
@@ -64,9 +58,9 @@ def pretrain(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
                 tensors = _train(trunk, progress)
             finally:
                 torch.set_num_threads(threads)
-            with replacing(file) as stream:
+            with atomic_write(file) as stream:
                 stream.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
-            seal_beside(file)
+            write_checksum_beside(file)
     return file
 
 
@@ -118,13 +112,13 @@ def _pictures(progress: Callable[[str], None]) -> tuple[Tensor, Tensor]:
     import numpy as np
     import torch
 
-    from parsenet_cli.data.generated import generator
-    from parsenet_cli.data.scenes import PRETRAINING_CLASSES, pretraining_scene
+    from parsenet_cli.data.synthetic.generate import generator
+    from parsenet_cli.data.synthetic.scenes import PRETRAINING_CLASSES, pretraining_scene
     from parsenet_cli.models.preprocess import TORCHVISION, Preprocess
 
     scenes = []
     for index in range(PICTURES):
-        scenes.append(pretraining_scene(generator(VERSION, "pretrain", index)))
+        scenes.append(pretraining_scene(generator(PRETRAINED_VERSION, "pretrain", index)))
         if (index + 1) % 100 == 0:
             progress(f"painting pictures for pretraining: {index + 1} of {PICTURES}")
     images = torch.from_numpy(np.stack([scene.image for scene in scenes])).permute(0, 3, 1, 2)

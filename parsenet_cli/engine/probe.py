@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from parsenet_cli.config import RunConfig, Science
+from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.data.dataset import Dataset, Split
 from parsenet_cli.engine.train import Trainer, choose_device
-from parsenet_cli.models.build import build
+from parsenet_cli.models.build import build_model
 
 STEPS = 3
 WHOLE_IMAGE = (375, 500)
@@ -34,7 +34,7 @@ def seconds_per_step(config: RunConfig, threads: int, cache: Path) -> float:
     device = choose_device(config.runtime.device)
     if device.type == "cpu":
         config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"micro_batch": 1})})
-    model = build(config.science, CLASSES, None).to(device)
+    model = build_model(config.science, CLASSES, None).to(device)
     trainer = Trainer(config, model, Dataset(tuple(str(i) for i in range(CLASSES)), 255, split, split), device)
     model.train()
     seconds = []
@@ -49,4 +49,4 @@ def seconds_per_step(config: RunConfig, threads: int, cache: Path) -> float:
 
 def parameters(science: Science) -> int:
     """Numbers that a kept model of such a run holds."""
-    return sum(tensor.numel() for tensor in build(science, CLASSES, None).state_dict().values())
+    return sum(tensor.numel() for tensor in build_model(science, CLASSES, None).state_dict().values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parsenet_cli import deviations, metrics, per_image, samples
-from parsenet_cli.config import RunConfig, Science
-from parsenet_cli.data.dataset import IGNORED, Dataset, published_mean
-from parsenet_cli.data.transforms import Batches
-from parsenet_cli.engine import checkpoint, environment, kept_model, prepare
-from parsenet_cli.engine.cadence import Cadence
-from parsenet_cli.engine.evaluate import Evaluation, evaluate, shrink
+from parsenet_cli.config import deviations
+from parsenet_cli.core import metrics
+from parsenet_cli.core.errors import Stopped, UserError
+from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.data.batches import Batches
+from parsenet_cli.data.dataset import IGNORED, Dataset
+from parsenet_cli.data.sets import published_mean
+from parsenet_cli.engine import checkpoint, environment, inputs, trained_model
+from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
+from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
-from parsenet_cli.engine.pulse import Pulse
-from parsenet_cli.engine.stopped import Stopped
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import replacing
-from parsenet_cli.memory import ran_out
 from parsenet_cli.models import trunks
-from parsenet_cli.models.build import Segmenter, build
-from parsenet_cli.models.description import describe
-from parsenet_cli.store import Run
+from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.describe import description_of
+from parsenet_cli.store import artifacts, samples
+from parsenet_cli.store.heartbeat import Heartbeat
+from parsenet_cli.store.run import Run
 
 KEPT_PREDICTIONS = 24
 """Validation images whose small label maps stay with the run, for panels."""
 
 
-@dataclass
-class Progress:
-    """What is carried from step to step, and through a checkpoint."""
-
-    iteration: int = 0
-    seconds: float = 0.0
-    collapsed_at: int | None = None
-    """The first iteration whose loss was not finite."""
-    losses: list[float] = field(default_factory=list)
-    """Of the steps since the last record, which tells their mean."""
-    threads: int = 0
-    """Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not say."""
-
-
-def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
+def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
     """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
     config = run.config()
     run.put_damaged_result_aside()
@@ -64,8 +51,8 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
         if stop() and not prepared:  # later, when a picture has to be decoded again, a stop is not without a checkpoint
             raise Stopped(None)
 
-    dataset = prepare.data(config, cache, preparing)
-    model = build(config.science, len(dataset.classes), prepare.weights(config, cache, threads, preparing))
+    dataset = inputs.data(config, cache, preparing)
+    model = build_model(config.science, len(dataset.classes), inputs.weights(config, cache, threads, preparing))
     model = model.to(device)
     run.record_environment(environment.describe(device, config.science.data_id))
     prepared = True
@@ -73,13 +60,13 @@ def train(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None
     trainer = Trainer(config, model, dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
-    started, pulse = time.perf_counter(), Pulse(run)
+    started, pulse = time.perf_counter(), Heartbeat(run)
 
     def evaluated(images: int, of: int) -> None:
         if pulse.due():
             pulse.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
 
-    evaluation = evaluate(
+    evaluation = evaluate_model(
         model,
         dataset.val,
         len(dataset.classes),
@@ -126,7 +113,7 @@ class Trainer:
         self.optimizer = sgd(model, self.recipe, self.science.norm_decay)
         self.micro_batch = self.runtime.micro_batch or self.recipe.batch
         self.ran_out_of_memory = False
-        self.progress = Progress()
+        self.progress = TrainState()
 
     def fit(self, run: Run, stop: Callable[[], bool]) -> None:
         """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
@@ -138,7 +125,7 @@ class Trainer:
         torch.set_num_threads(self.progress.threads)
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
-        pulse, cadence = Pulse(run), Cadence(self.runtime.checkpoint_seconds, clock)
+        pulse, cadence = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
         losses = self.progress.losses
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
@@ -184,7 +171,7 @@ class Trainer:
                 ]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
-                if self.micro_batch == 1 or not ran_out(problem):
+                if self.micro_batch == 1 or not is_out_of_memory(problem):
                     raise
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
@@ -244,7 +231,7 @@ def _record(
     collapsed_at = trainer.progress.collapsed_at
     if collapsed_at is None and len(predicted) <= 1:
         collapsed_at = trainer.progress.iteration
-    switches = deviations.in_force(science)
+    switches = deviations.settings_of(science)
     result: dict[str, Any] = {
         "signature": run.signature,
         "outcome": "converged" if collapsed_at is None else "collapsed",
@@ -255,7 +242,7 @@ def _record(
         },
         "iu": {name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
         "class_mean": science.class_mean,
-        "convention": metrics.convention(total, science.class_mean, dataset.ignore is not None),
+        "convention": metrics.averaging_note(total, science.class_mean, dataset.ignore is not None),
         "classes": list(dataset.classes),
         "ignore": dataset.ignore,
         "train_images": len(dataset.train),
@@ -268,13 +255,13 @@ def _record(
         "ran_out_of_memory": trainer.ran_out_of_memory,
         "peak_memory_mb": environment.peak_memory_mb(trainer.device),
         "gpu_mb": environment.gpu_mb(trainer.device),
-        "network": describe(trainer.model, science.trunk),
+        "network": description_of(trainer.model, science.trunk),
         "protocol": [switch.as_json() for switch in switches],
         "deviations": [deviation.text for deviation in deviations.deviations(switches)],
     }
-    with replacing(run.folder / per_image.CONFUSIONS) as file:
+    with atomic_write(run.folder / artifacts.CONFUSIONS) as file:
         np.savez_compressed(file, confusions=evaluation.confusions, ids=np.array(dataset.val.ids))
-    with replacing(run.folder / per_image.PREDICTIONS) as file:
+    with atomic_write(run.folder / artifacts.PREDICTIONS) as file:
         kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
         np.savez_compressed(file, **kept)
     shown = range(min(KEPT_PREDICTIONS, len(dataset.val)))
@@ -284,8 +271,8 @@ def _record(
         [shrink(dataset.val.image(i)) for i in shown],
         [shrink(dataset.val.label(i)) for i in shown],
     )
-    belonging = [per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl"]
+    belonging = [artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl"]
     if config.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
-        kept_model.save(run, config, trainer.model, dataset.classes)
+        trained_model.save(run, config, trainer.model, dataset.classes)
         belonging.append(run.model_file.name)
     run.record_result(result, *belonging)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from parsenet_cli.config import Science
-from parsenet_cli.data.dataset import published_mean
-from parsenet_cli.errors import UserError
-from parsenet_cli.models import init, support, trunks
-from parsenet_cli.models import weights as weights_file
-from parsenet_cli.models.convention import Convention
-from parsenet_cli.models.fusion import Head
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.data.sets import published_mean
+from parsenet_cli.models import layers, support, trunks
+from parsenet_cli.models.head import Head
 from parsenet_cli.models.norm import L2Norm
 from parsenet_cli.models.preprocess import Preprocess
+from parsenet_cli.models.preprocessing_spec import InputNormalization
 from parsenet_cli.models.trunk import Trunk
-from parsenet_cli.models.weights import Weights
+from parsenet_cli.models.weights import read as weights_file
+from parsenet_cli.models.weights.read import Weights
 
 
 class Segmenter(nn.Module):
@@ -63,7 +63,7 @@ def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
     return f"{part}_{'weight' if parameter.ndim > 1 else 'bias'}"
 
 
-def build(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
+def build_model(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
     """The network `science` describes, in training mode; everything that is drawn comes from its seed.
 
     On the CPU, or under `torch.device("meta")` without any memory and without numbers.
@@ -86,16 +86,16 @@ def build(science: Science, num_classes: int, weights: Weights | None) -> Segmen
         trunk = module.build(science)
         head = Head(science, num_classes, trunk, generator)
     if weights is None:
-        init.he_(trunk, generator)
+        layers.he_(trunk, generator)
     else:
         fitted = module.fit(weights, science.body, science.deeplab_kernel)
         weights_file.install(weights, fitted, trunk, science.trunk, generator)
     start = weights.about if weights else "drawn (He)"
-    model = Segmenter(Preprocess(input_convention(science, module.convention(weights))), trunk, head, start)
+    model = Segmenter(Preprocess(input_normalization(science, module.convention(weights))), trunk, head, start)
     return model.to(memory_format=torch.channels_last)
 
 
-def input_convention(science: Science, of_weights: Convention) -> Convention:
+def input_normalization(science: Science, of_weights: InputNormalization) -> InputNormalization:
     """The preprocessing of a network whose weights expect `of_weights`: `input_mean=data` replaces the mean."""
     mean = published_mean(science.data) if science.input_mean == "data" else None
     return of_weights if mean is None else of_weights.with_mean(mean)

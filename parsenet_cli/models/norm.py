@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from parsenet_cli.models.precision import at_least_float32
+from parsenet_cli.models.upsample import at_least_float32
 
 EPS = 1e-10
 """Added inside the root: a floor of 1e-5 on the norm."""

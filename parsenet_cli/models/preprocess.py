@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parsenet_cli.models.convention import CAFFE, TORCHVISION, Convention
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 
-__all__ = ["CAFFE", "TORCHVISION", "Convention", "Preprocess"]
+__all__ = ["CAFFE", "TORCHVISION", "InputNormalization", "Preprocess"]
 
 
 class Preprocess(nn.Module):
@@ -16,7 +16,7 @@ class Preprocess(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, convention: Convention) -> None:
+    def __init__(self, convention: InputNormalization) -> None:
         super().__init__()
         self.convention = convention
         self.register_buffer("mean", torch.tensor(convention.mean).view(1, 3, 1, 1), persistent=False)

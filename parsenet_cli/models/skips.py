@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from parsenet_cli.config import Science
-from parsenet_cli.models.classify import Joint
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.models.classifier import JointClassifier
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Learned
@@ -32,7 +32,7 @@ class Skips(nn.Module):
         self.grid = self.grids[self.wanted[-1]]
         """Where the scores end."""
         self.classifiers = nn.ModuleDict(
-            {tap: Joint([trunk.channels[tap]], num_classes, science.init, generator) for tap in self.wanted}
+            {tap: JointClassifier([trunk.channels[tap]], num_classes, science.init, generator) for tap in self.wanted}
         )
         steps: dict[str, nn.Module] = {}
         below = trunk.grids["fc7"]
@@ -45,7 +45,7 @@ class Skips(nn.Module):
         """Scores (N, K, h, w) on fc7's grid -> the last skip's grid, and float32 scores on it."""
         for tap, target in self.grids.items():
             pool, classifier = taps[tap], self.classifiers[tap]
-            assert isinstance(classifier, Joint)
+            assert isinstance(classifier, JointClassifier)
             own = F.conv2d(pool, classifier.weight * self.multipliers[tap], classifier.bias)
             scores = self.steps[tap]({grid: scores}, (own.shape[2], own.shape[3]), target) + own.float()
             grid = target

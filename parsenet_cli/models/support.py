@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from parsenet_cli.config import Science
-from parsenet_cli.models import sources, trunks
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.models import trunks
+from parsenet_cli.models.weights import sources
 
 
 def unsupported(science: Science) -> str | None:
@@ -20,7 +21,7 @@ def unsupported(science: Science) -> str | None:
     if weights:
         return weights
     if science.input_mean == "data":
-        from parsenet_cli.data.dataset import published_mean
+        from parsenet_cli.data.sets import published_mean
 
         if published_mean(science.data) is None:
             return f"input_mean=data: no mean is published for {science.data}; use input_mean=weights"

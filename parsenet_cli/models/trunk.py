@@ -7,7 +7,7 @@ from itertools import count
 
 from torch import Tensor, nn
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import geometry
 from parsenet_cli.models.geometry import Grid
 

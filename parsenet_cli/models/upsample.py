@@ -10,15 +10,15 @@ geometry. It is several times faster on a CPU than PyTorch's interpolation, forw
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.geometry import IMAGE, Grid
-from parsenet_cli.models.init import bilinear_kernel
-from parsenet_cli.models.precision import at_least_float32, without_autocast
+from parsenet_cli.models.layers import bilinear_kernel
 
 Size = tuple[int, int]
 
@@ -114,3 +114,13 @@ class Learned(nn.Module):
     def forward(self, maps: Mapping[Grid, Tensor], size: Size, target: Grid = IMAGE) -> Tensor:
         """As `Bilinear.forward`; the grids are those given at construction."""
         return torch.stack([self.steps[self.sources.index(grid)](z, size) for grid, z in maps.items()]).sum(0)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """`x`, half types made float32; float64 stays, so that derivatives can be checked by finite differences."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Autocast switched off, on devices that have it: `meta`, where a network is built without its memory, has none."""
+    return torch.autocast(device.type, enabled=False) if torch.amp.is_autocast_available(device.type) else nullcontext()

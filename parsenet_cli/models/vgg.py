@@ -16,14 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
     from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights import Weights
+    from parsenet_cli.models.weights.read import Weights
 
 Body = Literal["fcn", "reduced", "deeplab", "largefov"]
 Pad = Literal["same", "none"]
@@ -111,7 +111,7 @@ def build(
     """
     from torch import nn
 
-    from parsenet_cli.models.dropout import Dropout
+    from parsenet_cli.models.layers import Dropout
     from parsenet_cli.models.trunk import Trunk
 
     fc6 = fc6_of(spec, body, deeplab_kernel)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import Cli
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, Cli, command, environment, wait_for
 
 TABLE = """
@@ -225,7 +225,7 @@ def test_two_drivers_never_train_a_run_twice(own_table: str, results: Path, tmp_
 def test_driver_never_imports_torch_or_pandas_for_help_list_and_plan(cli: Cli, own_table: str, tmp_path: Path) -> None:
     for arguments in (("--help",), ("list",), ("plan", own_table)):
         code = (
-            "import sys; from parsenet_cli.cli import app\n"
+            "import sys; from parsenet_cli.cli.app import app\n"
             f"try: app({list(arguments)!r})\n"
             "except SystemExit: pass\n"
             "assert not {'torch', 'pandas'} & set(sys.modules), sorted({'torch', 'pandas'} & set(sys.modules))"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.data.dataset import silent
-from parsenet_cli.data.preparing import prepare
-from parsenet_cli.data.published import names
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.download.prepare import prepare_release
+from parsenet_cli.data.download.release import names
 from tests import published_archives as small
 from tests.conftest import Cli, command, environment
 from tests.faulty_server import Faults, serving
@@ -34,7 +34,7 @@ def server(archives: Path) -> Iterator[Faults]:
 
 def prepare_all(archives: Path, home: Path) -> None:
     for name in names():
-        prepare(small.small(name, archives), home, [archives], None, silent)
+        prepare_release(small.small(name, archives), home, [archives], None, silent)
 
 
 @pytest.mark.parametrize(
@@ -103,21 +103,21 @@ def test_another_home_can_be_named_by_the_environment(
     without = cli("plan", "table3", "--profile", "paper")
     assert without.returncode == 2
     assert "run `parsenet data get siftflow`, or pass data_root=" in without.stderr
-    prepare(small.small("siftflow", archives), tmp_path / "shared", [archives], None, silent)
+    prepare_release(small.small("siftflow", archives), tmp_path / "shared", [archives], None, silent)
     monkeypatch.setenv("PARSENET_DATA", str(tmp_path / "shared"))
     assert cli("plan", "table3", "--profile", "paper").returncode == 0
     assert cli("plan", "table3", "--profile", "paper", "data_root=/nowhere").returncode == 2
 
 
 def test_a_run_trains_on_what_was_prepared(cli: Cli, results: Path, archives: Path) -> None:
-    prepare(small.small("voc12", archives), results / "data", [archives], None, silent)
+    prepare_release(small.small("voc12", archives), results / "data", [archives], None, silent)
     done = cli("train", "--profile", "paper", "trunk=vgg_tiny", "weights=none", "recipe.iterations=2", "mix_width=32")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_check_compares_with_the_official_numbers(cli: Cli, results: Path, archives: Path) -> None:
     assert "`parsenet data get voc12` fetches it" in cli("data", "check", "voc12").stderr
-    prepare(small.small("voc12", archives), results / "data", [archives], None, silent)
+    prepare_release(small.small("voc12", archives), results / "data", [archives], None, silent)
     done = cli("data", "check", "voc12")
     assert done.returncode == 2
     assert "train_aug.txt: 5 ids in the list 'train_aug', expected 10582" in done.stderr
@@ -125,7 +125,7 @@ def test_check_compares_with_the_official_numbers(cli: Cli, results: Path, archi
 
 
 def test_check_of_a_folder_of_photos(cli: Cli, archives: Path, tmp_path: Path) -> None:
-    prepare(small.small("voc12", archives), tmp_path, [archives], None, silent)
+    prepare_release(small.small("voc12", archives), tmp_path, [archives], None, silent)
     photos = tmp_path / "voc12" / "VOCdevkit" / "VOC2012"
     (photos / "classes.txt").write_text("background\nthing\nother\n")
     done = cli("data", "check", photos)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from parsenet_cli import ablation, profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig, Runtime
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.run_config import RunConfig, Runtime
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
 from parsenet_cli.engine.train import Trainer
-from parsenet_cli.models.build import build
+from parsenet_cli.models.build import build_model
 
 SIDE = 161
 CPU = torch.device("cpu")
@@ -50,10 +50,10 @@ def test_one_step_moves_every_trained_parameter(cache: Path, table: str, row: st
 
     The rate is 1e-4: at 1e-9 a single step on random labels changes a scale of 10 by less than float32 can tell from 10.
     """
-    (cell,) = ablation.load(table).cells(cited=True, rows=[row], columns=[column])
+    (cell,) = table_file.load(table).cells(cited=True, rows=[row], columns=[column])
     composer = Composer(profile.load("paper"), ["weights=none", "recipe=parsenet", "recipe.lr=1e-4"], cache)
     config = RunConfig(science=composer.science(cell.overrides), runtime=RUNTIME)
-    model = build(config.science, classes, None)
+    model = build_model(config.science, classes, None)
     trainer = Trainer(config, model, one_image(classes), CPU)
     assert "frozen" not in model.roles().values()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import parsenet_cli
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, command, environment, wait_for
 
 GROUP, ALICE, BOB = 61000, 61001, 61002

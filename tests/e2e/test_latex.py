@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import ablation
-from parsenet_cli.report import render
-from parsenet_cli.report.frame import frame
-from parsenet_cli.report.table import tabulate
-from parsenet_cli.store import Store
+from parsenet_cli.config import table_file
+from parsenet_cli.report.formats import render
+from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.store.frame import results_frame
+from parsenet_cli.store.run import Store
 from tests.unit.test_report_tables import study_of
 
 DOCUMENT = r"""\documentclass{article}
@@ -27,12 +27,12 @@ DOCUMENT = r"""\documentclass{article}
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no TeX here (apt-get install texlive-latex-recommended)")
 def test_every_table_compiles_and_fits_the_line(tmp_path: Path) -> None:
     tables = []
-    for name in ablation.names():
+    for name in table_file.names():
         store = Store(tmp_path / name)
-        cells = {(cell.row.key, cell.column.key) for cell in ablation.load(name).cells()}
+        cells = {(cell.row.key, cell.column.key) for cell in table_file.load(name).cells()}
         study = study_of(name, {place: [0.5, 0.012, 0.54] for place in sorted(cells)}, store)
         hostile = [r"a_b & 100 % of #1 ^2 ~ \x {y} $z$ [3] *", "[1] begins a note"]
-        tables.append(render.to_latex(tabulate(study, frame(study, store), hostile)))
+        tables.append(render.to_latex(tabulate(study, results_frame(study, store), hostile)))
     (tmp_path / "all.tex").write_text(DOCUMENT % "\n".join(tables))
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],

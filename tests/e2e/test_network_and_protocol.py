@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.files import write_json
-from parsenet_cli.store import Store
+from parsenet_cli.core.files import write_json
+from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 
 

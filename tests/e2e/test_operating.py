@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli, command, environment, wait_for
 
 LONG = (*SHORT[:2], "recipe.iterations=100000")

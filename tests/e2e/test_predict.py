@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli import metrics
-from parsenet_cli.data.voc12 import CLASSES
-from parsenet_cli.engine import prepare
-from parsenet_cli.store import Run, Store
+from parsenet_cli.core import metrics
+from parsenet_cli.data.sets.voc12 import CLASSES
+from parsenet_cli.engine import inputs
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, Cli, command, environment
 
 IDS = [f"2008_00000{i}" for i in range(6)]
@@ -96,7 +96,7 @@ def devkit(first_devkit: Path, tmp_path: Path) -> Path:
 
 
 def test_predicted_map_is_the_one_that_was_evaluated(cli: Cli, run: Run, cache: Path, tmp_path: Path) -> None:
-    dataset = prepare.data(run.config(), cache, lambda _text: None)
+    dataset = inputs.data(run.config(), cache, lambda _text: None)
     for i in range(3):
         Image.fromarray(dataset.val.image(i)).save(tmp_path / f"{dataset.val.ids[i]}.png")
     done = cli("predict", run.signature[:6], tmp_path, "--out", tmp_path / "out", "--device", "cpu")

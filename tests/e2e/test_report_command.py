@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parsenet_cli import samples
-from parsenet_cli.store import Store
+from parsenet_cli.store import samples
+from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 
 

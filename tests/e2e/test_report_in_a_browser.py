@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from parsenet_cli.report.make import make
-from parsenet_cli.store import Store
+from parsenet_cli.report.build import build_report
+from parsenet_cli.store.run import Store
 from tests import made_store
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made_store.add_table(store, "table8")
     for data_id in {run.config().science.data_id for run in store.runs()}:
         made_store.add_pictures(store, data_id)
-    return make(store, None, store.root / "report").files[0]
+    return build_report(store, None, store.root / "report").files[0]
 
 
 def browse(page: Path, *options: str) -> str:

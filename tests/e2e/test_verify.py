@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.claim_store import claim, measured, of_table, table_of
 from tests.conftest import Cli
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from parsenet_cli.models.trunks import vgg_tiny
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 from tests.weight_layouts import caffemodel, full_tensors
 

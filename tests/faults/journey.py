@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import command, environment
 from tests.faults import observed, processes
 from tests.faults.study import FEW, Study, Undisturbed, differences

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import command, environment
 
 STEPS = 100

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.files import write_text
-from parsenet_cli.store import Store
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.files import write_text
+from parsenet_cli.store.run import Store
 from tests.faults import journey as journeys
 from tests.faults import observed, processes
 from tests.faults.journey import Journey

@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import write_text
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_text
 from tests.golden import report, vectors
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from parsenet_cli.models.build import Segmenter
-from parsenet_cli.models.classify import Joint, Separate, classify
+from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier, classify
 from parsenet_cli.models.skips import Skips
 from tests.golden import nets
 from tests.golden.vectors import Case
@@ -94,14 +94,14 @@ def _on_the_way_up(case: Case, skips: Skips) -> list[tuple[str, str, nn.Module, 
 @torch.no_grad()
 def branch_scores(model: Segmenter, case: Case, data: Tensor) -> Blobs:
     """Late fusion: the scores of each branch with its own bias; ours are added up before the biases are."""
-    if not isinstance(model.head.classifier, Separate):
+    if not isinstance(model.head.classifier, BranchClassifiers):
         return {}
     names: list[str] = list(model.head.layers)
     features = dict(zip(names, model.head.features(model.trunk(data, model.head.wanted)), strict=True))
     found = {}
     for name, (layer,) in nets.classifiers(case).items():
         joint = model.head.classifier.branches[layer]
-        assert isinstance(joint, Joint)
+        assert isinstance(joint, JointClassifier)
         ((_, scores),) = classify([features[layer]], [joint.weight]).items()
         # The scores of pool6 are the same in every cell; Caffe's blob is the one cell that is repeated.
         height, width = case.arrays[f"act/{name}"].shape[2:]

@@ -12,16 +12,16 @@ from typing import Any, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import LAYERS, Recipe, Science
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.run_config import LAYERS, Recipe, Science
 from parsenet_cli.models import vgg
 from parsenet_cli.models.build import Segmenter
-from parsenet_cli.models.classify import Separate
-from parsenet_cli.models.fusion import Head
+from parsenet_cli.models.classifier import BranchClassifiers
 from parsenet_cli.models.geometry import Window
 from parsenet_cli.models.geometry import windows as module_windows
-from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.head import Head
+from parsenet_cli.models.layers import bilinear_kernel
 from parsenet_cli.models.skips import AT_ONCE
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.vgg import Fc6, Spec
@@ -235,7 +235,7 @@ def _parameters(case: Case, model: Segmenter) -> dict[str, Parameter]:
     }
     found |= {f"head.norms.{layer}.scale": Parameter(f"{name}/0") for name, layer in norms(case).items()}
     for name, features in classifiers(case).items():
-        late = isinstance(model.head.classifier, Separate)
+        late = isinstance(model.head.classifier, BranchClassifiers)
         path = f"head.classifier.branches.{features[0]}" if late else "head.classifier"
         found[f"{path}.weight"] = Parameter(f"{name}/0", None if late else _channels(model, features))
         found[f"{path}.bias"] = Parameter(f"{name}/1")

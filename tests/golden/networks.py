@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parsenet_cli.config import Science
+from parsenet_cli.core.run_config import Science
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, parameter_groups, sgd
 from parsenet_cli.models.build import Segmenter

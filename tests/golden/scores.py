@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from parsenet_cli import metrics
+from parsenet_cli.core import metrics
 from tests.golden.vectors import Case
 
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")

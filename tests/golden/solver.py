@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from parsenet_cli.config import Recipe
+from parsenet_cli.core.run_config import Recipe
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.models.norm import L2Norm

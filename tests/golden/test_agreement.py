@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from tests.golden import vectors
 from tests.golden.comparison import compared
 from tests.golden.vectors import Case

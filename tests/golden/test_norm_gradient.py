@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.layers import bilinear_kernel
 from tests.golden import nets, networks, vectors
 from tests.golden.finite_differences import demonstration, deviation, in_the_trunk, slope
 from tests.golden.normalisation import forms_agree, input_gradient, layer

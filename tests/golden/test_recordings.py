@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from tests.golden import vectors
 from tests.golden.comparison import compared
 from tests.golden.differences import difference

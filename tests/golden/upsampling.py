@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from parsenet_cli.models.context.spp import Pyramid
 from parsenet_cli.models.geometry import IMAGE, Grid
-from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.layers import bilinear_kernel
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Deconvolution, bilinear_deconvolution
 from tests.golden import nets, vectors

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from tests.golden.differences import Difference, difference
 
 FILES = ("normalize", "softmax_loss", "deconv", "dilated", "sgd", "parsenet_mini", "metric")

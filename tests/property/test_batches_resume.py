@@ -7,8 +7,8 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parsenet_cli.data.batches import Batches, Sampling, image_at
 from parsenet_cli.data.dataset import Split
-from parsenet_cli.data.transforms import Batches, Sampling, order
 
 shapes = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6)
 seeds = st.integers(0, 2**31)
@@ -50,7 +50,7 @@ def test_every_pixel_keeps_its_label_and_the_rest_is_padding(
     images, labels = Batches(split_of(sizes), size, crop, mirror, sampling, seed, FILL)[number]
     assert images.shape == (size, 3, *labels.shape[1:])
     for k, (image, label) in enumerate(zip(images, labels, strict=True)):
-        i = order(len(sizes), seed, sampling, number * size + k)
+        i = image_at(len(sizes), seed, sampling, number * size + k)
         height, width = (min(length, crop or length) for length in sizes[i])
         inside, outside = label[:height, :width], np.ones(label.shape, bool)
         outside[:height, :width] = False
@@ -64,20 +64,20 @@ def test_every_pixel_keeps_its_label_and_the_rest_is_padding(
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), seeds, st.integers(0, 3))
 def test_shuffling_shows_every_picture_once_an_epoch(n: int, seed: int, epoch: int) -> None:
-    assert sorted(order(n, seed, "shuffle", epoch * n + place) for place in range(n)) == list(range(n))
+    assert sorted(image_at(n, seed, "shuffle", epoch * n + place) for place in range(n)) == list(range(n))
 
 
 def test_epochs_seeds_and_mirrors_differ() -> None:
-    epochs = [[order(50, 0, "shuffle", epoch * 50 + place) for place in range(50)] for epoch in (0, 1)]
+    epochs = [[image_at(50, 0, "shuffle", epoch * 50 + place) for place in range(50)] for epoch in (0, 1)]
     assert epochs[0] != epochs[1]
-    assert epochs[0] != [order(50, 1, "shuffle", place) for place in range(50)]
+    assert epochs[0] != [image_at(50, 1, "shuffle", place) for place in range(50)]
     batches = Batches(split_of([(4, 4)]), 40, None, True, "shuffle", 0)
     mirrored = int((batches[0][0][:, 2, 0, 0] == 3).sum())
     assert 8 < mirrored < 32
 
 
 def test_drawing_with_replacement_repeats_and_misses() -> None:
-    drawn = [order(100, 3, "replacement", position) for position in range(100)]
+    drawn = [image_at(100, 3, "replacement", position) for position in range(100)]
     assert 50 < len(set(drawn)) < 80
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, condition, contrast
-from parsenet_cli.claims.expression import Reference, parse
+from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, condition_of, contrast_of
+from parsenet_cli.config.expression import Reference, parse
 
 CELLS = ["a.x", "b.x", "c.y", "other.a.x"]
 
@@ -60,14 +60,14 @@ def holds(stated: Condition, given_values: dict[str, int]) -> bool:
 def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: dict[str, int]) -> None:
     expression = parse(text)
     expected = expression.evaluate(measured_by(given_values), margin=2.0)
-    assert holds(condition(expression, "own", 2.0), given_values) == bool(expected)
+    assert holds(condition_of(expression, "own", 2.0), given_values) == bool(expected)
 
 
 @settings(deadline=None, max_examples=200)
 @given(text=numbers, given_values=values)
 def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
     expression = parse(text)
-    found = contrast(expression, "own", 2.0)
+    found = contrast_of(expression, "own", 2.0)
     if "abs" in text:
         assert found is None
     else:

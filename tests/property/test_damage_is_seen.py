@@ -15,16 +15,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli import ablation, belonging, figures, files, per_image, profile, samples, study
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.data.dataset import silent
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config import table as ablation
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core import files
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import Damaged
+from parsenet_cli.core.palette import indexed
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.text import silent
 from parsenet_cli.data.fingerprint import content_hashes
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import Damaged
-from parsenet_cli.prediction.palette import indexed
-from parsenet_cli.prediction.submit import _whole
-from parsenet_cli.store import Run, Store
+from parsenet_cli.engine.predict.submit import _whole
+from parsenet_cli.runner.plan import plan_table
+from parsenet_cli.store import artifacts, samples, study
+from parsenet_cli.store import figures as figure_store
+from parsenet_cli.store.run import Run, Store
 from tests import damage
 from tests.made_store import CLASSES, IDS, add_pictures, add_run
 
@@ -53,25 +58,25 @@ def store(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> Store:
     run = add_run(store, config)
     run.model_file.write_bytes(np.random.default_rng(0).bytes(3000))
     result = run.result() or {}
-    run.record_result(result, per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl", run.model_file.name)
+    run.record_result(result, artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl", run.model_file.name)
     run.record_environment({"device": "a processor", "data_id": config.science.data_id})
     run.record_job("12_3")
     run.say_preparation("data", text="decoding")
     run.update_status(threads=2, iteration=50, steps=50)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
-    study.save(study.plan(ablation.load("table8"), composer, (0,))[0], store)
+    study.save(plan_table(table_file.load("table8"), composer, (0,))[0], store)
     composer.save()
-    figures.save(store, "scales", "key", {"figure": "scales", "created": "2020", "ratio": {"estimate": 12.5}})
+    figure_store.save(store, "scales", "key", {"figure": "scales", "created": "2020", "ratio": {"estimate": 12.5}})
     add_pictures(store, config.science.data_id)
     sources = store.root / "sources"
     sources.mkdir()
     for i in range(3):
         (sources / f"{i}.jpg").write_bytes(bytes([i]) * 100)
     content_hashes(sorted(sources.iterdir()), store.cache, silent)
-    with files.replacing(store.cache / "weights" / "trunk.safetensors") as weights:
+    with files.atomic_write(store.cache / "weights" / "trunk.safetensors") as weights:
         weights.write(np.random.default_rng(1).bytes(2000))
-    files.seal_beside(store.cache / "weights" / "trunk.safetensors")
-    with files.replacing(store.cache / "submissions" / "map.png") as picture:
+    files.write_checksum_beside(store.cache / "weights" / "trunk.safetensors")
+    with files.atomic_write(store.cache / "submissions" / "map.png") as picture:
         indexed(np.random.default_rng(2).integers(0, 21, (30, 40), np.uint8)).save(picture, "PNG")
     return store
 
@@ -100,7 +105,7 @@ def result_of(run: Run) -> str:
 
 def curve_of(run: Run) -> str:
     """Whole records are shown whatever else is damaged; that some are missing is seen by the checksum."""
-    records, missing = run.metrics(), SEEN if "metrics.jsonl" in belonging.damaged(run) else ""
+    records, missing = run.metrics(), SEEN if "metrics.jsonl" in artifacts.damaged(run) else ""
     for record in records:
         assert record in RECORDS
     return missing or text(records)
@@ -111,7 +116,7 @@ RECORDS = [{"iteration": i, "loss": 1e4 / i, "lr": 1e-3, "seconds": i / 10} for 
 
 def model_of(run: Run) -> str:
     try:
-        belonging.check_model(run)
+        artifacts.verify_model(run)
     except Damaged as problem:
         return seen(problem, f"parsenet keep {run.signature}")
     return run.model_file.read_bytes().hex()
@@ -141,7 +146,7 @@ def study_of(store: Store) -> str:
 
 
 def figure_of(store: Store) -> str:
-    data = figures.load(store, "scales")
+    data = figure_store.load(store, "scales")
     return SEEN if data is None else text(data)
 
 
@@ -193,12 +198,12 @@ def case(request: pytest.FixtureRequest, store: Store, config: RunConfig) -> Ite
         "config.yaml": Case(run.folder / "config.yaml", lambda: science_of(run)),
         "confusion.npz": Case(
             run.folder / "confusion.npz",
-            lambda: arrays(lambda: {"confusions": (found := per_image.confusions(run)).matrices, **_named(found.ids)}),
+            lambda: arrays(lambda: {"confusions": (found := artifacts.confusions(run)).matrices, **_named(found.ids)}),
         ),
-        "predictions.npz": Case(run.folder / "predictions.npz", lambda: arrays(lambda: per_image.predictions(run))),
+        "predictions.npz": Case(run.folder / "predictions.npz", lambda: arrays(lambda: artifacts.predictions(run))),
         "model.safetensors": Case(run.model_file, lambda: model_of(run)),
         "study": Case(next((store.root / "studies").iterdir()), lambda: study_of(store)),
-        "figure": Case(figures.kept(store, "scales", "key"), lambda: figure_of(store)),
+        "figure": Case(figure_store.file_of(store, "scales", "key"), lambda: figure_of(store)),
         "samples": Case(sample, lambda: samples_of(sample)),
         "composed.json": Case(store.cache / "composed.json", lambda: composed_of(store)),
         "fingerprints": Case(next((store.cache / "fingerprints").iterdir()), lambda: hashes_of(store)),
@@ -238,6 +243,6 @@ def test_damaged_file_gives_what_was_written_or_is_seen(case: Case) -> None:
 def test_names_of_the_pictures_are_as_in_the_made_store(store: Store) -> None:
     """Otherwise the comparisons above would be of nothing."""
     (run,) = store.runs()
-    assert per_image.confusions(run).ids == IDS
-    assert set(per_image.predictions(run)) == set(IDS)
+    assert artifacts.confusions(run).ids == IDS
+    assert set(artifacts.predictions(run)) == set(IDS)
     assert (run.result() or {})["classes"] == list(CLASSES)

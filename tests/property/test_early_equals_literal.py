@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from parsenet_cli.config import Science
+from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import trunks
-from parsenet_cli.models.classify import Joint, Separate
+from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier
 from parsenet_cli.models.context.spp import Pyramid
-from parsenet_cli.models.fusion import Head
 from parsenet_cli.models.geometry import Grid
+from parsenet_cli.models.head import Head
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Size
 from tests.unit.models.conftest import MakeScience
@@ -82,10 +82,10 @@ def normalised(head: Head, name: str, values: Tensor) -> Tensor:
 
 def classifier(head: Head) -> tuple[Tensor, Tensor]:
     """The weight over the concatenation and the bias; late fusion's are put side by side and added up."""
-    if isinstance(head.classifier, Joint):
+    if isinstance(head.classifier, JointClassifier):
         return head.classifier.weight, head.classifier.bias
-    assert isinstance(head.classifier, Separate)
-    joints = [joint for joint in head.classifier.branches.values() if isinstance(joint, Joint)]
+    assert isinstance(head.classifier, BranchClassifiers)
+    joints = [joint for joint in head.classifier.branches.values() if isinstance(joint, JointClassifier)]
     return torch.cat([joint.weight for joint in joints], dim=1), torch.stack([joint.bias for joint in joints]).sum(0)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parsenet_cli.models.context.spp import Pyramid
 from parsenet_cli.models.geometry import Grid, Window
-from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.layers import bilinear_kernel
 from parsenet_cli.models.norm import L2Norm
 from parsenet_cli.models.upsample import Bilinear, hat_matrix
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from torchmetrics.functional import classification as oracle
 
-from parsenet_cli import metrics
+from parsenet_cli.core import metrics
 
 CLASSES = 4
 Map = NDArray[np.uint8]

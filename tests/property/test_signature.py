@@ -11,9 +11,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer, choices
-from parsenet_cli.config import ADDED_LATER, SCIENCE_VERSION, Recipe, RunConfig, Runtime, Science
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.overrides import axis_choices
+from parsenet_cli.core.run_config import ADDED_LATER, SCIENCE_VERSION, Recipe, RunConfig, Runtime, Science
 
 OVERRIDES = (
     "norm=none",
@@ -39,7 +40,7 @@ def _other(value: Any, field: str) -> st.SearchStrategy[Any]:
     """Valid values of the same field that differ from `value`."""
     if field in OTHERS:
         return st.just(OTHERS[field])
-    named = choices(field) if field not in ("layers", "weights") else []
+    named = axis_choices(field) if field not in ("layers", "weights") else []
     if isinstance(value, bool):
         return st.just(not value)
     if named and not isinstance(value, int | float):

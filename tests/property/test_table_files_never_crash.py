@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli import ablation, paths, table_file
-from parsenet_cli.claims.expression import parse
-from parsenet_cli.errors import UserError
+from parsenet_cli.config import table, table_file
+from parsenet_cli.config.expression import parse
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError
 
 SOURCE = (paths.shipped("ablations") / "table5.yaml").read_text()
 FRAGMENTS = [*"{}[]:-\"'&*!=.~#\n ", "&a ", "*a", "null", "1e-9", "**"]
@@ -44,7 +45,7 @@ def test_an_edited_table_is_read_or_answered(file: Path, text: str) -> None:
     if answer:
         assert answer.startswith(str(file))
     else:
-        assert ablation.from_json(ablation.to_json(spec)) == spec
+        assert table.from_json(table.to_json(spec)) == spec
         assert all("=" in override for cell in spec.cells(cited=True) for override in cell.overrides)
 
 
@@ -64,13 +65,13 @@ def test_a_claim_is_an_expression_or_refused(text: str) -> None:
     high=st.dictionaries(st.sampled_from(["norm", "fusion", "mix"]), st.sampled_from("cd")),
 )
 def test_a_row_beats_the_base_key_by_key(low: dict[str, str], high: dict[str, str]) -> None:
-    spec = ablation.TableSpec(
+    spec = table.TableSpec(
         name="t",
         title="",
         data="d",
         labels=("",),
-        columns=(ablation.Column("c", "", "mean_iu"),),
-        rows=(ablation.Row("r", ("",), tuple(f"{k}={v}" for k, v in high.items())),),
+        columns=(table.Column("c", "", "mean_iu"),),
+        rows=(table.Row("r", ("",), tuple(f"{k}={v}" for k, v in high.items())),),
         base=tuple(f"{k}={v}" for k, v in low.items()),
     )
     [cell] = spec.cells()

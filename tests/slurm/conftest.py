@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import command, environment
 from tests.slurm.cluster import Cluster, Unavailable
 from tests.slurm.scenario import ON_SLURM, Driver, Measured, metrics, only_run, starts

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, wait_for
 from tests.slurm.cluster import Cluster
 

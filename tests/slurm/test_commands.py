@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli.store import Run, Store
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import LARGEST_ARRAY, Cluster
 from tests.slurm.scenario import (

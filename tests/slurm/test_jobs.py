@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.store import Store
+from parsenet_cli.store.run import Store
 from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import Cluster
 from tests.slurm.scenario import (

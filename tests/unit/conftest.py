@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import driver, profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.store import Store
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import scheduler
+from parsenet_cli.store.run import Store
 from tests.fake_slurm import FakeSlurm
 
 
@@ -40,4 +41,4 @@ def configs(config: RunConfig) -> dict[str, RunConfig]:
 
 @pytest.fixture
 def driver_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)

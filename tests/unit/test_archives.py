@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.data import archives
-from parsenet_cli.data.archives import extract
-from parsenet_cli.data.dataset import silent
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.download import archives
+from parsenet_cli.data.download.archives import extract
 from tests.published_archives import pack_zip, tar
 
 CONTENT = {"top/a.txt": b"first", "top/deep/b.txt": b"second", "other/c.txt": b"third"}

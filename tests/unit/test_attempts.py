@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from parsenet_cli import attempts, schedule
-from parsenet_cli.config import RunConfig
-from parsenet_cli.store import Run, Store
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import retry as attempts
+from parsenet_cli.runner import scheduler
+from parsenet_cli.store.run import Run, Store
 from tests.pretending import Pretender, Silent, succeed
 
 pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
@@ -25,7 +26,7 @@ def test_killed_run_is_started_again_alone_within_the_limit_and_then_fails(
     first, *others = configs
     launcher = Pretender(lambda run: (lost if run.signature == first else succeed)(run))
     view = Silent()
-    outcome = schedule.execute(store, configs, launcher, view)
+    outcome = scheduler.run_sweep(store, configs, launcher, view)
     assert [signature for signature, needs in launcher.asked if needs.alone] == [first] * launcher.resubmissions
     assert launcher.trained.count(first) == 1 + launcher.resubmissions
     assert len(view.repeated) == launcher.resubmissions
@@ -42,7 +43,7 @@ def test_run_whose_status_could_not_be_written_fails_with_the_last_words_of_its_
         (run.folder / "log.txt").write_text("going on\nerror: status.json: the disk is full\n")
 
     launcher = Pretender(refused)
-    outcome = schedule.execute(store, {config.signature: config}, launcher, Silent())
+    outcome = scheduler.run_sweep(store, {config.signature: config}, launcher, Silent())
     assert outcome.bad_input == ["status.json: the disk is full"]
     assert launcher.trained == [config.signature]
 
@@ -50,7 +51,7 @@ def test_run_whose_status_could_not_be_written_fails_with_the_last_words_of_its_
 def test_killed_run_that_then_succeeds_is_no_failure(store: Store, configs: dict[str, RunConfig]) -> None:
     first = next(iter(configs))
     launcher = Pretender(lambda run: (lost if launcher.trained == [first] else succeed)(run))
-    assert not schedule.execute(store, configs, launcher, Silent()).failed
+    assert not scheduler.run_sweep(store, configs, launcher, Silent()).failed
     assert launcher.trained.count(first) == 2
 
 
@@ -66,11 +67,11 @@ def test_run_that_found_too_little_memory_beside_others_is_tried_alone_once(
             succeed(run)
 
     launcher = Pretender(too_little, lives=1)
-    outcome = schedule.execute(store, configs, launcher, Silent())
+    outcome = scheduler.run_sweep(store, configs, launcher, Silent())
     assert [needs.alone for signature, needs in launcher.asked if signature == first] == [False, True]
     assert outcome.failed == {first: "CUDA out of memory"}
     by_itself = Pretender(too_little, slots=1)
-    schedule.execute(store, {first: configs[first]}, by_itself, Silent(), retry=True)
+    scheduler.run_sweep(store, {first: configs[first]}, by_itself, Silent(), retry=True)
     assert by_itself.trained == [first]
 
 
@@ -86,7 +87,7 @@ def test_run_that_the_kernel_ends_although_it_is_alone_takes_fewer_images_at_a_t
         taken.append(run.config().runtime.micro_batch)
         lost(run)
 
-    assert schedule.execute(store, {config.signature: config}, Pretender(die), Silent()).failed
+    assert scheduler.run_sweep(store, {config.signature: config}, Pretender(die), Silent()).failed
     assert taken == [None, None, -(-batch // 2) if kernel_did_it else None]
 
 
@@ -105,7 +106,7 @@ def test_worker_without_a_sign_of_life_is_ended_and_its_run_goes_on(
     launcher = Pretender(hang_once, slots=1)
     launcher.silence_seconds = 0.05
     view = Silent()
-    assert not schedule.execute(store, configs, launcher, view).failed
+    assert not scheduler.run_sweep(store, configs, launcher, view).failed
     assert [handle.killed for handle in launcher.handles].count(True) == 1
     assert any("no sign of life" in reason for reason in view.repeated)
     assert all(store.run(signature).state() == "done" for signature in configs)
@@ -119,6 +120,6 @@ def test_joined_run_whose_worker_hangs_out_of_reach_is_named(store: Store, confi
     launcher = Pretender(succeed)
     launcher.silence_seconds = 0.05
     with run.lock():
-        outcome = schedule.execute(store, {signature: config}, launcher, Silent())
+        outcome = scheduler.run_sweep(store, {signature: config}, launcher, Silent())
     assert "process 7 on node3" in outcome.failed[signature]
     assert launcher.submitted == []

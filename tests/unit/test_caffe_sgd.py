@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from parsenet_cli.config import Recipe
+from parsenet_cli.core.run_config import Recipe
 from parsenet_cli.engine.optim import SGD, Group, learning_rate, parameter_groups, sgd
 
 PARSENET: dict[str, Any] = {

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli import cancel, process, schedule, worker
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.store import Run, Store
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import cancel, process, scheduler, worker
+from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
 from tests.pretending import Pretender, Silent, succeed
 
@@ -57,7 +57,7 @@ def holder(run: Run, request: pytest.FixtureRequest) -> Iterator[subprocess.Pope
 
 def test_worker_of_another_driver_writes_its_checkpoint_and_leaves(run: Run, holder: subprocess.Popen[str]) -> None:
     said: list[str] = []
-    assert cancel.cancel([run], said.append, patience=20)
+    assert cancel.cancel_runs([run], said.append, patience=20)
     assert holder.wait(5) == 0
     assert said == [f"{run.signature}: stopped at iteration 7"]
     assert run.state() == "queued"
@@ -66,7 +66,7 @@ def test_worker_of_another_driver_writes_its_checkpoint_and_leaves(run: Run, hol
 @pytest.mark.parametrize("holder", ["stubborn"], indirect=True)
 def test_worker_that_does_not_leave_is_named_and_left_alive(run: Run, holder: subprocess.Popen[str]) -> None:
     said: list[str] = []
-    assert not cancel.cancel([run], said.append, patience=0.3)
+    assert not cancel.cancel_runs([run], said.append, patience=0.3)
     assert f"kill -9 {holder.pid}" in said[0]
     assert holder.poll() is None
 
@@ -77,7 +77,7 @@ def test_worker_on_another_machine_is_asked_through_the_store_and_that_is_said(
 ) -> None:
     run.update_status(host="node12", process="another-boot pid:[1] 1 1")
     said: list[str] = []
-    assert not cancel.cancel([run], said.append, patience=0.3)
+    assert not cancel.cancel_runs([run], said.append, patience=0.3)
     assert "cannot be reached from here" in said[0]
     assert "node12" in said[0]
     assert run.cancelled
@@ -119,7 +119,7 @@ def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.M
 
 def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
     run.cancel()
-    assert worker.carry_out(run, "train", threads=1) == worker.STOPPED
+    assert worker.run_task(run, "train", threads=1) == worker.STOPPED
     assert run.state() == "queued"
     assert "iteration" not in run.status()
 
@@ -135,18 +135,18 @@ def test_driver_starts_no_cancelled_run_and_the_next_command_does(store: Store, 
         run.update_status(state="queued", iteration=3)
 
     cancelled = Pretender(leave_cancelled, slots=1)
-    outcome = schedule.execute(store, configs, cancelled, Silent())
+    outcome = scheduler.run_sweep(store, configs, cancelled, Silent())
     assert (cancelled.trained, sorted(outcome.cancelled)) == ([first], sorted([first, *others]))
     assert not outcome.failed
     again = Pretender(succeed)
-    assert not schedule.execute(store, configs, again, Silent()).cancelled
+    assert not scheduler.run_sweep(store, configs, again, Silent()).cancelled
     assert sorted(again.trained) == sorted(configs)
 
 
 def test_run_that_is_done_or_was_never_planned_is_not_asked(run: Run) -> None:
     succeed(run)
     said: list[str] = []
-    assert cancel.cancel([run], said.append)
+    assert cancel.cancel_runs([run], said.append)
     assert said == [f"no run is left to cancel: {run.signature} is done"]
     assert not run.cancelled
 
@@ -173,7 +173,7 @@ def test_job_that_waits_is_taken_out_of_the_queue_and_no_other(
             run.record_job(job)
     fake_slurm.queue = {"7_0": "RUNNING", "7_1": "PENDING", "7_2": "PENDING", "7_3": "PENDING", "9": "PENDING"}
     said: list[str] = []
-    assert cancel.cancel(runs, said.append)
+    assert cancel.cancel_runs(runs, said.append)
     assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2"]
     assert [line.partition("; ")[2] for line in said] == [
         "",
@@ -190,7 +190,7 @@ def test_without_slurm_on_this_machine_only_the_wish_is_written(
     fake_slurm.queue = {"7": "PENDING"}
     monkeypatch.setattr("shutil.which", lambda _: None)
     said: list[str] = []
-    assert cancel.cancel([run], said.append)
+    assert cancel.cancel_runs([run], said.append)
     assert said == [f"{run.signature}: queued, will not be started"]
     assert run.cancelled
     assert not fake_slurm.calls("squeue")
@@ -200,5 +200,5 @@ def test_without_slurm_on_this_machine_only_the_wish_is_written(
 def test_silent_controller_does_not_keep_a_run_from_being_cancelled(run: Run, fake_slurm: FakeSlurm) -> None:
     run.record_job("7")
     fake_slurm.silent(True)
-    assert cancel.cancel([run], lambda _: None)
+    assert cancel.cancel_runs([run], lambda _: None)
     assert run.cancelled

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.data import checking, voc12
-from parsenet_cli.data.checking import check, failure, recognised
-from parsenet_cli.data.dataset import DataOptions, silent
-from parsenet_cli.data.preparing import SEAL, prepare
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.dataset import DataOptions
+from parsenet_cli.data.download import check
+from parsenet_cli.data.download.check import check_folder, detect_layout, failure
+from parsenet_cli.data.download.prepare import SEAL, prepare_release
+from parsenet_cli.data.sets import voc12
 from tests import published_archives as small
 
 VOC = Path("voc12/VOCdevkit/VOC2012")
@@ -24,7 +26,7 @@ LISTS = VOC / "ImageSets" / "Segmentation"
 def home(tmp_path: Path) -> Path:
     small.write(tmp_path / "archives")
     for name in ("voc12", "pascal_context"):
-        prepare(small.small(name, tmp_path / "archives"), tmp_path, [tmp_path / "archives"], None, silent)
+        prepare_release(small.small(name, tmp_path / "archives"), tmp_path, [tmp_path / "archives"], None, silent)
     return tmp_path
 
 
@@ -97,18 +99,18 @@ WRONG: dict[str, tuple[str, Callable[[Path], object], list[str]]] = {
 def test_what_is_wrong_is_named(home: Path, case: str) -> None:
     name, break_it, messages = WRONG[case]
     break_it(home)
-    said = "\n".join(check(name, home / name, small.EXPECTED[name], silent).problems)
+    said = "\n".join(check_folder(name, home / name, small.EXPECTED[name], silent).problems)
     for message in messages:
         assert message in said
 
 
 def test_a_file_is_only_named_once(home: Path) -> None:
     halve(home / VOC / "JPEGImages/2008_000002.jpg")
-    assert len(check("voc12", home / "voc12", small.EXPECTED["voc12"], silent).problems) == 1
+    assert len(check_folder("voc12", home / "voc12", small.EXPECTED["voc12"], silent).problems) == 1
 
 
 def test_a_long_list_of_problems_is_cut(home: Path) -> None:
-    report = checking.Report("folder", home, {}, 0, False, [f"problem {n}" for n in range(50)])
+    report = check.Report("folder", home, {}, 0, False, [f"problem {n}" for n in range(50)])
     said = str(failure(report, "Do something."))
     assert "50 problems" in said
     assert "problem 19" in said
@@ -127,7 +129,7 @@ def test_many_pictures_are_looked_at_by_several_processes(tmp_path: Path) -> Non
     for n, name in enumerate(names):
         (tmp_path / "JPEGImages" / f"{name}.jpg").write_bytes(small.jpg(n))
         mask(tmp_path / "SegmentationClass" / f"{name}.png", 2 if n == 60 else 1)
-    report = check("folder", tmp_path, None, silent)
+    report = check_folder("folder", tmp_path, None, silent)
     assert report.pictures == 70
     assert report.problems == [
         f"{tmp_path}/SegmentationClass/060.png: class id 2 is out of range; expected 0 to 1, or 255 for ignored pixels"
@@ -143,11 +145,11 @@ def test_a_devkit_of_another_year_is_recognised(tmp_path: Path) -> None:
             voc12.identity(DataOptions(root, tmp_path / "cache"))
     renamed = pictures.parent.rename(tmp_path / "voc")
     with pytest.raises(UserError, match=r"this looks like VOC2007, expected VOC2012/"):
-        check(recognised(renamed), renamed, None, silent)
+        check_folder(detect_layout(renamed), renamed, None, silent)
 
 
 def test_a_folder_of_no_data_set_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no data set is recognised here; expected VOC's layout"):
-        recognised(tmp_path)
+        detect_layout(tmp_path)
     with pytest.raises(UserError, match="no such folder, and no data set of that name"):
-        recognised(tmp_path / "voc13")
+        detect_layout(tmp_path / "voc13")

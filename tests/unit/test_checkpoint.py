@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from parsenet_cli.engine import checkpoint
-from parsenet_cli.engine.cadence import SHARE, Cadence
+from parsenet_cli.engine.checkpoint import SHARE, CheckpointSchedule, TrainState
 from parsenet_cli.engine.optim import SGD, Group
-from parsenet_cli.engine.train import Progress
-from parsenet_cli.store import Run
+from parsenet_cli.store.run import Run
 
 
 class Small:
@@ -28,7 +27,7 @@ class Small:
     def __init__(self, iteration: int = 0) -> None:
         self.model = nn.Linear(40, 30)
         self.optimizer = SGD([Group(1.0, 1.0, dict(self.model.named_parameters()))], 0.9, 0.0, 1)
-        self.progress = Progress(iteration=iteration)
+        self.progress = TrainState(iteration=iteration)
         nn.init.constant_(self.model.weight, float(iteration))
 
     def save(self, run: Run) -> None:
@@ -92,7 +91,7 @@ def test_run_starts_afresh_when_both_are_damaged_and_its_log_says_so(
     new = Small()
     before = {name: value.clone() for name, value in new.model.state_dict().items()}
     checkpoint.restore(run, new.model, new.optimizer, new.progress)
-    assert new.progress == Progress()
+    assert new.progress == TrainState()
     assert all(torch.equal(value, before[name]) for name, value in new.model.state_dict().items())
     said = capsys.readouterr().out
     assert said.count("cannot be read") == 2
@@ -153,7 +152,7 @@ def test_writing_never_takes_more_than_its_share_once_it_is_known_how_long_it_ta
     """Costs that do not grow: with the first checkpoint set aside, the others stay within the share at every moment."""
     costs = sorted(writing, reverse=True)
     now, spent, wrote = 0.0, 0.0, 0
-    cadence = Cadence(every, now)
+    cadence = CheckpointSchedule(every, now)
     for _ in range(2000):
         now += step
         if cadence.due(now):
@@ -165,7 +164,7 @@ def test_writing_never_takes_more_than_its_share_once_it_is_known_how_long_it_ta
 
 
 def test_quick_writing_keeps_to_the_interval() -> None:
-    cadence, wrote = Cadence(30, 0), []
+    cadence, wrote = CheckpointSchedule(30, 0), []
     for now in range(0, 200, 5):
         if cadence.due(now):
             cadence.wrote(now, now)

@@ -6,11 +6,10 @@ import math
 
 import pytest
 
-from parsenet_cli.claims.case import Case, close
-from parsenet_cli.claims.contrast import Collapsed, Positive, condition
-from parsenet_cli.claims.decide import Evidence, corrected, weigh
+from parsenet_cli.claims.contrast import Collapsed, Positive, condition_of
+from parsenet_cli.claims.decide import ClaimTest, Evidence, apply_holm, holm, p_values
 from parsenet_cli.claims.estimate import Estimate
-from parsenet_cli.claims.expression import Reference, parse
+from parsenet_cli.config.expression import Reference, parse
 
 MEANS = {"a": 2.0, "b": 0.0, "c": -3.0}
 
@@ -21,7 +20,7 @@ def estimated(part: Positive) -> Estimate:
 
 
 def evidence(text: str, collapsed: tuple[bool, ...] = (), margin: float | None = None) -> Evidence:
-    return weigh(condition(parse(text), "own", margin), estimated, lambda _: collapsed)
+    return p_values(condition_of(parse(text), "own", margin), estimated, lambda _: collapsed)
 
 
 UPPER_TAIL = {1.0: 0.158655, 2.0: 0.022750, 3.0: 0.001350, 5.0: 0.000000287}
@@ -71,30 +70,32 @@ def test_a_collapse_that_is_not_there_costs_the_alternative_nothing() -> None:
 def test_exact_differences_are_true_or_false() -> None:
     same = Estimate(0.0, 0.0, math.inf, exact="the same run")
     for text, true in [("a.x > b.x", False), ("a.x >= b.x", True), ("abs(a.x - b.x) < margin", True)]:
-        stated = condition(parse(text), "own", 0.5)
+        stated = condition_of(parse(text), "own", 0.5)
 
         def exact(part: Positive, same: Estimate = same) -> Estimate:
             return Estimate(part.contrast.constant, same.variance, same.freedom, same.exact)
 
-        found = weigh(stated, exact, lambda _: ())
+        found = p_values(stated, exact, lambda _: ())
         assert (found.support, found.refute) == ((0.0, 1.0) if true else (1.0, 0.0)), text
 
 
 def test_no_variance_decides_nothing() -> None:
-    found = weigh(condition(parse("a.x > b.x"), "own", None), lambda _: Estimate(1.0, 0.0, math.inf), lambda _: ())
+    found = p_values(
+        condition_of(parse("a.x > b.x"), "own", None), lambda _: Estimate(1.0, 0.0, math.inf), lambda _: ()
+    )
     assert found == Evidence(1.0, 1.0)
 
 
 def test_correction_by_hand() -> None:
     # Twice: 0.02, 0.08, 0.06, 0.01. Sorted 0.01, 0.02, 0.06, 0.08; times 4, 3, 2, 1; never falling: 0.04, 0.06, 0.12, 0.12.
-    assert corrected([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.06, 0.12, 0.12, 0.04])
-    assert corrected([0.9, 0.3]) == [1.0, 1.0]
-    assert corrected([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.06, 0.12, 0.12, 0.04])
+    assert holm([0.9, 0.3]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
-    def case(key: str, found: Evidence | None) -> Case:
-        return Case("own", key, "It holds.", "Table 1", "quick", "this was found", found)
+    def case(key: str, found: Evidence | None) -> ClaimTest:
+        return ClaimTest("own", key, "It holds.", "Table 1", "quick", "this was found", found)
 
     cases = [
         case("strong", Evidence(0.001, 0.999)),
@@ -102,7 +103,7 @@ def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
         case("against", Evidence(0.9999, 0.0001)),
         case("untested", None),
     ]
-    verdicts = {verdict.key: verdict for verdict in close(cases)}
+    verdicts = {verdict.key: verdict for verdict in apply_holm(cases)}
     assert {key: verdict.outcome for key, verdict in verdicts.items()} == {
         "strong": "supported",
         "would be alone": "undecided",
@@ -117,5 +118,5 @@ def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
 
 
 def test_the_cells_of_a_condition_name_their_table() -> None:
-    stated = condition(parse("a.x.collapsed"), "own", None)
+    stated = condition_of(parse("a.x.collapsed"), "own", None)
     assert stated == Collapsed(Reference("a", "x", table="own"))

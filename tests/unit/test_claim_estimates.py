@@ -10,9 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from parsenet_cli.claims.estimate import Estimate, estimate
-from parsenet_cli.claims.measured import Cell
-from parsenet_cli.claims.spread import NOTHING, Prior, prior
+from parsenet_cli.claims.cells import CellScores
+from parsenet_cli.claims.estimate import NOTHING, Estimate, VariancePrior, estimate_contrast, variance_prior
 
 Floats = NDArray[np.float64]
 
@@ -28,8 +27,8 @@ def cell(
     collapsed: bool = False,
     pool: str = "own/mean_iu",
     images: str = "these",
-) -> Cell:
-    return Cell(
+) -> CellScores:
+    return CellScores(
         runs=tuple(f"{name}-{seed}" for seed in range(len(scores))),
         seeds=tuple(range(len(scores))),
         scores=np.array(scores),
@@ -40,8 +39,8 @@ def cell(
     )
 
 
-def difference(a: Cell, b: Cell, known: Prior = NOTHING, constant: float = 0.0) -> Estimate:
-    return estimate([(1.0, a), (-1.0, b)], constant, lambda pool, paired: known)
+def difference(a: CellScores, b: CellScores, known: VariancePrior = NOTHING, constant: float = 0.0) -> Estimate:
+    return estimate_contrast([(1.0, a), (-1.0, b)], constant, lambda pool, paired: known)
 
 
 def moved(seed: int, images: int = 50) -> Floats:
@@ -125,7 +124,7 @@ def test_no_variance_at_all_is_no_division_by_zero() -> None:
 
 
 def test_a_collapsed_cell_is_judged_by_its_own_seeds() -> None:
-    known = Prior(variance=0.01, freedom=math.inf, most=20.0)
+    known = VariancePrior(variance=0.01, freedom=math.inf, most=20.0)
     a, b = [70.0, 72.0, 71.0], [69.0, 69.5, 70.5]
     alone = difference(cell("a", a), cell("b", b, collapsed=True), known)
     assert alone.freedom == pytest.approx(2)
@@ -133,30 +132,30 @@ def test_a_collapsed_cell_is_judged_by_its_own_seeds() -> None:
 
 def test_variances_that_agree_are_pooled_and_others_are_not() -> None:
     random = np.random.default_rng(3)
-    alike = prior(list(random.standard_normal((40, 5))), paired=True)
+    alike = variance_prior(list(random.standard_normal((40, 5))), paired=True)
     assert alike.variance == pytest.approx(1.0, rel=0.25)
     assert alike.freedom > 15
-    unlike = prior(list(random.standard_normal((40, 5)) * np.geomspace(0.01, 10, 40)[:, None]), paired=False)
+    unlike = variance_prior(list(random.standard_normal((40, 5)) * np.geomspace(0.01, 10, 40)[:, None]), paired=False)
     assert unlike.freedom < 3
 
 
 def test_two_cells_have_one_difference() -> None:
     scores = [np.array([70.0, 72.0, 71.0]), np.array([69.0, 69.5, 70.5])]
-    known = prior(scores, paired=True)
+    known = variance_prior(scores, paired=True)
     assert known.variance == pytest.approx((scores[0] - scores[1]).var(ddof=1) / 2)
     assert known.moderate(known.variance, 2.0) == pytest.approx((known.variance, 2.0))
 
 
 def test_a_variance_is_never_less_than_its_own_seeds_show() -> None:
-    for known in (NOTHING, Prior(1.0, 5.0, 10.0), Prior(1.0, math.inf, 10.0)):
+    for known in (NOTHING, VariancePrior(1.0, 5.0, 10.0), VariancePrior(1.0, math.inf, 10.0)):
         assert known.moderate(4.0, 2.0)[0] == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_cell_without_neighbours_stands_alone(count: int) -> None:
-    assert prior([np.array([1.0, 2.0, 3.0])] * count, paired=True) == NOTHING
+    assert variance_prior([np.array([1.0, 2.0, 3.0])] * count, paired=True) == NOTHING
 
 
 def test_cells_that_never_vary_are_no_division_by_zero() -> None:
-    known = prior([np.full(3, 70.0)] * 4, paired=False)
+    known = variance_prior([np.full(3, 70.0)] * 4, paired=False)
     assert known.moderate(0.5, 2.0)[0] == 0.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli.claims.expression import Reference, parse
+from parsenet_cli.config.expression import Reference, parse
 
 CELLS = {"a.x": 3.0, "b.x": 1.0, "table5.a.x": 10.0, "b.x.collapsed": 1.0, "a.x.collapsed": 0.0}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import clean
-from parsenet_cli.config import RunConfig
-from parsenet_cli.files import write_json, write_text
-from parsenet_cli.store import Run, Store
+from parsenet_cli.core.files import write_json, write_text
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import clean
+from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import profile
-from parsenet_cli.compose import Composer, apart, choices, last_wins
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.overrides import axis_choices, last_wins, split_launcher
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
 
 
 def composed(tmp_path: Path, *command_line: str, cell: tuple[str, ...] = (), name: str = "quick") -> RunConfig:
@@ -86,7 +87,7 @@ def test_own_recipe_is_found_first_and_config_yaml_stays_ours(tmp_path: Path, mo
     text = (Path(__file__).parents[2] / "conf/recipe/quick_parsenet.yaml").read_text()
     (own / "mine.yaml").write_text(text.replace("momentum: 0.9", "momentum: 0.5"))
     monkeypatch.chdir(tmp_path)
-    assert "mine" in choices("recipe")
+    assert "mine" in axis_choices("recipe")
     assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
     (tmp_path / "conf" / "config.yaml").write_text("something: else\n")
     assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
@@ -101,7 +102,7 @@ def test_composition_is_remembered_until_a_file_changes(tmp_path: Path, monkeypa
     def refuse(_: object) -> dict[str, object]:
         raise AssertionError("composed again")
 
-    monkeypatch.setattr("parsenet_cli.compose.hydra_compose", refuse)
+    monkeypatch.setattr("parsenet_cli.config.compose.hydra_compose", refuse)
     assert Composer(profile.load("quick"), ["fusion=late"], tmp_path).run_config() == before
     (tmp_path / "conf" / "recipe").mkdir(parents=True)
     (tmp_path / "conf" / "recipe" / "new.yaml").write_text("lr: 1\n")
@@ -135,6 +136,6 @@ def test_described_and_composed_differ_in_identities_alone(tmp_path: Path) -> No
 
 def test_options_of_the_launcher_are_told_from_those_of_runs() -> None:
     given = ["norm=l2", "launcher=slurm", "launcher.slots=2", "seed=1"]
-    assert apart(given) == (["norm=l2", "seed=1"], ["launcher=slurm", "launcher.slots=2"])
+    assert split_launcher(given) == (["norm=l2", "seed=1"], ["launcher=slurm", "launcher.slots=2"])
     with pytest.raises(UserError, match="launchers"):
-        apart(["launchers=slurm"])
+        split_launcher(["launchers=slurm"])

@@ -11,17 +11,21 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from parsenet_cli import identity, profile, samples
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.data import folder, generated
-from parsenet_cli.data.dataset import DataOptions, silent
-from parsenet_cli.data.generated import painted
-from parsenet_cli.data.scenes import Scene
-from parsenet_cli.engine import prepare, pretrain
+from parsenet_cli.config import identity, profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.dataset import DataOptions
+from parsenet_cli.data.sets import folder
+from parsenet_cli.data.synthetic import generate
+from parsenet_cli.data.synthetic.generate import ensure_generated
+from parsenet_cli.data.synthetic.scenes import Scene
+from parsenet_cli.engine import inputs, pretrain
 from parsenet_cli.engine import train as training
-from parsenet_cli.errors import UserError
-from parsenet_cli.store import Run, Store
+from parsenet_cli.engine.inputs import check_weights
+from parsenet_cli.store import samples
+from parsenet_cli.store.run import Run, Store
 from tests import damage
 
 
@@ -41,10 +45,10 @@ def paint(rng: np.random.Generator) -> Scene:
 def test_generated_files_that_their_disk_has_changed_are_painted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(generated, "SPLITS", {"train": 2, "val": 1})
+    monkeypatch.setattr(generate, "SPLITS", {"train": 2, "val": 1})
 
     def made() -> dict[str, bytes]:
-        root = painted("small", 1, paint, Layout(), tmp_path, silent)
+        root = ensure_generated("small", 1, paint, Layout(), tmp_path, silent)
         return {file.name: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
 
     whole = made()
@@ -72,13 +76,13 @@ def test_damaged_quick_trunk_is_trained_again(
         return {"conv1_1.weight": torch.arange(200.0)}
 
     monkeypatch.setattr(pretrain, "_train", trained)
-    file = pretrain.pretrain("vgg_tiny", tmp_path, silent)
+    file = pretrain.pretrain_trunk("vgg_tiny", tmp_path, silent)
     whole = file.read_bytes()
     for seed in range(12):
-        pretrain.pretrain("vgg_tiny", tmp_path, silent)
+        pretrain.pretrain_trunk("vgg_tiny", tmp_path, silent)
         assert len(trainings) == seed + 1
         damage.at_random(file, seed)
-        pretrain.pretrain("vgg_tiny", tmp_path, silent)
+        pretrain.pretrain_trunk("vgg_tiny", tmp_path, silent)
         assert len(trainings) == seed + 2
         assert "the trunk is pretrained again" in capsys.readouterr().out
         assert file.read_bytes() == whole
@@ -94,11 +98,11 @@ def test_weights_file_that_changed_after_the_run_was_planned_is_refused(config: 
             "runtime": config.runtime.model_copy(update={"weights_file": place}),
         }
     )
-    identity.check_weights(file, value)
+    check_weights(file, value)
     damage.flip(file, 10)
     assert identity.of_weights(str(file), "vgg_tiny", "fcn", tmp_path / "cache")[0] == value, "its hash is remembered"
     with pytest.raises(UserError, match=r"mine\.safetensors: its content is not the one that the run was planned with"):
-        prepare.weights(config, tmp_path / "cache", 1, silent)
+        inputs.weights(config, tmp_path / "cache", 1, silent)
 
 
 def test_damaged_model_of_a_run_is_no_other_run_s_initial_weights(config: RunConfig, tmp_path: Path) -> None:
@@ -147,12 +151,12 @@ def test_run_on_a_damaged_cache_has_the_numbers_of_one_on_a_whole_cache(
     runs = [Store(tmp_path / name).run(planned.signature) for name in ("a", "b")]
     for run in runs:
         run.create(planned)
-    training.train(runs[0], tmp_path / "a" / "cache", 1, lambda: False)
+    training.train_run(runs[0], tmp_path / "a" / "cache", 1, lambda: False)
     folder.open_dataset(DataOptions(photos, tmp_path / "b" / "cache"))
     for kind in ("train", "val"):
         (file,) = (tmp_path / "b" / "cache" / "decoded").glob(f"folder-{kind}-*.u8")
         damage.flip(file, 8 * 48 * 48 + 5)
-    opened = prepare.data
+    opened = inputs.data
 
     def damaged_again_while_it_runs(*arguments: Any) -> Any:
         """The training split once it is open: as if the disk had changed another picture behind the run's back."""
@@ -161,9 +165,9 @@ def test_run_on_a_damaged_cache_has_the_numbers_of_one_on_a_whole_cache(
         damage.flip(file, 8 * (file.stat().st_size - 7))
         return dataset
 
-    monkeypatch.setattr(prepare, "data", damaged_again_while_it_runs)
+    monkeypatch.setattr(inputs, "data", damaged_again_while_it_runs)
     capsys.readouterr()
-    training.train(runs[1], tmp_path / "b" / "cache", 1, lambda: False)
+    training.train_run(runs[1], tmp_path / "b" / "cache", 1, lambda: False)
     log = capsys.readouterr().out
     assert log.count("the data are decoded again") == 2
     results = [run.result() or {} for run in runs]
@@ -179,7 +183,7 @@ def test_run_whose_data_changed_after_it_was_planned_says_so(planned: RunConfig,
     with pytest.raises(
         UserError, match=rf"it is folder:\w+ and the run was planned with {planned.science.data_id}: files were"
     ):
-        training.train(run, tmp_path / "a" / "cache", 1, lambda: False)
+        training.train_run(run, tmp_path / "a" / "cache", 1, lambda: False)
     assert run.result() is None
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
 from parsenet_cli.data import cache as caching
 from parsenet_cli.data.cache import decoded
-from parsenet_cli.data.dataset import Image, Split, silent
+from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes
-from parsenet_cli.errors import UserError
 from tests import damage
 
 COUNT = 12

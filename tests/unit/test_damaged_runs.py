@@ -9,20 +9,23 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from parsenet_cli import arrays, belonging, clean, export, figures, files, per_image, study
-from parsenet_cli.cli import app
-from parsenet_cli.config import RunConfig
-from parsenet_cli.engine import kept_model, prepare
+from parsenet_cli.cli.app import app
+from parsenet_cli.core import files, npz
+from parsenet_cli.core.errors import Stopped, UserError
+from parsenet_cli.core.files import Damaged
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine import inputs, trained_model
 from parsenet_cli.engine import train as training
-from parsenet_cli.engine.stopped import Stopped
-from parsenet_cli.errors import UserError
-from parsenet_cli.estimate import Estimate
-from parsenet_cli.figures import context
-from parsenet_cli.files import Damaged
-from parsenet_cli.report.frame import frame
-from parsenet_cli.report.make import make
-from parsenet_cli.report.table import tabulate
-from parsenet_cli.store import Run, Store
+from parsenet_cli.report import export
+from parsenet_cli.report.build import build_report
+from parsenet_cli.report.figures import context
+from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.runner import clean
+from parsenet_cli.runner.cost import CostModel
+from parsenet_cli.store import artifacts, study
+from parsenet_cli.store import figures as figure_store
+from parsenet_cli.store.frame import results_frame
+from parsenet_cli.store.run import Run, Store
 from tests import damage, made_store
 from tests.unit.test_training import DATASET, adapted, never, trainer
 
@@ -34,7 +37,7 @@ def store(tmp_path: Path) -> Store:
 
 def with_checksums(run: Run) -> Run:
     """A run of `made_store` whose result names the files that belong to it, as a training writes it."""
-    run.record_result(run.result() or {}, per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl")
+    run.record_result(run.result() or {}, artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl")
     return run
 
 
@@ -50,8 +53,8 @@ def trained(store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch) ->
     config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
     run = store.run(config.signature)
     run.create(config)
-    monkeypatch.setattr(prepare, "data", lambda *_: DATASET)
-    training.train(run, store.cache, 1, never)
+    monkeypatch.setattr(inputs, "data", lambda *_: DATASET)
+    training.train_run(run, store.cache, 1, never)
     return run
 
 
@@ -63,33 +66,33 @@ def test_every_bit_of_a_sealed_file_is_looked_at(tmp_path: Path) -> None:
         tmp_path / "a.json",
         {"loss": 0.25, "names": ["cat", "é\n"], "state": None, "deep": {"b": 1, "a": -2}},
     )
-    files.write_sealed(file, content)
-    assert files.read_sealed(file) == content
+    files.write_with_checksum(file, content)
+    assert files.read_with_checksum(file) == content
     whole = file.read_bytes()
     for bit in range(8 * len(whole)):
         damage.flip(file, bit)
-        assert files.believed(file, unsealed_too=True) in (None, content)
+        assert files.read_verified(file, unsealed_too=True) in (None, content)
         file.write_bytes(whole)
     for length in range(len(whole) - 1):
         file.write_bytes(whole[:length])
         with pytest.raises(Damaged, match=r"a\.json: is damaged"):
-            files.read_sealed(file, unsealed_too=True)
+            files.read_with_checksum(file, unsealed_too=True)
 
 
 def test_absent_damaged_and_older_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
-    assert files.read_sealed(file) is None
+    assert files.read_with_checksum(file) is None
     files.write_json(file, {"a": 1})
-    assert files.read_sealed(file, unsealed_too=True) == {"a": 1}
+    assert files.read_with_checksum(file, unsealed_too=True) == {"a": 1}
     with pytest.raises(Damaged, match="it has no checksum"):
-        files.read_sealed(file)
+        files.read_with_checksum(file)
     file.write_text("[1, 2]")
     with pytest.raises(Damaged, match="no JSON object"):
-        files.read_sealed(file, unsealed_too=True)
+        files.read_with_checksum(file, unsealed_too=True)
     file.unlink()
     file.mkdir()
     with pytest.raises(Damaged, match="cannot be read"):
-        files.read_sealed(file)
+        files.read_with_checksum(file)
 
 
 def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
     for bit in range(8 * len(whole)):
         damage.flip(file, bit)
         try:
-            found = arrays.read(file)
+            found = npz.read(file)
         except Damaged:
             seen += 1
         else:
@@ -129,8 +132,8 @@ def test_result_from_before_there_were_seals_is_believed(store: Store, run: Run)
     content = {key: value for key, value in (run.result() or {}).items() if key != "files"}
     files.write_json(run.folder / "result.json", content)
     assert run.result() == content
-    assert belonging.checksums(run) == {}
-    assert len(per_image.confusions(run).ids) == len(made_store.IDS)
+    assert artifacts.checksums(run) == {}
+    assert len(artifacts.confusions(run).ids) == len(made_store.IDS)
 
 
 def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
@@ -139,7 +142,7 @@ def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
     before, file = trained.result(), trained.folder / "result.json"
     damage.at_random(file, seed=1)
     content = file.read_bytes()
-    training.train(trained, store.cache, 1, never)
+    training.train_run(trained, store.cache, 1, never)
     said = capsys.readouterr().out
     assert "result.json is damaged or another run's: it is kept as result.damaged.json" in said
     aside = trained.folder / "result.damaged.json"
@@ -153,7 +156,7 @@ def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
 
 
 def test_result_that_is_whole_stays_while_its_run_is_trained_again(store: Store, trained: Run) -> None:
-    training.train(trained, store.cache, 1, never)
+    training.train_run(trained, store.cache, 1, never)
     assert not (trained.folder / "result.damaged.json").exists()
 
 
@@ -162,21 +165,21 @@ def test_result_that_is_whole_stays_while_its_run_is_trained_again(store: Store,
 
 @pytest.mark.parametrize("seed", range(8))
 def test_damaged_model_is_refused_with_what_to_do(trained: Run, seed: int) -> None:
-    kept_model.load_model(trained)
+    trained_model.load_model(trained)
     damage.at_random(trained.model_file, seed)
     with pytest.raises(
         Damaged, match=rf"model\.safetensors: is damaged or .* Remove it; `parsenet keep {trained.signature}"
     ):
-        kept_model.load_model(trained)
+        trained_model.load_model(trained)
 
 
 def test_model_of_another_training_is_refused(trained: Run) -> None:
-    model, classes = kept_model.load_model(trained)
+    model, classes = trained_model.load_model(trained)
     with torch.no_grad():
         next(model.parameters()).add_(1e-3)
-    kept_model.save(trained, trained.config(), model, classes)
+    trained_model.save(trained, trained.config(), model, classes)
     with pytest.raises(Damaged, match="another training's"):
-        kept_model.load_model(trained)
+        trained_model.load_model(trained)
 
 
 def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_not_asked_for(
@@ -186,21 +189,21 @@ def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_
     trained.create(config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": False})}))
     (trained.folder / "result.json").unlink()
     trained.model_file.write_bytes(b"of an earlier training")
-    training.train(trained, store.cache, 1, never)
-    kept_model.load_model(trained)
+    training.train_run(trained, store.cache, 1, never)
+    trained_model.load_model(trained)
 
 
 # --- arrays ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [per_image.CONFUSIONS, per_image.PREDICTIONS])
+@pytest.mark.parametrize("name", [artifacts.CONFUSIONS, artifacts.PREDICTIONS])
 def test_array_files_that_are_not_the_result_s_are_seen(run: Run, name: str) -> None:
     """Whole, but exchanged: as when a folder was put together of two runs' files."""
-    assert belonging.damaged(run) == []
+    assert artifacts.damaged(run) == []
     np.savez_compressed(run.folder / name, confusions=np.zeros((1, 3, 3), np.int32), ids=np.array(["x"]))
-    assert belonging.damaged(run) == [name]
+    assert artifacts.damaged(run) == [name]
     with pytest.raises(Damaged, match=rf"{name}: is damaged or another training's.*issue the command again"):
-        per_image.confusions(run) if name == per_image.CONFUSIONS else per_image.predictions(run)
+        artifacts.confusions(run) if name == artifacts.CONFUSIONS else artifacts.predictions(run)
 
 
 def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(store: Store) -> None:
@@ -212,8 +215,8 @@ def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(s
         del result["metrics"]["mean_iu"]
         files.write_json(run.folder / "result.json", result)
     cell = one.cells[0]
-    damage.flip(store.run(cell.signature or "").folder / per_image.CONFUSIONS, 999)
-    lines = frame(one, store)
+    damage.flip(store.run(cell.signature or "").folder / artifacts.CONFUSIONS, 999)
+    lines = results_frame(one, store)
     assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in one.cells)
     measured = tabulate(one, lines)
     texts = {entry.measured.text for row in measured.rows for entry in row.cells}
@@ -221,7 +224,7 @@ def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(s
     assert any(f"confusion.npz of run {cell.signature} cannot be read" in note for note in measured.notes)
 
 
-@pytest.mark.parametrize("name", [per_image.CONFUSIONS, per_image.PREDICTIONS])
+@pytest.mark.parametrize("name", [artifacts.CONFUSIONS, artifacts.PREDICTIONS])
 def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> None:
     one = made_store.add_table(store, "table6", (0,))
     made_store.add_pictures(store, store.run(one.signatures[0]).config().science.data_id)
@@ -234,14 +237,14 @@ def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> No
 
 def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
     one = made_store.add_table(store, "table4")
-    names = [per_image.CONFUSIONS, per_image.PREDICTIONS, "metrics.jsonl", "env.json", "result.json"]
+    names = [artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl", "env.json", "result.json"]
     for signature, name in zip(one.signatures, names, strict=False):
         run = with_checksums(store.run(signature))
         run.record_environment(run.environment())
         damage.flip(run.folder / name, 8 * 30)
-    figures.save(store, "scales", "key", {"figure": "scales"})
-    damage.flip(figures.kept(store, "scales", "key"), 8 * 5)
-    text = make(store, None, store.root / "report").files[1].read_text()
+    figure_store.save(store, "scales", "key", {"figure": "scales"})
+    damage.flip(figure_store.file_of(store, "scales", "key"), 8 * 5)
+    text = build_report(store, None, store.root / "report").files[1].read_text()
     for name in names[:4]:
         assert f"has a damaged {name}" in text
     assert "has a result.json that is damaged or another run's" in text
@@ -267,10 +270,10 @@ def test_export_says_that_a_curve_lacks_records(
     one = made_store.add_table(store, "table8", (0,))
     for signature in one.signatures:
         with_checksums(store.run(signature))
-    export.export(store, "csv", [], None, tmp_path / "whole")
+    export.export_studies(store, "csv", [], None, tmp_path / "whole")
     assert capsys.readouterr().err == ""
     damage.flip(store.run(one.signatures[0]).folder / "metrics.jsonl", 200)
-    export.export(store, "csv", [], None, tmp_path / "damaged")
+    export.export_studies(store, "csv", [], None, tmp_path / "damaged")
     assert f"{one.signatures[0]}/metrics.jsonl: is damaged" in capsys.readouterr().err
 
 
@@ -289,7 +292,7 @@ def test_finished_run_with_a_damaged_configuration_stands_in_nobody_s_way(store:
     with pytest.raises(UserError, match=r"config\.yaml"):
         run.config()
     assert run.state() == "done"
-    assert Estimate(store).per_step == {}
+    assert CostModel(store).per_step == {}
     assert clean.found(store, results_too=False) == ([], 0)
 
 

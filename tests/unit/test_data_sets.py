@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from parsenet_cli.data import folder, pascal_context, siftflow, voc12
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.data.dataset import DataOptions, Dataset
-from parsenet_cli.data.siftflow import PHOTOS
-from parsenet_cli.errors import UserError
+from parsenet_cli.data.sets import folder, pascal_context, siftflow, voc12
+from parsenet_cli.data.sets.siftflow import PHOTOS
 
 IDS = {"train": ["a", "b"], "val": ["c"]}
 

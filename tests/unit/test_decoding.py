@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
 from parsenet_cli.data.cache import decoded
-from parsenet_cli.data.dataset import Image, Split, silent
+from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Source, decode
-from parsenet_cli.errors import UserError
 
 COUNT = 150
 

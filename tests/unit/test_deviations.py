@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import ablation, deviations, files, profile, study
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig, Science
-from parsenet_cli.deviations import as_text, in_force, said_by
-from parsenet_cli.report import output
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study
+from parsenet_cli.config import deviations, profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.deviations import as_text, cell_settings, settings_of
+from parsenet_cli.core import files
+from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.report import tables
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study
 
 BASELINE_A = ("body=fcn", "layers=[fc7]", "norm=none", "recipe=fcn", "pad100=true", "init=zero", "data=pascal_context")
 
@@ -24,8 +26,8 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
 
 
 def texts(science: Science, cell: tuple[str, ...] | None = None) -> list[str]:
-    said = None if cell is None else said_by(cell)
-    return [deviation.text for deviation in deviations.deviations(in_force(science), said)]
+    said = None if cell is None else cell_settings(cell)
+    return [deviation.text for deviation in deviations.deviations(settings_of(science), said)]
 
 
 def test_default_run_deviates_in_nothing(composer: Composer) -> None:
@@ -106,7 +108,7 @@ def test_weights_of_the_same_training_are_the_default_under_any_name(composer: C
 
 
 def test_what_a_result_holds_is_read_back_as_it_was(composer: Composer) -> None:
-    switches = in_force(composer.science(("init=gaussian",)))
+    switches = settings_of(composer.science(("init=gaussian",)))
     stored = json.loads(json.dumps([switch.as_json() for switch in switches]))
     assert deviations.from_json(stored) == switches
     assert [line["question"] for line in stored if not line["default"]] == ["classifier's start"]
@@ -128,9 +130,9 @@ def ran(table: str, name: str, config: RunConfig, tmp_path: Path, *command_line:
     store = Store(tmp_path)
     composer = Composer(profile.load(name), command_line, tmp_path)
     cells = []
-    for cell in ablation.load(table).cells():
+    for cell in table_file.load(table).cells():
         run = store.run(f"{cell.row.key}-{cell.column.key}")
-        switches = in_force(composer.science(cell.overrides))
+        switches = settings_of(composer.science(cell.overrides))
         content = {
             "signature": run.signature,
             "outcome": "converged",
@@ -139,12 +141,12 @@ def ran(table: str, name: str, config: RunConfig, tmp_path: Path, *command_line:
         }
         files.write_json(run.folder / "result.json", content)
         cells.append(study.StudyCell(cell.row.key, cell.column.key, 0, run.signature))
-    done = Study(f"{table}-{name}", "2026", name, tuple(command_line), (0,), ablation.load(table), tuple(cells))
+    done = Study(f"{table}-{name}", "2026", name, tuple(command_line), (0,), table_file.load(table), tuple(cells))
     return done, store
 
 
 def note(done: Study, store: Store) -> str:
-    text = output.as_text(done, store, "md")
+    text = tables.as_text(done, store, "md")
     return "".join(line for line in text.splitlines() if line.startswith("Deviates"))
 
 
@@ -177,4 +179,4 @@ def test_results_from_before_the_protocol_still_render(config: RunConfig, tmp_pa
         del content["protocol"]
         files.write_json(file, content)
     assert note(done, store) == ""
-    assert "50.00" in output.as_text(done, store, "md")
+    assert "50.00" in tables.as_text(done, store, "md")

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli import event_file, export, study
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import write_json
-from parsenet_cli.store import Store
-from parsenet_cli.study import StudyCell
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_json
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.report import export, tensorboard
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import StudyCell
 from tests.unit.test_report_tables import result, study_of
 
 
@@ -28,7 +29,7 @@ def records(content: bytes) -> Iterator[bytes]:
         body = content[12 : 12 + length]
         for part, check in ((content[:8], content[8:12]), (body, content[12 + length : 16 + length])):
             crc = (struct.unpack("<I", check)[0] - 0xA282EAD8) & 0xFFFFFFFF
-            assert (crc >> 17 | crc << 15) & 0xFFFFFFFF == event_file.crc32c(part)
+            assert (crc >> 17 | crc << 15) & 0xFFFFFFFF == tensorboard.crc32c(part)
         yield body
         content = content[16 + length :]
 
@@ -69,12 +70,12 @@ def scalars(content: bytes) -> dict[tuple[str, int], float]:
 
 
 def test_checksum_is_crc32c() -> None:
-    assert event_file.crc32c(b"123456789") == 0xE3069283  # the check value of RFC 3720's CRC
+    assert tensorboard.crc32c(b"123456789") == 0xE3069283  # the check value of RFC 3720's CRC
 
 
 @given(st.dictionaries(st.text(max_size=9), st.floats(width=32, allow_nan=False), max_size=4), st.integers(0, 2**40))
 def test_scalars_come_back(values: dict[str, float], step: int) -> None:
-    read = scalars(event_file.version(1.5) + event_file.scalars(values, step, 2.5))
+    read = scalars(tensorboard.version(1.5) + tensorboard.scalars(values, step, 2.5))
     assert read == {(tag, step): value for tag, value in values.items()}
 
 
@@ -101,7 +102,7 @@ def test_tensorboard_has_curves_and_scores_of_every_place(store: Store, tmp_path
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"")
     (out / "mine.txt").write_text("kept")
-    export.export(store, "tensorboard", [], None, out)
+    export.export_studies(store, "tensorboard", [], None, out)
     files = sorted(out.rglob("*tfevents*"))
     places = ["quick/table4/fc7.raw/seed0", "quick/table4/fcn32s.raw/seed0"]
     assert [str(file.parent.relative_to(out)) for file in files] == places
@@ -116,7 +117,7 @@ def test_tensorboard_has_curves_and_scores_of_every_place(store: Store, tmp_path
 
 def test_tensorboard_itself_reads_them(store: Store, tmp_path: Path) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard here")
-    export.export(store, "tensorboard", ["table4"], None, tmp_path / "events")
+    export.export_studies(store, "tensorboard", ["table4"], None, tmp_path / "events")
     events = reader.EventAccumulator(str(tmp_path / "events/quick/table4/fc7.raw/seed0"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("val/mean_iu")] == [(20, 25.0)]
@@ -124,7 +125,7 @@ def test_tensorboard_itself_reads_them(store: Store, tmp_path: Path) -> None:
 
 
 def test_csv_has_the_frames_and_each_curve_once(store: Store, tmp_path: Path) -> None:
-    export.export(store, "csv", [], "quick", tmp_path / "csv")
+    export.export_studies(store, "csv", [], "quick", tmp_path / "csv")
     lines = list(csv.DictReader(io.StringIO((tmp_path / "csv/tables.csv").read_text())))
     assert [(line["profile"], line["row"], line["value"], line["outcome"]) for line in lines] == [
         ("quick", "fc7", "25", "converged"),
@@ -140,7 +141,7 @@ def test_a_run_whose_configuration_cannot_be_read_is_named_and_skipped(
 ) -> None:
     (run,) = store.runs()
     (run.folder / "config.yaml").write_text("science: {}\n")
-    export.export(store, "tensorboard", [], None, tmp_path / "events")
+    export.export_studies(store, "tensorboard", [], None, tmp_path / "events")
     said = capsys.readouterr()
     assert f"skipped: {run.folder / 'config.yaml'}: does not hold a run's configuration" in said.err
     assert "written: 0 event files" in said.out
@@ -148,5 +149,5 @@ def test_a_run_whose_configuration_cannot_be_read_is_named_and_skipped(
 
 def test_nothing_to_export_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run is done that could be exported"):
-        export.export(Store(tmp_path), "csv", [], None, tmp_path / "out")
+        export.export_studies(Store(tmp_path), "csv", [], None, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli import fetch
-from parsenet_cli.data.dataset import silent
-from parsenet_cli.errors import UserError
-from parsenet_cli.fetch import Remote, download
+from parsenet_cli.core import download
+from parsenet_cli.core.download import Remote, fetch
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
 from tests.faulty_server import Faults, serving
 
 CONTENT = bytes(range(256)) * 4096
@@ -27,8 +27,8 @@ SUM = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 5.0)
+    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 5.0)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def left(folder: Path) -> set[str]:
 def test_the_file_arrives_whole_from_the_first_mirror_that_has_it(
     server: Faults, tmp_path: Path, faults: tuple[str, ...]
 ) -> None:
-    file = download(remote(server, *faults), tmp_path / "here", silent)
+    file = fetch(remote(server, *faults), tmp_path / "here", silent)
     assert file == tmp_path / "here" / NAME
     assert file.read_bytes() == CONTENT
     assert left(tmp_path / "here") == {NAME}
@@ -75,7 +75,7 @@ def test_a_mirror_that_never_delivers_is_named_with_its_reason(
     server: Faults, tmp_path: Path, fault: str, reason: str
 ) -> None:
     with pytest.raises(UserError) as problem:
-        download(remote(server, fault, "missing"), tmp_path / "here", silent)
+        fetch(remote(server, fault, "missing"), tmp_path / "here", silent)
     assert f"{server.address(fault, NAME)} ({reason}" in str(problem.value)
     assert f"{server.address('missing', NAME)} (404" in str(problem.value)
     assert f"put the file at {tmp_path / 'here' / NAME}" in str(problem.value)
@@ -84,17 +84,17 @@ def test_a_mirror_that_never_delivers_is_named_with_its_reason(
 
 def test_both_checksums_are_named(server: Faults, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"its checksum is md5:[0-9a-f]{{32}}, expected {SUM}"):
-        download(remote(server, "wrong_byte"), tmp_path, silent)
+        fetch(remote(server, "wrong_byte"), tmp_path, silent)
 
 
 def test_a_wrong_length_is_noticed_before_the_download(server: Faults, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"it holds 1048576 bytes there, expected 1000"):
-        download(remote(server, "good", size=1000), tmp_path, silent)
+        fetch(remote(server, "good", size=1000), tmp_path, silent)
 
 
 def test_a_server_that_stays_silent_is_left(server: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "TIMEOUT_SECONDS", 0.2)
-    assert download(remote(server, "stalls", "good"), tmp_path, silent).read_bytes() == CONTENT
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.2)
+    assert fetch(remote(server, "stalls", "good"), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(server: Faults, tmp_path: Path) -> None:
@@ -103,52 +103,52 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server: Faults, tmp_pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download(remote(server, "cuts"), tmp_path / "here", interrupt)
+        fetch(remote(server, "cuts"), tmp_path / "here", interrupt)
     have = (tmp_path / "here" / f"{NAME}.part").stat().st_size
     assert 0 < have < len(CONTENT)
-    download(remote(server, "good"), tmp_path / "here", silent)
+    fetch(remote(server, "good"), tmp_path / "here", silent)
     assert server.requests["good"] == [f"bytes={have}-"]
     assert (tmp_path / "here" / NAME).read_bytes() == CONTENT
 
 
 def test_bytes_from_another_mirror_are_not_mixed_without_a_checksum(server: Faults, tmp_path: Path) -> None:
-    download(remote(server, "cuts_at_half", "good", checksum=None), tmp_path / "here", silent)
+    fetch(remote(server, "cuts_at_half", "good", checksum=None), tmp_path / "here", silent)
     assert server.requests["good"] == [""]
 
 
 def test_a_damaged_partial_file_is_downloaded_anew(server: Faults, tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(b"x" * 1000)
-    assert download(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
+    assert fetch(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
     assert server.requests["good"] == ["bytes=1000-", ""]
 
 
 @pytest.mark.parametrize("extra", [b"", b"more than there is"])
 def test_a_partial_file_that_lacks_nothing_is_finished(server: Faults, tmp_path: Path, extra: bytes) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT + extra)
-    assert download(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
+    assert fetch(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_what_is_there_is_not_downloaded_again(server: Faults, tmp_path: Path) -> None:
-    download(remote(server, "good"), tmp_path, silent)
-    download(remote(server, "good"), tmp_path, silent)
+    fetch(remote(server, "good"), tmp_path, silent)
+    fetch(remote(server, "good"), tmp_path, silent)
     assert len(server.requests["good"]) == 1
 
 
 def test_another_file_of_that_name_stays_and_is_named(server: Faults, tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"something else")
     with pytest.raises(UserError, match=rf"{NAME}: its checksum is md5:.*expected {SUM}"):
-        download(remote(server, "good"), tmp_path, silent)
+        fetch(remote(server, "good"), tmp_path, silent)
     assert (tmp_path / NAME).read_bytes() == b"something else"
 
 
 def test_some_digits_of_a_checksum_are_enough(server: Faults, tmp_path: Path) -> None:
     digits = hashlib.sha256(CONTENT).hexdigest()[:8]
-    assert download(remote(server, "good", checksum=f"sha256:{digits}"), tmp_path, silent).is_file()
+    assert fetch(remote(server, "good", checksum=f"sha256:{digits}"), tmp_path, silent).is_file()
 
 
 def test_two_processes_download_it_once(server: Faults, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.fetch import Remote, download\n"
+        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, download\n"
         f"download(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
     )
     command = [sys.executable, "-c", program, server.address("good", NAME), str(tmp_path / "here")]
@@ -174,17 +174,17 @@ def test_a_full_disk_is_explained_and_what_arrived_is_kept(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", opened)
         with pytest.raises(UserError, match=r"archive\.bin\.part: the disk is full"):
-            download(remote(server, "good"), tmp_path, silent)
+            fetch(remote(server, "good"), tmp_path, silent)
     assert (tmp_path / f"{NAME}.part").stat().st_size > 100_000
-    assert download(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
+    assert fetch(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
 
 
 def test_progress_tells_percent_rate_and_time_left(server: Faults, tmp_path: Path) -> None:
     said: list[str] = []
-    download(remote(server, "good"), tmp_path, said.append)
+    fetch(remote(server, "good"), tmp_path, said.append)
     assert any(text.startswith(f"{NAME}: 100 % of 1.0 MB, ") and text.endswith("/s, 0:00 left") for text in said)
 
 
 def test_nobody_at_the_address_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9/x \(.*refused.*\)\. Check the network"):
-        download(Remote("x", ("http://127.0.0.1:9/x",), None, None), tmp_path, silent)
+        fetch(Remote("x", ("http://127.0.0.1:9/x",), None, None), tmp_path, silent)

@@ -13,15 +13,18 @@ import pytest
 import torch
 from torch import nn
 
-from parsenet_cli import ablation, figures, files, make_figure, plotting
-from parsenet_cli.config import RunConfig
+from parsenet_cli.config import table_file
+from parsenet_cli.core import files
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.data.dataset import Split
-from parsenet_cli.engine.opened import Opened
-from parsenet_cli.errors import UserError
-from parsenet_cli.figures import context, curves, receptive_field, scales, table
-from parsenet_cli.models.build import build
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study, StudyCell
+from parsenet_cli.engine.loaded import LoadedNetwork
+from parsenet_cli.models.build import build_model
+from parsenet_cli.report import figures, measure, plot
+from parsenet_cli.report.figures import context, curves, receptive_field, scales, table
+from parsenet_cli.store import figures as figure_store
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell
 from tests.unit.test_report_tables import study_of
 
 SIDE = 96
@@ -34,19 +37,19 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="module")
-def network(config: RunConfig) -> Opened:
+def network(config: RunConfig) -> LoadedNetwork:
     """An untrained thin VGG with every layer and norm, and four pictures of noise."""
     science = config.science.model_copy(update={"layers": ("pool6", "fc7", "conv5", "conv4", "conv3")})
     size = 4 * SIDE * SIDE
     pixels = np.random.default_rng(0).integers(0, 256, 4 * size, np.uint8)
     split = Split(tuple("abcd"), pixels, [i * size for i in range(4)], [(SIDE, SIDE)] * 4)
-    return Opened(build(science, 3, None).eval(), split, science, None, torch.device("cpu"))
+    return LoadedNetwork(build_model(science, 3, None).eval(), split, science, None, torch.device("cpu"))
 
 
 # --- what is measured ------------------------------------------------------------------------------------------------
 
 
-def test_scales_are_the_norms_of_the_features(network: Opened) -> None:
+def test_scales_are_the_norms_of_the_features(network: LoadedNetwork) -> None:
     found = scales.data(network, images=4, positions=2)
     with torch.inference_mode():
         maps = [network.model.trunk(network.model.preprocess(network.image(i)), ["conv4"])["conv4"] for i in range(4)]
@@ -61,10 +64,10 @@ def test_scales_are_the_norms_of_the_features(network: Opened) -> None:
     assert not found["by_construction"]
 
 
-def test_scales_of_a_trunk_that_was_rescaled_are_said_to_be_no_evidence(network: Opened) -> None:
+def test_scales_of_a_trunk_that_was_rescaled_are_said_to_be_no_evidence(network: LoadedNetwork) -> None:
     rescaled = network.science.model_copy(update={"weights": "pretrained:vgg_tiny:1"})
-    at_start = Opened(network.model, network.val, rescaled, None, network.device)
-    trained = Opened(network.model, network.val, rescaled, "0123456789ab", network.device)
+    at_start = LoadedNetwork(network.model, network.val, rescaled, None, network.device)
+    trained = LoadedNetwork(network.model, network.val, rescaled, "0123456789ab", network.device)
     assert scales.data(at_start, images=1)["by_construction"]
     assert not scales.data(trained, images=1)["by_construction"]
 
@@ -85,10 +88,10 @@ class _Looking(nn.Module):
 
 
 @pytest.mark.parametrize("side", [5, 13])
-def test_receptive_field_is_what_a_network_looks_at(network: Opened, side: int) -> None:
+def test_receptive_field_is_what_a_network_looks_at(network: LoadedNetwork, side: int) -> None:
     model = nn.Module()
     model.trunk, model.preprocess = _Looking(side), _Plain()
-    opened = Opened(model, network.val, network.science, None, network.device)  # type: ignore[arg-type]
+    opened = LoadedNetwork(model, network.val, network.science, None, network.device)  # type: ignore[arg-type]
     found = receptive_field.data(opened, images=2, units=1, draws=1, patch=4, stride=2)
     for unit in found["units"]:
         assert unit["area"]["gradient"] == side**2
@@ -103,7 +106,7 @@ class _Plain(nn.Module):
         return images.float()
 
 
-def test_noise_outside_the_theoretical_field_changes_nothing(network: Opened) -> None:
+def test_noise_outside_the_theoretical_field_changes_nothing(network: LoadedNetwork) -> None:
     grid = network.model.trunk.grids["fc7"]
     images = torch.randint(0, 256, (2, 3, 160, 160), dtype=torch.uint8)
     images[1] = images[0]
@@ -183,12 +186,12 @@ def test_table_has_every_printed_and_measured_number(store: Store) -> None:
 
 
 def whole(draw: Any, data: dict[str, Any]) -> None:
-    with plotting.style():
+    with plot.style():
         draw({"about": ABOUT, **data}).savefig("/dev/null", format="svg")
 
 
 def table_data(store: Store, name: str) -> dict[str, Any]:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     places: dict[tuple[str, str], list[float | str]] = {
         (cell.row.key, cell.column.key): [0.5, 0.4] for cell in spec.cells()
     }
@@ -196,7 +199,7 @@ def table_data(store: Store, name: str) -> dict[str, Any]:
     return {"figure": "table", "created": "2026", "about": {**ABOUT, "table": name}, **found}
 
 
-@pytest.mark.parametrize("name", ablation.names())
+@pytest.mark.parametrize("name", table_file.names())
 def test_every_table_can_be_drawn(store: Store, name: str) -> None:
     whole(table.draw, table_data(store, name))
 
@@ -221,28 +224,28 @@ def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(stor
 
 def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
     data = table_data(store, "table4")
-    for form in plotting.SUFFIXES:
+    for form in plot.SUFFIXES:
         contents = []
         for n in range(2):
             file = store.root / f"{n}.{form}"
-            with plotting.style():
-                plotting.save(figures.drawn("table", data), file)
+            with plot.style():
+                plot.save(figures.drawn("table", data), file)
             contents.append(file.read_bytes())
         assert contents[0] == contents[1]
         assert len(contents[0]) > 1000
 
 
 def test_load_finds_the_newest_and_passes_over_what_is_no_measurement(store: Store) -> None:
-    assert figures.load(store, "scales") is None
+    assert figure_store.load(store, "scales") is None
     folder = store.root / "figures" / "scales"
     for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
         files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "key": key})
     files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027"})
     files.write_json(folder / "list.json", [])
     (folder / "half.json").write_text('{"figure": "sca')
-    assert (figures.load(store, "scales") or {})["key"] == "b"
-    assert (figures.load(store, "scales", "a") or {})["key"] == "a"
-    assert figures.load(store, "scales", "half") is None
+    assert (figure_store.load(store, "scales") or {})["key"] == "b"
+    assert (figure_store.load(store, "scales", "a") or {})["key"] == "a"
+    assert figure_store.load(store, "scales", "half") is None
 
 
 def test_data_of_another_version_is_named(store: Store) -> None:
@@ -264,17 +267,17 @@ def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> N
         ("curves", "table4", "norm=none"): "unknown option of figure curves: 'norm'",
     }.items():
         with pytest.raises(UserError, match=re.escape(message)):
-            make_figure.make(store, arguments[0], arguments[1:], None, None, None)
+            measure.make_figure(store, arguments[0], arguments[1:], None, None, None)
     with pytest.raises(UserError, match=r"expected a name that ends in .png, .pdf, .svg"):
-        make_figure.make(store, "scales", [], None, None, store.root / "a.jpg")
+        measure.make_figure(store, "scales", [], None, None, store.root / "a.jpg")
     assert not (store.root / "figures").exists()
 
 
 def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None:
-    first = make_figure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)})
-    again = make_figure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
+    first = measure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)})
+    again = measure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
     assert again == json.loads(json.dumps(first))
-    assert make_figure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
+    assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
 
 
 def test_context_intervals_are_over_seeds_and_pictures() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from parsenet_cli.core.text import silent
 from parsenet_cli.data import fingerprint
-from parsenet_cli.data.dataset import silent
 from parsenet_cli.data.fingerprint import content_hashes
 
 

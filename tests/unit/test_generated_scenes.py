@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.data import scenes, synthetic_siftflow, synthetic_voc
 from parsenet_cli.data.dataset import DataOptions
-from parsenet_cli.data.generated import generator
-from parsenet_cli.data.painting.animals import COATS, SPECIES
-from parsenet_cli.data.scenes import CONTEXT_CLASSES, OUTDOOR_CLASSES, VOC_CLASSES, Scene
+from parsenet_cli.data.sets import synthetic_siftflow, synthetic_voc
+from parsenet_cli.data.synthetic import scenes
+from parsenet_cli.data.synthetic.animals import COATS, SPECIES
+from parsenet_cli.data.synthetic.generate import generator
+from parsenet_cli.data.synthetic.scenes import CONTEXT_CLASSES, OUTDOOR_CLASSES, VOC_CLASSES, Scene
 
 Paint = Callable[[np.random.Generator], Scene]
 ALL: list[Paint] = [scenes.voc_scene, scenes.context_scene, scenes.outdoor_scene, scenes.pretraining_scene]
@@ -71,7 +72,7 @@ def test_context_labels_every_pixel_and_outdoor_scenes_nearly_every_one() -> Non
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DataOptions:
     """Options under which the generated data sets have six pictures."""
-    monkeypatch.setattr("parsenet_cli.data.generated.SPLITS", {"train": 4, "val": 2})
+    monkeypatch.setattr("parsenet_cli.data.synthetic.generate.SPLITS", {"train": 4, "val": 2})
     return DataOptions(None, tmp_path / "cache")
 
 

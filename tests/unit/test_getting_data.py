@@ -16,14 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli import fetch
-from parsenet_cli.data import archives as archives_module
-from parsenet_cli.data import camvid, checking, pascal_context, preparing, published, siftflow, voc12
-from parsenet_cli.data.dataset import IGNORED, DataOptions, silent
-from parsenet_cli.data.getting.voc12 import check_test
-from parsenet_cli.data.preparing import SEAL, prepare
-from parsenet_cli.data.published import Expected, Published
-from parsenet_cli.errors import UserError
+from parsenet_cli.core import download
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.dataset import IGNORED, DataOptions
+from parsenet_cli.data.download import archives as archives_module
+from parsenet_cli.data.download import check as checking
+from parsenet_cli.data.download import prepare, release
+from parsenet_cli.data.download.prepare import SEAL, prepare_release
+from parsenet_cli.data.download.release import Expected, Release
+from parsenet_cli.data.releases.voc12 import check_test
+from parsenet_cli.data.sets import camvid, pascal_context, siftflow, voc12
 from tests import published_archives as small
 from tests.faulty_server import Faults, serving
 
@@ -40,7 +43,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def server(archives: Path) -> Iterator[Faults]:
 
 
 def got(name: str, archives: Path, home: Path) -> DataOptions:
-    prepare(small.small(name, archives), home, [archives], None, silent)
+    prepare_release(small.small(name, archives), home, [archives], None, silent)
     return DataOptions(home / name, home / "cache")
 
 
@@ -101,13 +104,13 @@ def test_camvid_is_scored_on_its_test_frames(archives: Path, tmp_path: Path) -> 
     assert camvid.identity(options) != camvid.identity(replace(options, train_split="trainval_aug"))
 
 
-@pytest.mark.parametrize("name", published.names())
+@pytest.mark.parametrize("name", release.names())
 def test_what_was_prepared_passes_its_check(archives: Path, tmp_path: Path, name: str) -> None:
     got(name, archives, tmp_path)
-    report = checking.check(name, tmp_path / name, small.EXPECTED[name], silent)
+    report = checking.check_folder(name, tmp_path / name, small.EXPECTED[name], silent)
     assert report.problems == []
     assert report.manifest
-    assert checking.recognised(tmp_path / name) == name
+    assert checking.detect_layout(tmp_path / name) == name
 
 
 def test_the_seal_tells_archives_counts_and_content(archives: Path, tmp_path: Path) -> None:
@@ -133,8 +136,8 @@ def test_preparing_again_changes_nothing(archives: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("fault", ["good", "cuts", "no_range", "broken_once"])
 def test_archives_come_from_a_mirror(server: Faults, archives: Path, tmp_path: Path, fault: str) -> None:
-    prepare(small.small("voc12", archives), tmp_path, [], f"{server.url}/{fault}/", silent)
-    assert checking.check("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
+    prepare_release(small.small("voc12", archives), tmp_path, [], f"{server.url}/{fault}/", silent)
+    assert checking.check_folder("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
     assert (tmp_path / "archives" / "benchmark.tgz").read_bytes() == (archives / "benchmark.tgz").read_bytes()
 
 
@@ -142,7 +145,7 @@ def test_a_wrong_archive_leaves_nothing_behind_but_can_be_replaced(
     server: Faults, archives: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"its checksum is md5:[0-9a-f]+, expected md5:"):
-        prepare(small.small("voc12", archives), tmp_path, [], f"{server.url}/wrong_byte", silent)
+        prepare_release(small.small("voc12", archives), tmp_path, [], f"{server.url}/wrong_byte", silent)
     assert not (tmp_path / "voc12").exists()
     got("voc12", archives, tmp_path)
 
@@ -158,13 +161,13 @@ def test_what_was_interrupted_goes_on(archives: Path, tmp_path: Path, monkeypatc
         unpacked.append(archive.name)
         return plain(archive, *rest)
 
-    monkeypatch.setattr(preparing, "extract", counting)
+    monkeypatch.setattr(prepare, "extract", counting)
     with pytest.raises(KeyboardInterrupt):
         got("voc12", archives, tmp_path)
     assert not (tmp_path / "voc12").exists()
     got("voc12", archives, tmp_path)
     assert unpacked == ["VOCtrainval_11-May-2012.tar", "benchmark.tgz", "benchmark.tgz"]
-    assert checking.check("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
+    assert checking.check_folder("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
 
 
 def test_a_full_disk_while_unpacking_is_explained(
@@ -181,7 +184,7 @@ def test_a_full_disk_while_unpacking_is_explained(
     got("siftflow", archives, tmp_path)
 
 
-def with_counts(name: str, archives: Path, **counts: int) -> Published:
+def with_counts(name: str, archives: Path, **counts: int) -> Release:
     return replace(small.small(name, archives), expected=Expected({**small.EXPECTED[name].counts, **counts}))
 
 
@@ -192,7 +195,7 @@ def test_a_wrong_count_is_an_error_that_names_ids(archives: Path, tmp_path: Path
     small.tar(tmp_path / "trainval.tar.gz", small.context_labels())
     wanted = replace(small.small("pascal_context", tmp_path), expected=Expected({"train": 3, "val": 1}))
     with pytest.raises(UserError) as problem:
-        prepare(wanted, tmp_path / "home", [tmp_path], None, silent)
+        prepare_release(wanted, tmp_path / "home", [tmp_path], None, silent)
     said = str(problem.value)
     assert "train.txt: 2 ids in the list 'train', expected 3" in said
     assert "listed, but without a picture: 2008_000009" in said
@@ -206,8 +209,8 @@ def test_the_augmented_list_must_be_the_official_one(archives: Path, tmp_path: P
     wanted = small.small("voc12", archives)
     wrong = replace(wanted, expected=replace(wanted.expected, ids_md5={"train_aug": "0" * 32}))
     with pytest.raises(UserError, match=rf"train_aug\.txt: 5 ids as expected, but not the official ones \(.*{right}"):
-        prepare(wrong, tmp_path, [archives], None, silent)
-    prepare(
+        prepare_release(wrong, tmp_path, [archives], None, silent)
+    prepare_release(
         replace(wanted, expected=replace(wanted.expected, ids_md5={"train_aug": right})),
         tmp_path,
         [archives],
@@ -220,20 +223,20 @@ def test_a_class_map_out_of_range_is_named(archives: Path, tmp_path: Path) -> No
     small.tar(tmp_path / "VOCtrainval_11-May-2012.tar", small.voc2012())
     small.tar(tmp_path / "benchmark.tgz", small.sbd(fill=21))
     with pytest.raises(UserError, match=r"2008_00000\d\.mat: class id 21 is out of range"):
-        prepare(small.small("voc12", tmp_path), tmp_path / "home", [tmp_path], None, silent)
+        prepare_release(small.small("voc12", tmp_path), tmp_path / "home", [tmp_path], None, silent)
 
 
 def test_archives_are_told_by_name_or_checksum(archives: Path, tmp_path: Path) -> None:
     wanted = small.small("voc12", archives)
     renamed = tmp_path / "sbd.tgz"
     renamed.write_bytes((archives / "benchmark.tgz").read_bytes())
-    prepare(wanted, tmp_path / "home", [archives / "VOCtrainval_11-May-2012.tar", renamed], None, silent)
+    prepare_release(wanted, tmp_path / "home", [archives / "VOCtrainval_11-May-2012.tar", renamed], None, silent)
     stranger = tmp_path / "cats.zip"
     stranger.write_bytes(b"meow")
     with pytest.raises(UserError, match=r"cats\.zip: not an archive of voc12; expected VOCtrainval_11-May-2012\.tar"):
-        prepare(wanted, tmp_path / "other", [stranger], None, silent)
+        prepare_release(wanted, tmp_path / "other", [stranger], None, silent)
     with pytest.raises(UserError, match="no such file or folder"):
-        prepare(wanted, tmp_path / "other", [tmp_path / "nowhere"], None, silent)
+        prepare_release(wanted, tmp_path / "other", [tmp_path / "nowhere"], None, silent)
 
 
 def test_a_folder_that_was_not_prepared_is_left_alone(archives: Path, tmp_path: Path) -> None:
@@ -248,22 +251,22 @@ def test_test_pictures_are_added_to_what_is_there(archives: Path, tmp_path: Path
     wanted = small.small("voc12", archives)
     one = replace(wanted.archives[2], verify=lambda root: check_test(root, 1))
     wanted = replace(wanted, archives=(*wanted.archives[:2], one))
-    prepare(wanted, tmp_path / "home", [archives], None, silent)
+    prepare_release(wanted, tmp_path / "home", [archives], None, silent)
     small.tar(tmp_path / "VOC2012test.tar", small.voc2012_test())
     for _ in range(2):
-        seal = prepare(wanted, tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
+        seal = prepare_release(wanted, tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
         assert [record["name"] for record in seal["archives"]][2:] == ["VOC2012test.tar"]
     root = tmp_path / "home" / "voc12" / VOC
     assert (root / "JPEGImages" / "2008_000006.jpg").is_file()
     assert (root / "ImageSets" / "Segmentation" / "test.txt").read_text().split() == ["2008_000006"]
-    assert checking.check("voc12", tmp_path / "home" / "voc12", small.EXPECTED["voc12"], silent).problems == []
+    assert checking.check_folder("voc12", tmp_path / "home" / "voc12", small.EXPECTED["voc12"], silent).problems == []
 
 
 def test_an_incomplete_test_archive_is_refused(archives: Path, tmp_path: Path) -> None:
     got("voc12", archives, tmp_path / "home")
     small.tar(tmp_path / "VOC2012test.tar", small.voc2012_test())
     with pytest.raises(UserError, match=r"test\.txt of the test archive lists 1 ids, expected 1456"):
-        prepare(small.small("voc12", archives), tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
+        prepare_release(small.small("voc12", archives), tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
     assert not (tmp_path / "home" / "voc12" / VOC / "JPEGImages" / "2008_000006.jpg").exists()
 
 
@@ -275,13 +278,13 @@ def test_names_of_classes_can_be_added_where_the_archive_lacks_them(archives: Pa
     wanted = small.small("pascal_context", tmp_path)
     given = [tmp_path / archive.remote.name for archive in wanted.archives if archive.needed]
     with pytest.raises(UserError, match=r"holds no labels\.txt.*--from labels\.txt"):
-        prepare(wanted, tmp_path / "home", given, None, silent)
-    prepare(wanted, tmp_path / "home", [*given, tmp_path / "labels.txt"], None, silent)
+        prepare_release(wanted, tmp_path / "home", given, None, silent)
+    prepare_release(wanted, tmp_path / "home", [*given, tmp_path / "labels.txt"], None, silent)
 
 
 def test_two_processes_prepare_it_once(server: Faults, archives: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.data.preparing import prepare\n"
+        "import sys; from pathlib import Path; from parsenet_cli.data.download.prepare import prepare\n"
         "from tests.published_archives import small\n"
         "prepare(small('voc12', Path(sys.argv[1])), Path(sys.argv[2]), [], sys.argv[3], print)"
     )
@@ -289,11 +292,11 @@ def test_two_processes_prepare_it_once(server: Faults, archives: Path, tmp_path:
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert len(server.requests["good"]) == 2
-    assert checking.check("voc12", tmp_path / "home" / "voc12", small.EXPECTED["voc12"], silent).problems == []
+    assert checking.check_folder("voc12", tmp_path / "home" / "voc12", small.EXPECTED["voc12"], silent).problems == []
 
 
 def test_official_numbers_are_the_papers() -> None:
-    counts = {name: dict(published.find(name).expected.counts) for name in published.names()}
+    counts = {name: dict(release.find(name).expected.counts) for name in release.names()}
     assert counts["voc12"]["train_aug"] == 10582
     assert counts["voc12"]["trainval_aug"] == counts["voc12"]["train_aug"] + counts["voc12"]["val"] == 12031
     assert counts["pascal_context"] == {"train": 4998, "val": 5105}

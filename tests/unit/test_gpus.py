@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.launch import ANY, Needs
-from parsenet_cli.launch.gpus import SHARE, Gpu, roomiest, visible
+from parsenet_cli.runner.gpus import SHARE, Gpu, least_loaded, visible
+from parsenet_cli.runner.launcher import ANY, Resources
 
 SMI = """#!/bin/sh
 test "$1" = --query-gpu=index,uuid,memory.free || exit 1
@@ -68,15 +68,15 @@ def test_machine_without_the_tool_has_none(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_runs_share_a_gpu_as_long_as_they_fit_and_no_longer() -> None:
-    gpu, each = Gpu("0", 10000 / SHARE), Needs(gpu_mb=4000)
+    gpu, each = Gpu("0", 10000 / SHARE), Resources(gpu_mb=4000)
     first, second = Task(), Task()
     assert gpu.has_room(each, 4)
     gpu.take(first, each)
     assert gpu.has_room(each, 4)
     gpu.take(second, each)
     assert not gpu.has_room(each, 4)
-    assert gpu.has_room(Needs(gpu_mb=2000), 4)
-    assert not gpu.has_room(Needs(gpu_mb=2000), 2)
+    assert gpu.has_room(Resources(gpu_mb=2000), 4)
+    assert not gpu.has_room(Resources(gpu_mb=2000), 2)
     second.lives = False
     assert gpu.has_room(each, 2)
 
@@ -85,35 +85,35 @@ def test_run_of_a_kind_that_was_never_measured_has_a_gpu_for_itself() -> None:
     gpu = Gpu("0", 1e6)
     unknown = Task()
     gpu.take(unknown, ANY)
-    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+    assert not gpu.has_room(Resources(gpu_mb=1), 4)
     unknown.lives = False
-    gpu.take(Task(), Needs(gpu_mb=1))
+    gpu.take(Task(), Resources(gpu_mb=1))
     assert not gpu.has_room(ANY, 4)
 
 
 def test_run_that_has_to_be_alone_waits_and_is_left_alone() -> None:
-    gpu, alone = Gpu("0", 1e6), Needs(gpu_mb=1, alone=True)
+    gpu, alone = Gpu("0", 1e6), Resources(gpu_mb=1, alone=True)
     other = Task()
-    gpu.take(other, Needs(gpu_mb=1))
+    gpu.take(other, Resources(gpu_mb=1))
     assert not gpu.has_room(alone, 4)
     other.lives = False
     assert gpu.has_room(alone, 4)
     gpu.take(Task(), alone)
-    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+    assert not gpu.has_room(Resources(gpu_mb=1), 4)
 
 
 def test_gpu_of_unknown_memory_is_not_shared_and_an_idle_one_takes_anything() -> None:
     gpu = Gpu("MIG-1", None)
-    assert gpu.has_room(Needs(gpu_mb=1e9), 4)
-    gpu.take(Task(), Needs(gpu_mb=1))
-    assert not gpu.has_room(Needs(gpu_mb=1), 4)
+    assert gpu.has_room(Resources(gpu_mb=1e9), 4)
+    gpu.take(Task(), Resources(gpu_mb=1))
+    assert not gpu.has_room(Resources(gpu_mb=1), 4)
 
 
 def test_next_run_goes_to_the_gpu_with_the_fewest() -> None:
-    gpus, each = [Gpu("0", 1e5), Gpu("1", 1e5)], Needs(gpu_mb=10)
+    gpus, each = [Gpu("0", 1e5), Gpu("1", 1e5)], Resources(gpu_mb=10)
     for expected in ("0", "1", "0", "1"):
-        gpu = roomiest(gpus, each, 2)
+        gpu = least_loaded(gpus, each, 2)
         assert gpu is not None
         assert gpu.name == expected
         gpu.take(Task(), each)
-    assert roomiest(gpus, each, 2) is None
+    assert least_loaded(gpus, each, 2) is None

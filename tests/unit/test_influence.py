@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parsenet_cli import metrics
 from parsenet_cli.claims.influence import NotSmooth, influences
-from parsenet_cli.metrics import ClassMean, Counts
+from parsenet_cli.core import metrics
+from parsenet_cli.core.metrics import ClassMean, Counts
 
 CLASSES = ["a", "b", "c", "never"]
 
@@ -24,7 +24,7 @@ def confusions(images: int = 60) -> Counts:
 @pytest.mark.parametrize("name", ["mean_iu", "pixel_accuracy", "mean_accuracy", "fw_iu", "iu[b]"])
 def test_they_are_what_leaving_an_image_out_changes(name: str, class_mean: ClassMean) -> None:
     images = confusions()
-    score, total = metrics.scorer(name, CLASSES, class_mean), images.sum(axis=0)
+    score, total = metrics.metric_function(name, CLASSES, class_mean), images.sum(axis=0)
     left_out = np.array([score(total) - score(total - image) for image in images])
     found = influences(name, images, CLASSES, class_mean)
     assert found.sum() == pytest.approx(0, abs=1e-12)
@@ -33,7 +33,7 @@ def test_they_are_what_leaving_an_image_out_changes(name: str, class_mean: Class
 
 def test_their_squares_are_the_variance_of_a_bootstrap_over_images() -> None:
     images = confusions(200)
-    score, random = metrics.scorer("mean_iu", CLASSES), np.random.default_rng(1)
+    score, random = metrics.metric_function("mean_iu", CLASSES), np.random.default_rng(1)
     drawn = random.multinomial(200, np.full(200, 1 / 200), size=2000)
     scores = [score(total) for total in np.tensordot(drawn, images, axes=1)]
     found = influences("mean_iu", images, CLASSES, "present")

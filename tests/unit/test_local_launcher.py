@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from parsenet_cli import paths
-from parsenet_cli.errors import UserError
-from parsenet_cli.launch import ANY, Needs, local
-from parsenet_cli.launch.gpus import Gpu
-from parsenet_cli.store import Run
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.runner.gpus import Gpu
+from parsenet_cli.runner.launch import local
+from parsenet_cli.runner.launcher import ANY, Resources
+from parsenet_cli.store.run import Run
 
 RUN = Run(Path("runs/abc"))
 
@@ -87,7 +88,7 @@ def test_gpus_take_as_many_runs_as_they_may_share(options: dict[str, Any], machi
 def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu]) -> None:
     machine += [Gpu("0", 80000), Gpu("GPU-7", 80000)]
     launcher, context = opened(options, 100)
-    small = Needs(gpu_mb=30000)
+    small = Resources(gpu_mb=30000)
     for needs in (ANY, small, small):
         assert launcher.has_room(needs)
         launcher.submit(RUN, "train", needs)
@@ -100,7 +101,7 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
 @pytest.mark.usefixtures("machine")
 def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> None:
     launcher, context = opened(options, 100)
-    alone = Needs(alone=True)
+    alone = Resources(alone=True)
     launcher.submit(RUN, "train", ANY)
     assert context.started[0].args[-1] is None
     assert launcher.has_room(ANY)

@@ -11,10 +11,12 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from parsenet_cli import files, inspection, process, progress, watching, worker
-from parsenet_cli.config import RunConfig
-from parsenet_cli.inspection import Line
-from parsenet_cli.store import Run, Store
+from parsenet_cli.cli import inspect, progress
+from parsenet_cli.core import files
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import process, worker
+from parsenet_cli.runner.state import RunSummary, summaries
+from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
 
 
@@ -25,9 +27,9 @@ def run(store: Store, config: RunConfig) -> Run:
     return run
 
 
-def line(store: Store) -> Line:
+def line(store: Store) -> RunSummary:
     """Of the only run."""
-    (only,) = inspection.survey(store)
+    (only,) = summaries(store)
     return only
 
 
@@ -75,9 +77,9 @@ def test_worker_outside_of_a_cluster_names_no_job(
     for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID"):
         monkeypatch.delenv(name, raising=False)
     run.record_job("12_3")  # when a cluster had it
-    seen: list[Line] = []
-    monkeypatch.setattr("parsenet_cli.engine.train.train", lambda *_: seen.append(line(store)))
-    assert worker.carry_out(run, "train", 1) == 0
+    seen: list[RunSummary] = []
+    monkeypatch.setattr("parsenet_cli.engine.train.train_run", lambda *_: seen.append(line(store)))
+    assert worker.run_task(run, "train", 1) == 0
     assert (seen[0].state, seen[0].job) == ("running", None)
     assert run.job() is None
 
@@ -133,12 +135,12 @@ def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store,
 @pytest.fixture
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], str]:
     """Do something while it watches, and return what it printed."""
-    monkeypatch.setattr(watching, "EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(watching, "QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr(inspect, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(inspect, "QUEUE_SECONDS", 0.05)
 
     def watch(meanwhile: Callable[[], object]) -> str:
         said = io.StringIO()
-        watcher = threading.Thread(target=watching.watch, args=(store, Console(file=said)))
+        watcher = threading.Thread(target=inspect.watch, args=(store, Console(file=said)))
         watcher.start()
         watcher.join(1)
         assert watcher.is_alive()
@@ -172,11 +174,11 @@ def test_watch_goes_on_while_something_is_prepared(
     """No run is at work then. What an interrupted command has left says nothing new."""
     prepared = threading.Event()
 
-    def survey_while_it_is_prepared(store: Store) -> list[Line]:
+    def survey_while_it_is_prepared(store: Store) -> list[RunSummary]:
         if not prepared.is_set():
             run.say_preparation("data", text="decoding")
-        return inspection.survey(store)
+        return summaries(store)
 
-    monkeypatch.setattr(watching, "survey", survey_while_it_is_prepared)
+    monkeypatch.setattr(inspect, "survey", survey_while_it_is_prepared)
     assert watched(prepared.set) == "1 queued\n"
     assert run.preparation("data")

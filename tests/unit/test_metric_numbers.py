@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from parsenet_cli import metrics
-from parsenet_cli.errors import UserError
+from parsenet_cli.core import metrics
+from parsenet_cli.core.errors import UserError
 
 # Class 2 never occurs, but is predicted five times.
 ABSENT = np.array([[50, 10, 5], [5, 30, 0], [0, 0, 0]])
@@ -104,10 +104,11 @@ def test_a_prediction_that_does_not_fit_is_refused() -> None:
 def test_convention_says_which_classes_and_pixels_count(
     class_mean: metrics.ClassMean, ignores: bool, said: str
 ) -> None:
-    assert metrics.convention(ABSENT, class_mean, ignores) == said
+    assert metrics.averaging_note(ABSENT, class_mean, ignores) == said
 
 
 def test_convention_of_a_data_set_whose_classes_all_occur_names_them_all() -> None:
     assert (
-        metrics.convention(np.eye(60, dtype=int), "present", False) == "means over all 60 classes, every pixel scored"
+        metrics.averaging_note(np.eye(60, dtype=int), "present", False)
+        == "means over all 60 classes, every pixel scored"
     )

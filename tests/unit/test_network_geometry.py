@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import network, profile
-from parsenet_cli.errors import UserError
-from parsenet_cli.network import Network
+from parsenet_cli.config import profile
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.report import network
+from parsenet_cli.report.network import Network
 
 # Written down from the definition of the published networks: centre(i) = stride * i + offset, in pixels from 0.
 PAPER = {

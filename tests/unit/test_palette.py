@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from parsenet_cli.prediction.palette import indexed, palette
+from parsenet_cli.core.palette import indexed, palette
 
 PUBLISHED = {
     0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 4: (0, 0, 128), 5: (128, 0, 128), 6: (0, 128, 128),

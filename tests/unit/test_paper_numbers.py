@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli import ablation
+from parsenet_cli.config import table_file
 
 PASCAL_CLASSES = (
     "bkg aero bike bird boat bottle bus car cat chair cow table dog horse mbike person plant sheep sofa train tv mean"
@@ -106,7 +106,7 @@ TABLES: dict[str, tuple[str, dict[str, str]]] = {
 
 def printed(name: str) -> tuple[str, dict[str, str]]:
     """A table file as the transcription above writes it."""
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     rows = {}
     for row in spec.rows:
         cells = [spec.printed(row.key, column.key) for column in spec.columns]
@@ -116,7 +116,7 @@ def printed(name: str) -> tuple[str, dict[str, str]]:
 
 
 def test_every_table_is_transcribed_here() -> None:
-    assert sorted(TABLES) == sorted(ablation.names())
+    assert sorted(TABLES) == sorted(table_file.names())
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -132,14 +132,14 @@ def test_rows_columns_and_numbers_are_those_of_the_paper(name: str) -> None:
     ("row", "mean"), [("zoomout", 64.44), ("deeplab_crf", 70.34), ("baseline", 67.27), ("parsenet", 69.75)]
 )
 def test_the_classes_of_table_8_have_the_printed_mean(row: str, mean: float) -> None:
-    spec = ablation.load("table8")
+    spec = table_file.load("table8")
     values = [spec.printed(row, column.key).value or 0.0 for column in spec.columns if column.key != "mean"]
     assert len(values) == 21
     assert sum(values) / 21 == pytest.approx(mean, abs=0.005)
 
 
 def test_the_columns_of_table_8_measure_the_classes_they_name() -> None:
-    metrics = [column.metric for column in ablation.load("table8").columns]
+    metrics = [column.metric for column in table_file.load("table8").columns]
     names = (
         "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
         "pottedplant sheep sofa train tvmonitor"
@@ -158,7 +158,7 @@ def test_the_columns_of_table_8_measure_the_classes_they_name() -> None:
     ],
 )
 def test_numbers_the_paper_quotes_from_others_are_marked(name: str, cited: set[str]) -> None:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     assert {row.key for row in spec.rows for cell in row.paper.values() if cell.cited} == cited
 
 
@@ -166,7 +166,7 @@ def test_decimals_follow_the_printed_numbers() -> None:
     decimals = {
         name: {column.key: spec.decimals(column.key) for column in spec.columns}
         for name in ("table1", "table4", "table7", "spp")
-        for spec in [ablation.load(name)]
+        for spec in [table_file.load(name)]
     }
     assert decimals["table1"] == {"mean_iu": 2}, "35.1 is the only one with one decimal"
     assert decimals["table4"] == {"raw": 1, "norm": 1}, "0.009 is the only one with three decimals"

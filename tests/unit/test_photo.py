@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from parsenet_cli.errors import UserError
-from parsenet_cli.prediction import drawing, photo
-from parsenet_cli.prediction.palette import palette
-from parsenet_cli.prediction.predict import output_names
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.palette import palette
+from parsenet_cli.engine.predict import overlay as drawing
+from parsenet_cli.engine.predict import photos
+from parsenet_cli.engine.predict.photos import output_names
 
 
 @pytest.fixture
@@ -24,40 +25,40 @@ def pixels() -> np.ndarray:
 
 def test_rgb_is_taken_as_it_is(tmp_path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), pixels)
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png"), pixels)
 
 
 def test_exif_orientation_is_applied(tmp_path: Path, pixels: np.ndarray) -> None:
     exif = Image.Exif()
     exif[0x112] = 6  # to be turned by 90 degrees clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.rot90(pixels, -1))
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png"), np.rot90(pixels, -1))
 
 
 def test_grey_becomes_three_equal_channels(tmp_path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels[..., 0]).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
 
 
 def test_16_bit_grey_keeps_its_upper_bits(tmp_path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 256 + 77).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(photo.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(photos.read(tmp_path / "a.png"), np.repeat(pixels[..., :1], 3, axis=2))
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path, pixels: np.ndarray) -> None:
     alpha = np.full((6, 9, 1), 255, np.uint8)
     alpha[0] = 0
     Image.fromarray(np.concatenate([pixels, alpha], axis=2)).save(tmp_path / "a.png")
-    read = photo.read(tmp_path / "a.png")
+    read = photos.read(tmp_path / "a.png")
     assert (read[0] == 255).all()
     np.testing.assert_array_equal(read[1:], pixels[1:])
 
 
 def test_cmyk_and_palette_become_rgb(tmp_path: Path, pixels: np.ndarray) -> None:
     Image.new("CMYK", (9, 6), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
-    assert (np.abs(photo.read(tmp_path / "a.jpg").astype(int) - (255, 0, 0)) < 5).all()
+    assert (np.abs(photos.read(tmp_path / "a.jpg").astype(int) - (255, 0, 0)) < 5).all()
     Image.fromarray(pixels).quantize(256).save(tmp_path / "b.gif")
-    np.testing.assert_array_equal(photo.read(tmp_path / "b.gif"), pixels)
+    np.testing.assert_array_equal(photos.read(tmp_path / "b.gif"), pixels)
 
 
 def _truncated(file: Path) -> None:
@@ -69,20 +70,20 @@ def _truncated(file: Path) -> None:
 def test_broken_picture_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     damage(tmp_path / "broken.jpg")
     with pytest.raises(UserError, match=r"broken\.jpg"):
-        photo.read(tmp_path / "broken.jpg")
+        photos.read(tmp_path / "broken.jpg")
 
 
 def test_folder_gives_its_pictures_and_no_other_file(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "notes.txt"):
         (tmp_path / name).touch()
-    assert [file.name for file in photo.find([tmp_path, tmp_path / "a.png"])] == ["a.png", "b.JPG"]
+    assert [file.name for file in photos.find([tmp_path, tmp_path / "a.png"])] == ["a.png", "b.JPG"]
 
 
 def test_missing_picture_and_empty_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no picture directly in this folder"):
-        photo.find([tmp_path])
+        photos.find([tmp_path])
     with pytest.raises(UserError, match=r"gone\.jpg"):
-        photo.find([tmp_path / "gone.jpg"])
+        photos.find([tmp_path / "gone.jpg"])
 
 
 def test_pictures_of_one_name_are_told_apart_by_folder_and_suffix() -> None:
@@ -104,7 +105,7 @@ def test_overlay_keeps_the_background_and_tints_the_classes() -> None:
     grey = np.full((60, 80, 3), 100, np.uint8)
     ids = np.zeros((60, 80), np.uint8)
     ids[20:40, 20:60] = 2
-    seen = np.asarray(drawing.overlay(grey, ids, ("background", "cat", "dog")))
+    seen = np.asarray(drawing.draw_overlay(grey, ids, ("background", "cat", "dog")))
     assert (seen[5, 5] == 100).all()
     expected = (1 - drawing.STRENGTH) * 100 + drawing.STRENGTH * palette()[2].astype(float)
     assert np.abs(seen[30, 40] - expected).max() <= 1
@@ -113,10 +114,12 @@ def test_overlay_keeps_the_background_and_tints_the_classes() -> None:
 
 
 def test_overlay_of_the_smallest_picture_has_a_readable_legend() -> None:
-    picture = drawing.overlay(np.zeros((1, 1, 3), np.uint8), np.ones((1, 1), np.uint8), ("background", "diningtable"))
+    picture = drawing.draw_overlay(
+        np.zeros((1, 1, 3), np.uint8), np.ones((1, 1), np.uint8), ("background", "diningtable")
+    )
     assert picture.width > 100
 
 
 def test_legend_holds_every_class() -> None:
-    shown = np.asarray(drawing.legend([f"class {i}" for i in range(60)])).reshape(-1, 3)
+    shown = np.asarray(drawing.draw_legend([f"class {i}" for i in range(60)])).reshape(-1, 3)
     assert {tuple(colour) for colour in palette(60).tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}

@@ -9,17 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from parsenet_cli.config import RunConfig
-from parsenet_cli.engine import kept_model, predictor
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine import predictor, trained_model
 from parsenet_cli.engine.predictor import Predictor
-from parsenet_cli.errors import UserError
-from parsenet_cli.models import weights
-from parsenet_cli.models.build import Segmenter, build
-from parsenet_cli.models.preprocess import Convention, Preprocess
-from parsenet_cli.store import Run, Store
+from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.preprocessing_spec import InputNormalization, Preprocess
+from parsenet_cli.models.weights import read
+from parsenet_cli.store.run import Run, Store
 
 CLASSES = ("background", "cat", "dog")
-CONVENTION = Convention("BGR", (1.5, 2.25, 3.125), (4.0, 5.0, 6.0))
+CONVENTION = InputNormalization("BGR", (1.5, 2.25, 3.125), (4.0, 5.0, 6.0))
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def run(tmp_path: Path, config: RunConfig) -> Run:
 @pytest.fixture
 def model(run: Run, config: RunConfig) -> Segmenter:
     """A network that is kept, with numbers and a preprocessing that no default gives."""
-    model = build(config.science, len(CLASSES), None)
+    model = build_model(config.science, len(CLASSES), None)
     model.preprocess = Preprocess(CONVENTION)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.001)
-    kept_model.save(run, config, model, CLASSES)
+    trained_model.save(run, config, model, CLASSES)
     return model.eval()
 
 
@@ -53,7 +53,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def test_network_is_rebuilt_from_the_file_alone(run: Run, model: Segmenter) -> None:
-    rebuilt, classes = kept_model.load_model(run)
+    rebuilt, classes = trained_model.load_model(run)
     assert classes == CLASSES
     assert rebuilt.preprocess.convention == CONVENTION
     pixels = torch.from_numpy(noise(90, 70)).permute(2, 0, 1)[None]
@@ -62,14 +62,14 @@ def test_network_is_rebuilt_from_the_file_alone(run: Run, model: Segmenter) -> N
 
 
 def test_model_can_be_the_weights_of_another_run(run: Run, model: Segmenter) -> None:
-    assert weights.load(run.model_file).convention() == CONVENTION
+    assert read.load(run.model_file).convention() == CONVENTION
 
 
 def test_network_that_diverged_predicts_its_first_class(run: Run, config: RunConfig, model: Segmenter) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(float("nan"))
-    kept_model.save(run, config, model, CLASSES)
+    trained_model.save(run, config, model, CLASSES)
     assert not Predictor(run, "cpu").ids(noise(90, 70)).any()
 
 
@@ -106,7 +106,7 @@ def test_memory_that_runs_out_after_all_is_said(run: Run, model: Segmenter, monk
 
 def test_missing_model_names_the_command_that_makes_it(run: Run) -> None:
     with pytest.raises(UserError, match=f"not done .*parsenet keep {run.signature} --results"):
-        kept_model.load_model(run)
+        trained_model.load_model(run)
 
 
 def test_model_of_another_run_or_without_a_description_is_refused(run: Run, model: Segmenter, tmp_path: Path) -> None:
@@ -114,10 +114,10 @@ def test_model_of_another_run_or_without_a_description_is_refused(run: Run, mode
     other.folder.mkdir()
     other.model_file.write_bytes(run.model_file.read_bytes())
     with pytest.raises(UserError, match=f"expected the model of run 0123456789ab, found that of {run.signature}"):
-        kept_model.load_model(other)
+        trained_model.load_model(other)
     save_file(load_file(run.model_file), run.model_file)
     with pytest.raises(UserError, match="does not say which network it holds"):
-        kept_model.load_model(run)
+        trained_model.load_model(run)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
@@ -125,4 +125,4 @@ def test_truncated_model_is_refused(run: Run, model: Segmenter, share: float) ->
     whole = run.model_file.read_bytes()
     run.model_file.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(UserError, match=r"model\.safetensors"):
-        kept_model.load_model(run)
+        trained_model.load_model(run)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from parsenet_cli.engine.pretrain import FEATURE_NORM, _fold, _rescaled, identity
+from parsenet_cli.engine.pretrain import FEATURE_NORM, _fold, _rescaled
 from parsenet_cli.models.trunks import vgg_tiny
+from parsenet_cli.models.weights.sources import pretrained_identity
 
 
 def test_folded_batch_normalisation_computes_the_same() -> None:
@@ -42,4 +43,4 @@ def test_rescaled_trunk_has_vggs_scales_and_computes_the_same_up_to_one_factor()
 
 
 def test_identity_is_known_without_training() -> None:
-    assert identity("vgg_tiny").startswith("pretrained:vgg_tiny:")
+    assert pretrained_identity("vgg_tiny").startswith("pretrained:vgg_tiny:")

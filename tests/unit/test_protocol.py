@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import ablation, profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import Recipe, RunConfig, Science
-from parsenet_cli.deviations import deviations, in_force, published, said_by
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.deviations import cell_settings, deviations, published, settings_of
+from parsenet_cli.config.protocol import OPEN, RECIPES, STATED, Switch
+from parsenet_cli.core.run_config import Recipe, RunConfig, Science
 from parsenet_cli.models import support
-from parsenet_cli.protocol import OPEN, RECIPES, STATED, Switch
 
 SWITCHES = (*OPEN, *STATED)
 COMPARED_OR_IDENTITY = {"classes", "data_id", "seed"}
@@ -27,7 +27,7 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
 
 def overrides_of(switch: Switch) -> tuple[str, ...]:
     table, row, column = switch.cell
-    (cell,) = ablation.load(table).cells(cited=True, rows=[row], columns=[column])
+    (cell,) = table_file.load(table).cells(cited=True, rows=[row], columns=[column])
     return cell.overrides
 
 
@@ -57,9 +57,9 @@ def test_every_other_answer_makes_another_run(switch: Switch, composer: Composer
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.question)
 def test_every_other_answer_deviates_from_its_cell_and_the_default_does_not(switch: Switch, composer: Composer) -> None:
     cell = overrides_of(switch)
-    assert not deviations(in_force(composer.science(cell)), said_by(cell))
+    assert not deviations(settings_of(composer.science(cell)), cell_settings(cell))
     for answer in switch.others:
-        found = deviations(in_force(composer.science((*cell, *answer.split()))), said_by(cell))
+        found = deviations(settings_of(composer.science((*cell, *answer.split()))), cell_settings(cell))
         assert {deviation.key for deviation in found} == {text.partition("=")[0] for text in answer.split()}
 
 
@@ -78,10 +78,12 @@ def test_open_questions_are_the_rows_of_the_protocol_page() -> None:
         assert written - {"weights"} <= {text for answer in switch.others for text in answer.split()}, number
 
 
-@pytest.mark.parametrize("name", ablation.names())
+@pytest.mark.parametrize("name", table_file.names())
 def test_no_cell_of_a_table_deviates_from_itself(name: str, composer: Composer) -> None:
-    for cell in ablation.load(name).cells(cited=True):
-        assert not deviations(in_force(composer.science(cell.overrides)), said_by(cell.overrides)), cell.row.key
+    for cell in table_file.load(name).cells(cited=True):
+        assert not deviations(settings_of(composer.science(cell.overrides)), cell_settings(cell.overrides)), (
+            cell.row.key
+        )
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -15,19 +15,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parsenet_cli import figures, study
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import write_json
-from parsenet_cli.report import page
-from parsenet_cli.report.curves import Curve, draw
-from parsenet_cli.report.discretion import without_places
-from parsenet_cli.report.html import VOID, Html, tag
-from parsenet_cli.report.make import make
-from parsenet_cli.report.panels import pairs
-from parsenet_cli.report.provenance import command
-from parsenet_cli.report.survey import survey
-from parsenet_cli.store import Store
-from parsenet_cli.table_file import read
+from parsenet_cli.config.table_file import read
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_json
+from parsenet_cli.report import figures
+from parsenet_cli.report.build import build_report
+from parsenet_cli.report.collect import collect_input
+from parsenet_cli.report.formats import html as page
+from parsenet_cli.report.formats.html import VOID, Html, tag
+from parsenet_cli.report.redact import redact_paths
+from parsenet_cli.report.sections.curves import Curve, draw
+from parsenet_cli.report.sections.panels import pairs
+from parsenet_cli.report.sections.provenance import command
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Store
 from tests import made_store
 
 EVIL = """
@@ -99,7 +100,7 @@ def store(made: Store, tmp_path: Path) -> Store:
 
 def written(store: Store) -> tuple[Page, str, str]:
     """The page as parsed and as text, and the Markdown."""
-    made = make(store, None, store.root / "report")
+    made = build_report(store, None, store.root / "report")
     html, markdown = (file.read_text() for file in made.files)
     return Page(html), html, markdown
 
@@ -126,7 +127,7 @@ def test_every_measured_number_says_its_seeds_and_runs(made: Store) -> None:
 
 def test_page_and_markdown_hold_the_papers_numbers_and_every_claim(made: Store) -> None:
     parsed, _, markdown = written(made)
-    for one in survey(made, None).studies:
+    for one in collect_input(made, None).studies:
         for row in one.table.rows:
             for printed in row.paper.values():
                 assert printed.text in parsed.text
@@ -177,25 +178,25 @@ def test_nothing_of_the_machine_is_in_it(store: Store, tmp_path: Path) -> None:
     ],
 )
 def test_absolute_paths_keep_their_last_name_alone(text: str, shown: str) -> None:
-    assert without_places(text) == shown
+    assert redact_paths(text) == shown
 
 
 def test_same_store_gives_the_same_bytes(made: Store, tmp_path: Path) -> None:
-    first, second = (make(made, None, tmp_path / name).files for name in ("first", "second"))
+    first, second = (build_report(made, None, tmp_path / name).files for name in ("first", "second"))
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
 
 
 def test_unchanged_inputs_are_not_worked_through_again(store: Store) -> None:
     out = store.root / "another"
-    assert make(store, None, out).written
-    assert not make(store, None, out).written
-    assert make(store, None, out, force=True).written
-    assert make(store, "quick", out).written  # asked for something else
+    assert build_report(store, None, out).written
+    assert not build_report(store, None, out).written
+    assert build_report(store, None, out, force=True).written
+    assert build_report(store, "quick", out).written  # asked for something else
 
 
 @pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "confusion.npz", "env.json"])
 def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
-    make(store, None, store.root / "report")
+    build_report(store, None, store.root / "report")
     file = store.run(study.newest(store, "table4").signatures[0]).folder / name
     if name.endswith("npz"):
         with np.load(file) as stored:
@@ -203,7 +204,7 @@ def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
         np.savez(file, **{**content, "confusions": content["confusions"] * 2})
     else:
         file.write_text(file.read_text().replace("0", "1", 1) if name != "env.json" else "{}")
-    assert make(store, None, store.root / "report").written
+    assert build_report(store, None, store.root / "report").written
 
 
 def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) -> None:
@@ -240,7 +241,7 @@ def test_lost_confusions_do_not_cost_the_report(store: Store) -> None:
 def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
     older = study.newest(store, "table8")
     newer = made_store.add_table(store, "table8", (0,))
-    found = survey(store, None)
+    found = collect_input(store, None)
     assert newer.name in [one.name for one in found.studies]
     assert (f"studies/{older.name}.json", f"older than {newer.name}") in found.left_out
 
@@ -258,7 +259,7 @@ def test_collapsed_failed_and_missing_runs_are_said(store: Store) -> None:
 
 
 def test_pictures_are_those_of_the_largest_measured_gain_and_loss(store: Store) -> None:
-    pair = next(pair for pair in pairs(survey(store, None)) if pair.science.data == "synthetic_context")
+    pair = next(pair for pair in pairs(collect_input(store, None)) if pair.science.data == "synthetic_context")
     assert set(pair.science.layers) == {"fc7", "pool6"}
     assert pair.without.run.config().science.layers == ("fc7",)
     for seen, best, worst in ((pair.without, 3, 5), (pair.context, 5, 3)):
@@ -283,9 +284,9 @@ def test_runs_without_pictures_say_why_there_are_none(store: Store) -> None:
 
 def test_empty_store_and_unknown_profile_say_what_to_do(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no study to report.*parsenet ablate all"):
-        make(Store(tmp_path / "nothing"), None, tmp_path / "out")
+        build_report(Store(tmp_path / "nothing"), None, tmp_path / "out")
     with pytest.raises(UserError, match="Did you mean 'quick'"):
-        make(store, "qick", tmp_path / "out")
+        build_report(store, "qick", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

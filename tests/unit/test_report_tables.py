@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from parsenet_cli import ablation, files
-from parsenet_cli.report import render
-from parsenet_cli.report.frame import COLUMNS, frame
-from parsenet_cli.report.layout import layout
-from parsenet_cli.report.table import Table, tabulate
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study, StudyCell
+from parsenet_cli.config import table_file
+from parsenet_cli.core import files
+from parsenet_cli.report.formats import render
+from parsenet_cli.report.paper_table import Table, layout, tabulate
+from parsenet_cli.store.frame import COLUMNS, results_frame
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell
 
 SEEDS = (0, 1, 2)
 
@@ -47,11 +47,11 @@ def study_of(name: str, values: dict[tuple[str, str], list[float | str]], store:
             elif value == "failed":
                 files.write_json(store.run(signature).folder / "status.json", {"state": "failed"})
             cells.append(StudyCell(row, column, seed, signature))
-    return Study(f"{name}-quick-0", "2026", "quick", (), SEEDS, ablation.load(name), tuple(cells))
+    return Study(f"{name}-quick-0", "2026", "quick", (), SEEDS, table_file.load(name), tuple(cells))
 
 
 def table_of(study: Study, store: Store) -> Table:
-    return tabulate(study, frame(study, store))
+    return tabulate(study, results_frame(study, store))
 
 
 def cell(table: Table, label: str, column: int) -> str:
@@ -121,9 +121,9 @@ def test_quick_profile_never_pretends_to_be_the_paper(table4: Table) -> None:
     assert "compare effects, not numbers" in table4.caption
 
 
-@pytest.mark.parametrize("name", ablation.names())
+@pytest.mark.parametrize("name", table_file.names())
 def test_every_table_renders_everywhere_with_all_its_cells(name: str, store: Store) -> None:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     values: dict[tuple[str, str], list[float | str]] = {
         (c.row.key, c.column.key): [0.4, 0.5, 0.6] for c in spec.cells()
     }
@@ -164,7 +164,7 @@ def test_latex_row_does_not_begin_with_what_a_line_break_takes_for_its_own() -> 
 
 def test_csv_is_the_long_frame(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    lines = list(csv.DictReader(io.StringIO(render.to_csv(frame(study, store)))))
+    lines = list(csv.DictReader(io.StringIO(render.to_csv(results_frame(study, store)))))
     assert tuple(lines[0]) == COLUMNS
     assert [(line["seed"], line["value"], line["outcome"]) for line in lines] == [
         ("0", "30", "converged"),
@@ -182,16 +182,17 @@ def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> 
     stored = result(run.signature, 0.3)
     stored["metrics"] = {}
     files.write_json(run.folder / "result.json", stored)
-    with files.replacing(run.folder / "confusion.npz") as file:
+    with files.atomic_write(run.folder / "confusion.npz") as file:
         confusions = np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32)
         np.savez_compressed(file, confusions=confusions, ids=np.array(["a", "b"]))
-    (value,) = frame(study, store)["value"]
+    (value,) = results_frame(study, store)["value"]
     # 6 of 6 and 2 of 4 pixels right: IU 6/8 and 2/4, weighted by 6 and 4 pixels
     assert value == pytest.approx(100 * (6 * (6 / 8) + 4 * (2 / 4)) / 10)
 
 
 def test_frame_can_be_loaded_in_a_notebook(store: Store) -> None:
-    from parsenet_cli import load_frame, study
+    from parsenet_cli import load_frame
+    from parsenet_cli.store import study
 
     study.save(study_of("table4", {("fc7", "raw"): [0.3, 0.3, 0.3]}, store), store)
     loaded = load_frame("table4", results=store.root)

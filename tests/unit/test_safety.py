@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 import torch
 
-from parsenet_cli import ablation, profile, samples
-from parsenet_cli.claims.measured import Undecidable, _Confusions
-from parsenet_cli.compose import hydra_compose
-from parsenet_cli.config import RunConfig
-from parsenet_cli.engine import checkpoint, environment, kept_model
-from parsenet_cli.engine.train import Progress
-from parsenet_cli.errors import UserError
-from parsenet_cli.models import weights
-from parsenet_cli.report import frame
-from parsenet_cli.store import Run, Store
+from parsenet_cli.claims.cells import Untestable, _Confusions
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import hydra_compose
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine import checkpoint, environment, trained_model
+from parsenet_cli.engine.checkpoint import TrainState
+from parsenet_cli.models.weights import read as weights
+from parsenet_cli.store import frame, samples
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, command
 from tests.conftest import environment as environment_of
 
@@ -69,9 +69,9 @@ def test_checkpoint_cannot_run_code(run: Run, mark: Path) -> None:
     torch.save({"model": Bomb(mark)}, file)
     file.write_bytes(file.read_bytes() + f"crc32={zlib.crc32(file.read_bytes()):08x}".encode())
     model = torch.nn.Linear(1, 1)
-    progress = Progress()
+    progress = TrainState()
     checkpoint.restore(run, model, None, progress)  # type: ignore[arg-type]
-    assert progress == Progress()
+    assert progress == TrainState()
     assert not file.exists()
 
 
@@ -86,14 +86,14 @@ def test_weights_file_cannot_run_code(tmp_path: Path, mark: Path, suffix: str) -
 def test_kept_model_cannot_run_code(run: Run, mark: Path) -> None:
     torch.save({"conv1.weight": Bomb(mark)}, run.model_file)
     with pytest.raises(UserError):
-        kept_model.load_model(run)
+        trained_model.load_model(run)
 
 
 def test_arrays_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
     array = np.array([Bomb(mark)], dtype=object)
     np.savez(run.folder / "confusion.npz", confusions=array, ids=array)
     np.savez(run.folder / "samples.npz", ids=array, photo0=array, truth0=array)
-    with pytest.raises(Undecidable):
+    with pytest.raises(Untestable):
         _Confusions(run.signature, Store(run.folder.parents[1]))
     with pytest.raises(UserError, match="allow_pickle"):
         frame.score(run, {"metrics": {}, "classes": ["a"], "class_mean": "all"}, "mean_iu")
@@ -110,7 +110,7 @@ def test_configuration_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "read"), [("ablations", ablation.load), ("conf/profile", profile.load)], ids=["table", "profile"]
+    ("folder", "read"), [("ablations", table_file.load), ("conf/profile", profile.load)], ids=["table", "profile"]
 )
 def test_file_of_a_user_cannot_run_code(
     tmp_path: Path, mark: Path, monkeypatch: pytest.MonkeyPatch, folder: str, read: Callable[[str], object]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from parsenet_cli import samples
+from parsenet_cli.store import samples
 
 PHOTO = np.full((20, 30, 3), (200, 100, 50), np.uint8)
 TRUTH = np.arange(600, dtype=np.uint8).reshape(20, 30)

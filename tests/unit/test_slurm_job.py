@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import worker
-from parsenet_cli.launch import slurm_job
-from parsenet_cli.launch.slurm_job import Job
+from parsenet_cli.runner import worker
+from parsenet_cli.runner.launch.slurm import job
+from parsenet_cli.runner.launch.slurm.job import Job
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_preparation_at_its_time_limit_is_requeued_as_often_as_allowed_and_leave
     """After that the runs that wait for it make themselves what they need."""
     happened: list[str] = []
     monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
-    monkeypatch.setattr(slurm_job, "_put_back", lambda: happened.append("requeued"))
+    monkeypatch.setattr(job, "_put_back", lambda: happened.append("requeued"))
 
     def prepare(*_: object) -> None:
         signal.signal(signal.SIGTERM, lambda *_: happened.append("left"))

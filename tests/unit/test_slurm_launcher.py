@@ -12,15 +12,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli import files, paths, profile, schedule
-from parsenet_cli.attempts import decide
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.launch import Needs, slurm, slurm_options
-from parsenet_cli.launch.inline import Inline
-from parsenet_cli.store import Run, Store
-from parsenet_cli.worker import Task
+from parsenet_cli.config import profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core import files, paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner import scheduler
+from parsenet_cli.runner.launch import slurm
+from parsenet_cli.runner.launch.inline import Inline
+from parsenet_cli.runner.launch.slurm import options as slurm_options
+from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.retry import next_action
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run, Store
 from tests.pretending import Silent
 
 pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
@@ -133,10 +137,10 @@ class Cluster:
         self.jobs: dict[str, Run] = {}
         self.arrays: list[list[str]] = []
 
-    def has_room(self, needs: Needs) -> bool:
+    def has_room(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Needs) -> Job:
+    def submit(self, run: Run, task: Task, needs: Resources) -> Job:
         if task == "train":
             self._unsent.append(run)
         else:
@@ -193,7 +197,7 @@ def fail(run: Run) -> bool:
 
 def test_all_runs_go_out_at_once_whatever_the_bound(store: Store, configs: dict[str, RunConfig]) -> None:
     cluster = Cluster(succeed)
-    assert not schedule.execute(store, configs, cluster, Silent()).failed
+    assert not scheduler.run_sweep(store, configs, cluster, Silent()).failed
     assert cluster.arrays == [list(configs)]
 
 
@@ -205,10 +209,10 @@ def test_detached_runs_are_joined_and_not_submitted_again(store: Store, configs:
 
     cluster = Cluster(work)
     for _ in range(2):
-        left = schedule.execute(store, configs, cluster, Silent(), detach=True).left
+        left = scheduler.run_sweep(store, configs, cluster, Silent(), detach=True).left
         assert sorted(run.signature for run in left) == sorted(configs)
     working = True
-    assert not schedule.execute(store, configs, cluster, Silent()).left
+    assert not scheduler.run_sweep(store, configs, cluster, Silent()).left
     assert all(store.run(signature).state() == "done" for signature in configs)
     assert len(cluster.arrays) == 1
 
@@ -218,7 +222,7 @@ def test_command_leaves_while_what_runs_share_is_still_being_prepared(
 ) -> None:
     monkeypatch.setattr(Job, "alive", lambda _: True)
     cluster = Cluster(lambda _: False)
-    left = schedule.execute(store, configs, cluster, Silent(), detach=True).left
+    left = scheduler.run_sweep(store, configs, cluster, Silent(), detach=True).left
     assert [run.signature for run in left] == list(configs)
     assert cluster.arrays == [list(configs)]
 
@@ -234,14 +238,14 @@ def test_failed_preparation_takes_those_who_need_it_out_of_the_queue(
 ) -> None:
     unprepared(monkeypatch, bad_input)
     cluster = Cluster(lambda _: False)
-    outcome = schedule.execute(store, configs, cluster, Silent())
+    outcome = scheduler.run_sweep(store, configs, cluster, Silent())
     assert not cluster.jobs
     assert outcome.bad_input == (["no such folder"] if bad_input else [])
     assert list(outcome.failed) == ([] if bad_input else list(configs))
     for run in map(store.run, configs):
         assert run.state() == "failed"
         assert "no such folder" in run.status()["error"]
-        assert decide(run, retry=False) == "run", "it has not been tried"
+        assert next_action(run, retry=False) == "run", "it has not been tried"
 
 
 @pytest.mark.parametrize("end", [succeed, fail])
@@ -251,7 +255,7 @@ def test_run_that_begins_before_it_is_out_of_the_queue_tells_its_own_end(
     """It has prepared itself what it needs, or found out why that cannot be."""
     unprepared(monkeypatch, bad_input=True)
     monkeypatch.setattr(Job, "cancel", lambda job: end(job.run))
-    outcome = schedule.execute(store, configs, Cluster(lambda run: run.state() in ("done", "failed")), Silent())
+    outcome = scheduler.run_sweep(store, configs, Cluster(lambda run: run.state() in ("done", "failed")), Silent())
     assert not outcome.bad_input
     assert outcome.failed == ({} if end is succeed else dict.fromkeys(configs, "broken"))
 
@@ -271,7 +275,9 @@ def test_run_that_another_command_has_submitted_meanwhile_is_followed(
             meanwhile.update(self.jobs)
             return joined
 
-    outcome = schedule.execute(store, configs, Late(lambda run: run.signature in meanwhile and succeed(run)), Silent())
+    outcome = scheduler.run_sweep(
+        store, configs, Late(lambda run: run.signature in meanwhile and succeed(run)), Silent()
+    )
     assert list(meanwhile) == list(configs)
     assert not outcome.bad_input
     assert not outcome.failed
@@ -287,7 +293,7 @@ def test_run_whose_job_vanished_is_submitted_again_within_the_limit(
 
     one = dict([next(iter(configs.items()))])
     cluster = Cluster(vanish)
-    outcome = schedule.execute(store, one, cluster, Silent())
+    outcome = scheduler.run_sweep(store, one, cluster, Silent())
     assert list(outcome.failed) == list(one)
     assert "3 times" in next(iter(outcome.failed.values()))
     assert len(cluster.arrays) == 1 + cluster.resubmissions
@@ -295,4 +301,4 @@ def test_run_whose_job_vanished_is_submitted_again_within_the_limit(
 
 def test_launcher_without_a_queue_cannot_be_left(store: Store, configs: dict[str, RunConfig]) -> None:
     with pytest.raises(UserError, match="--launcher slurm"):
-        schedule.execute(store, configs, Inline(1), Silent(), detach=True)
+        scheduler.run_sweep(store, configs, Inline(1), Silent(), detach=True)

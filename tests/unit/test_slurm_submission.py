@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from parsenet_cli import paths
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.launch import ANY, Handle, slurm
-from parsenet_cli.launch.slurm import Slurm
-from parsenet_cli.store import Run, Store
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner.launch import slurm
+from parsenet_cli.runner.launch.slurm import Slurm
+from parsenet_cli.runner.launcher import ANY, Handle
+from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
 from tests.pretending import succeed
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from parsenet_cli import files
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.store import Busy, Run, Store
+from parsenet_cli.core import files
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store.run import Busy, Run, Store
 
 HOLDER = """
 import sys
@@ -183,9 +183,9 @@ def test_who_waits_for_another_process_says_so_again_and_again(tmp_path: Path) -
         if said == 3:
             holder.communicate(b"go\n")
 
-    with files.alone(lock, waiting):
+    with files.file_lock(lock, waiting):
         assert said == 3
-    with files.alone(lock, waiting):
+    with files.file_lock(lock, waiting):
         assert said == 3
 
 

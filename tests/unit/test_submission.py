@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.config import RunConfig
-from parsenet_cli.errors import UserError
-from parsenet_cli.prediction import submission
-from parsenet_cli.prediction.palette import indexed
-from parsenet_cli.prediction.submit import check
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.palette import indexed
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine.predict import voc_archive
+from parsenet_cli.engine.predict.submit import check
 
 IDS = ("2008_000006", "2008_000011", "2008_000012")
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
@@ -40,7 +40,7 @@ def maps(tmp_path: Path) -> dict[str, Path]:
 
 def packed(maps: dict[str, Path]) -> bytes:
     output = io.BytesIO()
-    submission.pack(maps, 6, output)
+    voc_archive.pack(maps, 6, output)
     return output.getvalue()
 
 
@@ -49,7 +49,7 @@ def test_archive_has_the_servers_layout_and_no_fault(maps: dict[str, Path], tmp_
     file.write_bytes(packed(maps))
     with tarfile.open(file) as archive:
         assert archive.getnames() == [f"{FOLDER}/{name}.png" for name in IDS]
-    assert list(submission.faults(file, IDS, None)) == []
+    assert list(voc_archive.faults(file, IDS, None)) == []
 
 
 def test_equal_maps_are_equal_bytes_in_any_order_at_any_time(maps: dict[str, Path], tmp_path: Path) -> None:
@@ -94,14 +94,14 @@ def test_fault_is_named(tmp_path: Path, name: str, content: bytes, says: str) ->
     images.mkdir()
     for each in IDS:
         Image.new("RGB", (9, 7)).save(images / f"{each}.jpg")
-    assert any(says in fault for fault in submission.faults(written(tmp_path, {**good, name: content}), IDS, images))
+    assert any(says in fault for fault in voc_archive.faults(written(tmp_path, {**good, name: content}), IDS, images))
 
 
 def test_two_bit_palette_is_not_eight(tmp_path: Path) -> None:
     output = io.BytesIO()
     indexed(np.zeros((7, 9), np.uint8)).save(output, "PNG", bits=2)
     file = written(tmp_path, {f"{FOLDER}/{IDS[0]}.png": output.getvalue()})
-    assert any("found 2 bits" in fault for fault in submission.faults(file, IDS[:1], None))
+    assert any("found 2 bits" in fault for fault in voc_archive.faults(file, IDS[:1], None))
 
 
 def test_id_that_comes_twice_is_named(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_id_that_comes_twice_is_named(tmp_path: Path) -> None:
             member = tarfile.TarInfo(f"{FOLDER}/{IDS[0]}.png")
             member.size = len(png())
             archive.addfile(member, io.BytesIO(png()))
-    assert list(submission.faults(file, IDS[:1], None)) == [f"{IDS[0]}: 2 times in the archive"]
+    assert list(voc_archive.faults(file, IDS[:1], None)) == [f"{IDS[0]}: 2 times in the archive"]
 
 
 def test_any_truncation_is_a_fault_and_no_crash(maps: dict[str, Path], tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_any_truncation_is_a_fault_and_no_crash(maps: dict[str, Path], tmp_path:
     for length in range(0, len(whole), 7):
         file = tmp_path / "cut.tar.gz"
         file.write_bytes(whole[:length])
-        assert list(submission.faults(file, IDS, None))
+        assert list(voc_archive.faults(file, IDS, None))
 
 
 def test_check_shows_twenty_faults_and_counts_the_rest(tmp_path: Path) -> None:
@@ -148,6 +148,6 @@ def science(config: RunConfig, **axes: str) -> RunConfig:
 def test_competition_follows_from_what_the_run_was_trained_on(
     config: RunConfig, data: str, weights: str, masks: int, comp: int, because: str
 ) -> None:
-    found, reason = submission.competition(science(config, data=data, weights=weights).science, masks)
+    found, reason = voc_archive.competition(science(config, data=data, weights=weights).science, masks)
     assert found == comp
     assert because in reason

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli.errors import UserError
-from parsenet_cli.sweep import expand, single
+from parsenet_cli.config.sweep import expand, single
+from parsenet_cli.core.errors import UserError
 
 
 def test_grid_has_the_last_axis_as_columns() -> None:

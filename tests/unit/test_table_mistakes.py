@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli import ablation
-from parsenet_cli.errors import UserError
+from parsenet_cli.config import table, table_file
+from parsenet_cli.core.errors import UserError
 
 TABLE = """\
 title: Mine
@@ -94,9 +94,9 @@ def write(folder: Path, text: str | bytes) -> None:
 def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, TABLE)
     monkeypatch.chdir(tmp_path)
-    spec = ablation.load("mine")
-    assert spec.printed("pool6", "raw") == ablation.Printed("38.2", bold=True, cited="[19]")
-    assert spec.printed("pool6", "norm") == ablation.Printed()
+    spec = table_file.load("mine")
+    assert spec.printed("pool6", "raw") == table.Printed("38.2", bold=True, cited="[19]")
+    assert spec.printed("pool6", "norm") == table.Printed()
     assert [(c.row.key, c.column.key) for c in spec.cells(cited=True)] == [("fc7", "raw")]
     assert spec.rows[1].labels == ("fc7", "pool6")
     assert spec.claims[0].margin == 0.5
@@ -109,7 +109,7 @@ def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypa
     write(tmp_path, TABLE.replace(old, new, 1))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
-        ablation.load("mine")
+        table_file.load("mine")
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'ablations' / 'mine.yaml'}:{line}: "), message
     for fragment in fragments:
@@ -135,4 +135,4 @@ def test_a_file_that_is_no_table_is_said_to_be_none(
     write(tmp_path, content)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"mine\.yaml.*" + fragment):
-        ablation.load("mine")
+        table_file.load("mine")

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from parsenet_cli import ablation, paths
-from parsenet_cli.claims.expression import Reference, parse
-from parsenet_cli.compose import choices, hydra_compose, key_of
-from parsenet_cli.config import Recipe, Science
-from parsenet_cli.errors import UserError
+from parsenet_cli.config import table as ablation
+from parsenet_cli.config import table_file
+from parsenet_cli.config.compose import hydra_compose
+from parsenet_cli.config.expression import Reference, parse
+from parsenet_cli.config.overrides import axis_choices, key_of
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import Recipe, Science
 
 
 @cache
@@ -25,7 +28,7 @@ def composed(overrides: tuple[str, ...]) -> Science:
 
 
 def cell(name: str, row: str, column: str = "mean_iu") -> Science:
-    [found] = ablation.load(name).cells(cited=True, rows=[row], columns=[column])
+    [found] = table_file.load(name).cells(cited=True, rows=[row], columns=[column])
     return composed(found.overrides)
 
 
@@ -52,7 +55,7 @@ def test_places_that_are_the_same_experiment_share_one_run(same: list[tuple[str,
 def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
     distinct = {}
     for cited in (False, True):
-        cells = [c for name in ablation.names() for c in ablation.load(name).cells(cited=cited)]
+        cells = [c for name in table_file.names() for c in table_file.load(name).cells(cited=cited)]
         distinct[cited] = {identity(composed(c.overrides)) for c in cells}
     assert len(distinct[False]) == 37
     assert distinct[False] < distinct[True]
@@ -60,35 +63,35 @@ def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
 
 
 def test_columns_that_differ_by_metric_share_their_run() -> None:
-    cells = ablation.load("table3").cells(rows=["conv4"])
+    cells = table_file.load("table3").cells(rows=["conv4"])
     assert [c.column.metric for c in cells] == ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu"]
     assert len({c.overrides for c in cells}) == 1
 
 
 def test_a_place_without_a_cell_is_not_run() -> None:
-    places = {(c.row.key, c.column.key) for c in ablation.load("table4").cells()}
+    places = {(c.row.key, c.column.key) for c in table_file.load("table4").cells()}
     assert ("fcn8s", "raw") in places
     assert ("fcn8s", "norm") not in places
 
 
 def test_cited_numbers_run_only_when_asked_for() -> None:
-    spec = ablation.load("table2")
+    spec = table_file.load("table2")
     assert [c.row.key for c in spec.cells()] == ["deeplab_baseline", "largefov_baseline"]
     assert [c.row.key for c in spec.cells(cited=True)] == [row.key for row in spec.rows]
 
 
 def test_systems_that_are_not_built_here_never_run() -> None:
-    assert {c.row.key for c in ablation.load("table8").cells(cited=True)} == {"baseline", "parsenet"}
+    assert {c.row.key for c in table_file.load("table8").cells(cited=True)} == {"baseline", "parsenet"}
 
 
 def test_rows_and_columns_narrow_a_table_in_its_own_order() -> None:
-    spec = ablation.load("table4")
+    spec = table_file.load("table4")
     cells = spec.cells(rows=["conv4", "fc7"], columns=["norm"])
     assert [(c.row.key, c.column.key) for c in cells] == [("fc7", "norm"), ("conv4", "norm")]
 
 
 def test_an_unknown_row_or_column_is_answered_with_the_nearest() -> None:
-    spec = ablation.load("table4")
+    spec = table_file.load("table4")
     with pytest.raises(UserError, match=r"unknown row of table4 'conv6'. Did you mean 'conv5'"):
         spec.cells(rows=["conv6"])
     with pytest.raises(UserError, match=r"unknown column of table4 'nrom'. Did you mean 'norm'"):
@@ -111,7 +114,7 @@ def test_a_row_has_the_last_word_over_the_base() -> None:
 
 def test_an_unknown_table_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"unknown table 'tabel4'.*Did you mean 'table4'"):
-        ablation.load("tabel4")
+        table_file.load("tabel4")
 
 
 def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,31 +124,31 @@ def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch:
         text = source.read_text().replace("title: Global context", f"title: My {name}")
         (tmp_path / "ablations" / f"{name}.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    assert ablation.names()[:2] == ["my_study9", "my_study10"]
-    assert ablation.load("table5").title.startswith("My table5")
-    assert ablation.load("table4").title == "Early fusion on PASCAL-Context"
+    assert table_file.names()[:2] == ["my_study9", "my_study10"]
+    assert table_file.load("table5").title.startswith("My table5")
+    assert table_file.load("table4").title == "Early fusion on PASCAL-Context"
 
 
-@pytest.mark.parametrize("name", ablation.names())
+@pytest.mark.parametrize("name", table_file.names())
 def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     assert ablation.from_json(json.loads(json.dumps(ablation.to_json(spec)))) == spec
 
 
 def test_a_damaged_frozen_table_says_where() -> None:
-    content = ablation.to_json(ablation.load("table5"))
+    content = ablation.to_json(table_file.load("table5"))
     del content["rows"][1]["labels"]
     with pytest.raises(UserError, match=r"frozen table: rows\.1\.labels"):
         ablation.from_json(content)
 
 
-@pytest.mark.parametrize("name", [n for n in ablation.names() if n not in ("spp", "voc_low")])
+@pytest.mark.parametrize("name", [n for n in table_file.names() if n not in ("spp", "voc_low")])
 def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     assert spec.claims
 
     def paper(reference: Reference) -> float:
-        table = ablation.load(reference.table) if reference.table else spec
+        table = table_file.load(reference.table) if reference.table else spec
         printed = table.printed(reference.row, reference.column)
         if reference.collapsed:
             return printed.text == "0.009"
@@ -169,17 +172,17 @@ def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
     ],
 )
 def test_effects_are_the_gains_the_paper_states(name: str, claim: str, gain: float) -> None:
-    spec = ablation.load(name)
+    spec = table_file.load(name)
     [effect] = [c.effect for c in spec.claims if c.key == claim]
     value = parse(effect).evaluate(lambda reference: spec.printed(reference.row, reference.column).value or 0.0)
     assert value == pytest.approx(gain)
 
 
-@pytest.mark.parametrize("name", ablation.names())
+@pytest.mark.parametrize("name", table_file.names())
 def test_claims_about_other_tables_name_cells_that_exist(name: str) -> None:
-    for claim in ablation.load(name).claims:
+    for claim in table_file.load(name).claims:
         for reference in parse(claim.holds_if).references + parse(claim.effect).references:
-            table = ablation.load(reference.table or name)
+            table = table_file.load(reference.table or name)
             assert table.cells(cited=True, rows=[reference.row], columns=[reference.column]), str(reference)
 
 
@@ -214,7 +217,7 @@ def test_the_example_of_the_documentation_is_a_table(tmp_path: Path, monkeypatch
     (tmp_path / "ablations").mkdir()
     (tmp_path / "ablations" / "scales.yaml").write_text(example)
     monkeypatch.chdir(tmp_path)
-    spec = ablation.load("scales")
+    spec = table_file.load("scales")
     assert len({c.overrides for c in spec.cells()}) == 6
     assert "fusion=late" in spec.cells(rows=["twenty"], columns=["late"])[0].overrides
 
@@ -226,5 +229,5 @@ def test_the_protocol_page_names_only_switches_that_exist() -> None:
     for override in " ".join(switches).split():
         axis = key_of(override)
         value = override.partition("=")[2]
-        valid = choices(axis)
+        valid = axis_choices(axis)
         assert not valid or value in valid, override

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from parsenet_cli.config import RunConfig
+from parsenet_cli.core.errors import Stopped, UserError
+from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
-from parsenet_cli.engine import checkpoint, prepare
+from parsenet_cli.engine import checkpoint, inputs
 from parsenet_cli.engine import train as training
-from parsenet_cli.engine.stopped import Stopped
 from parsenet_cli.engine.train import Trainer
-from parsenet_cli.errors import UserError
-from parsenet_cli.models.build import build
-from parsenet_cli.store import Run
+from parsenet_cli.models.build import build_model
+from parsenet_cli.store.run import Run
 
 CPU = torch.device("cpu")
 
@@ -45,7 +44,7 @@ def adapted(config: RunConfig, **recipe: object) -> RunConfig:
 
 
 def trainer(config: RunConfig) -> Trainer:
-    return Trainer(config, build(config.science, 3, None), DATASET, CPU)
+    return Trainer(config, build_model(config.science, 3, None), DATASET, CPU)
 
 
 def parameters(one: Trainer) -> dict[str, torch.Tensor]:
@@ -103,7 +102,7 @@ def test_damaged_checkpoint_is_set_aside_and_the_run_starts_afresh(
 def test_sizes_are_checked_as_the_network_will_see_them(config: RunConfig) -> None:
     """Training images through the crop, which pads small ones; validation images as they are."""
     science = config.science.model_copy(update={"body": "fcn", "fc6_pad": "none"})
-    model = build(science, 3, None)
+    model = build_model(science, 3, None)
     for train, val, crop in ((48, 48, None), (20, 48, 40)):
         training.check_sizes(model, Dataset(DATASET.classes, IGNORED, split(2, train), split(1, val)), crop)
     for train, val, crop in ((20, 48, None), (48, 48, 20), (48, 20, 40)):
@@ -177,8 +176,8 @@ def test_collapsed_run_is_recorded_with_its_score(
     config = config.model_copy(update={"science": config.science.model_copy(update={"init": "zero"})})
     run = Run(run.folder.parent / config.signature)
     run.create(config)
-    monkeypatch.setattr(prepare, "data", lambda *_: DATASET)
-    training.train(run, run.folder.parent, 1, never)
+    monkeypatch.setattr(inputs, "data", lambda *_: DATASET)
+    training.train_run(run, run.folder.parent, 1, never)
     result = json.loads((run.folder / "result.json").read_text())
     assert result["outcome"] == "collapsed"
     assert result["collapsed_at"] <= 3
@@ -208,9 +207,9 @@ def test_stop_while_a_picture_is_decoded_again_leaves_the_checkpoint_to_the_trai
         return step(trainer, iteration)
 
     step = Trainer.step
-    monkeypatch.setattr(prepare, "data", prepare_data)
+    monkeypatch.setattr(inputs, "data", prepare_data)
     monkeypatch.setattr(Trainer, "step", decodes_again)
     with pytest.raises(Stopped) as stopped:
-        training.train(run, run.folder.parent, 1, lambda: bool(asked))
+        training.train_run(run, run.folder.parent, 1, lambda: bool(asked))
     assert stopped.value.iteration == 2
     assert run.checkpoints[0].is_file()

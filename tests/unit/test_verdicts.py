@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parsenet_cli import files, metrics
-from parsenet_cli.ablation import Column, Printed
-from parsenet_cli.claims import cost
-from parsenet_cli.claims.intervals import cell_intervals
-from parsenet_cli.claims.judge import changed, judge
-from parsenet_cli.claims.verdict import Verdict
-from parsenet_cli.store import Store
-from parsenet_cli.study import Study, StudyCell, load_all, save, strange
+from parsenet_cli.claims import cost_claims
+from parsenet_cli.claims.decide import Verdict
+from parsenet_cli.claims.judge import changed, judge_studies
+from parsenet_cli.claims.table_claims import cell_intervals
+from parsenet_cli.config.table import Column, Printed
+from parsenet_cli.core import files, metrics
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell, load_all, save, strange
 from tests.claim_store import claim, measured, of_table, table_of, write_run
 
 ROWS = ("low", "high", "twin")
@@ -34,7 +34,7 @@ def verdict_on(
 ) -> Verdict:
     """The verdict on one claim about the rows `low`, `high` and `twin`."""
     study = measured(store, table_of(ROWS, claim(holds_if, effect, margin)), QUALITIES, **how)
-    (verdict,) = judge([study], store, figures=False)
+    (verdict,) = judge_studies([study], store, figures=False)
     return verdict
 
 
@@ -103,7 +103,7 @@ def test_claims_judged_together_are_corrected_for_it(store: Store) -> None:
     claims = [claim("high.iu > low.iu", key=f"claim{i}") for i in range(4)]
     alone = verdict_on(Store(store.root / "alone"), "high.iu > low.iu")
     study = measured(store, table_of(ROWS, *claims), QUALITIES)
-    together = judge([study], store, figures=False)
+    together = judge_studies([study], store, figures=False)
     assert alone.p is not None
     assert [verdict.p for verdict in together] == [pytest.approx(4 * alone.p)] * 4
 
@@ -141,7 +141,7 @@ def damaged_confusions(store: Store) -> None:
 
 def damaged_environment(store: Store) -> None:
     file = store.run("own-high-1").folder / "env.json"
-    files.write_sealed(file, files.read_json(file) or {})
+    files.write_with_checksum(file, files.read_json(file) or {})
     file.write_text(file.read_text().replace("pictures", "Pictures"))
 
 
@@ -171,7 +171,7 @@ def test_a_run_that_is_not_whole_leaves_the_claim_undecided(
 ) -> None:
     study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
     harm(store)
-    (verdict,) = judge([study], store, figures=False)
+    (verdict,) = judge_studies([study], store, figures=False)
     assert (verdict.outcome, verdict.p, verdict.effect) == ("undecided", None, None)
     assert reason in verdict.why
 
@@ -227,7 +227,7 @@ def test_a_cell_that_is_not_there_leaves_the_claim_undecided(
     store: Store, change: Callable[[Study], Study], reason: str
 ) -> None:
     study = change(measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES))
-    (verdict,) = judge([study], store, figures=False)
+    (verdict,) = judge_studies([study], store, figures=False)
     assert (verdict.outcome, verdict.p) == ("undecided", None)
     assert reason in verdict.why
 
@@ -248,7 +248,7 @@ def test_a_score_with_a_kink_leaves_the_claim_undecided(store: Store, monkeypatc
 
     monkeypatch.setattr(metrics, "stepped", stepped, raising=False)
     table = replace(table_of(ROWS, claim("high.iu > low.iu")), columns=(Column("iu", "steps", "stepped"),))
-    (verdict,) = judge([measured(store, table, QUALITIES)], store, figures=False)
+    (verdict,) = judge_studies([measured(store, table, QUALITIES)], store, figures=False)
     assert "stepped of low.iu cannot be judged" in verdict.why or "stepped of high.iu cannot be judged" in verdict.why
 
 
@@ -260,7 +260,7 @@ def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
             file = store.run(f"own-{row}-{seed}").folder / "confusion.npz"
             same = np.full((40, 3, 3), 10 - share, np.int32) + (2 * share - 10) * np.eye(3, dtype=np.int32)
             np.savez(file, confusions=same, ids=np.arange(40))
-    (verdict,) = judge(load_all(store), store, figures=False)
+    (verdict,) = judge_studies(load_all(store), store, figures=False)
     assert verdict.outcome == "undecided"
     assert "no variance" in verdict.why
 
@@ -269,7 +269,7 @@ def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
 
 
 def test_cost_is_counted_and_timed(store: Store) -> None:
-    study = of_table(store, cost.TABLE)
+    study = of_table(store, cost_claims.TABLE)
     for seed, seconds in enumerate((1.01, 1.02, 1.03)):
         write_run(
             store,
@@ -279,7 +279,7 @@ def test_cost_is_counted_and_timed(store: Store) -> None:
             network={"parameters": 1020},
             train_seconds=seconds,
         )
-    verdicts = {verdict.key: verdict for verdict in judge([study], store, figures=False)}
+    verdicts = {verdict.key: verdict for verdict in judge_studies([study], store, figures=False)}
     parameters, time = verdicts["context_parameters"], verdicts["context_time"]
     assert parameters.outcome == "refuted"
     assert parameters.effect is not None
@@ -287,10 +287,13 @@ def test_cost_is_counted_and_timed(store: Store) -> None:
     assert time.effect is not None
     assert 1 < time.effect.estimate < 3
     write_run(store, "table6-fc7_n-mean_iu-1", 0.7, 1, threads=8)
-    again = {verdict.key: verdict for verdict in judge([study], store, figures=False)}
+    again = {verdict.key: verdict for verdict in judge_studies([study], store, figures=False)}
     assert "different devices" in again["context_time"].why
     without_seed = replace(study, cells=tuple(c for c in study.cells if c.row != "fc7_n"))
-    assert "needs all runs" in {v.key: v for v in judge([without_seed], store, figures=False)}["context_parameters"].why
+    assert (
+        "needs all runs"
+        in {v.key: v for v in judge_studies([without_seed], store, figures=False)}["context_parameters"].why
+    )
 
 
 FIGURES: dict[str, dict[str, Any]] = {
@@ -313,12 +316,12 @@ FIGURES: dict[str, dict[str, Any]] = {
 )
 def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], outcomes: list[str]) -> None:
     study = measured(store, table_of(ROWS), QUALITIES)
-    assert ["parsenet figure" in verdict.why for verdict in judge([study], store)] == [True] * 3
+    assert ["parsenet figure" in verdict.why for verdict in judge_studies([study], store)] == [True] * 3
     for name, data in FIGURES.items():
         content = {"figure": name, "about": {"profile": "quick"}, **data, **change}
         files.write_json(store.root / "figures" / name / "newest.json", content)
         (store.root / "figures" / name / "torn.json").write_text('{"figure":')
-    assert [verdict.outcome for verdict in judge([study], store)] == outcomes
+    assert [verdict.outcome for verdict in judge_studies([study], store)] == outcomes
 
 
 def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Store) -> None:
@@ -327,7 +330,7 @@ def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Sto
     edited = replace(study, table=replace(study.table, claims=(claim("fc7.raw > 1"),)))
     (sentence,) = changed([edited])
     assert "its file has changed since it was run" in sentence
-    assert [verdict.key for verdict in judge([edited], store, figures=False)] == ["claim"]
+    assert [verdict.key for verdict in judge_studies([edited], store, figures=False)] == ["claim"]
     (gone,) = changed([replace(study, table=table_of(ROWS))])
     assert "its file is gone" in gone
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli.vigil import Vigil
+from parsenet_cli.store.heartbeat import StallDetector
 
 
 class Clock:
@@ -20,7 +20,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def looks(vigil: Vigil, clock: Clock, counters: list[object]) -> list[bool]:
+def looks(vigil: StallDetector, clock: Clock, counters: list[object]) -> list[bool]:
     """What each look says when they follow each other as they should."""
     said = []
     for counter in counters:
@@ -31,7 +31,7 @@ def looks(vigil: Vigil, clock: Clock, counters: list[object]) -> list[bool]:
 
 
 def test_counter_that_stands_still_is_silent_once_the_patience_is_over(clock: Clock) -> None:
-    vigil = Vigil(100, clock)
+    vigil = StallDetector(100, clock)
     said = looks(vigil, clock, [7] * 22)
     assert said == [False] * 21 + [True]
     assert not vigil.due()
@@ -39,24 +39,24 @@ def test_counter_that_stands_still_is_silent_once_the_patience_is_over(clock: Cl
 
 def test_any_change_begins_anew_whichever_way_it_goes(clock: Clock) -> None:
     """A resumed run's counter may be lower."""
-    vigil = Vigil(100, clock)
+    vigil = StallDetector(100, clock)
     assert not any(looks(vigil, clock, [*[7] * 20, 3, *[3] * 20]))
 
 
 def test_driver_that_was_suspended_itself_blames_nobody(clock: Clock) -> None:
-    vigil = Vigil(100, clock)
+    vigil = StallDetector(100, clock)
     looks(vigil, clock, [7, 7])
     clock.now += 10 * 3600
     assert not vigil.silent("run", 7)
 
 
 def test_forgotten_name_begins_anew(clock: Clock) -> None:
-    vigil = Vigil(100, clock)
+    vigil = StallDetector(100, clock)
     looks(vigil, clock, [7] * 21)
     vigil.forget("run")
     assert not any(looks(vigil, clock, [7] * 21))
 
 
 def test_looks_stay_frequent_however_long_the_patience() -> None:
-    assert Vigil(1800).pause == 15
-    assert Vigil(3).pause == 0.15
+    assert StallDetector(1800).pause == 15
+    assert StallDetector(3).pause == 0.15

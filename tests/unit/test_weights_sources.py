@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 import torch
 
-from parsenet_cli import fetch, identity, paths, profile, weights_files
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import Science
-from parsenet_cli.errors import UserError
-from parsenet_cli.models import sources, trunks
-from parsenet_cli.models.convention import CAFFE, TORCHVISION
-from parsenet_cli.models.sources import Source
+from parsenet_cli.config import identity, profile
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core import download, paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.models import trunks
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION
 from parsenet_cli.models.support import unsupported
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
-from parsenet_cli.models.weights import load
+from parsenet_cli.models.weights import convert, sources
+from parsenet_cli.models.weights.read import load
+from parsenet_cli.models.weights.source import Source
 from tests import damage
 from tests.faulty_server import Faults, serving
 from tests.weight_layouts import full_tensors, in_ssds_positions
@@ -31,7 +33,7 @@ TENSORS = full_tensors(vgg_tiny.SPEC)
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     """Serves the thin VGG's weights as `thin.pth`, which `vgg_tiny` then declares as its source `thin`."""
-    monkeypatch.setattr(fetch, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.01, 0.01))
     (tmp_path / "served").mkdir()
     published = tmp_path / "served" / "thin.pth"
     torch.save(in_ssds_positions(TENSORS, vgg_tiny.SPEC), published)
@@ -48,7 +50,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
 
 def get(folder: Path, given: Path | None = None) -> tuple[Path, list[str]]:
     said: list[str] = []
-    return weights_files.get("vgg_tiny", "thin", folder / "weights", said.append, given), said
+    return convert.get("vgg_tiny", "thin", folder / "weights", said.append, given), said
 
 
 def test_a_source_is_downloaded_checked_and_converted_once(server: Faults, tmp_path: Path) -> None:
@@ -211,13 +213,13 @@ def test_sources_are_declared_with_what_a_download_needs() -> None:
 
 
 def test_what_there_is_to_get(tmp_path: Path) -> None:
-    assert weights_files.names("vgg16", None) == ["caffe_full", "caffe_reduced"]
-    assert weights_files.names("vgg16", "torchvision") == ["torchvision"]
-    assert weights_files.names("squeezenet", None) == ["imagenet"]
+    assert convert.names("vgg16", None) == ["caffe_full", "caffe_reduced"]
+    assert convert.names("vgg16", "torchvision") == ["torchvision"]
+    assert convert.names("squeezenet", None) == ["imagenet"]
     with pytest.raises(
         UserError, match=r"unknown source of weights for vgg16 'caffe_fuller'\. Did you mean 'caffe_full'"
     ):
-        weights_files.names("vgg16", "caffe_fuller")
+        convert.names("vgg16", "caffe_fuller")
     with pytest.raises(UserError, match="vgg_tiny has no published weights"):
-        weights_files.names("vgg_tiny", None)
+        convert.names("vgg_tiny", None)
     assert "caffe_full" in sources.all_choices()

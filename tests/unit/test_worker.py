@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli import schedule, worker
-from parsenet_cli.attempts import decide
-from parsenet_cli.config import RunConfig
-from parsenet_cli.engine import prepare
-from parsenet_cli.errors import UserError
-from parsenet_cli.files import NotWritten
-from parsenet_cli.launch.inline import Inline
-from parsenet_cli.store import Run, Store
-from parsenet_cli.worker import Task
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import NotWritten
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.engine import inputs
+from parsenet_cli.runner import scheduler, worker
+from parsenet_cli.runner.launch.inline import Inline
+from parsenet_cli.runner.retry import next_action
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run, Store
 from tests.pretending import Silent
 
 
@@ -36,7 +36,7 @@ def test_worker_on_a_full_disk_leaves_a_sentence(
     run = Run(tmp_path / "runs" / config.signature)
     run.create(config)
     monkeypatch.setattr(Run, refused, full)
-    assert worker.carry_out(run, task, 1) == worker.BAD_INPUT
+    assert worker.run_task(run, task, 1) == worker.BAD_INPUT
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "error: status.json: the disk is full"
     assert said.err == ""
@@ -51,7 +51,7 @@ def test_worker_that_cannot_lock_its_run_says_why(
     run = Run(tmp_path / "runs" / config.signature)
     run.create(config)
     monkeypatch.setattr(Run, "lock", read_only)
-    assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+    assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
     said = run.status()
     assert (said["state"], said["bad_input"], said["error"]) == ("failed", True, "lock: the file system is read-only")
     assert capsys.readouterr().out == "error: lock: the file system is read-only\n"
@@ -70,9 +70,9 @@ def test_full_disk_is_no_failure_of_the_run(
     run.create(config)
     monkeypatch.setattr(Run, "config", refuse)
     for _ in range(2):
-        assert worker.carry_out(run, "train", 1) == worker.BAD_INPUT
+        assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
     assert (run.status()["failures"], run.status()["bad_input"]) == (failures, True)
-    assert decide(run, retry=False) == ("run" if failures == 0 else "given up")
+    assert next_action(run, retry=False) == ("run" if failures == 0 else "given up")
 
 
 def test_signal_while_data_are_prepared_is_heard_before_the_training(
@@ -89,8 +89,8 @@ def test_signal_while_data_are_prepared_is_heard_before_the_training(
             progress(text)
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(prepare, "data", prepare_data)
-    assert worker.carry_out(run, "train", 1) == worker.STOPPED
+    monkeypatch.setattr(inputs, "data", prepare_data)
+    assert worker.run_task(run, "train", 1) == worker.STOPPED
     assert told == ["decoding: 1 of 3", "decoding: 2 of 3"]
     assert (run.state(), run.status()["iteration"]) == ("queued", 2)
 
@@ -101,7 +101,7 @@ def test_interrupt_of_a_preparation_in_the_commands_own_process_is_no_failure_of
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepare, "data", interrupted)
+    monkeypatch.setattr(inputs, "data", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        schedule.execute(store, {config.signature: config}, Inline(1), Silent())
+        scheduler.run_sweep(store, {config.signature: config}, Inline(1), Silent())
     assert store.run(config.signature).state() == "queued"

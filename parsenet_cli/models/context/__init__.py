@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from parsenet_cli import paths
-from parsenet_cli.errors import unknown
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import unknown
 
 if TYPE_CHECKING:
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
 
 
 class Context(nn.Module):

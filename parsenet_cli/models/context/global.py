@@ -9,7 +9,7 @@ from torch import Tensor
 from parsenet_cli.models.context import Context
 
 if TYPE_CHECKING:
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
 
 
 class Global(Context):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context import Context
 
 if TYPE_CHECKING:
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
 
 Bounds = list[tuple[int, int]]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
-from parsenet_cli import paths
-from parsenet_cli.errors import unknown
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from parsenet_cli.config import Science
-    from parsenet_cli.models.convention import Convention
-    from parsenet_cli.models.sources import Source
+    from parsenet_cli.core.run_config import Science
+    from parsenet_cli.models.preprocessing_spec import InputNormalization
     from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights import Weights
+    from parsenet_cli.models.weights.read import Weights
+    from parsenet_cli.models.weights.source import Source
 
 
 class TrunkModule(Protocol):
@@ -46,11 +46,11 @@ class TrunkModule(Protocol):
         """The layers, before any weights are loaded."""
         ...
 
-    def convention(self, weights: Weights | None) -> Convention:
+    def convention(self, weights: Weights | None) -> InputNormalization:
         """The input preprocessing that belongs to these weights."""
         ...
 
-    def recognise(self, weights: Weights) -> Convention | None:
+    def recognise(self, weights: Weights) -> InputNormalization | None:
         """The preprocessing of weights that are known by their very numbers, whatever their file says; else None."""
         ...
 

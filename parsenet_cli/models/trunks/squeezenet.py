@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from parsenet_cli.models.convention import TORCHVISION, Convention
-from parsenet_cli.models.sources import Source
+from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
+from parsenet_cli.models.weights.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
     from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights import Weights
+    from parsenet_cli.models.weights.read import Weights
 
 BODIES = ("fcn", "reduced")
 SKIPS = ()
@@ -85,8 +85,7 @@ def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
 def _layers(dropout: float) -> Trunk:
     from torch import nn
 
-    from parsenet_cli.models.dropout import Dropout
-    from parsenet_cli.models.fire import Fire
+    from parsenet_cli.models.layers import Dropout, Fire
     from parsenet_cli.models.trunk import Trunk
 
     layers: dict[str, nn.Module] = {
@@ -105,12 +104,12 @@ def _layers(dropout: float) -> Trunk:
     return Trunk(layers, taps)
 
 
-def convention(weights: Weights | None) -> Convention:
+def convention(weights: Weights | None) -> InputNormalization:
     """What a file says of itself, otherwise torchvision's."""
     return (weights.convention() if weights else None) or TORCHVISION
 
 
-def recognise(weights: Weights) -> Convention | None:
+def recognise(weights: Weights) -> InputNormalization | None:
     """None: a file's names or metadata say what it is."""
     return None
 

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from parsenet_cli.models import vgg
-from parsenet_cli.models.convention import CAFFE, TORCHVISION, Convention
-from parsenet_cli.models.sources import Source
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 from parsenet_cli.models.vgg import Fc6, Spec
+from parsenet_cli.models.weights.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
     from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights import Weights
+    from parsenet_cli.models.weights.read import Weights
 
 SPEC = Spec(
     widths=(64, 128, 256, 512, 512),
@@ -109,7 +109,7 @@ def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
     return vgg.outline(SPEC, body, deeplab_kernel)
 
 
-def convention(weights: Weights | None) -> Convention:
+def convention(weights: Weights | None) -> InputNormalization:
     """What a file says of itself, or its numbers do; otherwise torchvision's for torchvision's names, Caffe's for others."""
     if weights is None:
         return CAFFE
@@ -117,7 +117,7 @@ def convention(weights: Weights | None) -> Convention:
     return weights.convention() or recognise(weights) or assumed
 
 
-def recognise(weights: Weights) -> Convention | None:
+def recognise(weights: Weights) -> InputNormalization | None:
     """Caffe's convention in the channel order of a port of Caffe's VGG-16, seen in its first filter; None for others."""
     for name in ("conv1_1.weight", "features.0.weight", "0.weight"):
         weight = weights.tensors.get(name)

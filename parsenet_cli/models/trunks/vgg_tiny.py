@@ -14,16 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parsenet_cli.models import vgg
-from parsenet_cli.models.convention import TORCHVISION, Convention
-from parsenet_cli.models.sources import Source
+from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
 from parsenet_cli.models.vgg import Fc6, Spec
+from parsenet_cli.models.weights.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from parsenet_cli.config import Science
+    from parsenet_cli.core.run_config import Science
     from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights import Weights
+    from parsenet_cli.models.weights.read import Weights
 
 SPEC = Spec(
     widths=(8, 16, 24, 32, 48),
@@ -77,12 +77,12 @@ def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
     return vgg.outline(SPEC, body, deeplab_kernel)
 
 
-def convention(weights: Weights | None) -> Convention:
+def convention(weights: Weights | None) -> InputNormalization:
     """RGB of unit variance unless a file says otherwise: this trunk is trained here, from nothing."""
     return (weights.convention() if weights else None) or TORCHVISION
 
 
-def recognise(weights: Weights) -> Convention | None:
+def recognise(weights: Weights) -> InputNormalization | None:
     """None: no weights of this trunk are published."""
     return None
 

@@ -169,17 +169,17 @@ def _study(module: Any) -> None:
 
 
 _PATCHES: dict[str, Callable[[Any], None]] = {
-    "parsenet_cli.cli": _cli,
-    "parsenet_cli.files": _files,
-    "parsenet_cli.worker": _worker,
-    "parsenet_cli.engine.prepare": _prepare,
+    "parsenet_cli.cli.app": _cli,
+    "parsenet_cli.core.files": _files,
+    "parsenet_cli.runner.worker": _worker,
+    "parsenet_cli.engine.inputs": _prepare,
     "parsenet_cli.engine.train": _train,
     "parsenet_cli.engine.checkpoint": _checkpoint,
-    "parsenet_cli.engine.cadence": _cadence,
-    "parsenet_cli.launch.local": _local,
-    "parsenet_cli.driver": _driver,
-    "parsenet_cli.report.output": _output,
-    "parsenet_cli.study": _study,
+    "parsenet_cli.engine.checkpoint": _cadence,
+    "parsenet_cli.runner.launch.local": _local,
+    "parsenet_cli.runner.scheduler": _driver,
+    "parsenet_cli.report.tables": _output,
+    "parsenet_cli.store.study": _study,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from parsenet_cli.config import Recipe, Science
+from parsenet_cli.core.run_config import Recipe, Science
 
 RECIPE: dict[str, Any] = {
     "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9, "weight_decay": 5e-4,

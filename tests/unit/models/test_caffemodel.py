@@ -11,9 +11,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.errors import UserError
-from parsenet_cli.models import caffemodel
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.trunks import vgg_tiny
+from parsenet_cli.models.weights import caffemodel
 from tests import weight_layouts
 from tests.weight_layouts import CONVOLUTION, INNER_PRODUCT, blob, layer, message, number, varint
 

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Generator
 
-from parsenet_cli import ablation, profile
-from parsenet_cli.compose import Composer
-from parsenet_cli.config import Science
-from parsenet_cli.models import init, trunks
-from parsenet_cli.models.build import Segmenter, build
-from parsenet_cli.models.classify import Joint, Separate
-from parsenet_cli.models.fusion import Head
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.models import layers as init
+from parsenet_cli.models import trunks
+from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier
+from parsenet_cli.models.head import Head
 from parsenet_cli.models.support import unsupported
 from parsenet_cli.models.upsample import Learned
 from tests.unit.models.conftest import MakeScience
@@ -31,8 +32,8 @@ LOWER = {"conv5": 512, "conv4": 512, "conv3": 256}
 def cells() -> dict[tuple[str, ...], str]:
     """The distinct cells of all tables, cited ones included, each under the first name it has."""
     found: dict[tuple[str, ...], str] = {}
-    for name in ablation.names():
-        for cell in ablation.load(name).cells(cited=True):
+    for name in table_file.names():
+        for cell in table_file.load(name).cells(cited=True):
             found.setdefault(tuple(sorted(cell.overrides)), f"{name}.{cell.row.key}.{cell.column.key}")
     return found
 
@@ -48,7 +49,7 @@ def composer(cache: Path) -> Composer:
 @cache
 def network(science: Science) -> Segmenter:
     with torch.device("meta"):
-        return build(science, CLASSES[science.data], None)
+        return build_model(science, CLASSES[science.data], None)
 
 
 def channels(science: Science) -> list[int]:
@@ -141,7 +142,7 @@ def test_early_fusion_starts_within_the_bound_of_its_whole_width(
 ) -> None:
     """Every block of the one classifier, conv3's 256 channels as much as fc7's 4096."""
     classifier = head(make_science(trunk="vgg16", body=body, layers=layers, norm="l2")).classifier
-    assert isinstance(classifier, Joint)
+    assert isinstance(classifier, JointClassifier)
     for block in classifier.blocks()[0]:
         assert 0.999 * bound < block.abs().max().item() <= bound + 5e-7
     assert (classifier.bias == 0).all()
@@ -149,7 +150,7 @@ def test_early_fusion_starts_within_the_bound_of_its_whole_width(
 
 def test_late_fusion_starts_within_the_bound_of_each_layer(make_science: MakeScience) -> None:
     classifier = head(make_science(trunk="vgg16", layers=ORDER, norm="l2", fusion="late")).classifier
-    assert isinstance(classifier, Separate)
+    assert isinstance(classifier, BranchClassifiers)
     for block, bound in zip(classifier.blocks()[0], (0.027063, 0.027063, 0.076547, 0.076547, 0.108253), strict=True):
         assert 0.999 * bound < block.abs().max().item() <= bound + 5e-7
 
@@ -159,7 +160,7 @@ def test_heads_of_the_older_systems_start_as_published(make_science: MakeScience
     zero = head(make_science(trunk="vgg16", pad100=True, init="zero", skips="8s"))
     assert all((parameter == 0).all() for parameter in zero.parameters())
     gaussian = head(make_science(trunk="vgg16", body="deeplab", init="gaussian"), 21).classifier
-    assert isinstance(gaussian, Joint)
+    assert isinstance(gaussian, JointClassifier)
     assert gaussian.weight.std().item() == pytest.approx(0.01, rel=0.02)
     assert gaussian.weight.mean().item() == pytest.approx(0, abs=2e-4)
     learned = head(make_science(trunk="vgg16", pad100=True, upsample="learned"), 21).upsample

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from parsenet_cli.models import init
-from parsenet_cli.models.build import build
-from parsenet_cli.models.classify import Joint, Separate
+from parsenet_cli.models import layers as init
+from parsenet_cli.models.build import build_model
+from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier
 
 STACK = ("pool6", "fc7", "conv5", "conv4", "conv3")
 
@@ -37,10 +37,10 @@ def test_fan_in_counts_the_taps() -> None:
 def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_each_layers_own(
     make_science: Any,
 ) -> None:
-    early = build(make_science(layers=STACK), 7, None).head.classifier
-    late = build(make_science(layers=STACK, fusion="late"), 7, None).head.classifier
-    assert isinstance(early, Joint)
-    assert isinstance(late, Separate)
+    early = build_model(make_science(layers=STACK), 7, None).head.classifier
+    late = build_model(make_science(layers=STACK, fusion="late"), 7, None).head.classifier
+    assert isinstance(early, JointClassifier)
+    assert isinstance(late, BranchClassifiers)
     widths = [64, 64, 48, 32, 24]
     assert early.weight.shape == (7, sum(widths), 1, 1)
     assert early.weight.abs().max() <= init.xavier_range(sum(widths))
@@ -49,16 +49,16 @@ def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_ea
 
 
 def test_zero_and_gaussian_heads(make_science: Any) -> None:
-    zero = build(make_science(init="zero", skips="8s"), 7, None)
+    zero = build_model(make_science(init="zero", skips="8s"), 7, None)
     assert all((p == 0).all() for p in zero.head.parameters())
-    gaussian = build(make_science(init="gaussian", layers=STACK), 50, None).head.classifier
-    assert isinstance(gaussian, Joint)
+    gaussian = build_model(make_science(init="gaussian", layers=STACK), 50, None).head.classifier
+    assert isinstance(gaussian, JointClassifier)
     assert gaussian.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert (gaussian.bias == 0).all()
 
 
 def test_a_zero_head_behind_a_mixing_layer_can_still_learn(make_science: Any) -> None:
-    model = build(make_science(init="zero", mix="conv1x1"), 3, None)
+    model = build_model(make_science(init="zero", mix="conv1x1"), 3, None)
     assert model.head.mix is not None
     assert (model.head.mix.weight != 0).any()
 
@@ -66,8 +66,8 @@ def test_a_zero_head_behind_a_mixing_layer_can_still_learn(make_science: Any) ->
 def test_the_seed_alone_decides_what_is_drawn(make_science: Any) -> None:
     axes: dict[str, Any] = {"layers": STACK, "norm": "l2"}
     before = torch.random.get_rng_state()
-    first, again = (build(make_science(**axes), 5, None).state_dict() for _ in range(2))
-    other = build(make_science(**axes, seed=1), 5, None).state_dict()
+    first, again = (build_model(make_science(**axes), 5, None).state_dict() for _ in range(2))
+    other = build_model(make_science(**axes, seed=1), 5, None).state_dict()
     assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["head.classifier.weight"], other["head.classifier.weight"])
@@ -76,13 +76,13 @@ def test_the_seed_alone_decides_what_is_drawn(make_science: Any) -> None:
 
 def test_the_head_is_the_same_whatever_weights_the_trunk_starts_from(make_science: Any) -> None:
     """Rows of a table with the same head share its draw, with a pretrained trunk and without."""
-    one = build(make_science(), 5, None).head.state_dict()
-    two = build(make_science(pad100=True), 5, None).head.state_dict()
+    one = build_model(make_science(), 5, None).head.state_dict()
+    two = build_model(make_science(pad100=True), 5, None).head.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_trunk_without_weights_keeps_the_scale_of_its_input(make_science: Any) -> None:
-    model = build(make_science(), 5, None)
+    model = build_model(make_science(), 5, None)
     with torch.inference_mode():
         features = model.trunk(torch.randn(4, 3, 96, 96), ["conv3", "fc7"])
     for tap in ("conv3", "fc7"):

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parsenet_cli.models.build import Segmenter, build
-from parsenet_cli.models.classify import Joint
-from parsenet_cli.models.fusion import Head
+from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.classifier import JointClassifier
 from parsenet_cli.models.geometry import IMAGE, Grid
+from parsenet_cli.models.head import Head
 from parsenet_cli.models.upsample import hat_matrix
 
 SIZE = (72, 57)
@@ -66,7 +66,7 @@ def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor
 
 
 def test_the_levels_of_a_pyramid_are_branches_of_their_own(make_science: Any) -> None:
-    head = build(make_science(layers=("pool6", "fc7", "conv4"), norm="l2", context="spp"), 4, None).head
+    head = build_model(make_science(layers=("pool6", "fc7", "conv4"), norm="l2", context="spp"), 4, None).head
     assert list(head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
     assert [block.shape[1] for block in head.classifier.blocks()[0]] == [64, 64, 64, 64, 32]
 
@@ -82,14 +82,14 @@ def mixed(model: Segmenter, x: Tensor) -> Tensor:
     concatenation = torch.cat([on_image(v, g, size, grid) for v, g in maps(model, taps).values()], dim=1)
     mix, classifier = model.head.mix, model.head.classifier
     assert mix is not None
-    assert isinstance(classifier, Joint)
+    assert isinstance(classifier, JointClassifier)
     hidden = torch.relu(F.conv2d(concatenation, mix.weight, mix.bias))
     return on_image(F.conv2d(hidden, classifier.weight, classifier.bias), grid)
 
 
 @pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
 def test_the_mixing_convolution(make_science: Any, layers: tuple[str, ...]) -> None:
-    assert_same(build(make_science(layers=layers, norm="l2", mix="conv1x1"), 4, None), mixed)
+    assert_same(build_model(make_science(layers=layers, norm="l2", mix="conv1x1"), 4, None), mixed)
 
 
 def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
@@ -104,14 +104,14 @@ def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
         [normalised(model.head, name, on_image(v, g, size, grid)) for name, (v, g) in raw.items()], dim=1
     )
     classifier = model.head.classifier
-    assert isinstance(classifier, Joint)
+    assert isinstance(classifier, JointClassifier)
     return on_image(F.conv2d(concatenation, classifier.weight, classifier.bias), grid)
 
 
 def test_normalising_after_upsampling(make_science: Any) -> None:
-    model = build(make_science(layers=("pool6", "fc7", "conv5"), norm="l2", align="upsample_first"), 4, None)
+    model = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2", align="upsample_first"), 4, None)
     assert_same(model, upsampled_first)
-    native = build(make_science(layers=("pool6", "fc7", "conv5"), norm="l2"), 4, None)
+    native = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2"), 4, None)
     x = torch.randn(1, 3, *SIZE)
     first, last = (net.head(net.trunk(x, net.head.wanted), SIZE) for net in (model, native))
     assert not torch.allclose(first, last, atol=1e-3)
@@ -120,12 +120,12 @@ def test_normalising_after_upsampling(make_science: Any) -> None:
 def skipped(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
     classifier, skips = model.head.classifier, model.head.skips
-    assert isinstance(classifier, Joint)
+    assert isinstance(classifier, JointClassifier)
     assert skips is not None
     scores, grid = F.conv2d(taps["fc7"], classifier.weight, classifier.bias), model.trunk.grids["fc7"]
     for tap, multiplier in (("pool4", 0.01), ("pool3", 0.0001))[: len(skips.wanted)]:
         joint = skips.classifiers[tap]
-        assert isinstance(joint, Joint)
+        assert isinstance(joint, JointClassifier)
         own = F.conv2d(taps[tap] * multiplier, joint.weight, joint.bias)
         target = model.trunk.grids[tap]
         scores = on_image(scores, grid, (own.shape[2], own.shape[3]), target) + own
@@ -136,11 +136,11 @@ def skipped(model: Segmenter, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("pad100", [False, True])
 @pytest.mark.parametrize("skips", ["16s", "8s"])
 def test_fcns_skips_with_their_fixed_multipliers(make_science: Any, skips: str, pad100: bool) -> None:
-    assert_same(build(make_science(skips=skips, pad100=pad100), 4, None), skipped)
+    assert_same(build_model(make_science(skips=skips, pad100=pad100), 4, None), skipped)
 
 
 def test_pool6_is_never_replicated(make_science: Any) -> None:
-    model = build(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
+    model = build_model(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
     pool6, fc7 = model.head.features(model.trunk(torch.randn(2, 3, *SIZE), model.head.wanted))
     assert pool6.values.shape == (2, 64, 1, 1)
     spread = pool6.spread(pool6.values)
@@ -150,7 +150,7 @@ def test_pool6_is_never_replicated(make_science: Any) -> None:
 
 def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> None:
     for source, after in (("after_dropout", True), ("before_dropout", False)):
-        model = build(make_science(layers=("pool6", "fc7"), context_source=source, dropout=0.5), 4, None)
+        model = build_model(make_science(layers=("pool6", "fc7"), context_source=source, dropout=0.5), 4, None)
         taps = model.trunk(torch.randn(1, 3, *SIZE), [*model.head.wanted, "fc7", "fc7_before_dropout"])
         pool6 = model.head.features(taps)[0].values
         expected = taps["fc7" if after else "fc7_before_dropout"].mean((2, 3), keepdim=True)
@@ -159,7 +159,7 @@ def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> No
 
 
 def test_pool6_has_a_dropout_of_its_own(make_science: Any) -> None:
-    model = build(make_science(layers=("pool6",), context_dropout=0.3), 4, None)
+    model = build_model(make_science(layers=("pool6",), context_dropout=0.3), 4, None)
     taps = {"fc7": torch.ones(1, 64, 3, 3).expand(100, -1, -1, -1)}
     pool6 = model.head.features(taps)[0].values
     assert (pool6 == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import trunks
-from parsenet_cli.models.build import build
+from parsenet_cli.models.build import build_model
 from parsenet_cli.models.support import unsupported
 
 CONTEXT = ("pool6", "fc7")
@@ -38,7 +38,7 @@ def test_vgg16_networks_have_the_published_numbers_of_parameters(
     make_science: Any, classes: int, axes: dict[str, Any], parameters: int
 ) -> None:
     with torch.device("meta"):
-        model = build(make_science(trunk="vgg16", **axes), classes, None)
+        model = build_model(make_science(trunk="vgg16", **axes), classes, None)
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
@@ -51,7 +51,7 @@ def test_vgg16_convolutions_have_14_714_688_parameters(make_science: Any) -> Non
 @pytest.mark.parametrize(("layers", "width"), [(CONTEXT, 8192), (STACK[:3], 8704), (STACK[:4], 9216), (STACK, 9472)])
 def test_the_concatenation_of_vgg16_has_the_papers_width(make_science: Any, layers: Any, width: int) -> None:
     with torch.device("meta"):
-        model = build(make_science(trunk="vgg16", layers=layers, norm="l2"), 60, None)
+        model = build_model(make_science(trunk="vgg16", layers=layers, norm="l2"), 60, None)
     assert sum(p.numel() for name, p in model.named_parameters() if name.endswith("scale")) == width
 
 
@@ -83,7 +83,7 @@ TABLES = [
 def test_every_row_runs_forward_and_backward(make_science: Any, axes: dict[str, Any]) -> None:
     science = make_science(dropout=0.5, **axes)
     assert unsupported(science) is None
-    model = build(science, 3, None)
+    model = build_model(science, 3, None)
     images = torch.randint(0, 256, (2, 3, 66, 81), dtype=torch.uint8)
     logits = model(images)
     assert logits.shape == (2, 3, 66, 81)
@@ -100,7 +100,7 @@ def test_every_row_runs_forward_and_backward(make_science: Any, axes: dict[str, 
 
 def test_roles_follow_what_a_parameter_is_for(make_science: Any) -> None:
     axes: dict[str, Any] = {"layers": CONTEXT, "norm": "l2", "fusion": "late", "upsample": "learned"}
-    roles = build(make_science(**axes), 3, None).roles()
+    roles = build_model(make_science(**axes), 3, None).roles()
     assert roles["trunk.conv1_1.weight"] == "trunk_weight"
     assert roles["trunk.fc7.bias"] == "trunk_bias"
     assert roles["head.classifier.branches.pool6.weight"] == "head_weight"
@@ -108,14 +108,14 @@ def test_roles_follow_what_a_parameter_is_for(make_science: Any) -> None:
     assert roles["head.norms.fc7.scale"] == "scale"
     assert roles["head.upsample.steps.0.deconvolution.weight"] == "trunk_weight"
     assert roles["head.upsample.steps.0.deconvolution.bias"] == "trunk_bias"
-    shared = build(make_science(layers=CONTEXT, norm="l2", norm_shared=True, mix="conv1x1"), 3, None).roles()
+    shared = build_model(make_science(layers=CONTEXT, norm="l2", norm_shared=True, mix="conv1x1"), 3, None).roles()
     assert shared["head.norms.pool6.scale"] == "scale"
     assert shared["head.mix.weight"] == "head_weight"
     assert shared["head.mix.bias"] == "head_bias"
 
 
 def test_evaluation_is_deterministic_and_works_image_by_image(make_science: Any) -> None:
-    model = build(make_science(layers=STACK, norm="l2", dropout=0.5), 3, None).eval()
+    model = build_model(make_science(layers=STACK, norm="l2", dropout=0.5), 3, None).eval()
     images = torch.randint(0, 256, (3, 3, 70, 90), dtype=torch.uint8)
     with torch.inference_mode():
         together = model(images)
@@ -124,7 +124,7 @@ def test_evaluation_is_deterministic_and_works_image_by_image(make_science: Any)
 
 
 def test_bfloat16_autocast_keeps_float32_scores(make_science: Any) -> None:
-    model = build(make_science(layers=STACK, norm="l2"), 3, None)
+    model = build_model(make_science(layers=STACK, norm="l2"), 3, None)
     images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     exact = model(images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -153,22 +153,22 @@ def test_what_cannot_be_built_says_why_before_anything_is_trained(
     science = make_science(**axes)
     assert reason in (unsupported(science) or "")
     with pytest.raises(UserError, match=f"{science.trunk}: .*"):
-        build(science, 3, None)
+        build_model(science, 3, None)
 
 
 def test_unknown_names_are_answered_with_the_nearest(make_science: Any) -> None:
     with pytest.raises(UserError, match=r"unknown trunk 'vgg_tinny'\. Did you mean 'vgg_tiny'"):
         unsupported(make_science(trunk="vgg_tinny"))
     with pytest.raises(UserError, match=r"unknown context 'globl'\. Did you mean 'global'"):
-        build(make_science(layers=CONTEXT, context="globl"), 3, None)
+        build_model(make_science(layers=CONTEXT, context="globl"), 3, None)
 
 
 def test_images_are_measured_before_anything_is_computed(make_science: Any) -> None:
-    unpadded = build(make_science(fc6_pad="none"), 3, None)
+    unpadded = build_model(make_science(fc6_pad="none"), 3, None)
     with pytest.raises(UserError, match=r"30x200 pixels.*layer fc6.*at least 3 cells.*so that images need 33 pixels"):
         unpadded.check_size(30, 200)
     unpadded.check_size(33, 200)
-    pyramid = build(make_science(body="reduced", layers=CONTEXT, context="spp"), 3, None)
+    pyramid = build_model(make_science(body="reduced", layers=CONTEXT, context="spp"), 3, None)
     with pytest.raises(UserError, match=r"4x4 bins need an fc7 map of at least 8 cells a side, this one has 5"):
         pyramid.check_size(200, 20)
     for model, size in ((unpadded, (33, 34)), (pyramid, (31, 29))):
@@ -213,7 +213,7 @@ def test_every_trunk_names_the_layers_it_really_has(make_science: Any) -> None:
 
 def test_published_mean_of_a_data_set_replaces_that_of_the_weights(make_science: Any) -> None:
     with torch.device("meta"):
-        model = build(make_science(trunk="vgg16", data="siftflow", input_mean="data"), 33, None)
+        model = build_model(make_science(trunk="vgg16", data="siftflow", input_mean="data"), 33, None)
     assert model.preprocess.convention.order == "BGR"
     assert model.preprocess.convention.mean == (114.578, 115.294, 108.353)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context.spp import Pyramid
 
 SHAPES = [(8, 9), (9, 10), (11, 12), (17, 16), (41, 33)]

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.geometry import IMAGE, Grid
-from parsenet_cli.models.init import bilinear_kernel
+from parsenet_cli.models.layers import bilinear_kernel
 from parsenet_cli.models.upsample import Bilinear, Learned
 
 

@@ -13,15 +13,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from parsenet_cli import weights_files
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import vgg
-from parsenet_cli.models.build import build
-from parsenet_cli.models.convention import CAFFE, TORCHVISION, Convention
-from parsenet_cli.models.description import describe
+from parsenet_cli.models.build import build_model
+from parsenet_cli.models.describe import description_of
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 from parsenet_cli.models.trunks import vgg16
-from parsenet_cli.models.weights import load
-from parsenet_cli.weights_files import convert
+from parsenet_cli.models.weights import convert
+from parsenet_cli.models.weights.convert import convert_file
+from parsenet_cli.models.weights.read import load
 from tests import weight_layouts
 from tests.weight_layouts import caffemodel, full_tensors, in_ssds_positions, in_torchvisions_names
 
@@ -67,7 +67,7 @@ def test_every_layout_becomes_the_same_file(saved: Saved, tmp_path: Path) -> Non
         saved(in_torchvisions_names(tensors, THIN), "torchvision.pth"),
         saved(in_ssds_positions(tensors, THIN), "ssd.pt"),
     ):
-        written = convert(file, tmp_path / "out.safetensors", "vgg16")
+        written = convert_file(file, tmp_path / "out.safetensors", "vgg16")
         found = load(written.file)
         assert written.body == "fcn"
         assert found.tensors.keys() == tensors.keys()
@@ -82,7 +82,7 @@ def test_the_same_weights_give_the_same_bytes(saved: Saved, tmp_path: Path) -> N
     file = saved(full_tensors(THIN), "v.pth")
     contents = set()
     for i in range(8):
-        contents.add(convert(file, tmp_path / f"{i}.safetensors", "vgg16", body="reduced").file.read_bytes())
+        contents.add(convert_file(file, tmp_path / f"{i}.safetensors", "vgg16", body="reduced").file.read_bytes())
     assert len(contents) == 1
 
 
@@ -94,10 +94,10 @@ def test_positions_are_those_of_vgg16_in_torchvision_and_ssd() -> None:
 @pytest.mark.parametrize("body", ["reduced", "largefov", "deeplab"])
 def test_decimated_now_or_later_is_the_same(saved: Saved, tmp_path: Path, make_science: Any, body: str) -> None:
     tensors = full_tensors(THIN)
-    full = convert(saved(tensors, "v.caffemodel"), tmp_path / "full.safetensors", "vgg16")
-    small = convert(tmp_path / "v.caffemodel", tmp_path / "small.safetensors", "vgg16", body=body)
+    full = convert_file(saved(tensors, "v.caffemodel"), tmp_path / "full.safetensors", "vgg16")
+    small = convert_file(tmp_path / "v.caffemodel", tmp_path / "small.safetensors", "vgg16", body=body)
     assert (full.body, small.body) == ("fcn", body)
-    models = [build(make_science(trunk="vgg16", body=body), 3, load(one.file)) for one in (full, small)]
+    models = [build_model(make_science(trunk="vgg16", body=body), 3, load(one.file)) for one in (full, small)]
     first, second = (model.trunk.state_dict() for model in models)
     assert all(torch.equal(first[name], second[name]) for name in first)
     taps = list(vgg.fc6_of(THIN, body).taps)  # type: ignore[arg-type]
@@ -108,28 +108,28 @@ def test_decimated_now_or_later_is_the_same(saved: Saved, tmp_path: Path, make_s
 
 def test_a_reduced_file_is_known_as_one(saved: Saved, tmp_path: Path, make_science: Any) -> None:
     reduced = in_ssds_positions(vgg.decimate(full_tensors(THIN), THIN, "reduced"), THIN)
-    written = convert(saved(reduced, "vgg16_reducedfc.pth"), tmp_path / "r.safetensors", "vgg16")
+    written = convert_file(saved(reduced, "vgg16_reducedfc.pth"), tmp_path / "r.safetensors", "vgg16")
     assert written.body == "reduced"
-    build(make_science(trunk="vgg16", body="largefov"), 3, load(written.file))
+    build_model(make_science(trunk="vgg16", body="largefov"), 3, load(written.file))
     with pytest.raises(
         UserError, match=r"r\.safetensors: fc6 of the weights has 4 filters of 3x3; body fcn expects 16 of 7x7"
     ):
-        build(make_science(trunk="vgg16", body="fcn"), 3, load(written.file))
+        build_model(make_science(trunk="vgg16", body="fcn"), 3, load(written.file))
     with pytest.raises(UserError, match=r"vgg16_reducedfc\.pth: fc6 of the weights has 4 filters"):
-        convert(tmp_path / "vgg16_reducedfc.pth", tmp_path / "f.safetensors", "vgg16", body="deeplab")
+        convert_file(tmp_path / "vgg16_reducedfc.pth", tmp_path / "f.safetensors", "vgg16", body="deeplab")
 
 
 def test_bgr_weights_and_the_same_for_rgb_give_the_same_scores(saved: Saved, tmp_path: Path, make_science: Any) -> None:
     tensors = full_tensors(THIN)
     flipped = tensors | {"conv1_1.weight": tensors["conv1_1.weight"].flip(1)}
-    bgr = convert(saved(tensors, "bgr.caffemodel"), tmp_path / "bgr.safetensors", "vgg16")
-    rgb = convert(saved(flipped, "rgb.pth"), tmp_path / "rgb.safetensors", "vgg16", order="RGB")
+    bgr = convert_file(saved(tensors, "bgr.caffemodel"), tmp_path / "bgr.safetensors", "vgg16")
+    rgb = convert_file(saved(flipped, "rgb.pth"), tmp_path / "rgb.safetensors", "vgg16", order="RGB")
     assert (bgr.convention, rgb.convention) == (CAFFE, CAFFE.in_order("RGB"))
     assert rgb.convention.mean == (122.67892, 116.66877, 104.00699)
     images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours, theirs, wrong = (
-            build(
+            build_model(
                 make_science(trunk="vgg16", body="reduced", layers=("pool6", "fc7"), init="gaussian"), 3, load(file)
             ).eval()(images)
             for file in (bgr.file, rgb.file, tmp_path / "rgb.pth")
@@ -145,10 +145,10 @@ def test_caffes_vgg_is_known_by_its_first_filter_in_either_order(
 ) -> None:
     tensors = as_caffe(full_tensors(THIN), flipped)
     file = saved(tensors if layout is dict else layout(tensors, THIN), "port.pth")
-    written = convert(file, tmp_path / "out.safetensors", "vgg16")
+    written = convert_file(file, tmp_path / "out.safetensors", "vgg16")
     assert written.convention == CAFFE.in_order("RGB" if flipped else "BGR")
     assert "seen in its first filter" in str(written)
-    assert build(make_science(trunk="vgg16"), 3, load(file)).preprocess.convention == written.convention
+    assert build_model(make_science(trunk="vgg16"), 3, load(file)).preprocess.convention == written.convention
 
 
 @pytest.mark.parametrize(
@@ -161,15 +161,15 @@ def test_caffes_vgg_is_known_by_its_first_filter_in_either_order(
     ],
 )
 def test_the_convention_of_a_layout_is_written_and_read_back(
-    saved: Saved, tmp_path: Path, make_science: Any, name: str, layout: Any, convention: Convention
+    saved: Saved, tmp_path: Path, make_science: Any, name: str, layout: Any, convention: InputNormalization
 ) -> None:
     tensors = full_tensors(THIN)
-    written = convert(
+    written = convert_file(
         saved(tensors if layout is dict else layout(tensors, THIN), name), tmp_path / "o.safetensors", "vgg16"
     )
     assert written.convention == convention
     assert convention.order in str(written)
-    assert build(make_science(trunk="vgg16"), 3, load(written.file)).preprocess.convention == convention
+    assert build_model(make_science(trunk="vgg16"), 3, load(written.file)).preprocess.convention == convention
 
 
 def test_without_fc6_and_fc7_they_are_drawn_and_the_result_says_so(
@@ -180,18 +180,18 @@ def test_without_fc6_and_fc7_they_are_drawn_and_the_result_says_so(
     holes = {name: tensor * torch.nan if name.startswith("classifier") else tensor for name, tensor in tensors.items()}
     file = saved(holes, "features.pth")
     with pytest.raises(UserError, match=r"features\.pth: fc6\.weight holds numbers that are not finite"):
-        convert(file, tmp_path / "out.safetensors", "vgg16")
-    written = convert(file, tmp_path / "out.safetensors", "vgg16", convolutions=True)
+        convert_file(file, tmp_path / "out.safetensors", "vgg16")
+    written = convert_file(file, tmp_path / "out.safetensors", "vgg16", convolutions=True)
     assert written.drawn == ("fc6", "fc7")
     models = [
-        build(make_science(trunk="vgg16", body="reduced", seed=seed), 3, load(written.file)) for seed in (1, 1, 2)
+        build_model(make_science(trunk="vgg16", body="reduced", seed=seed), 3, load(written.file)) for seed in (1, 1, 2)
     ]
     first, again, other = (model.trunk.state_dict() for model in models)
     assert torch.equal(first["fc6.weight"], again["fc6.weight"])
     assert not torch.equal(first["fc6.weight"], other["fc6.weight"])
     assert first["fc6.weight"].std() == pytest.approx((2 / (8 * 9)) ** 0.5, rel=0.2)
     assert torch.equal(first["conv5_3.weight"], tensors["features.28.weight"])
-    assert describe(models[0], "vgg16")["weights"] == "features.pth; fc6 drawn (He); fc7 drawn (He)"
+    assert description_of(models[0], "vgg16")["weights"] == "features.pth; fc6 drawn (He); fc7 drawn (He)"
 
 
 def _without(name: str) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]:
@@ -240,26 +240,26 @@ def test_what_is_not_this_network_is_refused_and_nothing_is_written(
     file = saved(change(full_tensors(THIN)), "other.pth")
     for body in (None, "reduced"):
         with pytest.raises(UserError, match=rf"other\.pth: .*{says}" if body is None else r"other\.pth: "):
-            convert(file, tmp_path / "out.safetensors", "vgg16", body=body)
+            convert_file(file, tmp_path / "out.safetensors", "vgg16", body=body)
     assert {one.name for one in tmp_path.iterdir()} == {"other.pth"}
 
 
 def test_a_place_that_cannot_be_meant_is_refused(saved: Saved, tmp_path: Path) -> None:
     file = saved(full_tensors(THIN), "v.safetensors")
     with pytest.raises(UserError, match=r"would overwrite the file"):
-        convert(file, file, "vgg16")
+        convert_file(file, file, "vgg16")
     with pytest.raises(UserError, match=r"out\.pth: expected the name of a \.safetensors file"):
-        convert(file, tmp_path / "out.pth", "vgg16")
+        convert_file(file, tmp_path / "out.pth", "vgg16")
     with pytest.raises(UserError, match=r"unknown body of trunk vgg16 'reducd'\. Did you mean 'reduced'"):
-        convert(file, tmp_path / "out.safetensors", "vgg16", body="reducd")
+        convert_file(file, tmp_path / "out.safetensors", "vgg16", body="reducd")
 
 
 def test_a_header_says_whether_the_file_is_whole(saved: Saved, tmp_path: Path) -> None:
-    file = convert(saved(full_tensors(THIN), "v.pth"), tmp_path / "o.safetensors", "vgg16", order="RGB").file
-    said = weights_files.metadata(file)
+    file = convert_file(saved(full_tensors(THIN), "v.pth"), tmp_path / "o.safetensors", "vgg16", order="RGB").file
+    said = convert.metadata(file)
     assert said is not None
     assert said["channel_order"] == "RGB"
     whole = file.read_bytes()
     for content in (whole[:-1], whole[:100], b"", b"\xff" * 50, b"\x02" + bytes(7) + b"[]", whole + b"x"):
         file.write_bytes(content)
-        assert weights_files.metadata(file) is None
+        assert convert.metadata(file) is None

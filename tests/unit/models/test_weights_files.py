@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import trunks, vgg
-from parsenet_cli.models.build import Segmenter, build
+from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.preprocess import CAFFE, TORCHVISION, Convention, Preprocess
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
-from parsenet_cli.models.weights import Weights, load
+from parsenet_cli.models.weights.read import Weights, load
 
 
 def tensors_of(model: Segmenter) -> dict[str, Tensor]:
@@ -25,7 +25,7 @@ def tensors_of(model: Segmenter) -> dict[str, Tensor]:
 
 @pytest.fixture
 def tiny(make_science: Any) -> dict[str, Tensor]:
-    return tensors_of(build(make_science(seed=7), 3, None))
+    return tensors_of(build_model(make_science(seed=7), 3, None))
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
@@ -35,15 +35,15 @@ def test_a_saved_trunk_comes_back(make_science: Any, tiny: dict[str, Tensor], tm
         torch.save(tiny, file)
     else:
         save_file(tiny, file)
-    model = build(make_science(), 3, load(file))
+    model = build_model(make_science(), 3, load(file))
     assert all(torch.equal(tensor, tiny[key]) for key, tensor in model.trunk.state_dict().items())
     assert model.preprocess.convention == TORCHVISION
 
 
 def test_the_model_of_a_run_gives_its_trunk(make_science: Any, tmp_path: Path) -> None:
-    trained = build(make_science(seed=7, layers=("pool6", "fc7"), norm="l2"), 5, None)
+    trained = build_model(make_science(seed=7, layers=("pool6", "fc7"), norm="l2"), 5, None)
     save_file({name: t.contiguous() for name, t in trained.state_dict().items()}, tmp_path / "model.safetensors")
-    model = build(make_science(), 3, load(tmp_path / "model.safetensors"))
+    model = build_model(make_science(), 3, load(tmp_path / "model.safetensors"))
     assert torch.equal(model.trunk.state_dict()["fc6.weight"], trained.trunk.state_dict()["fc6.weight"])
 
 
@@ -59,7 +59,7 @@ def test_the_model_of_a_run_gives_its_trunk(make_science: Any, tmp_path: Path) -
 def test_every_body_takes_fc6_and_fc7_from_the_full_trunk(
     make_science: Any, tiny: dict[str, Tensor], body: str, kernel: int, taps: list[int], every: int
 ) -> None:
-    model = build(make_science(body=body, deeplab_kernel=kernel), 3, Weights("file", tiny, {}))
+    model = build_model(make_science(body=body, deeplab_kernel=kernel), 3, Weights("file", tiny, {}))
     found = model.trunk.state_dict()
     assert torch.equal(found["fc6.weight"], tiny["fc6.weight"][::every][:, :, taps][:, :, :, taps])
     assert torch.equal(found["fc7.weight"], tiny["fc7.weight"][::every, ::every])
@@ -114,7 +114,7 @@ def squeezenet_tensors(make_science: Any) -> dict[str, Tensor]:
     names = {"conv1": "features.0", "fire2": "features.3", "fire3": "features.4", "fire4": "features.6",
              "fire5": "features.7", "fire6": "features.9", "fire7": "features.10", "fire8": "features.11",
              "fire9": "features.12"}  # fmt: skip
-    tensors = tensors_of(build(make_science(trunk="squeezenet", seed=3), 3, None))
+    tensors = tensors_of(build_model(make_science(trunk="squeezenet", seed=3), 3, None))
     renamed = {names[key.split(".")[0]] + "." + key.split(".", 1)[1]: t.half() for key, t in tensors.items()}
     return renamed | {"classifier.1.weight": torch.zeros(1000, 512, 1, 1).half()}
 
@@ -125,14 +125,14 @@ def squeezenet_tensors(make_science: Any) -> dict[str, Tensor]:
         (
             "s.safetensors",
             {"channel_order": "BGR", "mean_bgr": "104,117,123"},
-            Convention("BGR", (104.0, 117.0, 123.0)),
+            InputNormalization("BGR", (104.0, 117.0, 123.0)),
         ),
         (
             "s.safetensors",
             {"channel_order": "RGB", "mean_rgb": "1,2,3", "std_rgb": "4,5,6"},
-            Convention("RGB", (1, 2, 3), (4, 5, 6)),
+            InputNormalization("RGB", (1, 2, 3), (4, 5, 6)),
         ),
-        ("s_caffe_bgr_fp16.safetensors", None, Convention("BGR", (104.0, 117.0, 123.0))),
+        ("s_caffe_bgr_fp16.safetensors", None, InputNormalization("BGR", (104.0, 117.0, 123.0))),
         ("s.safetensors", None, TORCHVISION),
     ],
 )
@@ -141,7 +141,7 @@ def test_squeezenets_preprocessing_is_that_of_its_file(
 ) -> None:
     tensors = squeezenet_tensors(make_science)
     save_file(tensors, tmp_path / file_name, metadata)
-    model = build(make_science(trunk="squeezenet"), 3, load(tmp_path / file_name))
+    model = build_model(make_science(trunk="squeezenet"), 3, load(tmp_path / file_name))
     assert model.preprocess.convention == convention
     fire9 = model.trunk.state_dict()["fire9.expand3x3.weight"]
     assert torch.equal(fire9, tensors["features.12.expand3x3.weight"].float())
@@ -149,9 +149,9 @@ def test_squeezenets_preprocessing_is_that_of_its_file(
 
 def test_preprocessing_reorders_subtracts_and_divides() -> None:
     image = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1)
-    bgr = Preprocess(Convention("BGR", (1.0, 2.0, 3.0)))(image)
+    bgr = Preprocess(InputNormalization("BGR", (1.0, 2.0, 3.0)))(image)
     assert bgr.flatten().tolist() == [29, 18, 7]
-    rgb = Preprocess(Convention("RGB", (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)))(image)
+    rgb = Preprocess(InputNormalization("RGB", (1.0, 2.0, 3.0), (3.0, 2.0, 1.0)))(image)
     assert rgb.flatten().tolist() == [3, 9, 27]
 
 
@@ -166,7 +166,7 @@ def test_the_mean_colour_becomes_zero_in_every_trunk(make_science: Any) -> None:
 def test_the_weights_of_another_network_are_refused(make_science: Any, tiny: dict[str, Tensor]) -> None:
     with pytest.raises(UserError, match=r"photo\.pth: not the weights of trunk squeezenet: 50 of 50 tensors are missing "
                        r"\(conv1\.weight, .*the file holds conv1_1\.weight"):  # fmt: skip
-        build(make_science(trunk="squeezenet"), 3, Weights("photo.pth", tiny, {}))
+        build_model(make_science(trunk="squeezenet"), 3, Weights("photo.pth", tiny, {}))
 
 
 def test_a_tensor_of_another_shape_is_named(make_science: Any, tiny: dict[str, Tensor]) -> None:
@@ -174,7 +174,7 @@ def test_a_tensor_of_another_shape_is_named(make_science: Any, tiny: dict[str, T
     with pytest.raises(
         UserError, match=r"w\.pth: conv3_1\.weight: expected shape \(24, 16, 3, 3\).*found \(24, 15, 3, 3\)"
     ):
-        build(make_science(), 3, Weights("w.pth", tiny, {}))
+        build_model(make_science(), 3, Weights("w.pth", tiny, {}))
 
 
 def test_fc6_that_cannot_be_decimated_is_named(make_science: Any, tiny: dict[str, Tensor]) -> None:
@@ -182,13 +182,13 @@ def test_fc6_that_cannot_be_decimated_is_named(make_science: Any, tiny: dict[str
     with pytest.raises(
         UserError, match=r"fc6 of the weights has 20 filters of 5x5; body reduced expects 32 of 3x3, or 64"
     ):
-        build(make_science(body="reduced"), 3, Weights("w.pth", tiny, {}))
+        build_model(make_science(body="reduced"), 3, Weights("w.pth", tiny, {}))
 
 
 def test_weights_that_are_not_finite_are_refused(make_science: Any, tiny: dict[str, Tensor]) -> None:
     tiny["conv2_1.bias"][0] = torch.nan
     with pytest.raises(UserError, match=r"conv2_1\.bias holds numbers that are not finite"):
-        build(make_science(), 3, Weights("w.pth", tiny, {}))
+        build_model(make_science(), 3, Weights("w.pth", tiny, {}))
 
 
 @pytest.mark.parametrize("name", ["cut.safetensors", "cut.pth"])
@@ -235,8 +235,8 @@ def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(ma
     if not photos or not files:
         pytest.skip("PARSENET_PHOTOS is not set, or there are no weights beside the photos")
     weights = load(files[0])
-    assert weights.convention() == Convention("BGR", (104.0, 117.0, 123.0))
-    model = build(make_science(trunk="squeezenet"), 3, weights).eval()
+    assert weights.convention() == InputNormalization("BGR", (104.0, 117.0, 123.0))
+    model = build_model(make_science(trunk="squeezenet"), 3, weights).eval()
     classifier = weights.tensors["classifier.1.weight"].float(), weights.tensors["classifier.1.bias"].float()
     animals = [*range(151, 269), *range(281, 286), 339, *range(345, 351)]  # ImageNet's dogs, cats, horse, cattle, sheep
 

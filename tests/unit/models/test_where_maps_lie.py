@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from parsenet_cli.data import scenes
-from parsenet_cli.errors import UserError
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.data.synthetic import scenes
 from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.geometry import Grid, Window, grids
 from parsenet_cli.models.trunk import Trunk

@@ -1,0 +1,173 @@
+"""`parsenet data …`: get, check and list data sets. Parse, call, print; the work is done in `parsenet_cli/data`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, console
+from parsenet_cli.core.text import size_text
+from parsenet_cli.data.download import release
+from parsenet_cli.data.download.prepare import sealed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
+
+LINE_EVERY_SECONDS = 10.0
+"""Without a terminal: how often a line says how far it is."""
+
+
+def _complete_get(text: str) -> list[str]:
+    from parsenet_cli.data.download import release
+
+    return [name for name in release.names() if name.startswith(text)]
+
+
+Results = Annotated[
+    Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder; data sets lie in its `data`.")
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root", envvar="PARSENET_DATA", help="The folder with one sub-folder per data set, instead of that."
+    ),
+]
+
+
+@app.command()
+def get(
+    name: Annotated[
+        str, typer.Argument(help="voc12, pascal_context, siftflow or camvid.", autocompletion=_complete_get)
+    ],
+    given: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="An archive you have, or a folder with some; may be given several times."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option("--mirror", help="Download from URL/<archive's name> instead of the published addresses."),
+    ] = None,
+    root: Root = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Download, verify and unpack a data set. Issued again, it goes on where it stopped, or says that all is there."""
+    from parsenet_cli.core.text import size_text
+    from parsenet_cli.data.download import release
+    from parsenet_cli.data.download.prepare import prepare_release
+
+    wanted, home = release.find(name), _home(root, results)
+    with _Line() as line:
+        seal = prepare_release(wanted, home, given or [], mirror, line)
+    counts = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
+    typer.echo(f"{home / name}: {counts}; {seal['files']} files, {size_text(seal['bytes'])}, {seal['content'][:19]}")
+    archives = home / "archives"
+    if any((archives / record["name"]).is_file() for record in seal["archives"]):
+        typer.echo(f"The downloaded archives stay in {archives}; remove them if you need the space.")
+    if wanted.remark:
+        typer.echo(wanted.remark)
+
+
+@app.command()
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|FOLDER", help="A data set's name, or any folder of a known layout.")
+    ],
+    root: Root = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Verify a data set fully: counts, lists, every picture and label map, hashes. Exit code 2 when something is wrong."""
+    from parsenet_cli.data.download import check as checking
+    from parsenet_cli.data.download import release
+
+    named = what in release.names() and not Path(what).is_dir()
+    folder = _home(root, results) / what if named else Path(what).expanduser()
+    if named and not folder.is_dir():
+        from parsenet_cli.core.errors import UserError
+
+        raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
+    name = what if named else checking.detect_layout(folder)
+    expected = release.find(name).expected if name in release.names() else None
+    with _Line() as line:
+        report = checking.check_folder(name, folder, expected, line)
+    if report.problems:
+        remedy = (
+            f"Remove {folder} and issue `parsenet data get {name}` again: archives that are still there are not downloaded again."
+            if named
+            else "Restore these files or take their ids off the lists."
+        )
+        raise checking.failure(report, remedy)
+    typer.echo(str(report))
+
+
+@app.command("list")
+def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
+    """Show which data sets can be had and which are here."""
+
+    show(_home(root, results), console())
+
+
+def _home(root: Path | None, results: Path) -> Path:
+    from parsenet_cli.core.paths import home
+
+    return root.expanduser().resolve() if root else home(results)
+
+
+class _Line:
+    """Progress on standard error: one line that is rewritten in a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._said = 0.0
+        self._topic = ""
+
+    def __call__(self, text: str) -> None:
+        topic = text.partition(":")[0]
+        now = time.monotonic()
+        if self._terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        elif topic != self._topic or now - self._said >= LINE_EVERY_SECONDS:
+            print(text, file=sys.stderr, flush=True)
+            self._said = now
+        self._topic = topic
+
+    def __enter__(self) -> _Line:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._terminal and self._topic:
+            print(file=sys.stderr)
+
+
+_DIGITS = 12
+
+
+def show(home: Path, console: Console) -> None:
+    """Print one line per data set."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=f"Data sets in {home}", box=box.SIMPLE_HEAD, title_justify="left")
+    for header in ("name", "state", "lists", "size", "content", "what it is"):
+        table.add_column(header)
+    for name in release.names():
+        table.add_row(name, *_state(home / name), release.find(name).about)
+    console.print(table)
+    console.print("parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…")
+
+
+def _state(folder: Path) -> tuple[str, str, str, str]:
+    seal = sealed(folder)
+    if seal is None:
+        if folder.is_dir():
+            return "there, not made by data get", "", "", ""
+        begun = folder.with_name(f".{folder.name}.preparing").is_dir()
+        return "begun" if begun else "not here", "", "", ""
+    lists = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
+    content = str(seal["content"]).removeprefix("sha256:")[:_DIGITS]
+    return "ready", lists, size_text(seal["bytes"]), content

@@ -1,0 +1,67 @@
+"""Commands for what is under way or in the way: `cancel` and `clean`. Parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
+
+NOT_ALL = 1
+"""Exit code where something that was asked for has not happened."""
+
+
+def cancel(
+    signatures: Annotated[
+        list[str] | None, typer.Argument(metavar="[SIGNATURE…]", help="Runs' signatures, or their first digits.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every run that runs or waits.")] = False,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Ask workers to write a checkpoint and leave.
+
+    Whoever started them, on whichever machine that shares the results folder. To go on, issue their command again.
+    """
+    from parsenet_cli.runner.cancel import cancel_runs, chosen
+    from parsenet_cli.store.run import Store
+
+    if not cancel_runs(chosen(Store(results), signatures or [], everything), typer.echo):
+        raise typer.Exit(NOT_ALL)
+
+
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    results_too: Annotated[bool, typer.Option("--results-too", help="Finished runs as well.")] = False,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Show what the results folder can do without, and remove it when told so.
+
+    Caches, checkpoints of done runs, failed and lost runs, temporary files. Never finished results, unless --results-too.
+    """
+    from parsenet_cli.core.text import size_text
+    from parsenet_cli.runner.clean import found, remove
+    from parsenet_cli.store.run import Store
+
+    pieces, working = found(Store(results), results_too)
+    if working:
+        typer.echo(
+            f"at work, or perhaps still in Slurm's queue: {working} (`parsenet cancel` ends that); until then caches stay, "
+            "and failed and lost runs"
+        )
+    for kind in dict.fromkeys(piece.kind for piece in pieces):
+        each = [piece for piece in pieces if piece.kind == kind]
+        typer.echo(f"{kind}: {size_text(sum(piece.bytes for piece in each))}")
+        for piece in each:
+            remark = f"  ({piece.remark})" if piece.remark else ""
+            typer.echo(f"  {size_text(piece.bytes):>10}  {piece.path}{remark}")
+    if not pieces:
+        typer.echo(f"{results}: nothing to remove")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            typer.echo("nothing is removed; --yes removes it")
+            return
+        typer.confirm("Remove all of this?", abort=True)
+    typer.echo(f"removed: {size_text(remove(pieces, typer.echo))}")

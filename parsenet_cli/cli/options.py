@@ -1,0 +1,78 @@
+"""Options and arguments that several commands share, so that they are named and explained alike."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def complete(text: str) -> list[str]:
+    """`fus` -> `fusion=`; `fusion=l` -> `fusion=late`; `fusion=early,` -> `fusion=early,late`."""
+    from parsenet_cli.config.overrides import AXES, RECIPE_KEYS, axis_choices
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        return [f"{name}=" for name in (*AXES, "recipe", *RECIPE_KEYS, "launcher") if name.startswith(key)]
+    before, comma, last = value.rpartition(",")
+    return [f"{key}={before}{comma}{choice}" for choice in axis_choices(key) if choice.startswith(last)]
+
+
+def complete_override(text: str) -> list[str]:
+    """Overrides that begin with `text`."""
+
+    return complete(text)
+
+
+def complete_table(text: str) -> list[str]:
+    """Tables, and overrides, that begin with `text`."""
+    from parsenet_cli.config import table_file
+
+    return [name for name in ["all", *table_file.names()] if name.startswith(text)] + (
+        complete_override(text) if text else []
+    )
+
+
+Arguments = Annotated[
+    list[str], typer.Argument(help="Tables, and overrides such as recipe.lr=1e-3.", autocompletion=complete_table)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Overrides such as norm=l2.", autocompletion=complete_override)
+]
+ProfileName = Annotated[str, typer.Option("--profile", "-p", help="Which data and trunk stand behind a table.")]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="Seeds 0 to n-1 of every cell; the profile's number if not given.")
+]
+Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.")]
+Columns = Annotated[str | None, typer.Option("--columns", help="Only these columns, by key: a,b,c.")]
+Cited = Annotated[bool, typer.Option("--cited", help="Also run what the paper quotes from others.")]
+LauncherName = Annotated[
+    str | None, typer.Option("--launcher", help="Where runs are carried out: local, inline or slurm.")
+]
+Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+AnyProfile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")
+]
+DEFAULT_RESULTS = Path("results")
+SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
+
+
+def issued() -> str:
+    """The command as it was typed, to be shown to who may want to issue it again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join(["parsenet" if program == "__main__.py" else program, *sys.argv[1:]])
+
+
+def console() -> Any:
+    """A rich console as wide as the terminal; 160 columns where the output goes into a file."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+    return Console(width=width, highlight=False)

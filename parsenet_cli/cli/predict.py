@@ -1,0 +1,87 @@
+"""Commands that use a trained network: `predict`, `submit`, and `keep`, which makes that a run has its network."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, SignatureName, console
+from parsenet_cli.core.errors import UserError
+
+
+class Device(StrEnum):
+    """Where a network computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DeviceName = Annotated[Device, typer.Option("--device", help="auto is the GPU where there is one.")]
+DataRoot = Annotated[Path | None, typer.Option("--data-root", help="Where VOC2012 lies; the run's if not given.")]
+Ids = Annotated[Path | None, typer.Option("--ids", help="A list with one id per line, instead of VOC2012's test list.")]
+
+
+def predict(
+    signature: SignatureName,
+    images: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder that predictions are written into.")],
+    device: DeviceName = Device.auto,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Predict your own pictures with a run's model.
+
+    For each, class ids as an indexed PNG, and the picture in the colours of its classes; one legend for all.
+    """
+    from parsenet_cli.engine.predict.photos import predict_images
+    from parsenet_cli.store.run import Store
+
+    predict_images(Store(results).find(signature), images, out, device.value)
+
+
+def submit(
+    signature: Annotated[str | None, typer.Argument(help="A run's signature, or its first digits.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The archive to write.")] = None,
+    ids: Ids = None,
+    data_root: DataRoot = None,
+    archive: Annotated[Path | None, typer.Option("--check", help="Validate this archive; predict nothing.")] = None,
+    device: DeviceName = Device.auto,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Write the archive for VOC2012's evaluation server, or check one.
+
+    Predicts the test list; issuing the same command again goes on where it stopped.
+    """
+    from parsenet_cli.engine.predict import submit
+    from parsenet_cli.store.run import Store
+
+    if (signature is None) == (archive is None):
+        raise UserError("expected either a run's signature or --check ARCHIVE")
+    if archive is not None:
+        submit.check(archive, ids, data_root)
+    if signature is not None:
+        store = Store(results)
+        submit.predict_test_set(store, store.find(signature), out, ids, data_root, device.value)
+
+
+def keep(
+    signature: SignatureName,
+    launcher: Annotated[
+        str | None, typer.Option("--launcher", help="Where it is carried out: local, inline or slurm.")
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Train a run again to keep its model, exactly as it was frozen."""
+    from parsenet_cli.cli.run import run_plans
+    from parsenet_cli.config import profile
+    from parsenet_cli.config.compose import Composer
+    from parsenet_cli.runner import retrain
+    from parsenet_cli.store.run import Store
+
+    store = Store(results)
+    planned = retrain.plan_retrain(store, store.find(signature))
+    overrides = [f"launcher={launcher}"] if launcher else []
+    run_plans(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, console(), retry=True)

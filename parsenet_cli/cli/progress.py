@@ -1,0 +1,205 @@
+"""What is shown while runs are carried out: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.core.text import duration
+from parsenet_cli.runner.state import outcome_text, running_text, waits
+from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import Study, labels
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+LINE_EVERY_SECONDS = 20.0
+"""Without a terminal: how often a line says how far the running ones are."""
+
+
+class PlainView:
+    """One line per event; a failure shows the last lines of its log at once."""
+
+    def __init__(self, studies: Sequence[Study], total: int) -> None:
+        self._total = total
+        self._width = len(str(total))
+        self._labels = labels(studies)
+        self._last = time.monotonic()
+        self._said: Sequence[str] = ()
+
+    def print(self, text: str) -> None:
+        """Write one line."""
+        print(text, flush=True)
+
+    def preparing(self, texts: Sequence[str]) -> None:
+        heads = [text.partition(":")[0] for text in texts]
+        for head, text in zip(heads, texts, strict=True):
+            if head and head not in self._said:
+                self.print(f"preparing: {text}")
+        self._said = heads
+
+    def started(self, run: Run) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")
+
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
+        result = run.result() or {}
+        seconds = result["train_seconds"] + result["evaluate_seconds"]
+        self.print(
+            f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
+            f"{outcome_text(result)}  ({seconds:.1f} s; {duration(seconds_left)} left)"
+        )
+
+    def again(self, run: Run, reason: str) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  again  {run.signature}  {self._labels[run.signature]}: {reason}")
+
+    def failed(self, run: Run, error: str) -> None:
+        self.print(f"{'':{2 * self._width + 1}}  FAILED {run.signature}  {self._labels[run.signature]}: {error}")
+        for line in run.log_tail():
+            self.print(f"      | {line}")
+
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+        if active and time.monotonic() - self._last > LINE_EVERY_SECONDS:
+            self._last = time.monotonic()
+            running = [run for run in active if not waits(run)]
+            said = (
+                [f"running {'; '.join(f'{run.signature} {running_text(run)}' for run in running)}"] if running else []
+            )
+            said += [f"{len(active) - len(running)} in the queue"] if len(running) < len(active) else []
+            self.print(f"{finished:{self._width}}/{self._total}  {'; '.join(said)}  ({duration(seconds_left)} left)")
+
+
+class LiveView(PlainView):
+    """The tables that are being filled, every cell with its state; above them scroll failures."""
+
+    def __init__(self, studies: Sequence[Study], total: int, store: Store, console: Console) -> None:
+        super().__init__(studies, total)
+        self._studies, self._console = studies, console
+        self._texts = {
+            s: outcome_text(r) for study in studies for s in study.signatures if (r := store.run(s).result())
+        }
+        self._failed: set[str] = set()
+        self._preparing: Sequence[str] = ()
+        self._drawn = 0.0
+        self.live: Live | None = None
+
+    def print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False)
+
+    def preparing(self, texts: Sequence[str]) -> None:
+        self._preparing = texts
+
+    def started(self, run: Run) -> None:
+        return
+
+    def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
+        self._texts[run.signature] = outcome_text(run.result() or {})
+
+    def failed(self, run: Run, error: str) -> None:
+        self._failed.add(run.signature)
+        super().failed(run, error)
+
+    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+        if self.live is None or time.monotonic() - self._drawn < 0.5:
+            return
+        self._drawn = time.monotonic()
+        waiting = {run.signature: "queued" for run in active if waits(run)}
+        running = {run.signature: running_text(run) for run in active if run.signature not in waiting}
+        self.live.update(self._picture(running, waiting, finished, seconds_left))
+
+    def _picture(
+        self, running: dict[str, str], waiting: dict[str, str], finished: int, seconds_left: float | None
+    ) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        active = {**running, **waiting}
+        tables = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
+        words = [f"{finished}/{self._total} runs done", f"{len(running)} running"]
+        words += [f"{len(waiting)} in the queue"] if waiting else []
+        words += [f"{len(self._failed)} failed"] if self._failed else []
+        words += [f"{duration(seconds_left)} left"]
+        return Group(
+            *tables, *(Text(f"preparing: {text}") for text in self._preparing), Text(" · ".join(words), style="bold")
+        )
+
+    def _grid(self, study: Study, active: dict[str, str]) -> RenderableType:
+        from rich import box
+        from rich.table import Table
+
+        grid = Table(title=f"{study.table.name}: {study.table.title}", box=box.SIMPLE_HEAD)
+        for label in study.table.labels:
+            grid.add_column(label)
+        shown = [column for column in study.table.columns if any(cell.column == column.key for cell in study.cells)]
+        for column in shown[:4]:
+            grid.add_column(column.header, justify="right")
+        for row in study.table.rows:
+            cells = [
+                self._cell([c.signature for c in study.cells if (c.row, c.column) == (row.key, column.key)], active)
+                for column in shown[:4]
+            ]
+            grid.add_row(*row.labels, *cells)
+        return grid
+
+    def _cell(self, signatures: Sequence[str | None], active: dict[str, str]) -> str:
+        """`57.1 56.9 140/300, 0:07 left`: one word per seed."""
+        words = []
+        for signature in signatures:
+            if signature is None:
+                words.append("n/a")
+            elif signature in self._texts:
+                words.append(f"[green]{self._texts[signature]}[/]")
+            elif signature in active:
+                words.append(f"[yellow]{active[signature]}[/]")
+            else:
+                words.append("[red]failed[/]" if signature in self._failed else "[dim]·[/]")
+        return " ".join(dict.fromkeys(words)) if set(words) == {"n/a"} else " ".join(words)
+
+
+def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[PlainView, AbstractContextManager[Any]]:
+    """The view for this terminal, and the context it is shown in."""
+    if not sys.stdout.isatty():
+        return PlainView(studies, total), nullcontext()
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    view = LiveView(studies, total, store, console)
+    view.live = Live(console=console, refresh_per_second=4, transient=True)
+    return view, view.live
+
+
+PACE_SECONDS = 10.0
+"""Without a terminal: how often a line is printed."""
+
+CLEAR = "\r\x1b[K"
+"""Tells a terminal to begin the line anew."""
+
+
+class Pace:
+    """Counts pictures; in a terminal one line that is rewritten, elsewhere a line now and then, on stderr."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._started = self._said = time.monotonic()
+
+    def step(self, what: str) -> None:
+        """One more is done; `what` names it."""
+        self._done += 1
+        now = time.monotonic()
+        rate = self._done / max(now - self._started, 1e-6)
+        left = duration((self._total - self._done) / rate)
+        text = f"{self._done}/{self._total}  {what}  {rate:.1f} images/s  {left} left"
+        if sys.stderr.isatty():
+            print(f"{CLEAR}{text}", end="" if self._done < self._total else "\n", file=sys.stderr, flush=True)
+        elif now - self._said > PACE_SECONDS:
+            self._said = now
+            print(text, file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """A line of its own, above the one that is rewritten."""
+        print(f"{CLEAR if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)

@@ -1,0 +1,83 @@
+"""Commands that take out of the store what is no table: `figure` and `export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
+
+
+class ExportFormat(StrEnum):
+    """Outputs of `parsenet export`."""
+
+    tensorboard = "tensorboard"
+    csv = "csv"
+
+
+def figure(
+    name: Annotated[str, typer.Argument(help="scales, receptive-field, context, curves or table.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Tables; the figure's options, such as images=8; overrides.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="Which network (quick if not given), or whose study (any).")
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="A run with a model, instead of the initial weights (scales, receptive-field)."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A .png, .pdf or .svg.")] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Draw a figure, and keep what was measured for it.
+
+    scales and receptive-field look at a network, context, curves and table at a table as it was run. Written as PNG and PDF
+    into the results folder unless --out says otherwise.
+    """
+    from parsenet_cli.report.measure import make_figure
+    from parsenet_cli.store.run import Store
+
+    make_figure(Store(results), name, arguments or [], profile, run, out)
+
+
+def export(
+    to: Annotated[ExportFormat, typer.Option("--to", help="tensorboard or csv.")],
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; everything that was run if not given.")] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="Studies of this profile; all if not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.")] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Write curves and scores for other tools: TensorBoard's event files, or CSV."""
+    from parsenet_cli.report import export
+    from parsenet_cli.store.run import Store
+
+    store = Store(results)
+    export.export_studies(store, to.value, tables or [], profile, out or store.root / "export" / to.value)
+
+
+def report(
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write into; RESULTS/report if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write it anew even if nothing has changed.")] = False,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Write one page with everything: verdicts, tables, curves, pictures.
+
+    One HTML file that needs no network, and the same as Markdown; from studies and runs alone, runs nothing.
+    """
+    from parsenet_cli.report.build import build_report
+    from parsenet_cli.store.run import Store
+
+    made = build_report(Store(results), profile, out or results / "report", force)
+    for file in made.files:
+        typer.echo(f"{'written' if made.written else 'unchanged'}: {file}")

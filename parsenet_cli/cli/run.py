@@ -1,0 +1,240 @@
+"""From planned studies to printed tables: what `ablate`, `sweep` and `train` have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from parsenet_cli.cli.options import (
+    DEFAULT_RESULTS,
+    Arguments,
+    AsJson,
+    Cited,
+    Columns,
+    Detach,
+    LauncherName,
+    Overrides,
+    ProfileName,
+    Results,
+    Retry,
+    Rows,
+    Seeds,
+    console,
+    issued,
+)
+from parsenet_cli.cli.progress import open_view
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.report import tables
+from parsenet_cli.runner import scheduler
+from parsenet_cli.runner.launcher import BatchLauncher, open_launcher
+from parsenet_cli.store import study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from parsenet_cli.config.compose import Composer
+    from parsenet_cli.core.run_config import RunConfig
+    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.study import Study
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def run_plans(
+    store: Store,
+    composer: Composer,
+    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
+    overrides: Sequence[str],
+    console: Console,
+    *,
+    retry: bool,
+    detach: bool = False,
+) -> None:
+    """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted.
+
+    `overrides` are those that choose the launcher; others do no harm. `detach`: leave the runs to the launcher's queue; a
+    later command joins them.
+    """
+    options = composer.launcher(overrides)
+    store.check_writable()
+    composer.save()
+    studies = [study.save(one, store) for one, _ in planned]
+    configs = {signature: config for _, each in planned for signature, config in each.items()}
+    # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
+    configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
+    missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
+    launcher = open_launcher(options, missing)
+    view, shown = open_view(studies, len(configs), store)
+    try:
+        with shown:
+            outcome = scheduler.run_sweep(store, configs, launcher, view, retry=retry, detach=detach)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
+        typer.echo(f"  {issued()}", err=True)
+        joined = [job for run in map(store.run, configs) if run.result() is None and (job := run.job())]
+        if joined and isinstance(launcher, BatchLauncher):
+            said = f"jobs that another command has submitted go on: {', '.join(joined)} (`parsenet cancel` stops them)"
+            typer.echo(said, err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for run in [run for run in outcome.left if run.job()]:
+        typer.echo(f"in the queue: {run.signature}  job {run.job()}")
+    if outcome.left:
+        typer.echo("To follow them, and for the tables, issue the same command again without --detach.")
+    if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
+        typer.echo(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
+    for one in [] if outcome.left else studies:
+        console.print(tables.for_terminal(one, store))
+        for file in tables.write(one, store):
+            typer.echo(f"written: {file}")
+    for signature, error in outcome.failed.items():
+        log = store.run(signature).folder / "log.txt"
+        typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
+    outcome.raise_bad_input()
+    if outcome.cancelled:
+        typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
+    if outcome.failed:
+        typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
+        raise typer.Exit(FAILED)
+    if outcome.cancelled:
+        raise typer.Exit(INTERRUPTED)
+
+
+def ablate(
+    arguments: Arguments,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    rows: Rows = None,
+    columns: Columns = None,
+    cited: Cited = False,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+    detach: Detach = False,
+) -> None:
+    """Run tables and print them beside the paper's numbers.
+
+    Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
+    not done twice.
+    """
+
+    tables, overrides = _tables_and_overrides(arguments)
+    store, composer = _open(results, profile, overrides)
+    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
+    run_plans(store, composer, planned, _with_launcher(overrides, launcher), console(), retry=retry, detach=detach)
+
+
+def sweep(
+    arguments: Overrides = None,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+    detach: Detach = False,
+) -> None:
+    """Run a grid of overrides and print it as a table.
+
+    Hydra's override grammar: fusion=early,late norm=none,l2 layers=[fc7],[pool6,fc7] recipe.lr=1e-3,1e-2 seed=range(3).
+    """
+    from parsenet_cli.config import sweep as grid
+    from parsenet_cli.config.overrides import split_launcher
+    from parsenet_cli.runner.plan import plan_table
+
+    runs, of_launcher = split_launcher(arguments or [])
+    spec, own_seeds = grid.expand(runs)
+    store, composer = _open(results, profile, [])
+    planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
+    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
+
+
+def train(
+    overrides: Overrides = None,
+    profile: ProfileName = "quick",
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    retry: Retry = False,
+    detach: Detach = False,
+) -> None:
+    """Train and evaluate one run.
+
+    It is ParseNet under the profile, with your overrides.
+    """
+    from parsenet_cli.config import sweep
+    from parsenet_cli.config.overrides import split_launcher
+    from parsenet_cli.runner.plan import plan_table
+
+    run, of_launcher = split_launcher(overrides or [])
+    spec, seed = sweep.single(run)
+    store, composer = _open(results, profile, run)
+    planned = plan_table(spec, composer, [seed])
+    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
+
+
+def plan(
+    arguments: Arguments,
+    profile: ProfileName = "quick",
+    seeds: Seeds = None,
+    rows: Rows = None,
+    columns: Columns = None,
+    cited: Cited = False,
+    launcher: LauncherName = None,
+    results: Results = DEFAULT_RESULTS,
+    probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `ablate` would do; run nothing.
+
+    Cells and their runs, what is done or shared, expected time and disk.
+    """
+    from parsenet_cli.runner import plan as planning
+
+    tables, overrides = _tables_and_overrides(arguments)
+    store, composer = _open(results, profile, overrides)
+    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
+    composer.save()
+    options = composer.launcher(_with_launcher(overrides, launcher))
+    summary = planning.summarize(planned, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
+    if as_json:
+        typer.echo(json.dumps(summary.as_json(), indent=1))
+    else:
+        summary.show(console())
+
+
+def _tables_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    from parsenet_cli.config import table_file
+
+    named = [text for text in arguments if "=" not in text]
+    if not named:
+        raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
+    tables = table_file.names() if "all" in named else list(dict.fromkeys(named))
+    return tables, [text for text in arguments if "=" in text]
+
+
+def _keys(text: str | None) -> list[str] | None:
+    return text.split(",") if text else None
+
+
+def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
+    from parsenet_cli.config import profile as profiles
+    from parsenet_cli.config.compose import Composer
+    from parsenet_cli.store.run import Store
+
+    store = Store(results)
+    return store, Composer(profiles.load(profile), overrides, store.cache)
+
+
+def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> tuple[Study, dict[str, RunConfig]]:
+    from parsenet_cli.config import table_file
+    from parsenet_cli.runner.plan import plan_table
+
+    chosen = composer.seeds(seeds)
+    return plan_table(table_file.load(name), composer, chosen, **narrowed)
+
+
+def _with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
+    return [*overrides, *([f"launcher={launcher}"] if launcher else [])]

@@ -1,0 +1,95 @@
+"""The command that says what the runs say of the paper's claims: `verify`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, console
+
+if TYPE_CHECKING:
+    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.study import Study
+
+REFUTED, UNDECIDED = 3, 4
+
+
+class VerdictFormat(StrEnum):
+    """Outputs of `parsenet verify`."""
+
+    terminal = "terminal"
+    md = "md"
+    json = "json"
+
+
+def _complete(text: str) -> list[str]:
+    from parsenet_cli.config import table_file
+
+    return [name for name in ["all", *table_file.names()] if name.startswith(text)]
+
+
+def verify(
+    tables: Annotated[
+        list[str] | None, typer.Argument(help="Tables, or all that have been run.", autocompletion=_complete)
+    ] = None,
+    profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
+    to: Annotated[VerdictFormat, typer.Option("--to", help="terminal, md or json.")] = VerdictFormat.terminal,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Judge the paper's claims by the runs; runs nothing.
+
+    Supported, refuted or undecided, with the effect, its interval over seeds and images, and why. Exit code 0 when
+    nothing is refuted, 3 when something is.
+    """
+    from parsenet_cli.claims import judge
+    from parsenet_cli.report import verdicts as output
+    from parsenet_cli.store import study
+    from parsenet_cli.store.run import Store
+
+    store = Store(results)
+    everything = not tables or "all" in tables
+    studies = _all(store, profile) if everything else _named(store, list(dict.fromkeys(tables or [])), profile)
+    verdicts = judge.judge_studies(studies, store, figures=everything)
+    notices = [*judge.changed(studies), *study.strange(store), *store.strange()]
+    if to is VerdictFormat.json:
+        typer.echo(output.to_json(verdicts, notices), nl=False)
+    elif to is VerdictFormat.md:
+        typer.echo(output.to_markdown(verdicts, notices), nl=False)
+    else:
+        console().print(output.for_terminal(verdicts))
+        for sentence in notices:
+            typer.echo(sentence)
+        typer.echo(output.totals(verdicts))
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if "refuted" in outcomes:
+        raise typer.Exit(REFUTED)
+    if strict and "undecided" in outcomes:
+        raise typer.Exit(UNDECIDED)
+
+
+def _named(store: Store, tables: list[str], profile: str) -> list[Study]:
+    from parsenet_cli.store import study
+
+    return [study.newest(store, table, profile) for table in tables]
+
+
+def _all(store: Store, profile: str) -> list[Study]:
+    """The newest study under a profile of every table that states a claim. `UserError` when there is none."""
+    from parsenet_cli.config import table_file
+    from parsenet_cli.core.errors import UserError
+    from parsenet_cli.store import study
+
+    found = {one.table.name: one for one in study.load_all(store) if one.profile == profile and one.table.claims}
+    known = table_file.names()
+    if not found:
+        absent = f"no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
+        raise UserError("\n".join([f"{store.root}: {absent}", *study.strange(store)]))
+    missing = [name for name in known if name not in found]
+    if missing:
+        typer.echo(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
+    return sorted(
+        found.values(), key=lambda one: known.index(one.table.name) if one.table.name in known else len(known)
+    )

@@ -1,0 +1,100 @@
+"""`parsenet weights …`: parse, call, print. What each command does is in `parsenet_cli.models.weights.convert`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, console
+
+if TYPE_CHECKING:
+    from parsenet_cli.models.preprocessing_spec import Order
+
+app = typer.Typer(
+    help="List, get and convert a trunk's pretrained weights.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+class ChannelOrder(StrEnum):
+    """Values of `--order`."""
+
+    rgb = "RGB"
+    bgr = "BGR"
+
+
+TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.")]
+
+
+@app.command("list")
+def list_(results: Results = DEFAULT_RESULTS) -> None:
+    """Show the sources of every trunk, and which of them are here."""
+    from rich import box
+    from rich.table import Table
+
+    from parsenet_cli.core.text import size_text
+    from parsenet_cli.models.weights import convert as weights_files
+
+    table = Table(title="Weights (weights=NAME)", box=box.SIMPLE_HEAD, title_justify="left")
+    for header in ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin"):
+        table.add_column(header, overflow="fold")
+    for one in weights_files.listed(_folder(results)):
+        said, source = one.metadata, one.source
+        bodies = " ".join(source.bodies) + (f" (without {' '.join(source.drawn)})" if source.drawn else "")
+        order = (said or {}).get("channel_order", source.convention.order)
+        digits = said.get("source_sha256", "") if said else (source.checksum or "").removeprefix("sha256:")
+        size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
+        file = str(one.file) if said else source.file
+        here = "yes" if said else "no"
+        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
+    console().print(table)
+
+
+@app.command()
+def get(
+    name: Annotated[str | None, typer.Argument(help="A source; all that weights=imagenet means if not given.")] = None,
+    trunk: TrunkName = "vgg16",
+    given: Annotated[Path | None, typer.Option("--from", help="The published file, where you have it already.")] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Download published weights, check and convert them.
+
+    An interrupted download goes on where it stopped; what is there is not fetched again.
+    """
+    from parsenet_cli.core.errors import UserError
+    from parsenet_cli.models.weights import convert as weights_files
+
+    chosen = weights_files.names(trunk, name)
+    if given is not None and len(chosen) > 1:
+        raise UserError(f"--from {given}: say which source it is: {', '.join(chosen)}")
+    for source in chosen:
+        file = weights_files.get(trunk, source, _folder(results), _say, given)
+        typer.echo(f"weights={source}: {file}")
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A .caffemodel, .pth, .pt or .safetensors file.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    trunk: TrunkName = "vgg16",
+    body: Annotated[str | None, typer.Option("--body", help="Decimate fc6 and fc7 to this body.")] = None,
+    order: Annotated[
+        ChannelOrder | None, typer.Option("--order", help="Channel order of its input, if you know better.")
+    ] = None,
+    convolutions: Annotated[bool, typer.Option("--convolutions", help="Leave fc6 and fc7 out.")] = False,
+) -> None:
+    """Write a weights file as safetensors, with its channel order and mean; use it as weights=OUT."""
+    from parsenet_cli.models.weights import convert as weights_files
+
+    chosen: Order | None = None if order is None else "RGB" if order is ChannelOrder.rgb else "BGR"
+    typer.echo(weights_files.convert_file(file, out, trunk, body=body, order=chosen, convolutions=convolutions))
+
+
+def _folder(results: Path) -> Path:
+    return results / "cache" / "weights"
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

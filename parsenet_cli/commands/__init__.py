@@ -1,1 +1,0 @@
-"""The commands: one file for each group, with nothing in it but options, a call and what is printed."""

@@ -1,0 +1,1 @@
+"""What a person writes: overrides, profiles, tables, the claims' language, the protocol; from it, `RunConfig` and `TableSpec`."""

@@ -1,0 +1,162 @@
+"""What of the protocol is in force in a run, and what of it deviates.
+
+The rule: a switch is *expected* to have the value that the table's cell sets; where the cell sets none, or for a run by
+itself, the default of the protocol (for a number of the recipe: that of the published recipe the cell names, or else of the
+one that most of the run's numbers agree with). A switch *deviates* when it has another value than expected. So `init=zero`
+is a deviation of a run by itself and none in Table 1, whose Baseline A says so; and `norm=l2` on the command line
+deviates in Table 4's column without norm. A switch that no cell sets is left alone where its question does not arise;
+what the tables compare (layers, fusion, …) deviates only from a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
+from parsenet_cli.core.errors import UserError
+
+if TYPE_CHECKING:
+    from parsenet_cli.core.run_config import Recipe, Science
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One switch of the protocol as a run has it; a result keeps them as JSON."""
+
+    question: str
+    mark: str
+    arises: bool
+    settings: Mapping[str, Any]
+    """Axis or recipe key -> its value in the run."""
+    expected: Mapping[str, Any]
+    """The same keys with the default."""
+
+    @property
+    def deviating(self) -> tuple[str, ...]:
+        """The keys whose value is not the default's; none where the question does not arise."""
+        return tuple(key for key in self.settings if self.arises and not _same(self.settings[key], self.expected[key]))
+
+    def as_json(self) -> dict[str, Any]:
+        """With whether the default is in force (`default`)."""
+        return {**asdict(self), "default": not self.deviating}
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One key of a run that has not the value it is expected to have."""
+
+    question: str
+    key: str
+    value: Any
+    expected: Any
+
+    @property
+    def text(self) -> str:
+        """`gradient of the norm: norm_gradient=authors instead of exact`."""
+        return f"{self.question}: {self.key}={as_text(self.value)} instead of {as_text(self.expected)}"
+
+
+def settings_of(science: Science) -> list[Setting]:
+    """Every switch of the protocol as this run has it; what is expected is expected of a run by itself."""
+    recipe = published(nearest_recipe(science.recipe))
+    result = []
+    for switch in (*OPEN, *STATED):
+        settings = {key: _value(science, key) for key in switch.default}
+        expected = {key: recipe.get(key, value) for key, value in switch.default.items()}
+        result.append(Setting(switch.question, switch.mark, switch.arises(science), settings, expected))
+    return result
+
+
+def from_json(content: Iterable[Mapping[str, Any]]) -> list[Setting]:
+    """The switches as a result.json holds them."""
+    return [
+        Setting(line["question"], line["mark"], line["arises"], _tuples(line["settings"]), _tuples(line["expected"]))
+        for line in content
+    ]
+
+
+def deviations(switches: Sequence[Setting], said: Mapping[str, Any] | None = None) -> list[Deviation]:
+    """What deviates, each key once. `said` is what the cell sets (`said_by`); without it the run stands by itself."""
+    found: dict[str, Deviation | None] = {}
+    # Where several switches share a key, one that arises names the deviation, else the last, which is the most general.
+    arising = [switch for switch in switches if switch.arises]
+    for switch in (*arising, *(switch for switch in reversed(switches) if not switch.arises)):
+        for key, value in switch.settings.items():
+            asked = switch.arises or (said is not None and (key in said or key in COMPARED))
+            if key in found or not asked:
+                continue
+            expected = said[key] if said and key in said else switch.expected[key]
+            found[key] = None if _same(value, expected) else Deviation(switch.question, key, value, expected)
+    return [each for each in found.values() if each]
+
+
+def cell_settings(overrides: Sequence[str]) -> dict[str, Any]:
+    """What a table's cell sets, by key: its overrides, and the numbers of the published recipe it names below them."""
+    values = dict(filter(None, map(_parsed, overrides)))
+    recipe = values.pop("recipe", None)
+    return {**(published(recipe) if recipe in RECIPES else {}), **values}
+
+
+def nearest_recipe(recipe: Recipe) -> str:
+    """The published recipe that most of the numbers agree with; the first of `RECIPES` where several do."""
+    numbers = recipe.model_dump()
+
+    def agreeing(name: str) -> int:
+        content = published(name)
+        return sum(content[f"recipe.{key}"] == value for key, value in numbers.items())
+
+    return max(RECIPES, key=agreeing)
+
+
+@lru_cache
+def published(recipe: str) -> dict[str, Any]:
+    """The numbers of a published recipe, by `recipe.key`: those that are shipped, whatever the user's ./conf has."""
+    from omegaconf import OmegaConf
+
+    from parsenet_cli.core import paths
+
+    content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "recipe" / f"{recipe}.yaml"))
+    assert isinstance(content, dict)
+    return _tuples({f"recipe.{key!s}": value for key, value in content.items()})
+
+
+def as_text(value: Any) -> str:
+    """A value as an override writes it: `[10,20]`, `true`, `null`, `10` for 10.0."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(as_text, value))}]"
+    return str(value)
+
+
+@lru_cache
+def _parsed(override: str) -> tuple[str, Any] | None:
+    from parsenet_cli.config.overrides import parse_override
+
+    try:
+        parsed = parse_override(override)
+    except UserError:  # a frozen table may name a key that is gone
+        return None
+    value: Any = parsed.value()
+    return parsed.key_or_group, tuple(value) if isinstance(value, list) else value
+
+
+def _same(value: Any, expected: Any) -> bool:
+    return bool(value == expected) or (value in CAFFE_WEIGHTS and expected in CAFFE_WEIGHTS)
+
+
+def _value(science: Science, key: str) -> Any:
+    group, _, name = key.rpartition(".")
+    return getattr(science.recipe if group else science, name)
+
+
+def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON and YAML have lists where a configuration has tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}

@@ -1,0 +1,88 @@
+"""An override grid as a table: `fusion=early,late norm=none,l2` takes the same road as a table file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import product
+
+from parsenet_cli.config.overrides import key_of, parse_override
+from parsenet_cli.config.table import Column, Row, TableSpec
+from parsenet_cli.core.errors import UserError
+
+METRIC_HEADERS = {
+    "pixel_accuracy": "pixel acc.",
+    "mean_accuracy": "mean acc.",
+    "mean_iu": "mean IU",
+    "fw_iu": "f.w. IU",
+}
+
+MOST_COLUMNS = 6
+"""The last axis becomes the table's columns when it has at most this many values."""
+
+
+def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
+    """The table of a grid, and the seeds where the grid has an axis `seed`. The arguments follow Hydra's override grammar.
+
+    Raises `UserError` for a malformed or unknown override, or when nothing is swept.
+    """
+    axes: list[tuple[str, list[str]]] = []
+    fixed: list[str] = []
+    seeds: list[int] | None = None
+    for text in arguments:
+        key, parsed = key_of(text), parse_override(text)
+        values = [str(value) for value in parsed.sweep_string_iterator()] if parsed.is_sweep_override() else None
+        if key == "seed":
+            given = values or [text.partition("=")[2]]
+            if not all(value.isdigit() for value in given):
+                raise UserError(f"'{text}': expected numbers, for example seed=0,1,2 or seed=range(3)")
+            seeds = [int(value) for value in given]
+        elif values is None:
+            fixed.append(text)
+        else:
+            axes.append((key, list(dict.fromkeys(values))))
+    if not axes:
+        raise UserError(
+            "nothing is swept: name several values of an axis, for example fusion=early,late or norm_scale=1,10,20"
+        )
+    across = axes.pop() if len(axes) > 1 and len(axes[-1][1]) <= MOST_COLUMNS else None
+    columns = [Column("mean_iu", "mean IU", "mean_iu")]
+    if across:
+        settings = [f"{across[0]}={value}" for value in across[1]]
+        columns = [Column(setting, setting, "mean_iu", (setting,)) for setting in settings]
+    rows = []
+    for chosen in product(*(values for _, values in axes)):
+        settings = [f"{key}={value}" for (key, _), value in zip(axes, chosen, strict=True)]
+        rows.append(Row(" ".join(settings), chosen, tuple(settings)))
+    spec = TableSpec(
+        name=f"sweep-{_digest(arguments)}",
+        title="mean IU of " + " ".join(arguments),
+        data="voc12",
+        labels=tuple(key for key, _ in axes),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        base=tuple(fixed),
+    )
+    return spec, seeds
+
+
+def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
+    """The table of one run, and its seed (`seed=3`, else 0)."""
+    given = {key_of(text): text for text in overrides}
+    seed = given.pop("seed", "seed=0").partition("=")[2]
+    if not seed.isdigit():
+        raise UserError(f"seed={seed}: expected a number; several seeds are `parsenet sweep seed={seed}`")
+    spec = TableSpec(
+        name=f"train-{_digest(overrides)}",
+        title="one run",
+        data="voc12",
+        labels=("run",),
+        columns=tuple(Column(name, header, name) for name, header in METRIC_HEADERS.items()),
+        rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
+    )
+    return spec, int(seed)
+
+
+def _digest(arguments: Sequence[str]) -> str:
+    """Six hexadecimal digits: two grids do not overwrite each other's table."""
+    return hashlib.sha256("\n".join(arguments).encode()).hexdigest()[:6]

@@ -1,0 +1,162 @@
+"""Tables as data: read `ablations/<name>.yaml`, check it, and expand it into cells (docs/tables.md).
+
+A table is rows and columns that each say what they set; a cell is what both set together. Where the paper prints a
+number it stands in the row, as text, so that `65.30` keeps its zero.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from parsenet_cli.config.overrides import last_wins
+from parsenet_cli.core.errors import UserError, unknown
+
+NO_CELL = ("N/A", "–")
+"""What the paper prints where a row has no such number (the second is a dash)."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number as the paper prints it: percent, as text. Empty where the paper prints none."""
+
+    text: str = ""
+    bold: bool = False
+    cited: str = ""
+    """The source, if the paper quotes the number from others."""
+
+    @property
+    def value(self) -> float | None:
+        """The number in percent; None where none is printed."""
+        return None if self.absent or not self.text else float(self.text)
+
+    @property
+    def absent(self) -> bool:
+        """Whether the table has no such cell (the paper prints `N/A` or a dash)."""
+        return self.text in NO_CELL
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what it sets, and the metric it shows (a function of parsenet_cli/core/metrics.py, or `iu[class]`)."""
+
+    key: str
+    header: str
+    metric: str
+    overrides: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what it sets, and what the paper prints in it, by column."""
+
+    key: str
+    labels: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+    paper: Mapping[str, Printed] = field(default_factory=dict)
+    run: bool = True
+    """False where the numbers are only shown: a system that this project does not build."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper that the table can decide; the expressions are those of claims/expression.py."""
+
+    key: str
+    says: str
+    where: str
+    holds_if: str
+    effect: str = ""
+    """The difference that is shown, in percent points."""
+    margin: float | None = None
+    """What "about equal" means, in percent points; `margin` in the expressions."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of a table and the overrides that make it, no key twice: table base < column < row."""
+
+    row: Row
+    column: Column
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table: its rows and columns, what every cell has in common, and what the paper concludes from it."""
+
+    name: str
+    title: str
+    data: str
+    labels: tuple[str, ...]
+    """Headers of the row labels."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    base: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    note: str = ""
+
+    def printed(self, row: str, column: str) -> Printed:
+        """What the paper prints at this place."""
+        return next(r for r in self.rows if r.key == row).paper.get(column, Printed())
+
+    def decimals(self, column: str) -> int:
+        """Decimals of the column's numbers: those most of its printed numbers have (the paper mixes), else 2."""
+        printed = [row.paper.get(column, Printed()) for row in self.rows]
+        counts = Counter(len(number.text.partition(".")[2]) for number in printed if number.value is not None)
+        return max(counts, key=lambda decimals: (counts[decimals], decimals), default=2)
+
+    def cells(
+        self, cited: bool = False, rows: Iterable[str] | None = None, columns: Iterable[str] | None = None
+    ) -> list[Cell]:
+        """The cells that can be run, row by row; `rows` and `columns` narrow them, by key.
+
+        Left out are places without a cell (`N/A`), rows that are only shown, and, unless `cited`, the numbers that
+        the paper quotes from others. Raises `UserError` for an unknown row or column.
+        """
+        chosen_rows = _chosen(f"row of {self.name}", self.rows, rows)
+        chosen_columns = _chosen(f"column of {self.name}", self.columns, columns)
+        cells = []
+        for row in chosen_rows:
+            for column in chosen_columns:
+                printed = row.paper.get(column.key, Printed())
+                if row.run and not printed.absent and (cited or not printed.cited):
+                    overrides = last_wins([f"data={self.data}", *self.base, *column.overrides, *row.overrides])
+                    cells.append(Cell(row, column, tuple(overrides.values())))
+        return cells
+
+
+_Part = TypeVar("_Part", Row, Column)
+
+
+def to_json(spec: TableSpec) -> dict[str, Any]:
+    """The table as JSON values, to be frozen in a study."""
+    from pydantic import TypeAdapter
+
+    content: dict[str, Any] = TypeAdapter(TableSpec).dump_python(spec, mode="json")
+    return content
+
+
+def from_json(content: Any) -> TableSpec:
+    """The table of `to_json`. Raises `UserError` if the content is no such table."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(TableSpec).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"a frozen table: {place}: {first['msg']}; `parsenet ablate` freezes it anew") from None
+
+
+def _chosen(kind: str, parts: tuple[_Part, ...], keys: Iterable[str] | None) -> list[_Part]:
+    valid = [part.key for part in parts]
+    wanted = valid if keys is None else list(keys)
+    for key in wanted:
+        if key not in valid:
+            raise unknown(kind, key, valid)
+    return [part for part in parts if part.key in wanted]

@@ -1,0 +1,29 @@
+"""What a user sees when something is wrong, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """The input is wrong: the message names the file or key, what was expected and what to do (exit code 2)."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
+    """The error for a name that does not exist, with the nearest valid one and all others.
+
+    `kind` is the noun ("table", "trunk", "key"), `name` what the user wrote.
+    """
+    choices = list(valid)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return UserError(f"unknown {kind} '{name}'.{hint} Valid: {', '.join(choices)}")
+
+
+class Stopped(Exception):
+    """The run was asked to stop; a checkpoint at `iteration` is written. None: its training had not begun."""
+
+    def __init__(self, iteration: int | None) -> None:
+        super().__init__("stopped before the training" if iteration is None else f"stopped at iteration {iteration}")
+        self.iteration = iteration

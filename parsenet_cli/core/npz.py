@@ -1,0 +1,50 @@
+"""Reading .npz files: the arrays as they were written, or one exception that says what is wrong with the file."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parsenet_cli.core.files import Damaged
+
+Arrays = dict[str, NDArray[Any]]
+
+_END = "<4s4H2LH"
+"""The record that ends a zip file; its fifth field is the number of members, which zipfile does not look at."""
+
+
+def read(file: Path, crc32: str | None = None) -> Arrays:
+    """Every array of the file by name; pickles are refused. `crc32`: the checksum of the whole file, where one is known.
+
+    Raises:
+        Damaged: the file is gone, cannot be read, or is not what was written.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as problem:
+        raise Damaged(f"{file}: cannot be read ({problem.strerror})") from None
+    if crc32 is not None and f"{zlib.crc32(content):08x}" != crc32:
+        raise Damaged(f"{file}: is damaged or another training's: its checksum is not the one in result.json")
+    try:
+        with ZipFile(io.BytesIO(content)) as archive:
+            # Each member is read to its end, because only there its checksum is compared: a damaged header could say
+            # that an array ends before.
+            members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        if len(members) != _count(content):
+            raise ValueError(f"{len(members)} of its {_count(content)} arrays are found")
+        return {
+            name: np.lib.format.read_array(io.BytesIO(member), allow_pickle=False) for name, member in members.items()
+        }
+    except Exception as problem:  # zipfile and numpy name no common class for what a damaged file can raise
+        raise Damaged(f"{file}: is damaged ({type(problem).__name__}: {problem})") from None
+
+
+def _count(content: bytes) -> int:
+    return int(struct.unpack(_END, content[-struct.calcsize(_END) :])[4])

@@ -1,0 +1,182 @@
+"""The configuration of one run: validated at one boundary, identified by its signature.
+
+`science` is everything that can change a number and is what the signature is made of; `runtime` is how and where the run
+is carried out. `parsenet_cli.config.compose` makes these from override strings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+SCIENCE_VERSION = 1
+"""Raised by hand when code changes what a configuration means: every signature changes with it."""
+
+ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None, "input_mean": "weights"}
+"""Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
+
+Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
+"""
+
+Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
+LAYERS: tuple[str, ...] = get_args(Layer)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Recipe(_Frozen):
+    """How a network is trained: conf/recipe/*.yaml says where each number comes from."""
+
+    policy: Literal["fixed", "step", "poly"]
+    lr: float
+    power: float
+    step: int | None
+    step_factor: float
+    momentum: float
+    weight_decay: float
+    iterations: int
+    length: float
+    batch: int
+    iter_size: int
+    loss: Literal["sum", "mean"]
+    crop: int | None
+    mirror: bool
+    sampling: Literal["shuffle", "replacement"]
+    head_lr: tuple[float, float]
+    trunk_lr: tuple[float, float]
+    dropout: float
+    clip_gradients: float | None = None
+
+    @property
+    def steps(self) -> int:
+        """Optimisation steps: `iterations` times `length`."""
+        return max(1, round(self.iterations * self.length))
+
+    @property
+    def images(self) -> int:
+        """Images that one step sees."""
+        return self.batch * self.iter_size
+
+    @model_validator(mode="after")
+    def _numbers_make_sense(self) -> Recipe:
+        for key in ("iterations", "batch", "iter_size", "length"):
+            if getattr(self, key) <= 0:
+                raise ValueError(f"{key} must be positive, found {getattr(self, key)}")
+        if self.clip_gradients is not None and self.clip_gradients <= 0:
+            raise ValueError(f"clip_gradients must be positive or null (off), found {self.clip_gradients}")
+        if self.crop is not None and self.crop <= 0:
+            raise ValueError(f"crop must be positive, or null for whole images, found {self.crop}")
+        if self.policy == "step" and not self.step:
+            raise ValueError("policy=step needs step, the iterations between two drops")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), found {self.dropout}")
+        return self
+
+
+class Science(_Frozen):
+    """Everything that can change a number of the result. The axes are explained in conf/config.yaml."""
+
+    data: str
+    data_id: str
+    """Content hash of a user's files; generator version, configuration and seed of generated data."""
+    classes: tuple[str, ...] | None
+    train_split: Literal["train_aug", "trainval_aug"]
+    class_mean: Literal["present", "all"]
+    trunk: str
+    body: Literal["fcn", "reduced", "deeplab", "largefov"]
+    deeplab_kernel: Literal[4, 7]
+    pad100: bool
+    fc6_pad: Literal["same", "none"]
+    layers: tuple[Layer, ...]
+    skips: Literal["none", "16s", "8s"]
+    skip_training: Literal["at_once", "staged"]
+    context: str
+    context_bins: tuple[int, ...]
+    spp_geometry: Literal["caffe", "adaptive"]
+    context_source: Literal["after_dropout", "before_dropout"]
+    context_dropout: float
+    norm: Literal["none", "l2"]
+    norm_scale: float
+    norm_learn: bool
+    norm_decay: float
+    norm_gradient: Literal["exact", "authors"]
+    norm_shared: bool
+    norm_across_space: bool
+    fusion: Literal["early", "late"]
+    mix: Literal["concat", "conv1x1"]
+    mix_width: int
+    align: Literal["native", "upsample_first"]
+    upsample: Literal["bilinear", "learned"]
+    init: Literal["xavier", "zero", "gaussian"]
+    weights: str
+    """`none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file."""
+    input_mean: Literal["weights", "data"] = "weights"
+    seed: int
+    precision: Literal["float32", "bfloat16"]
+    recipe: Recipe
+
+    @field_validator("layers")
+    @classmethod
+    def _layers_in_order(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        if not layers or len(set(layers)) != len(layers):
+            raise ValueError("expected at least one layer and none twice")
+        return tuple(sorted(layers, key=LAYERS.index))
+
+    @field_validator("context_bins")
+    @classmethod
+    def _bins_differ(cls, bins: tuple[int, ...]) -> tuple[int, ...]:
+        if not bins or len(set(bins)) != len(bins) or min(bins) < 1:
+            raise ValueError("expected different whole numbers from 1, for example [1,2,4]")
+        return bins
+
+
+class Runtime(_Frozen):
+    """How and where a run is carried out; never part of the signature."""
+
+    data_root: str | None
+    weights_file: str | None
+    device: Literal["auto", "cpu", "cuda"]
+    micro_batch: int | None
+    checkpoint_seconds: float
+    keep_model: bool
+
+
+class RunConfig(_Frozen):
+    """One run: what it is (`science`) and how it is carried out (`runtime`)."""
+
+    science: Science
+    runtime: Runtime
+
+    @property
+    def signature(self) -> str:
+        """Twelve hexadecimal digits of the sha256 of the canonical JSON of the science part."""
+        content: dict[str, Any] = {"science_version": SCIENCE_VERSION, **self.science.model_dump(mode="json")}
+        for key, neutral in ADDED_LATER.items():
+            *groups, last = key.split(".")
+            holder = content
+            for group in groups:
+                holder = holder[group]
+            if holder[last] == neutral:
+                del holder[last]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The text that `from_yaml` reads."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(config.model_dump(mode="json"), Dumper=dumper, sort_keys=False, allow_unicode=True))
+
+
+def from_yaml(text: str) -> Any:
+    """Plain YAML: ten times as fast as OmegaConf, whose interpolations a frozen configuration does not have."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

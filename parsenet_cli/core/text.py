@@ -1,0 +1,48 @@
+"""Numbers in words: durations, sizes, p-values, signed effects; and the type of everything that tells its progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+Progress = Callable[[str], None]
+"""Told, in words, what a long piece of work is doing."""
+
+
+def silent(_message: str) -> None:
+    """The progress nobody asked for."""
+
+
+def duration(seconds: float | None) -> str:
+    """`0:07`, `12:40`, `3:05:00`, `340 hours`; `?` where it is not known."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 100:
+        return f"{hours} hours"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size_text(size: float) -> str:
+    """`512 bytes`, `3.4 MB`, `1.9 GB`."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}"
+    return f"{round(size)} bytes"
+
+
+def p_text(p: float) -> str:
+    """`0.021`, `<0.001`."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def signed(value: float, decimals: int = 1) -> str:
+    """`+4.1`, `−0.2`, `0.0`: with a typographic minus."""
+    text = f"{value:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def natural_key(name: str) -> str:
+    """Sorts `table2` before `table10`."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)

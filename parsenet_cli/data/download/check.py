@@ -1,0 +1,127 @@
+"""`parsenet data check`: everything a data set can be wrong in, found before a training does."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import Progress
+from parsenet_cli.data import decoding as parallel
+from parsenet_cli.data.decoding import ReadLabel, Source, read_image
+from parsenet_cli.data.download import manifest, release
+from parsenet_cli.data.download.prepare import SEAL, sealed
+from parsenet_cli.data.download.release import Expected, Lists, differences, lists_of
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in a folder."""
+
+    name: str
+    root: Path
+    counts: dict[str, int]
+    pictures: int
+    manifest: bool
+    problems: list[str]
+
+    def __str__(self) -> str:
+        lists = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        hashes = (
+            f"contents as in {manifest.NAME}" if self.manifest else f"no {manifest.NAME}, so contents were not compared"
+        )
+        return (
+            f"{self.root}: {self.name}, {self.pictures} pictures with labels ({lists}); all readable, sizes and ids right; "
+            f"{hashes}"
+        )
+
+
+def detect_layout(root: Path) -> str:
+    """The data set that lies in `root`, by its layout. Raises `UserError` when it is none."""
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder, and no data set of that name")
+    seal = sealed(root)
+    if seal is not None:
+        return str(seal["name"])
+    for name in sorted([*release.names(), "folder"]):
+        marks: tuple[str, ...] = importlib.import_module(f"parsenet_cli.data.sets.{name}").MARKS
+        if any((root / mark).exists() for mark in marks):
+            return name
+    raise UserError(
+        f"{root}: no data set is recognised here; expected VOC's layout (JPEGImages/, SegmentationClass/, "
+        "ImageSets/Segmentation/, classes.txt) or one of those in docs/data.md"
+    )
+
+
+def check_folder(name: str, root: Path, expected: Expected | None, progress: Progress) -> Report:
+    """Look at every list, picture, label map and hash of the data set `name` in `root`.
+
+    `expected` are the official counts, None where there are none. Raises `UserError` only where nothing can be looked at.
+    """
+    lists = lists_of(name, root)
+    problems = differences(lists, expected) if expected else []
+    problems += _repeated(lists)
+    seal = sealed(root)
+    if seal is None and (root / SEAL).exists():
+        problems.append(f"{root / SEAL}: not readable, or written by another version of parsenet")
+    if seal is not None:
+        problems += [
+            f"{lists[part][0] if part in lists else part}: {len(lists[part][1]) if part in lists else 0} ids in the list "
+            f"'{part}', {count} when it was prepared"
+            for part, count in seal["counts"].items()
+            if part not in lists or len(lists[part][1]) != count
+        ]
+    sources = list({source: None for _, listed in lists.values() for source in listed})
+    look = partial(_looked_at, name, root)
+    for done, problem in enumerate(parallel.each(look, sources), start=1):
+        problems += [problem] if problem else []
+        if done % 50 == 0 or done == len(sources):
+            progress(f"checking pictures and labels: {done} of {len(sources)}")
+    known = {problem.partition(": ")[0] for problem in problems}
+    changed = [text for text in manifest.differences(root, progress) if text.partition(": ")[0] not in known]
+    counts = {part: len(listed) for part, (_, listed) in lists.items()}
+    return Report(name, root, counts, len(sources), (root / manifest.NAME).is_file(), problems + changed)
+
+
+def failure(report: Report, remedy: str) -> UserError:
+    """The message for a data set that is not as it should be: the first problems, how many there are, what to do."""
+    shown = "\n  ".join(report.problems[:_SHOWN])
+    more = len(report.problems) - _SHOWN
+    rest = f"\n  … and {more} more" if more > 0 else ""
+    number = f"{len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}"
+    return UserError(f"{report.root} ({report.name}): {number}\n  {shown}{rest}\n{remedy}")
+
+
+def _repeated(lists: Lists) -> list[str]:
+    problems = []
+    for listing, sources in lists.values():
+        if not sources:
+            problems.append(f"{listing}: no pictures are listed there; expected one id per line")
+        twice = [name for name, times in Counter(source.id for source in sources).items() if times > 1]
+        problems += [f"{listing}: '{name}' is listed more than once" for name in twice]
+    return problems
+
+
+def _looked_at(name: str, root: Path, source: Source) -> str | None:
+    """What is wrong with one picture and its labels, None when nothing is."""
+    try:
+        image, label = read_image(source.image), _reader(name, root)(source.label)
+    except UserError as problem:
+        return str(problem)
+    if image.shape[:2] == label.shape:
+        return None
+    return (
+        f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for a picture of {image.shape[1]}x"
+        f"{image.shape[0]} ({source.image}); they must have the same size"
+    )
+
+
+@lru_cache
+def _reader(name: str, root: Path) -> ReadLabel:
+    reader: ReadLabel = importlib.import_module(f"parsenet_cli.data.sets.{name}").label_reader(root)
+    return reader

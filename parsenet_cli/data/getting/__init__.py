@@ -1,1 +1,0 @@
-"""Data sets that `parsenet data get` can fetch: one module each, with `PUBLISHED`."""

@@ -1,1 +1,0 @@
-"""Generated pictures: how the scenes of the synthetic data sets are painted, pixel and label together."""

@@ -1,0 +1,3 @@
+"""Data sets that `parsenet data get` can fetch: one module each, with `PUBLISHED`."""
+
+from __future__ import annotations

@@ -1,0 +1,43 @@
+"""Data sets: one file each, found by its name (the axis `data`). A new one is a new file that offers what `DataSet` lists."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol, cast
+
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import unknown
+
+if TYPE_CHECKING:
+    from parsenet_cli.core.text import Progress
+    from parsenet_cli.data.dataset import DataOptions, Dataset
+
+
+class DataSet(Protocol):
+    """What a file of this folder offers. Importing it does not import torch: `plan` asks for the identity."""
+
+    def identity(self, options: DataOptions, progress: Progress = ...) -> str:
+        """What the data *is*, part of a run's signature. Raises `UserError` where files are missing or incomplete."""
+        ...
+
+    def open_dataset(self, options: DataOptions, progress: Progress = ...) -> Dataset:
+        """Both splits, decoded."""
+        ...
+
+
+def names() -> list[str]:
+    """The data sets that can be chosen."""
+    return paths.modules("data/sets")
+
+
+def find(name: str) -> DataSet:
+    """The data set `name`. Raises `UserError` for an unknown one."""
+    if name not in names():
+        raise unknown("data set", name, names())
+    return cast(DataSet, importlib.import_module(f"{__name__}.{name}"))
+
+
+def published_mean(name: str) -> tuple[float, float, float] | None:
+    """The mean colour (R, G, B) that was published for a data set, `MEAN_RGB` of its module; None where none was."""
+    mean: tuple[float, float, float] | None = getattr(find(name), "MEAN_RGB", None)
+    return mean

@@ -1,0 +1,164 @@
+"""A user's own picture as the network takes it: upright, 8-bit RGB, whatever it was stored as."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import typer
+from PIL import Image, ImageOps
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.palette import Pixels
+from parsenet_cli.store.run import Run
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
+"""What counts as a picture in a folder; a file that is named is tried whatever it is called."""
+
+_GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+def read(path: Path) -> Pixels:
+    """RGB uint8 (H, W, 3).
+
+    Turned as its EXIF orientation says; grey becomes three equal channels, 16-bit grey its upper eight bits; what is
+    transparent is laid on white; CMYK is converted without a colour profile; of an animation the first picture is taken.
+
+    Raises:
+        UserError: no such file, no picture, or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # what is merely large or oddly tagged is the user's own picture all the same
+            with Image.open(path) as picture:
+                return np.array(_rgb(ImageOps.exif_transpose(picture)))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such picture") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
+        raise UserError(f"{path}: not a complete picture ({problem}); restore the file or leave it out") from None
+
+
+def find(inputs: Sequence[Path]) -> list[Path]:
+    """The files, and the pictures directly inside the folders, each once, in order.
+
+    Raises:
+        UserError: a path does not exist, or a folder holds no picture.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            if not inside:
+                raise UserError(f"{path}: no picture directly in this folder; expected files named {_suffixes()}")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UserError(f"{path}: no such picture or folder")
+    return list({file.resolve(): file for file in found}.values())
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in _GREY_16:
+        wide = np.asarray(picture).astype(np.int64)
+        return Image.fromarray((wide >> 8 if wide.max(initial=0) > 255 else wide).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        seen = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _suffixes() -> str:
+    return ", ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+
+
+FAILED = 1
+LEGEND = "legend"
+
+
+def predict_images(run: Run, inputs: Sequence[Path], out: Path, device: str) -> None:
+    """Write `<name>.png` (class ids), `<name>_overlay.jpg` and `legend.png` into `out`.
+
+    A picture that cannot be predicted is named and the others are done; then the command ends with exit code 1.
+
+    Raises:
+        UserError: no such pictures, a picture would be overwritten, the run has no model, or no picture could be predicted.
+    """
+    pictures = find(inputs)
+    if not pictures:
+        raise UserError("no pictures named; expected files or folders")
+    names = output_names(pictures)
+    _check_nothing_is_overwritten(pictures, names, out)
+
+    from parsenet_cli.cli.progress import Pace
+    from parsenet_cli.core.palette import indexed
+    from parsenet_cli.engine.predict import overlay as drawing
+    from parsenet_cli.engine.predictor import Predictor
+
+    predictor, pace, failed = Predictor(run, device), Pace(len(pictures)), list[str]()
+    with atomic_write(out / f"{LEGEND}.png") as file:
+        drawing.draw_legend(predictor.classes).save(file, "PNG")
+    for path, name in zip(pictures, names, strict=True):
+        try:
+            pixels = read(path)
+            try:
+                ids = predictor.ids(pixels)
+            except UserError as problem:
+                raise UserError(f"{path}: {problem}") from None
+        except UserError as problem:
+            failed.append(str(problem))
+            pace.say(f"failed: {problem}")
+        else:
+            with atomic_write(out / f"{name}.png") as file:
+                indexed(ids).save(file, "PNG")
+            with atomic_write(out / f"{name}_overlay.jpg") as file:
+                drawing.draw_overlay(pixels, ids, predictor.classes).save(file, "JPEG", quality=92)
+        pace.step(path.name)
+    if len(failed) == len(pictures):
+        raise UserError("no picture could be predicted:\n" + "\n".join(failed))
+    typer.echo(f"{len(pictures) - len(failed)} of {len(pictures)} pictures predicted; written to {out}")
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def output_names(pictures: Sequence[Path]) -> list[str]:
+    """One name per picture: its own, and where several would be the same, more of the path and the suffix before it.
+
+    Names differ also where upper and lower case do not, and none is that of the legend.
+    """
+    names = [path.stem for path in pictures]
+    resolved = [path.resolve() for path in pictures]
+    longest = max((len(path.parts) for path in resolved), default=0)
+    for depth in range(2, longest + 1):
+        clashing = _clashing(names)
+        if not clashing:
+            break
+        for i in clashing:
+            path = resolved[i]
+            words = [*path.parts[-depth:-1], path.stem, path.suffix.removeprefix(".")]
+            names[i] = re.sub(r"[^\w.-]+", "-", "_".join(words))
+    for i in _clashing(names):  # a_b/c.jpg beside a/b_c.jpg
+        names[i] = f"{names[i]}_{i + 1}"
+    return names
+
+
+def _clashing(names: Sequence[str]) -> list[int]:
+    """Positions of names whose files would be those of another, or of the legend."""
+    files = [name.casefold() for name in names]
+    return [i for i, name in enumerate(files) if files.count(name) > 1 or name == LEGEND]
+
+
+def _check_nothing_is_overwritten(pictures: Sequence[Path], names: Sequence[str], out: Path) -> None:
+    given = {path.resolve() for path in pictures}
+    written = [out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))]
+    for file in written:
+        if file.resolve() in given:
+            raise UserError(
+                f"{file}: this picture would be overwritten by a prediction; choose another folder with --out"
+            )

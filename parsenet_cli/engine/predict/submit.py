@@ -1,0 +1,191 @@
+"""`parsenet submit`: VOC2012's test images through a run's model into the evaluation server's archive, or an archive checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from parsenet_cli.cli.options import issued
+from parsenet_cli.config.identity import data_options
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import atomic_write
+from parsenet_cli.data.sets.voc12 import CLASSES
+from parsenet_cli.engine.predict import voc_archive
+from parsenet_cli.runner import retrain
+from parsenet_cli.store.run import Run, Store
+
+INTERRUPTED = 130
+FAULTS_SHOWN = 20
+REGISTRATION = (
+    "VOC2012's test images are given out after registration at http://host.robots.ox.ac.uk:8080: add them with `parsenet "
+    "data get voc12 --from VOC2012test.tar`, or unpack that archive and pass --data-root .../VOCdevkit/VOC2012"
+)
+
+
+def predict_test_set(
+    store: Store, run: Run, out: Path | None, listed: Path | None, data_root: Path | None, device: str
+) -> None:
+    """Predict the test list and write the archive. What is predicted is kept in the cache: the command can be issued again.
+
+    Raises:
+        UserError: the run is not one of VOC's 21 classes or has no model; the test list or images are missing or damaged.
+    """
+    result = _result_on_voc(run)
+    config = run.config()
+    root = _root(data_root or data_options(config, store.cache).root)
+    ids = read_ids(listed) if listed else _test_list(root)
+    images = {name: root / "JPEGImages" / f"{name}.jpg" for name in ids}
+    missing = [str(file) for file in images.values() if not file.is_file()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(ids)} test images are missing, the first is {missing[0]}. {REGISTRATION}"
+        )
+    comp, reason = voc_archive.competition(config.science, result["train_images"])
+    out = out or Path(f"{run.signature}_comp{comp}_test_cls.tar.gz")
+    typer.echo(f"comp{comp}, because {reason}")
+    maps = _Maps(store, run, root)
+    try:
+        maps.predict(images, device)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\nstopped; {maps.kept(ids)} of {len(ids)} are predicted and kept. To go on, issue it again:", err=True
+        )
+        typer.echo(f"  {issued()}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    with atomic_write(out) as file:
+        voc_archive.pack({name: maps.file(name) for name in ids}, comp, file)
+    _raise_for(out, voc_archive.faults(out, ids, root / "JPEGImages"), f"; remove {maps.folder} and issue it again")
+    typer.echo(f"written: {out} ({len(ids)} maps, checked)")
+
+
+def check(archive: Path, listed: Path | None, data_root: Path | None) -> None:
+    """Validate an archive. Raises `UserError` that names its faults, the first 20."""
+    if not archive.is_file():
+        raise UserError(f"{archive}: no such archive")
+    root = _root(data_root) if data_root else None
+    ids: Sequence[str] | None = None
+    if listed:
+        ids = read_ids(listed)
+    elif root and _list_file(root).is_file():
+        ids = _test_list(root)
+    _raise_for(archive, voc_archive.faults(archive, ids, root / "JPEGImages" if root else None), "")
+    sizes = f"with the sizes of {root / 'JPEGImages'}" if root else "sizes not compared: pass --data-root"
+    typer.echo(f"{archive}: {len(ids) if ids else voc_archive.TEST_IMAGES} maps, no fault ({sizes})")
+
+
+def read_ids(file: Path) -> list[str]:
+    """One id per line. Raises `UserError` when there is no such list, it is empty or names an id twice."""
+    try:
+        ids = file.read_text().split()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UserError(f"{file}: expected a list with one id per line ({problem})") from None
+    if not ids or len(set(ids)) != len(ids):
+        raise UserError(f"{file}: expected one id per line and none twice, found {len(ids)}, {len(set(ids))} different")
+    return ids
+
+
+class _Maps:
+    """Label maps in the cache. The folder's name is made of the model and the images' place: others have other folders."""
+
+    def __init__(self, store: Store, run: Run, root: Path) -> None:
+        digest = hashlib.sha256(str(root.resolve()).encode())
+        if run.model_file.is_file():
+            with run.model_file.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        self._run = run
+        self.folder = store.cache / "submissions" / f"{run.signature}-{digest.hexdigest()[:12]}"
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.png"
+
+    def kept(self, ids: Sequence[str]) -> int:
+        """How many of the ids are predicted."""
+        return sum(_whole(self.file(name)) for name in ids)
+
+    def predict(self, images: dict[str, Path], device: str) -> None:
+        """Predict what is missing; the images are read as a data set's are."""
+        from parsenet_cli.cli.progress import Pace
+        from parsenet_cli.core.palette import indexed
+        from parsenet_cli.data.decoding import read_image
+        from parsenet_cli.engine.predictor import Predictor
+
+        predictor = Predictor(self._run, device)
+        missing = [name for name in images if not _whole(self.file(name))]
+        if len(missing) < len(images):
+            typer.echo(f"{len(images) - len(missing)} of {len(images)} are predicted already")
+        pace = Pace(len(missing))
+        for name in missing:
+            pixels = read_image(images[name])
+            try:
+                ids = predictor.ids(pixels)
+            except UserError as problem:
+                raise UserError(f"{images[name]}: {problem}") from None
+            with atomic_write(self.file(name)) as file:
+                indexed(ids).save(file, "PNG")
+            pace.step(name)
+
+
+def _whole(file: Path) -> bool:
+    """Whether a map is there and is what was written: a PNG has checksums, which are compared only when that is asked for."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as picture:
+            picture.verify()
+    except Exception:  # Pillow names no common class for what a damaged file can raise
+        return False
+    return True
+
+
+def _result_on_voc(run: Run) -> dict[str, Any]:
+    result = run.result()
+    if result is None:
+        raise UserError(f"{run.folder}: the run is not done; {retrain.command(run)} carries it out")
+    classes = tuple(result["classes"])
+    if classes != CLASSES:
+        raise UserError(
+            f"run {run.signature} knows {len(classes)} classes ({', '.join(classes[:4])}, …) and VOC2012's server expects "
+            f"VOC's {len(CLASSES)} in their order: submit a run trained with data=voc12 and without classes="
+        )
+    return result
+
+
+def _root(folder: Path | None) -> Path:
+    """The devkit's VOC2012 below a folder, or the folder itself."""
+    if folder is None:
+        raise UserError(f"where are the test images? {REGISTRATION}")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder. {REGISTRATION}")
+    inside = [folder / "VOCdevkit" / "VOC2012", folder / "VOC2012"]
+    return next((each for each in inside if each.is_dir()), folder)
+
+
+def _list_file(root: Path) -> Path:
+    return root / "ImageSets" / "Segmentation" / "test.txt"
+
+
+def _test_list(root: Path) -> list[str]:
+    file = _list_file(root)
+    if not file.is_file():
+        raise UserError(f"{file}: no such list. {REGISTRATION}")
+    ids = read_ids(file)
+    if len(ids) != voc_archive.TEST_IMAGES:
+        raise UserError(
+            f"{file}: expected the {voc_archive.TEST_IMAGES} ids of VOC2012's test list, found {len(ids)}; restore it, "
+            "or name a list of your own with --ids"
+        )
+    return ids
+
+
+def _raise_for(archive: Path, faults: Iterator[str], remedy: str) -> None:
+    shown = list(islice(faults, FAULTS_SHOWN))
+    if not shown:
+        return
+    more = sum(1 for _ in faults)
+    rest = f"\n  … and {more} more" if more else ""
+    raise UserError(f"{archive}: not a valid submission{remedy}\n  " + "\n  ".join(shown) + rest)

@@ -1,0 +1,152 @@
+"""The head: normalise each layer's features, classify them, bring the scores to the image and add them (§3.2, §3.3).
+
+Early fusion classifies the concatenation of all layers at the image's resolution. A 1x1 classifier works on channels,
+upsampling on space, and both are linear, so they commute: each layer is classified by its own block of the one weight
+tensor at its own resolution, and the score maps are upsampled and added. The concatenation (9 472 channels for five
+layers of VGG-16) is never built. docs/protocol.md, "Fusion", lists the choices the paper leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Generator, Tensor, nn
+
+from parsenet_cli.core.run_config import Science
+from parsenet_cli.models import context
+from parsenet_cli.models.classifier import BranchClassifiers, Feature, JointClassifier, classify
+from parsenet_cli.models.layers import Dropout
+from parsenet_cli.models.norm import L2Norm
+from parsenet_cli.models.skips import Skips
+from parsenet_cli.models.trunk import Trunk
+from parsenet_cli.models.upsample import Bilinear, Learned, Size
+
+
+class Head(nn.Module):
+    """From a trunk's taps to scores for every pixel of the image: all that the axes from `layers` to `init` say.
+
+    Args:
+        science: the axes.
+        num_classes: K.
+        trunk: what the taps look like; it is not kept.
+        generator: draws the initial weights.
+    """
+
+    def __init__(self, science: Science, num_classes: int, trunk: Trunk, generator: Generator) -> None:
+        super().__init__()
+        self.layers = science.layers
+        self.grids = {layer: trunk.grids["fc7" if layer == "pool6" else layer] for layer in self.layers}
+        self.context_source = "fc7" if science.context_source == "after_dropout" else "fc7_before_dropout"
+        self.upsample_first = science.align == "upsample_first"
+
+        channels: dict[str, int] = {}
+        self.context: context.Context | None = None
+        for layer in self.layers:
+            if layer == "pool6":
+                self.context = context.build(science, trunk.channels["fc7"])
+                channels |= dict(zip(self.context.levels, self.context.channels, strict=True))
+            else:
+                channels[layer] = trunk.channels[layer]
+        self.context_dropout = Dropout(science.context_dropout)
+        self.norms = nn.ModuleDict({n: _norm(science, c) for n, c in channels.items()} if science.norm == "l2" else {})
+
+        grids = list(dict.fromkeys(self.grids.values()))
+        self.finest = min(grids, key=lambda grid: grid.stride)
+        self.mix: JointClassifier | None = None
+        if science.mix == "conv1x1":
+            self.mix = JointClassifier(list(channels.values()), science.mix_width, "xavier", generator)
+            channels = {"mix": science.mix_width}
+        self.mix_dropout = Dropout(science.recipe.dropout)
+        if self.mix or self.upsample_first:
+            grids = [self.finest]
+        self.one_grid = len(grids) == 1
+
+        self.classifier: JointClassifier | BranchClassifiers
+        if science.fusion == "early":
+            self.classifier = JointClassifier(list(channels.values()), num_classes, science.init, generator)
+        else:
+            self.classifier = BranchClassifiers(channels, num_classes, science.init, generator)
+        self.skips: Skips | None = None
+        if science.skips != "none":
+            self.skips = Skips(science, num_classes, trunk, generator)
+            grids = [self.skips.grid]
+        self.bilinear = Bilinear()
+        self.upsample = Learned(num_classes, grids) if science.upsample == "learned" else self.bilinear
+
+    @property
+    def wanted(self) -> list[str]:
+        """The taps this head reads."""
+        layers = [self.context_source if layer == "pool6" else layer for layer in self.layers]
+        return list(dict.fromkeys([*layers, *(self.skips.wanted if self.skips else ())]))
+
+    def forward(self, taps: Mapping[str, Tensor], size: Size) -> Tensor:
+        """Taps (N, C, h, w) -> float32 scores (N, K, *size)."""
+        features = self.features(taps)
+        if self.mix:
+            features = [self._mixed(features, self.mix)]
+        blocks, bias = self.classifier.blocks()
+        maps = classify(features, blocks)
+        if not self.one_grid:
+            upsampled: Tensor = self.upsample(maps, size)
+            return upsampled + bias.view(1, -1, 1, 1)
+        ((grid, scores),) = maps.items()
+        scores = scores + bias.view(1, -1, 1, 1)
+        if self.skips:
+            grid, scores = self.skips(grid, scores, taps)
+        logits: Tensor = self.upsample({grid: scores}, size)
+        return logits
+
+    def features(self, taps: Mapping[str, Tensor]) -> list[Feature]:
+        """The branches, normalised, in the order of their blocks of weights."""
+        features: dict[str, Feature] = {}
+        for layer in self.layers:
+            if layer == "pool6" and self.context:
+                source = taps[self.context_source]
+                size = (source.shape[2], source.shape[3])
+                for level, (name, pooled) in enumerate(zip(self.context.levels, self.context(source), strict=True)):
+                    spread = partial(self.context.spread, level, size=size)
+                    features[name] = Feature(self.context_dropout(pooled), self.grids[layer], size, spread)
+            else:
+                values = taps[layer]
+                features[layer] = Feature(values, self.grids[layer], (values.shape[2], values.shape[3]), _identity)
+        if self.upsample_first:
+            target = next(feature.size for feature in features.values() if feature.grid == self.finest)
+            features = {name: self._upsampled(feature, target) for name, feature in features.items()}
+        if not self.norms:
+            return list(features.values())
+        return [
+            Feature(self.norms[name](feature.values), feature.grid, feature.size, feature.spread)
+            for name, feature in features.items()
+        ]
+
+    def _upsampled(self, feature: Feature, target: Size) -> Feature:
+        """A feature on the finest grid, replicated and interpolated in memory."""
+        values = feature.spread(feature.values)
+        if feature.grid != self.finest:
+            values = self.bilinear({feature.grid: values}, target, self.finest)
+        return Feature(values, self.finest, target, _identity)
+
+    def _mixed(self, features: Sequence[Feature], mix: JointClassifier) -> Feature:
+        """The extra 1x1 convolution over the concatenation on the finest grid, ReLU and dropout (Table 7)."""
+        blocks, bias = mix.blocks()
+        maps = classify(features, blocks)
+        target = next(feature.size for feature in features if feature.grid == self.finest)
+        mixed = maps[self.finest] if len(maps) == 1 else self.bilinear(maps, target, self.finest)
+        return Feature(self.mix_dropout(torch.relu(mixed + bias.view(1, -1, 1, 1))), self.finest, target, _identity)
+
+
+def _norm(science: Science, channels: int) -> L2Norm:
+    return L2Norm(
+        channels,
+        science.norm_scale,
+        learn=science.norm_learn,
+        shared=science.norm_shared,
+        across_space=science.norm_across_space,
+        gradient=science.norm_gradient,
+    )
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x

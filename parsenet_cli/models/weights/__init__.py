@@ -1,0 +1,1 @@
+"""A trunk's pretrained weights: where they come from, reading, converting."""

@@ -1,0 +1,198 @@
+"""Reading a trunk's weights from a file, and putting them into the trunk or saying what does not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Generator, Tensor, nn
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.models import layers
+from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization, Order
+from parsenet_cli.models.weights import caffemodel
+
+CAFFEMODEL = ".caffemodel"
+
+_AT_ONCE = 1 << 22
+"""Numbers looked at together: fc6 of VGG-16 alone has a hundred million."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file and what it says about itself. `source` is the file, for messages."""
+
+    source: str
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+    @property
+    def origin(self) -> str:
+        """Whose training they are, as far as the file says it, else the file's name."""
+        return self.metadata.get("origin") or Path(self.source).name
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """Layers the file declares not to hold (metadata `drawn`): they start from He's initialisation."""
+        return tuple(filter(None, self.metadata.get("drawn", "").split(",")))
+
+    @property
+    def about(self) -> str:
+        """`origin`, and what is drawn."""
+        return "; ".join([self.origin, *(f"{layer} drawn (He)" for layer in self.drawn)])
+
+    def convention(self) -> InputNormalization | None:
+        """The preprocessing these weights were trained with, where the file says so.
+
+        From the metadata `channel_order` (RGB or BGR) and `mean_rgb` or `mean_bgr` (and `std_…`), numbers of the 0-255
+        range separated by commas; else from `caffe_bgr` in the file's name; else Caffe's for a caffemodel, because Caffe
+        reads images as BGR; else None: the trunk's own convention.
+        """
+        found = self.metadata.get("channel_order", "").upper()
+        if found in ("RGB", "BGR"):
+            order: Order = "RGB" if found == "RGB" else "BGR"
+            default = CAFFE.in_order(order)
+            return InputNormalization(
+                order,
+                self._three(f"mean_{order.lower()}") or default.mean,
+                self._three(f"std_{order.lower()}") or default.std,
+            )
+        if "caffe_bgr" in Path(self.source).name:
+            return InputNormalization("BGR", (104.0, 117.0, 123.0))
+        return CAFFE if Path(self.source).suffix == CAFFEMODEL else None
+
+    def _three(self, key: str) -> tuple[float, ...] | None:
+        if key not in self.metadata:
+            return None
+        try:
+            red_or_blue, green, other = (float(part) for part in self.metadata[key].split(","))
+        except ValueError:
+            found = self.metadata[key]
+            raise UserError(f"{self.source}: metadata {key}: expected three numbers, found '{found}'") from None
+        return red_or_blue, green, other
+
+
+def load(file: Path) -> Weights:
+    """Read a `.safetensors` or `.caffemodel` file, or one of `torch.save` (tensors only: nothing in it is executed).
+
+    The model of a finished run can be given as well: its trunk is taken.
+
+    Raises:
+        UserError: no such file, damaged or incomplete, or not a mapping of names to tensors.
+    """
+    if not file.is_file():
+        raise UserError(f"weights={file}: there is no such file")
+    metadata: dict[str, str] = {}
+    if file.suffix == ".safetensors":
+        tensors, metadata = _read_safetensors(file)
+    elif file.suffix == CAFFEMODEL:
+        tensors = {name: torch.from_numpy(array) for name, array in caffemodel.read(file).items()}
+    else:
+        tensors = _read_torch(file)
+    inner = {name.removeprefix("trunk."): tensor for name, tensor in tensors.items() if name.startswith("trunk.")}
+    return Weights(str(file), inner or tensors, metadata)
+
+
+def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
+    except SafetensorError as problem:
+        raise UserError(
+            f"{file}: not a complete safetensors file ({problem}); {file.stat().st_size} bytes. Copy or download it again"
+        ) from None
+
+
+def _read_torch(file: Path) -> dict[str, Tensor]:
+    from pickle import UnpicklingError
+
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise UserError(
+            f"{file}: not a complete file of torch.save with tensors only ({reason}). Copy or download it again"
+        ) from None
+    if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise UserError(
+            f"{file}: expected a mapping of names to tensors (a state_dict), found {type(content).__name__}"
+        )
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], stream: BinaryIO) -> None:
+    """Write float32 tensors as safetensors, one after the other, without a second copy of them all in memory.
+
+    The same tensors and metadata give the same bytes, because a run is identified by the hash of its weights file; the
+    library's own writer puts the metadata in any order.
+    """
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    end = 0
+    for name, tensor in tensors.items():
+        start, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the numbers are aligned
+    stream.write(len(text).to_bytes(8, "little") + text)
+    for tensor in tensors.values():
+        stream.write(tensor.detach().float().contiguous().numpy().astype("<f4", copy=False).data)
+
+
+def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, name: str, generator: Generator) -> None:
+    """Copy `tensors`, already under the trunk's names, into the trunk `name`; layers the file declares to lack are drawn.
+
+    Raises:
+        UserError: see `check`.
+    """
+    wanted = dict(trunk.named_parameters())
+    check(weights, tensors, wanted, name)
+    with torch.no_grad():
+        for layer in weights.drawn:
+            layers.he_(trunk.get_submodule(layer), generator)
+        for key, parameter in wanted.items():
+            if layer_of(key) not in weights.drawn:
+                parameter.copy_(tensors[key])
+
+
+def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor], name: str) -> None:
+    """See that `tensors` are all parameters of the trunk `name`, but for the layers the file declares to lack.
+
+    Raises:
+        UserError: a parameter is missing, has another shape, or holds a number that is not finite.
+    """
+    for layer in weights.drawn:
+        if layer not in map(layer_of, parameters):
+            raise UserError(f"{weights.source}: metadata drawn: expected layers of trunk {name}, found '{layer}'")
+    wanted = {key: parameter for key, parameter in parameters.items() if layer_of(key) not in weights.drawn}
+    missing = [key for key in wanted if key not in tensors]
+    if missing:
+        raise UserError(
+            f"{weights.source}: not the weights of trunk {name}: {len(missing)} of {len(wanted)} tensors are missing "
+            f"({_some(missing)}); the file holds {_some(list(weights.tensors))}. Pass a file for {name}, or choose its trunk"
+        )
+    for key, parameter in wanted.items():
+        found = tuple(tensors[key].shape)
+        if found != tuple(parameter.shape):
+            raise UserError(
+                f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found {found}. "
+                "These are the weights of another network or of another body"
+            )
+        if not all(part.isfinite().all() for part in torch.split(tensors[key].flatten(), _AT_ONCE)):
+            raise UserError(
+                f"{weights.source}: {key} holds numbers that are not finite: the file is damaged, or holds no weights there"
+            )
+
+
+def layer_of(parameter: str) -> str:
+    """The layer a parameter belongs to: `fc6` for `fc6.weight`."""
+    return parameter.rpartition(".")[0]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -1,0 +1,139 @@
+"""`parsenet export`: curves and scores for other tools, from the results store alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import atomic_write, write_text
+from parsenet_cli.report import tensorboard
+from parsenet_cli.store import artifacts, study
+from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import Study, StudyCell
+
+EVENTS = "events.out.tfevents.0.parsenet"
+"""TensorBoard finds files by the middle of this name; the same one every time, so that exporting again replaces it."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A run where a study shows it."""
+
+    study: Study
+    cell: StudyCell
+    run: Run
+    result: dict[str, Any]
+
+
+def export_studies(store: Store, form: str, tables: Sequence[str], profile: str | None, out: Path) -> None:
+    """Write the newest study of each table and profile, or of `tables` alone, into `out`.
+
+    `tensorboard`: one event file per finished run, <profile>/<table>/<row>.<column>/seed<n>/, with its curves, its scores in
+    percent and its configuration as hyperparameters. `csv`: tables.csv (the long frames with their profile) and curves.csv.
+
+    Raises:
+        UserError: no such table, nothing that is done, or `out` cannot be written.
+    """
+    studies = _studies(store, tables, profile)
+    places = [place for one in studies for place in _done(one, store)]
+    if not places:
+        raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
+    for sentence in [*study.strange(store), *artifacts.damage_reports(dict.fromkeys(place.run for place in places))]:
+        typer.echo(sentence, err=True)
+    if form == "csv":
+        write_text(out / "tables.csv", _tables(studies, store))
+        write_text(out / "curves.csv", _curves(places))
+        typer.echo(f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}")
+        return
+    written = set()
+    for place in places:
+        folder = out / _folder(place)
+        try:
+            content = b"".join(_events(place))
+        except UserError as problem:  # a run of another version, whose configuration cannot be read
+            typer.echo(f"skipped: {problem}", err=True)
+            continue
+        with atomic_write(folder / EVENTS) as file:
+            file.write(content)
+        written.add(folder)
+    _forget(out, written)
+    typer.echo(f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`")
+
+
+def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[Study]:
+    if tables:
+        return [study.newest(store, table, profile) for table in dict.fromkeys(tables)]
+    newest = {(s.table.name, s.profile): s for s in study.load_all(store) if profile in (None, s.profile)}
+    return [newest[key] for key in sorted(newest)]
+
+
+def _done(one: Study, store: Store) -> Iterator[_Place]:
+    for cell in one.cells:
+        if cell.signature and (result := store.run(cell.signature).result()):
+            yield _Place(one, cell, store.run(cell.signature), result)
+
+
+def _folder(place: _Place) -> Path:
+    cell = place.cell
+    return Path(place.study.profile, place.study.table.name, f"{cell.row}.{cell.column}", f"seed{cell.seed}")
+
+
+def _forget(out: Path, wanted: set[Path]) -> None:
+    """Remove earlier exports of runs that are not among these: TensorBoard would show them beside the new ones."""
+    for file in out.glob(f"*/*/*/*/{EVENTS}"):
+        if file.parent not in wanted:
+            shutil.rmtree(file.parent)
+
+
+def _events(place: _Place) -> Iterator[bytes]:
+    """The event file of one run, record by record."""
+    started = float(place.run.status().get("started", 0))
+    science = place.run.config().science.model_dump(mode="json")
+    recipe = {f"recipe.{key}": value for key, value in science.pop("recipe").items()}
+    yield tensorboard.version(started)
+    yield tensorboard.hyperparameters({**science, **recipe, "signature": place.run.signature}, started)
+    last = 0
+    for record in place.run.metrics():
+        last = record["iteration"]
+        values = {f"train/{key}": record[key] for key in ("loss", "lr") if record.get(key) is not None}
+        yield tensorboard.scalars(values, last, started + record["seconds"])
+    ended = started + place.result["train_seconds"]
+    scores = {f"val/{name}": value for name, value in place.result["metrics"].items()}
+    scores |= {f"val/iu/{name}": value for name, value in place.result["iu"].items()}
+    percent = {name: 100 * value for name, value in scores.items() if value is not None}
+    percent["val/collapsed"] = float(place.result["outcome"] == "collapsed")
+    yield tensorboard.scalars(percent, last, ended)
+    yield tensorboard.end_of_run(ended)
+
+
+def _tables(studies: Sequence[Study], store: Store) -> str:
+    import pandas as pd
+
+    from parsenet_cli.store.frame import results_frame
+
+    frames = []
+    for one in studies:
+        lines = results_frame(one, store)
+        lines.insert(0, "profile", one.profile)
+        frames.append(lines)
+    return str(pd.concat(frames).to_csv(index=False, float_format="%.6g"))
+
+
+def _curves(places: Sequence[_Place]) -> str:
+    """Every record of every run once; tables.csv says by the signature which cells it serves."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("signature", "iteration", "loss", "lr", "seconds"))
+    for signature in dict.fromkeys(place.run.signature for place in places):
+        run = next(place.run for place in places if place.run.signature == signature)
+        for record in run.metrics():
+            writer.writerow((signature, *(record.get(key) for key in ("iteration", "loss", "lr", "seconds"))))
+    return stream.getvalue()

@@ -1,0 +1,307 @@
+"""Where global context helps and where it harms: pictures, and which confusions it removes (Fig. 3 and 4 of the paper).
+
+Pictures are chosen by measured gain among those whose small label maps the runs keep, not by eye.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from parsenet_cli.core import metrics
+from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.report import plot
+from parsenet_cli.store import artifacts, samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from parsenet_cli.store.run import Run, Store
+    from parsenet_cli.store.study import Study
+
+    Counts = npt.NDArray[np.int64]
+    Pair = tuple[Run, Run]
+
+TABLE = "table6"
+"""The table that is meant when none is named."""
+
+BACKGROUND = "background"
+
+
+def data(
+    study: Study, store: Store, *, gains: int = 3, losses: int = 2, baseline: str = "", parsenet: str = ""
+) -> dict[str, Any]:
+    """Pictures of the largest gain and loss, and the errors of both networks by their kind.
+
+    `baseline` and `parsenet` are two cells, `row.column`; not given, they are the first two whose runs differ in nothing but
+    `layers` ([fc7] and [pool6,fc7]) and `norm` (none and l2). A picture's score is the mean IU over the classes it shows, meant
+    over seeds; its maps are those of the first seed. Errors are percent of all labelled pixels, over pictures and seeds; their
+    intervals (95 %) are those of a bootstrap over pictures.
+
+    Raises:
+        UserError: there are no such cells, a run of theirs is not done, or a file of it is damaged.
+    """
+    first, second = _cells(study, store, baseline, parsenet)
+    pairs = _pairs(study, store, first, second)
+    classes, ids, counts = _counts(pairs)
+    scores = np.array([[[_score(c) for c in run] for run in pair] for pair in counts]).mean(axis=0)
+    kept = _maps(pairs[0], ids)
+    gain = scores[1] - scores[0]
+    order = [int(i) for i in np.argsort(-gain, kind="stable") if ids[i] in kept and np.isfinite(gain[i])]
+    chosen = [i for i in order if gain[i] > 0][:gains], [i for i in reversed(order) if gain[i] < 0][:losses]
+    shown = _pictures(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both])
+    return {
+        "cells": {"baseline": ".".join(first), "parsenet": ".".join(second)},
+        "classes": classes,
+        "images": len(ids),
+        "kept": len(kept),
+        "panels": [
+            {
+                "image": ids[i],
+                "kind": kind,
+                "baseline_score": 100 * float(scores[0, i]),
+                "parsenet_score": 100 * float(scores[1, i]),
+                **shown[ids[i]],
+                "baseline": plot.to_text(kept[ids[i]][0]),
+                "parsenet": plot.to_text(kept[ids[i]][1]),
+            }
+            for kind, several in zip(("gain", "loss"), chosen, strict=True)
+            for i in several
+        ],
+        "better": int((gain > 0).sum()),
+        "worse": int((gain < 0).sum()),
+        "errors": _errors(classes, counts),
+        "seeds": len(pairs),
+        "signatures": [[run.signature for run in pair] for pair in pairs],
+    }
+
+
+def draw(data: dict[str, Any]) -> Figure:
+    """A line per picture: itself, the truth, the baseline, ParseNet; below, the errors by kind."""
+    panels, width = data["panels"], plot.PAGE * 0.8
+    heights = [_height(panel) * width / 4.4 + 0.22 for panel in panels]
+    figure = plot.new(width, sum(heights) + 1.9)
+    below: Figure | SubFigure = figure
+    if panels:
+        (above,), (below,) = figure.subfigures(2, 1, height_ratios=[sum(heights), 1.9], squeeze=False)
+        grid = above.subplots(len(panels), 4, squeeze=False, height_ratios=heights)
+        for line, panel in zip(grid, panels, strict=True):
+            _draw_panel(line, panel)
+        for axes, name in zip(grid[0], ("image", "truth", "baseline", "ParseNet"), strict=True):
+            axes.set_title(name)
+    legend, errors = below.subplots(1, 2, width_ratios=[1, 2.2])
+    _legend(legend, data)
+    _draw_errors(errors, data)
+    about = data["about"]
+    cells, number = data["cells"], plot.seeds(len(data["signatures"]))
+    text = (
+        f"{about['table']}, profile {about['profile']}, {number}: {cells['baseline']} against {cells['parsenet']}. Pictures "
+        f"chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; of all, {data['better']} gain and "
+        f"{data['worse']} lose. Scores: mean IU over the classes of the picture, mean of the seeds."
+    )
+    plot.caption(below, text, width)
+    return figure
+
+
+def _cells(study: Study, store: Store, *named: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    places = list(dict.fromkeys((cell.row, cell.column) for cell in study.cells if cell.signature))
+    for text in filter(None, named):
+        if text not in map(".".join, places):
+            raise unknown(f"cell of {study.table.name}", text, map(".".join, places))
+    science = {}
+    for cell in study.cells:
+        if cell.signature and cell.seed == study.seeds[0]:
+            content = store.run(cell.signature).config().science.model_dump(mode="json")
+            science[cell.row, cell.column] = (content.pop("layers"), content.pop("norm"), content)
+    for first in [p for p in places if not named[0] or ".".join(p) == named[0]]:
+        for second in [p for p in places if not named[1] or ".".join(p) == named[1]]:
+            layers, norm, rest = science[first]
+            with_context, other_norm, other = science[second]
+            fits = (layers, norm, with_context, other_norm) == (
+                ["fc7"],
+                "none",
+                ["pool6", "fc7"],
+                "l2",
+            ) and rest == other
+            if first != second and (all(named) or fits):
+                return first, second
+    raise UserError(
+        f"{study.name}: no two cells differ in nothing but layers ([fc7] and [pool6,fc7]) and norm (none and l2); name them, "
+        f"baseline=ROW.COLUMN parsenet=ROW.COLUMN, of {', '.join(map('.'.join, places))}"
+    )
+
+
+def _pairs(study: Study, store: Store, first: tuple[str, str], second: tuple[str, str]) -> list[Pair]:
+    """The runs of both cells, seed by seed."""
+    pairs = []
+    for seed in study.seeds:
+        runs = []
+        for place in (first, second):
+            cell = next(c for c in study.cells if (c.row, c.column, c.seed) == (*place, seed))
+            run = store.run(cell.signature or "")
+            if not run.done():
+                raise UserError(
+                    f"{study.name}: {'.'.join(place)}, seed {seed}, is not done ({run.state()}): run {run.signature}"
+                )
+            runs.append(run)
+        pairs.append((runs[0], runs[1]))
+    return pairs
+
+
+def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
+    """Class names, picture ids, and (seeds, 2, pictures, K, K) confusion matrices."""
+    found, ids = [], []
+    for pair in pairs:
+        both = []
+        for stored in map(artifacts.confusions, pair):
+            both.append(stored.matrices.astype(np.int64))
+            ids.append(list(stored.ids))
+        found.append(both)
+    if any(other != ids[0] for other in ids):
+        raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different pictures")
+    result = pairs[0][0].result() or {}
+    return list(result["classes"]), ids[0], np.array(found)
+
+
+def _score(confusion: Counts) -> float:
+    return metrics.mean_iu(confusion)
+
+
+def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+    """The small label maps that both runs keep."""
+    stored = [artifacts.predictions(run) for run in pair]
+    return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
+
+
+def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dict[str, dict[str, str]]:
+    """Small pictures and truths, from the store; where it has none, from the data set that the run was scored on."""
+    data_id = run.config().science.data_id
+    kept = samples.read(samples.file_of(store.root, data_id, classes))
+    if all(name in kept for name in ids):
+        return {
+            name: {
+                "picture": base64.b64encode(kept[name].photo).decode(),
+                "truth": plot.to_text(kept[name].truth),
+            }
+            for name in ids
+        }
+    from parsenet_cli.core.text import silent
+    from parsenet_cli.engine import inputs
+    from parsenet_cli.engine.evaluate import shrink
+
+    val = inputs.data(run.config(), store.cache, silent).val
+    places = {name: val.ids.index(name) for name in ids}
+    return {
+        name: {"picture": plot.to_text(shrink(val.image(i))), "truth": plot.to_text(shrink(val.label(i)))}
+        for name, i in places.items()
+    }
+
+
+def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
+    """Errors by kind in percent of the labelled pixels, for both networks, and what context changes.
+
+    `between_objects`: an object taken for another one. `object_background`: an object taken for background, or background for
+    an object; None where the classes have no background. `more_between_objects`: how much more the first kind fell than the
+    second.
+    """
+    off = ~np.eye(len(classes), dtype=bool)
+    objects = np.array([name != BACKGROUND for name in classes])
+    kinds = {"between_objects": off & np.outer(objects, objects)}
+    if not objects.all():
+        kinds["object_background"] = off & ~np.outer(objects, objects)
+    labelled = counts[0, 0].sum(axis=(1, 2))
+    wrong = {kind: counts[..., mask].sum(axis=3) for kind, mask in kinds.items()}
+    fewer = {kind: of_network[:, 0] - of_network[:, 1] for kind, of_network in wrong.items()}
+    found: dict[str, Any] = dict.fromkeys(("between_objects", "object_background"))
+    for kind, of_network in wrong.items():
+        baseline, parsenet = (100 * float(n.mean(axis=0).sum() / labelled.sum()) for n in of_network.swapaxes(0, 1))
+        found[kind] = {"baseline": baseline, "parsenet": parsenet, "drop": _estimated(fewer[kind], labelled)}
+    if len(wrong) == 2:
+        found["more_between_objects"] = _estimated(fewer["between_objects"] - fewer["object_background"], labelled)
+    return found
+
+
+def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
+    """Errors (seeds, pictures) that go away, in percent of all labelled pixels, with its 95 % interval.
+
+    Over seeds and pictures as a table's claims have it; of one seed over pictures alone.
+    """
+    from parsenet_cli.claims.cells import CellScores
+    from parsenet_cli.claims.estimate import NOTHING, Estimate, estimate_contrast
+
+    scores = 100 * fewer.sum(axis=1) / labelled.sum()
+    influences = (100 * fewer - scores[:, None] * labelled) / labelled.sum()
+    if len(scores) == 1:
+        variance = float((influences**2).sum())
+        value = Estimate(float(scores[0]), variance, max(1, len(labelled) - 1)).interval()
+    else:
+        cell = CellScores(
+            ("errors",), tuple(range(len(scores))), scores, influences, (False,) * len(scores), "errors", "pictures"
+        )
+        value = estimate_contrast([(1.0, cell)], 0.0, lambda pool, paired: NOTHING).interval()
+    return {"estimate": value.estimate, "low": value.low, "high": value.high}
+
+
+def _height(panel: dict[str, Any]) -> float:
+    height, width = plot.from_text(panel["truth"]).shape
+    return float(np.clip(height / width, 0.6, 1.4))
+
+
+def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    from parsenet_cli.core.palette import palette
+
+    return pixels if pixels.ndim == 3 else palette()[pixels]
+
+
+def _draw_panel(line: Sequence[Axes], panel: dict[str, Any]) -> None:
+    for axes, key in zip(line, ("picture", "truth", "baseline", "parsenet"), strict=True):
+        axes.imshow(_coloured(plot.from_text(panel[key])), interpolation="nearest")
+        plot.picture_axes(axes)
+        if key in ("baseline", "parsenet"):
+            axes.set_xlabel(f"{panel[f'{key}_score']:.0f} % IU", fontsize=7, labelpad=2)
+    line[0].set_ylabel("context helps" if panel["kind"] == "gain" else "context harms", fontsize=7)
+
+
+def _draw_errors(axes: Axes, data: dict[str, Any]) -> None:
+    words = {"between_objects": "object taken for\nanother object", "object_background": "object against\nbackground"}
+    errors = {words[kind]: data["errors"][kind] for kind in words if data["errors"][kind]}
+    for n, found in enumerate(errors.values()):
+        for k, name in enumerate(("baseline", "parsenet")):
+            y = n + (k - 0.5) * 0.36
+            axes.barh(y, found[name], 0.32, color=plot.COLOURS[k], label=("baseline", "ParseNet")[k] if not n else None)
+        change, low, high = (round(-found["drop"][key], 1) + 0.0 for key in ("estimate", "high", "low"))
+        end = max(found["baseline"], found["parsenet"])
+        axes.text(end, n, f"  {change:+.1f} ({low:+.1f} to {high:+.1f})", va="center", fontsize=7)
+    axes.set_yticks(range(len(errors)), list(errors))
+    axes.tick_params("y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.45 * axes.get_xlim()[1])
+    axes.set_xlabel("errors (percent of labelled pixels)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def _legend(axes: Axes, data: dict[str, Any]) -> None:
+    """The colours of the classes that are seen."""
+    from matplotlib.patches import Patch
+
+    from parsenet_cli.core.palette import palette
+
+    seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
+                   for i in np.unique(plot.from_text(panel[key]))})  # fmt: skip
+    names = [(i, "ignored" if i >= len(data["classes"]) else data["classes"][i]) for i in seen]
+    patches = [Patch(color=palette()[i] / 255, label=name) for i, name in names]
+    axes.axis("off")
+    if patches:
+        axes.legend(
+            handles=patches,
+            loc="center left",
+            bbox_to_anchor=(-0.15, 0.5),
+            fontsize=6,
+            handlelength=1,
+            ncols=1 + len(patches) // 8,
+        )

@@ -1,0 +1,219 @@
+"""`parsenet network`: the networks of some configurations, drawn up without memory, data or weights.
+
+Where the cells of each map lie and what they see, as models/geometry.py finds it in the modules themselves; parameters,
+preprocessing, what the head reads, and what deviates from the protocol's defaults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.config import deviations
+from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.overrides import parse_override
+from parsenet_cli.config.profile import Profile
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.models import support, trunks
+from parsenet_cli.models.weights import sources
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from parsenet_cli.core.run_config import Science
+
+BASELINES = tuple(
+    ("layers=[fc7]", "norm=none", *overrides)
+    for overrides in (
+        ("body=fcn", "pad100=true"),
+        ("body=fcn",),
+        ("body=reduced",),
+        ("body=deeplab",),
+        ("body=deeplab", "deeplab_kernel=7"),
+        ("body=largefov",),
+    )
+)
+"""The bodies of the paper with a classifier on fc7: what is shown when nothing is named (docs/protocol.md, "Bodies")."""
+
+TAPS = ("conv3", "pool3", "conv4", "pool4", "conv5", "fc7")
+"""The maps that are shown, from the image to the head; a pool only where the head reads it."""
+
+HEADS = ("network", "map", "layer", "channels", "stride", "offset", "receptive field")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network as JSON values: `features`, `parameters`, `reads`, `preprocessing`, `remarks`, `deviations`."""
+
+    name: str
+    content: dict[str, Any]
+
+
+def configurations(arguments: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every combination of the overrides, in Hydra's grammar (`body=fcn,reduced`); the paper's bodies where there are none.
+
+    Raises `UserError` for an override that does not parse or whose key does not exist.
+    """
+    return list(product(*map(_values, arguments))) if arguments else list(BASELINES)
+
+
+def networks(
+    arguments: Sequence[str], profile: Profile, cache: Path, size: tuple[int, int], classes: int
+) -> list[Network]:
+    """The networks of `configurations(arguments)` for an image of `size` (height, width) and a number of classes.
+
+    Of the paper's bodies, which are shown where nothing is named, those that the profile's trunk does not have are left out.
+    Raises `UserError` for a wrong override, a network that cannot be built, and an image too small for it.
+    """
+    chosen = configurations(arguments)
+    varied = {text for cell in chosen for text in cell if any(text not in other for other in chosen)}
+    found = []
+    for cell in chosen:
+        name = " ".join(text for text in cell if text in varied or len(chosen) == 1) or "default"
+        try:
+            science = Composer(profile, cell, cache).science()
+            if arguments or not support.unsupported(science):
+                found.append(Network(name, describe_network(science, classes, size)))
+        except UserError as problem:
+            raise UserError(f"{name}: {problem}") from None
+    return found
+
+
+def describe_network(science: Science, classes: int, size: tuple[int, int]) -> dict[str, Any]:
+    """One network on the meta device: `description.describe`, with the maps that are shown and what deviates.
+
+    Each feature has `cells`, the height and width of its map for an image of `size`; the preprocessing is that of the
+    trunk, which a file of weights can replace. Raises `UserError` where there is no such network.
+    """
+    import torch
+
+    from parsenet_cli.models.build import build_model
+    from parsenet_cli.models.describe import describe_feature, description_of
+
+    with torch.device("meta"):
+        model = build_model(science, classes, None).eval()
+        image = torch.empty(1, 3, *size)
+    trunk, reads = model.trunk, model.head.wanted
+    taps = [tap for tap in TAPS if tap in trunk.taps and (tap in reads or not tap.startswith("pool"))]
+    maps = trunk(image, taps)
+    features = {
+        tap: {**describe_feature(trunk, science.trunk, tap), "cells": list(maps[tap].shape[2:])} for tap in taps
+    }
+    found = deviations.deviations(deviations.settings_of(science))
+    return {
+        **description_of(model, science.trunk),
+        **_input(science),
+        "features": features,
+        "reads": list(dict.fromkeys([*science.layers, *reads])),
+        "classes": classes,
+        "size": list(size),
+        "deviations": [deviation.text for deviation in found],
+    }
+
+
+def _input(science: Science) -> dict[str, Any]:
+    """Origin and preprocessing of published weights; a file of the user's says both for itself, where it is read."""
+    from parsenet_cli.models.build import input_normalization
+
+    module = trunks.find(science.trunk)
+    source = module.SOURCES.get(sources.resolve(module, science.weights, science.body))
+    if source is None:
+        return {"weights": science.weights}
+    return {"weights": source.origin, "preprocessing": asdict(input_normalization(science, source.convention))}
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """`500x375`, width and height as of a photo -> (375, 500), height and width. Raises `UserError` for anything else."""
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not match:
+        raise UserError(f"--size {text}: expected width x height in pixels, for example 500x375")
+    return int(match[2]), int(match[1])
+
+
+def show(found: Sequence[Network], console: Console) -> None:
+    """Print one line per map, then what is to be said of each network."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD)
+    for head in _heads(found):
+        grid.add_column(head, justify="left" if head in HEADS[:3] else "right", no_wrap=True)
+    for line in _lines(found):
+        grid.add_row(*line, end_section=False)
+    console.print(grid)
+    console.print(f"{PLACE}\n")
+    remarks = [list(_remarks(network)) for network in found]
+    shared = [line for line in remarks[0] if len(found) > 1 and all(line in others for others in remarks)]
+    for name, lines in zip([network.name for network in found], remarks, strict=True):
+        console.print(Text(name, style="bold"))
+        for remark in (remark for remark in lines if remark not in shared):
+            console.print(f"  {remark}", markup=False, soft_wrap=True)
+    if shared:
+        console.print(Text("all of them", style="bold"))
+        for remark in shared:
+            console.print(f"  {remark}", markup=False, soft_wrap=True)
+
+
+def to_markdown(found: Sequence[Network]) -> str:
+    """The same as GitHub-flavoured tables: maps, then parameters."""
+    heads = _heads(found)
+    maps = _markdown([heads, ["---" if head in HEADS[:3] else "---:" for head in heads], *_lines(found)])
+    counts = [[network.name, *_parameters(network)] for network in found]
+    parameters = _markdown([["network", "trunk", "head", "together"], ["---", "---:", "---:", "---:"], *counts])
+    return f"{maps}\n{PLACE}\n\nParameters, with {found[0].content['classes']} classes:\n\n{parameters}"
+
+
+PLACE = (
+    "Cell i of a map is centred on pixel stride * i + offset of the image; the receptive field is the theoretical one."
+)
+
+
+def _values(text: str) -> list[str]:
+    parsed, key = parse_override(text), text.partition("=")[0]
+    if not parsed.is_sweep_override():
+        return [text]
+    return [f"{key}={value}" for value in parsed.sweep_string_iterator()]
+
+
+def _heads(found: Sequence[Network]) -> list[str]:
+    height, width = found[0].content["size"]
+    return [*HEADS, f"cells at {width}x{height}"]
+
+
+def _lines(found: Sequence[Network]) -> Iterator[list[str]]:
+    for network in found:
+        name = network.name
+        for tap, feature in network.content["features"].items():
+            height, width = feature["cells"]
+            numbers = (feature["channels"], feature["stride"], deviations.as_text(feature["offset"]), feature["field"])
+            yield [name, tap, feature["layer"], *map(str, numbers), f"{width}x{height}"]
+            name = ""
+
+
+def _remarks(network: Network) -> Iterator[str]:
+    content = network.content
+    trunk, head, total = _parameters(network)
+    yield f"parameters: {trunk} trunk + {head} head = {total}, with {content['classes']} classes"
+    convention = content["preprocessing"]
+    mean, std = (deviations.as_text(convention[key]) for key in ("mean", "std"))
+    yield f"weights: {content['weights']}"
+    yield f"input: {convention['order']}, 0 to 255, minus {mean}, over {std}"
+    yield f"the head reads {', '.join(content['reads'])}"
+    if content["remarks"]:
+        yield f"trunk: {content['remarks']}"
+    for text in content["deviations"]:
+        yield f"not the default: {text}"
+
+
+def _parameters(network: Network) -> list[str]:
+    keys = ("trunk_parameters", "head_parameters", "parameters")
+    return [f"{network.content[key]:,}".replace(",", " ") for key in keys]
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,208 @@
+"""How every figure looks, and how it becomes a file. Figures are readable at the width of a column and without colour vision."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure, SubFigure
+
+SUFFIXES = ("png", "pdf", "svg")
+"""What a figure can be written as."""
+
+COLUMN, PAGE = 3.4, 7.0
+"""Widths in inches of one column and of a page."""
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b8a800")
+"""Told apart by colour-blind readers (Okabe and Ito's, the black one grey and the yellow one darker), on white and on black."""
+
+_LIGHT = {"ink": "#222222", "quiet": "#8a8a8a", "grid": "#e4e4e4"}
+_DARK = {"ink": "#e6e6e6", "quiet": "#9a9a9a", "grid": "#3a3a3a"}
+
+
+@contextmanager
+def style(dark: bool = False, salt: str = "parsenet") -> Iterator[None]:
+    """Within the block figures are drawn and saved in the project's manner, whatever the user's matplotlibrc says.
+
+    `dark`: light ink, for a dark page. The same figure gives the same bytes; `salt` keeps apart the names that two SVGs in
+    one page give to their parts.
+    """
+    import matplotlib
+    from cycler import cycler
+
+    tone = _DARK if dark else _LIGHT
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "figure.facecolor": "none",
+                "axes.facecolor": "none",
+                "savefig.facecolor": "none" if dark else "white",
+                "font.size": 8,
+                "axes.titlesize": 8,
+                "axes.labelsize": 8,
+                "xtick.labelsize": 7,
+                "ytick.labelsize": 7,
+                "legend.fontsize": 7,
+                "legend.frameon": False,
+                "text.color": tone["ink"],
+                "axes.labelcolor": tone["ink"],
+                "axes.edgecolor": tone["quiet"],
+                "xtick.color": tone["quiet"],
+                "ytick.color": tone["quiet"],
+                "xtick.labelcolor": tone["ink"],
+                "ytick.labelcolor": tone["ink"],
+                "grid.color": tone["grid"],
+                "grid.linewidth": 0.6,
+                "axes.axisbelow": True,
+                "axes.linewidth": 0.6,
+                "xtick.major.width": 0.6,
+                "ytick.major.width": 0.6,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.prop_cycle": cycler(color=COLOURS),
+                "lines.linewidth": 1.2,
+                "text.parse_math": False,
+                "figure.constrained_layout.use": True,
+                "savefig.dpi": 250,
+                "pdf.fonttype": 42,
+                "svg.hashsalt": salt,
+                "svg.fonttype": "none",
+            }
+        )
+        yield
+
+
+def ink() -> str:
+    """The colour of text, within `style`."""
+    import matplotlib
+
+    return str(matplotlib.rcParams["text.color"])
+
+
+def quiet() -> str:
+    """The colour of what stands back, within `style`."""
+    import matplotlib
+
+    return str(matplotlib.rcParams["axes.edgecolor"])
+
+
+def new(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that no window manager knows of."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def caption(figure: Figure | SubFigure, text: str, width: float) -> None:
+    """A quiet line or two below the figure: what it was measured on."""
+    import textwrap
+
+    lines = textwrap.fill(text, round(width * 21))
+    figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color=quiet())
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with numbers as text, also between the powers of ten where it spans few of them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set(**{f"{which}scale": "log"})
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0,) if math.log10(high / low) > 2.5 else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def percent(share: float) -> str:
+    """`21 %`."""
+    return f"{100 * share:.0f} %"
+
+
+def seeds(number: int) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number} seed{'' if number == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    """`0.01`, `20`, `50 000`, and powers of ten beyond that."""
+    if 1e-3 <= value < 1e6:
+        return f"{value:,.0f}".replace(",", " ") if value >= 1 else f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+def picture_axes(axes: Axes) -> None:
+    """No ticks and no frame: for a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def check_output(path: Path) -> None:
+    """Raises `UserError` when a figure cannot be written under this name."""
+    if path.suffix.lower().removeprefix(".") not in SUFFIXES:
+        raise UserError(f"--out {path}: expected a name that ends in .{', .'.join(SUFFIXES)}")
+    if path.is_dir():
+        raise UserError(f"--out {path}: this is a folder; expected a file, for example {path / 'figure.png'}")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the form its name ends with, whole. Raises `UserError` where it cannot be written."""
+    check_output(path)
+    form = path.suffix.lower().removeprefix(".")
+    content = io.BytesIO()
+    figure.savefig(content, format=form, metadata=_undated(form))
+    with atomic_write(path) as file:
+        file.write(content.getvalue())
+
+
+def to_svg(figure: Figure, prefix: str) -> str:
+    """A figure as an `<svg>` element for a page; its ids begin with `prefix`, so that several fit into one page."""
+    content = io.StringIO()
+    figure.savefig(content, format="svg", metadata=_undated("svg"), transparent=True)
+    text = content.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+
+
+def _undated(form: str) -> dict[str, None]:
+    return {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
+
+
+def to_text(pixels: npt.NDArray[np.uint8]) -> str:
+    """A picture (H, W, 3) as a JPEG, or a label map (H, W) as a PNG, in base64, to be kept in JSON."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    if pixels.ndim == 3:
+        Image.fromarray(pixels).save(content, "JPEG", quality=85)
+    else:
+        Image.fromarray(pixels).save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def from_text(text: str) -> npt.NDArray[np.uint8]:
+    """The pixels of `to_text`."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
+        return np.array(picture)

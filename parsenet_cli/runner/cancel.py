@@ -1,0 +1,90 @@
+"""`parsenet cancel`: ask workers to write a checkpoint and leave, whoever started them.
+
+The wish lies in the run's folder, where workers on any machine look once a second and where drivers see that the run is not
+to be started again. A worker on this machine gets a signal too, and need not look. A job that still waits in Slurm's queue is
+taken out of it where this machine has Slurm's commands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.runner import process
+from parsenet_cli.runner.launch.slurm import queue as slurm_queue
+from parsenet_cli.store.run import Run, Store
+
+PATIENCE_SECONDS = 60.0
+"""How long workers may take for their step and their checkpoint before the command says that they have not left."""
+
+_POLL_SECONDS = 0.1
+
+
+def chosen(store: Store, prefixes: Sequence[str], everything: bool) -> list[Run]:
+    """The runs that are meant. `UserError` unless either runs or everything is named."""
+    if bool(prefixes) == everything:
+        raise UserError("expected either signatures of runs (`parsenet status` lists them) or --all")
+    return store.runs() if everything else [store.find(prefix) for prefix in prefixes]
+
+
+def cancel_runs(runs: Sequence[Run], say: Callable[[str], None], patience: float = PATIENCE_SECONDS) -> bool:
+    """Ask those that run or wait, and wait until they have left; False where some have not."""
+    meant = [run for run in runs if run.result() is None or run.alive()]
+    for run in meant:  # all of them before any leaves: its driver would start the next
+        run.cancel()
+    asked = [run for run in meant if run.alive()]
+    for run in asked:
+        process.ask_to_stop(run.status())
+    waiting = [run for run in meant if run not in asked]
+    left = _take_out_of_the_queue(waiting)
+    for run in waiting:
+        queue = f"; job {left[run.signature]} left Slurm's queue" if run.signature in left else ""
+        say(f"{run.signature}: {run.state()}, will not be started{queue}")
+    if not meant:
+        states = ", ".join(f"{run.signature} is {run.state()}" for run in runs[:8])
+        say(f"no run is left to cancel: {states or 'there are none'}")
+    deadline = time.monotonic() + patience
+    while asked and time.monotonic() < deadline:
+        for run in [run for run in asked if not run.alive()]:
+            asked.remove(run)
+            say(f"{run.signature}: {_left(run)}")
+        time.sleep(_POLL_SECONDS if asked else 0)
+    for run in asked:
+        say(f"{run.signature}: {_stayed(run, patience)}")
+    return not asked
+
+
+def _take_out_of_the_queue(runs: Sequence[Run]) -> dict[str, str]:
+    """The jobs that were taken out, by the signature of their run. A job that stays there leaves as soon as it starts."""
+    jobs = {run.signature: job for run in runs if (job := run.job()) is not None}
+    if not jobs or not slurm_queue.reachable():
+        return {}
+    waiting = set(slurm_queue.waiting(jobs.values()))
+    slurm_queue.scancel(sorted(waiting))
+    return {signature: job for signature, job in jobs.items() if job in waiting}
+
+
+def _left(run: Run) -> str:
+    status = run.status()
+    if status.get("state") == "done":
+        return "finished before it could stop"
+    if status.get("state") == "queued":
+        return f"stopped at iteration {status.get('iteration', 0)}"
+    return f"{run.state()}: {status.get('error') or 'it left without a word'}"
+
+
+def _stayed(run: Run, patience: float) -> str:
+    status = run.status()
+    whom = f"process {status.get('pid')} on {status.get('host', 'an unknown host')}"
+    match process.place(status):
+        case "here":
+            return (
+                f"has not left after {patience:.0f} s ({whom}); `kill -9 {status['pid']}` ends it, its checkpoints stay"
+            )
+        case "elsewhere":
+            return (
+                f"cannot be reached from here ({whom}); it was asked through {run.folder} and leaves when it reads that"
+            )
+        case _:
+            return f"is held by a process that cannot be told ({whom} was the last); it was asked through {run.folder}"

@@ -1,0 +1,113 @@
+"""How long runs will take and how much disk they will need, from runs of the same kind that are done."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from statistics import mean
+from typing import Any, NamedTuple
+
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.store.run import Store
+
+
+class CostKey(NamedTuple):
+    """Runs that take about equally long per step."""
+
+    data_id: str
+    trunk: str
+    body: str
+    pad100: bool
+    batch: int
+    layers: int
+
+    @classmethod
+    def of(cls, science: Science) -> CostKey:
+        """The kind of a run."""
+        return cls(
+            science.data_id, science.trunk, science.body, science.pad100, science.recipe.images, len(science.layers)
+        )
+
+
+class CostModel:
+    """Measured seconds per step and parameters of each kind, and bytes per run, from the results of a store."""
+
+    def __init__(self, store: Store) -> None:
+        per_step: dict[CostKey, list[float]] = defaultdict(list)
+        self.parameters: dict[CostKey, int] = {}
+        self._gpu_mb: dict[CostKey, float] = {}
+        self._bytes: list[int] = []
+        for run in store.runs():
+            result = run.result()
+            if result is None:
+                continue
+            try:
+                kind = CostKey.of(run.config().science)
+            except UserError:  # damaged, or another version's: nothing to learn from, and no reason to stop
+                continue
+            self._learn_memory(kind, result)
+            if result["outcome"] != "converged":
+                continue
+            per_step[kind].append(_seconds_per_step(result))
+            files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
+            self._bytes.append(sum(file.stat().st_size for file in files))
+            if "network" in result:
+                self.parameters[kind] = result["network"]["parameters"]
+        self.per_step = {kind: mean(values) for kind, values in per_step.items()}
+
+    def learn(self, science: Science, result: Mapping[str, Any]) -> None:
+        """A run has just been done; its time counts for more than that of earlier ones."""
+        self.per_step[CostKey.of(science)] = _seconds_per_step(result)
+        self._learn_memory(CostKey.of(science), result)
+
+    def _learn_memory(self, kind: CostKey, result: Mapping[str, Any]) -> None:
+        measured = result.get("gpu_mb")
+        if measured is not None:
+            self._gpu_mb[kind] = max(measured, self._gpu_mb.get(kind, 0.0))
+
+    def gpu_mb(self, science: Science) -> float | None:
+        """The most memory that a run of this kind has taken on a GPU, in MB; None where none was measured."""
+        return self._gpu_mb.get(CostKey.of(science))
+
+    def add(self, science: Science, seconds_per_step: float) -> None:
+        """A measurement of another origin, such as a probe."""
+        self.per_step[CostKey.of(science)] = seconds_per_step
+
+    def seconds(self, science: Science) -> float | None:
+        """Expected seconds of a run; taken from runs on the same data with the same body where there are no closer ones."""
+        kind = CostKey.of(science)
+        near = [value for other, value in self.per_step.items() if other[:3] == kind[:3]]
+        per_step = self.per_step.get(kind) or (mean(near) if near else None)
+        return None if per_step is None else per_step * science.recipe.steps
+
+    def total_seconds(self, runs: Iterable[Science], slots: int) -> float | None:
+        """Expected wall-clock of several runs on `slots`; None when one of them cannot be told."""
+        each = [self.seconds(science) for science in runs]
+        known = [value for value in each if value is not None]
+        return sum(known) / slots if len(known) == len(each) else None
+
+    def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
+        """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told.
+
+        Where no run is done, models alone are counted: they are nearly all of it.
+        """
+        total, each = 0.0, mean(self._bytes) if self._bytes else None
+        for config in runs:
+            model = self._model_bytes(config.science) if config.runtime.keep_model else 0
+            if model is None or (each is None and model == 0):
+                return None
+            total += (each or 0) + model
+        return total
+
+    def _model_bytes(self, science: Science) -> int | None:
+        kind = CostKey.of(science)
+        near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
+        count = self.parameters.get(kind) or (max(near) if near else None)
+        return None if count is None else 4 * count
+
+
+def _seconds_per_step(result: Mapping[str, Any]) -> float:
+    seconds: float = result["train_seconds"] + result["evaluate_seconds"]
+    steps: int = result["steps"]
+    return seconds / max(1, steps)

@@ -1,0 +1,1 @@
+"""Launchers: one file or folder each, found by its name (`launcher=local`); `runner/launcher.py` says what each offers."""

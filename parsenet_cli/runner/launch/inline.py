@@ -1,0 +1,58 @@
+"""One run after the other inside the command's own process: for debuggers and profilers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from parsenet_cli.runner import worker
+from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """Submitting has already carried the task out."""
+
+    def alive(self) -> bool:
+        return False
+
+    def cancel(self) -> None:
+        return
+
+    def kill(self) -> None:
+        return
+
+
+class Inline:
+    """Carries a task out in `submit` itself."""
+
+    slots = 1
+    resubmissions = 0  # a run that is killed takes the command with it
+    silence_seconds = float("inf")
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def has_room(self, needs: Resources) -> bool:
+        return True
+
+    def submit(self, run: Run, task: Task, needs: Resources) -> _Finished:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with (
+            (run.folder / "log.txt").open("a") as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+        ):
+            code = worker.run_task(run, task, self.threads)
+        if code == worker.STOPPED:
+            raise KeyboardInterrupt
+        return _Finished()
+
+
+def open_launcher(options: dict[str, Any], jobs: int) -> Inline:
+    """One slot with all cores, or with `threads` of them."""
+    return Inline(options["threads"] or len(os.sched_getaffinity(0)))

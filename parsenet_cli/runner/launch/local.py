@@ -1,0 +1,113 @@
+"""Processes on this machine: one per run, forked from a server that has imported torch once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from parsenet_cli.runner import worker
+from parsenet_cli.runner.gpus import Gpu, least_loaded, visible
+from parsenet_cli.runner.launch_options import positive, whole_number
+from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run
+
+_PRELOADED = ["parsenet_cli.runner.preload"]
+
+
+@dataclass(frozen=True)
+class _Process:
+    process: ForkServerProcess
+
+    def alive(self) -> bool:
+        return self.process.is_alive()
+
+    def cancel(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+
+class Local:
+    """Slots times threads is the number of cores. On a machine with GPUs every task is given one, which it may share."""
+
+    def __init__(self, options: dict[str, Any], slots: int, threads: int, gpus: list[Gpu]) -> None:
+        self.slots, self.threads = slots, threads
+        self.resubmissions: int = options["resubmissions"]
+        self.silence_seconds: float = options["silence_seconds"]
+        self._gpus, self._per_gpu = gpus, options["slots_per_gpu"]
+        self._tasks: list[tuple[_Process, Resources]] = []
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+
+    def has_room(self, needs: Resources) -> bool:
+        """On GPUs by their memory; on a CPU by whether one of the tasks has to be alone."""
+        if self._gpus:
+            return least_loaded(self._gpus, needs, self._per_gpu) is not None
+        self._tasks = [(process, each) for process, each in self._tasks if process.alive()]
+        return not self._tasks or not (needs.alone or any(each.alone for _, each in self._tasks))
+
+    def submit(self, run: Run, task: Task, needs: Resources) -> _Process:
+        """Fork a worker, on the GPU with the fewest tasks of those that have room."""
+        gpu = least_loaded(self._gpus, needs, self._per_gpu)
+        name = None if gpu is None else gpu.name
+        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, name))
+        with _not_the_drivers_main_module(), _not_interrupted():
+            process.start()
+        handle = _Process(process)
+        if gpu is None:
+            self._tasks.append((handle, needs))
+        else:
+            gpu.take(handle, needs)
+        return handle
+
+
+def open_launcher(options: dict[str, Any], jobs: int) -> Local:
+    """Slots and threads as asked; else one slot per core, or `slots_per_gpu` per GPU, and the cores shared among them.
+
+    Raises `UserError` for an option that is not what conf/launcher/local.yaml describes.
+    """
+    whole_number(options, 1, "slots", "threads", nullable=True)
+    whole_number(options, 1, "slots_per_gpu")
+    whole_number(options, 0, "resubmissions")
+    positive(options, "silence_seconds")
+    cores, gpus = len(os.sched_getaffinity(0)), visible()
+    places = len(gpus) * options["slots_per_gpu"] or cores
+    slots = options["slots"] or max(1, min(places, jobs))
+    return Local(options, slots, options["threads"] or max(1, cores // slots), gpus)
+
+
+@contextmanager
+def _not_the_drivers_main_module() -> Iterator[None]:
+    """A forked worker must not import the command line again, which multiprocessing does for the sake of scripts."""
+    main = vars(sys.modules["__main__"])
+    before = {name: main.get(name) for name in ("__file__", "__spec__")}
+    main.update(dict.fromkeys(before))
+    try:
+        yield
+    finally:
+        main.update(before)
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal: the fork server would die of it with a traceback while it imports.
+
+    A process that is started while the signal is blocked has it blocked too. The resource tracker starts before, as its start
+    unblocks it.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,89 @@
+"""What a Slurm job does: one worker, and what Slurm's signals mean to it.
+
+* SIGTERM (scancel, pre-emption): the worker writes a checkpoint and leaves.
+* SIGUSR2 (the time limit comes near): the same, and the job puts itself back into the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from parsenet_cli.runner import process, worker
+from parsenet_cli.runner.worker import Task
+from parsenet_cli.store.run import Run
+
+
+@dataclass
+class Job:
+    """Called on the node. The run folder is all that it shares with the command that submitted it."""
+
+    folder: str
+    task: Task
+    threads: int
+    requeues: int
+
+    def __call__(self) -> None:
+        self._limit_near = False
+        signal.signal(signal.SIGUSR2, self._leave)
+        run = Run(Path(self.folder))
+        self._restarts = restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+        with (run.folder / "log.txt").open("a") as log:
+            node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+            log.write(f"{self.task}: Slurm job {process.slurm_job()} on {node}, restarted {restarts} times\n")
+        if self.task == "train":
+            # What arrives before the worker listens is forgotten: Slurm then ends the job, which counts as lost.
+            signal.signal(signal.SIGTERM, _ignore)
+            with contextlib.suppress(ImportError):  # the worker says it in the log and the status
+                importlib.import_module("parsenet_cli.engine.train")
+        else:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            worker.main(self.folder, self.task, self.threads)
+        except SystemExit as ended:
+            if self._limit_near and ended.code == worker.STOPPED and not run.cancelled:
+                self._requeue(run, restarts)
+            raise
+
+    def _leave(self, _signal: int, _frame: FrameType | None) -> None:
+        self._limit_near = True
+        if self.task != "train" and self._restarts < self.requeues:
+            _put_back()  # what is prepared is made whole or not at all: nothing to keep
+        signal.raise_signal(signal.SIGTERM)
+
+    def _requeue(self, run: Run, restarts: int) -> None:
+        if restarts < self.requeues:
+            _put_back()
+            return
+        run.update_status(
+            state="failed",
+            failures=run.status().get("failures", 0) + 1,
+            error=f"its time limit hit {restarts + 1} times: raise launcher.minutes or launcher.requeues and issue the "
+            "command again; it goes on from its checkpoint",
+        )
+
+
+def began(run: Run, job: str) -> bool:
+    """Whether that job has come as far as to say so in the run's log."""
+    try:
+        return f": Slurm job {job} on " in (run.folder / "log.txt").read_text(errors="replace")
+    except OSError:
+        return False
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    return
+
+
+def _put_back() -> None:
+    """Slurm keeps the job's id. Where it refuses, the job ends, and the command that waits for it submits a new one."""
+    job = str(process.slurm_job())
+    done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+    print(f"requeued {job}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}", flush=True)

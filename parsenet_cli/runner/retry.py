@@ -1,0 +1,86 @@
+"""Which runs a command carries out, and what happens to those that end before they are done: how often they are tried, how."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection
+from typing import Literal
+
+from parsenet_cli.core.memory import oom_kill_count
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store.run import Run
+
+Action = Literal["done", "run", "join", "given up"]
+
+
+def next_action(run: Run, retry: bool, with_model: bool = False) -> Action:
+    """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
+
+    `with_model`: a run that is done without its model is carried out again to get it.
+    """
+    state = run.state(with_model)
+    if state == "done":
+        return "done"
+    if state == "running":
+        return "join"
+    if state == "failed" and run.status().get("failures", 1) > 1 and not retry:
+        return "given up"
+    return "run"
+
+
+class RetryPolicy:
+    """The tries of one command. `limit`: how often a run is tried again.
+
+    A run that died is tried again by itself, because what killed it may have been the memory that others took; so is one that
+    said that memory was not enough, if others were beside it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._again: Counter[str] = Counter()
+        self._alone: set[str] = set()
+        self._had_company: set[str] = set()
+        self._killed_before: dict[str, int] = {}
+
+    def started(self, signature: str, beside: Collection[str]) -> None:
+        """A try begins while those `beside` it are under way."""
+        self._killed_before[signature] = oom_kill_count()
+        if beside:
+            self._had_company |= {signature, *beside}
+
+    def alone(self, signature: str) -> bool:
+        """Whether its next try has to have the machine, or its GPU, for itself."""
+        return signature in self._alone
+
+    def tries(self, signature: str) -> int:
+        """How many it has had."""
+        return self._again[signature] + 1
+
+    def after_leaving(self, signature: str) -> bool:
+        """It was asked to stop by somebody else; whether it may go on."""
+        self._again[signature] += 1
+        return self._again[signature] <= self._limit
+
+    def after_death(self, signature: str) -> bool:
+        """It ended without a word; whether it may go on, alone."""
+        self._alone.add(signature)
+        return self.after_leaving(signature)
+
+    def after_out_of_memory(self, signature: str) -> bool:
+        """Memory was not enough even for one image at a time; whether it may try alone: others were beside it."""
+        if signature in self._alone or signature not in self._had_company:
+            return False
+        self._alone.add(signature)
+        return True
+
+    def with_less_memory(self, signature: str, config: RunConfig) -> RunConfig:
+        """Its configuration for the next try: half the images at a time where the kernel ended it although it was alone.
+
+        Other numbers come of that only in their last bits, and the result says how many images it took at a time.
+        """
+        if self._again[signature] < 2 or oom_kill_count() == self._killed_before.get(signature):
+            return config
+        at_a_time = config.runtime.micro_batch or config.science.recipe.batch
+        runtime = config.runtime.model_copy(update={"micro_batch": max(1, math.ceil(at_a_time / 2))})
+        return config.model_copy(update={"runtime": runtime})

@@ -1,0 +1,122 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.core.text import duration
+from parsenet_cli.store.result import RunState
+from parsenet_cli.store.run import Run, Store
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How one run stands: its state, and its score, progress or error."""
+
+    signature: str
+    state: RunState
+    says: str
+    job: str | None = None
+    """The cluster's job that carries it out, or that it was last submitted as and that may still wait."""
+    host: str | None = None
+    """Where it runs."""
+
+    def text(self, served: Mapping[str, str]) -> str:
+        """The line that is printed; `served` says what a run is for."""
+        return f"{self.signature}  {self.state:8}  {served.get(self.signature, ''):60}  {self.says}"
+
+
+def summaries(store: Store) -> list[RunSummary]:
+    """How every run of the store stands, by signature."""
+    return [_summary(run) for run in store.runs()]
+
+
+def _summary(run: Run) -> RunSummary:
+    result = run.result()
+    if result is not None:  # read once: it is most of what two thousand lines cost
+        return RunSummary(run.signature, "done", f"mean IU {outcome_text(result)}")
+    state = run.state()
+    job, host = _where(run, state)
+    return RunSummary(run.signature, state, _says(run, state), job, host)
+
+
+def counts(lines: Sequence[RunSummary]) -> str:
+    """`3 running, 14 done`."""
+    count: dict[str, int] = {}
+    for line in lines:
+        count[line.state] = count.get(line.state, 0) + 1
+    return ", ".join(f"{number} {state}" for state, number in count.items()) or "no runs"
+
+
+def _where(run: Run, state: RunState) -> tuple[str | None, str | None]:
+    """Job and host of a run that runs, the job of one that may wait in a queue: as the folder says, nobody is asked."""
+    if state == "running":
+        status = run.status()
+        return status.get("job"), status.get("host")
+    return (run.job() if state == "queued" and not run.cancelled else None), None
+
+
+def _says(run: Run, state: RunState) -> str:
+    job, host = _where(run, state)
+    match state:
+        case "done":
+            return f"mean IU {outcome_text(run.result() or {})}"
+        case "running":
+            return f"job {job} on {host}: {running_text(run)}" if job else running_text(run)
+        case "failed":
+            return str(run.status().get("error", ""))
+        case "queued":
+            return _queued(run, job)
+        case "lost":
+            return f"last seen at {_reached(run)}"
+        case _:
+            return ""
+
+
+def _queued(run: Run, job: str | None) -> str:
+    """What a run waits for and where it goes on from, as far as the folder knows: a job that its worker has left may be
+    waiting again, or gone."""
+    status = run.status()
+    if run.cancelled:
+        return f"cancelled at {_reached(run)}" if status.get("iteration") else "cancelled"
+    if job and job == status.get("job"):
+        return f"job {job} stopped at {_reached(run)}"
+    waits = f"job {job}" if job else ""
+    if not status.get("iteration"):
+        return waits
+    if not waits:
+        return f"stopped at {_reached(run)}"
+    return f"{waits}, {'goes on from its checkpoint' if run.has_checkpoint else 'starts afresh'}, had reached {_reached(run)}"
+
+
+def _reached(run: Run) -> str:
+    """`40/100`: how far it was when it stopped, or was last seen."""
+    status = run.status()
+    return f"{status.get('iteration', 0)}/{status.get('steps', '?')}"
+
+
+def outcome_text(result: dict[str, Any]) -> str:
+    """`57.1`, or `0.3 collapsed @ 120`: the mean IU in percent and how the run ended."""
+    mean_iu = result["metrics"]["mean_iu"]
+    text = "no score" if mean_iu is None else f"{100 * mean_iu:.1f}"
+    return text if result["outcome"] == "converged" else f"{text} collapsed @ {result['collapsed_at']}"
+
+
+def running_text(run: Run) -> str:
+    """`140/300, 0:07 left`, or what a run is doing before and after its training."""
+    status = run.status()
+    if status.get("evaluating"):
+        return str(status["evaluating"])
+    if "iteration" not in status or "steps" not in status:
+        return str(status.get("preparing") or "starting")
+    return f"{status['iteration']}/{status['steps']}, {duration(status.get('seconds_left'))} left"
+
+
+def waits(run: Run) -> bool:
+    """Whether a cluster's queue has it, as far as the folder knows, and no worker yet."""
+    return run.job() is not None and run.status().get("state") != "running"

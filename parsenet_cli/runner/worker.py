@@ -1,0 +1,205 @@
+"""One run in one process that knows only its folder: `python -m parsenet_cli.worker <run folder>`.
+
+The worker holds the run's lock for its whole life, so that two drivers never train a signature twice. SIGTERM and SIGINT make
+it write a checkpoint and leave; whatever else happens to it touches this one run alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from parsenet_cli.core.errors import Stopped, UserError
+from parsenet_cli.core.files import NotWritten
+from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.runner import process
+from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
+
+Task = Literal["train", "data", "weights"]
+"""`train` carries the run out; `data` and `weights` only prepare what several runs share."""
+
+BUSY = 75
+"""Exit code of a worker that found another one at work (EX_TEMPFAIL)."""
+
+BAD_INPUT = 2
+"""Exit code of a worker whose input is wrong: the message says what to do."""
+
+STOPPED = 128 + signal.SIGTERM
+"""Exit code of a worker that was asked to stop and left a checkpoint."""
+
+
+def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
+    """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went."""
+    if os.getpgrp() != os.getpid():
+        os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    run = Run(Path(folder))
+    try:
+        log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+    except OSError:  # where nothing else can be written either, the status and the driver tell it
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    sys.exit(run_task(run, task, threads))
+
+
+def run_task(run: Run, task: Task, threads: int) -> int:
+    """Do the task and record how it ended; returns the exit code."""
+    cache = run.folder.parent.parent / "cache"
+    if task != "train":
+        return _prepare(run, task, threads, cache)
+    try:
+        with StopFlag(run) as stop, run.lock():  # from its first write to its last no signal ends it in the middle
+            return _train(run, threads, cache, stop)
+    except Busy:
+        return BUSY
+    except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
+        return _bad_input(run, problem)
+
+
+def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
+    if run.done_as_asked():
+        return 0
+    if run.cancelled:  # while it waited in a queue that nobody on this machine sees
+        run.update_status(state="queued")
+        return STOPPED
+    if process.slurm_job() is None:
+        run.forget_job()
+    before = run.status()
+    # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
+    if run.has_checkpoint:
+        threads = before.get("threads", threads)
+    # Also so that an error that an earlier worker left with is not the log's last line any more.
+    _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
+    try:
+        run.update_status(
+            state="running",
+            threads=threads,
+            **process.own(),
+            started=time.time(),
+            error="",
+            bad_input=False,
+            out_of_memory=False,
+            seconds_left=None,
+            evaluating="",
+        )
+        from parsenet_cli.engine.train import train_run
+
+        train_run(run, cache, threads, stop)
+    except Stopped as stopped:
+        reached = before.get("iteration", 0) if stopped.iteration is None else stopped.iteration
+        _say(run, state="queued", iteration=reached)
+        return STOPPED
+    except UserError as problem:
+        return _bad_input(run, problem)
+    except BaseException as problem:
+        traceback.print_exc()
+        _say(
+            run,
+            state="failed",
+            failures=before.get("failures", 0) + 1,
+            error=f"{type(problem).__name__}: {problem}",
+            out_of_memory=is_out_of_memory(problem),
+        )
+        return 1
+    _say(run, state="done")
+    return 0
+
+
+def _bad_input(run: Run, problem: UserError) -> int:
+    """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
+    _log(f"{ERROR_PREFIX}{problem}")
+    failures = run.status().get("failures", 0) + (not isinstance(problem, NotWritten))
+    _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
+    return BAD_INPUT
+
+
+def _log(text: str) -> None:
+    """A line of the log, where the disk takes one."""
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def _say(run: Run, **said: Any) -> None:
+    """Record how it ended. Where the disk does not even take that, the driver sees a worker that ended without a word."""
+    try:
+        run.update_status(**said)
+    except UserError as problem:
+        _log(f"{ERROR_PREFIX}{problem}")
+
+
+def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
+    def progress(text: str) -> None:
+        run.say_preparation(task, text=text)
+
+    try:
+        from parsenet_cli.engine import inputs
+
+        if task == "data":
+            inputs.data(run.config(), cache, progress)
+        else:
+            inputs.weights(run.config(), cache, threads, progress)
+    except KeyboardInterrupt:  # only where the command does it in its own process
+        raise
+    except UserError as problem:
+        _log(f"{ERROR_PREFIX}{problem}")
+        code, error, bad_input = BAD_INPUT, str(problem), True
+    except BaseException as problem:
+        traceback.print_exc()
+        code, error, bad_input = 1, f"{type(problem).__name__}: {problem}", False
+    else:
+        return 0
+    try:
+        run.say_preparation(task, error=error, bad_input=bad_input)
+    except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
+        _log(f"{ERROR_PREFIX}{problem}")
+    return code
+
+
+LOOK_SECONDS = 1.0
+"""How often a training looks whether it has been cancelled."""
+
+
+class StopFlag:
+    """Within the block SIGTERM and SIGINT only raise a flag, which is looked at while data are prepared and after each step.
+
+    `parsenet cancel` on another machine raises it too: through the run's folder, which is looked at once a second.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.raised = False
+        self._run, self._looked = run, time.monotonic()
+
+    def __call__(self) -> bool:
+        if not self.raised and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self.raised = self._run.cancelled
+        return self.raised
+
+    def _raise(self, _signal: int, _frame: FrameType | None) -> None:
+        self.raised = True
+
+    def __enter__(self) -> StopFlag:
+        self._before = {number: signal.signal(number, self._raise) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def run_from_command_line() -> None:
+    """What `python -m parsenet_cli.worker <run folder>` does."""
+    main(sys.argv[1], threads=os.cpu_count() or 1)

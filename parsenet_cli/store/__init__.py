@@ -1,0 +1,1 @@
+"""The results folder: runs, studies, frames, artifacts, samples, figures. The only room that knows its file names."""

@@ -1,0 +1,77 @@
+"""A study and its runs as one long DataFrame: one line per row, column and seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.core.files import Damaged
+from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import Study, newest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAMAGED = "damaged"
+"""The outcome of a finished run whose number follows from a file that cannot be read."""
+
+COLUMNS = ("table", "row", "column", "seed", "metric", "paper", "value", "outcome", "signature")
+
+
+def load_frame(table: str, results: str | Path = "results", profile: str | None = None) -> pd.DataFrame:
+    """The newest study of a table as a DataFrame, for notebooks: `COLUMNS`, values in percent.
+
+    Raises `UserError` when the table has not been run.
+    """
+    store = Store(Path(results))
+    return results_frame(newest(store, table, profile), store)
+
+
+def results_frame(study: Study, store: Store) -> pd.DataFrame:
+    """One line per row, column and seed with the columns `COLUMNS`.
+
+    `paper` is the printed text without its emphasis, `value` the measured percentage (nan while there is none), `outcome`
+    one of converged, collapsed, damaged, n/a, or the state of a run that is not done.
+    """
+    import pandas as pd
+
+    columns = {column.key: column for column in study.table.columns}
+    results: dict[str, dict[str, Any] | None] = {}
+    lines = []
+    for cell in study.cells:
+        metric = columns[cell.column].metric
+        value, outcome = float("nan"), "n/a"
+        if cell.signature:
+            run = store.run(cell.signature)
+            if cell.signature not in results:
+                results[cell.signature] = run.result()
+            result = results[cell.signature]
+            outcome = result["outcome"] if result else run.state()
+            try:
+                value = 100 * score(run, result, metric) if result else value
+            except Damaged:
+                outcome = DAMAGED
+        printed = study.table.printed(cell.row, cell.column).text
+        lines.append(
+            (study.table.name, cell.row, cell.column, cell.seed, metric, printed, value, outcome, cell.signature or "")
+        )
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def score(run: Run, result: dict[str, Any], metric: str) -> float:
+    """A metric of a finished run as a fraction; nan where it is not defined, such as the IU of a class its data lacks.
+
+    A metric that was added after the run was done is computed from its stored confusion matrices. Raises `Damaged` where
+    these are not what was written.
+    """
+    if metric in result["metrics"]:
+        value = result["metrics"][metric]
+    elif metric.startswith("iu["):
+        value = result["iu"].get(metric[3:-1])
+    else:
+        from parsenet_cli.core import metrics
+        from parsenet_cli.store import artifacts
+
+        total = artifacts.confusions(run).matrices.sum(axis=0)
+        value = metrics.measure(metric, total, result["classes"], result["class_mean"])
+    return float("nan") if value is None else float(value)

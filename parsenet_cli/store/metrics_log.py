@@ -1,0 +1,50 @@
+"""metrics.jsonl: what a training says every so often, one JSON object a line, each with a seal of its own.
+
+A line that is damaged costs itself alone. The last one may be torn: its writer was killed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from parsenet_cli.core.files import os_errors_as_user_errors, strip_checksum, with_checksum, write_text
+
+Record = dict[str, Any]
+
+
+def append(file: Path, record: Record) -> None:
+    """Add one line."""
+    with os_errors_as_user_errors(file.parent), file.open("a") as lines:
+        lines.write(_line(record))
+
+
+def read(file: Path) -> tuple[list[Record], int]:
+    """The records that are whole, and how many lines are not; a torn last line is not counted."""
+    try:
+        *lines, torn = file.read_bytes().split(b"\n")
+    except OSError:
+        return [], 0
+    found = [_record(line) for line in lines]
+    return [record for record in [*found, _record(torn)] if record is not None], found.count(None)
+
+
+def cut(file: Path, iteration: int) -> None:
+    """Forget the records after `iteration`, and those that are damaged; the log says how many those were."""
+    records, damaged = read(file)
+    if damaged:
+        print(f"{file.name}: {damaged} of {damaged + len(records)} lines are damaged and left out", flush=True)
+    write_text(file, "".join(_line(record) for record in records if record["iteration"] <= iteration))
+
+
+def _line(record: Record) -> str:
+    return json.dumps(with_checksum(record)) + "\n"
+
+
+def _record(line: bytes) -> Record | None:
+    try:
+        record = strip_checksum(line, unsealed_too=True)
+    except ValueError:
+        return None
+    return record if isinstance(record.get("iteration"), int) else None

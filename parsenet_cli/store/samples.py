@@ -1,0 +1,69 @@
+"""The small pictures and true label maps behind the runs' `predictions.npz`: one file for all runs on the same data.
+
+results/samples/<key>.npz is written by the first run on its data that finishes, so that a report can show what was seen
+and what is true on a machine that has no data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from parsenet_cli.core import npz
+from parsenet_cli.core.files import Damaged, atomic_write
+from parsenet_cli.core.palette import Pixels
+
+QUALITY = 88
+"""Of the JPEG that a picture is kept as."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One validation picture: JPEG bytes, and its class ids (h, w), 255 where ignored."""
+
+    photo: bytes
+    truth: Pixels
+
+
+def key(data_id: str, classes: Sequence[str]) -> str:
+    """The name of the file for data of this identity and these classes: twelve hexadecimal digits."""
+    return hashlib.sha256(json.dumps([data_id, list(classes)]).encode()).hexdigest()[:12]
+
+
+def file_of(root: Path, data_id: str, classes: Sequence[str]) -> Path:
+    """Where the samples of this data lie in the results folder `root`."""
+    return root / "samples" / f"{key(data_id, classes)}.npz"
+
+
+def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequence[Pixels]) -> None:
+    """Keep small RGB pictures (h, w, 3) and label maps (h, w) under their ids; a file that is there and whole is left alone."""
+    if read(file):
+        return
+    arrays: dict[str, Any] = {}
+    for i, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
+        stream = io.BytesIO()
+        Image.fromarray(photo).save(stream, "JPEG", quality=QUALITY)
+        arrays[f"photo{i}"] = np.frombuffer(stream.getvalue(), np.uint8)
+        arrays[f"truth{i}"] = truth
+    with atomic_write(file) as out:
+        np.savez_compressed(out, ids=np.array(ids), **arrays)
+
+
+def read(file: Path) -> dict[str, Sample]:
+    """The samples by id; {} where there is no file, or a damaged one: the next run on its data writes it again."""
+    try:
+        stored = npz.read(file)
+        return {
+            str(name): Sample(stored[f"photo{i}"].tobytes(), stored[f"truth{i}"])
+            for i, name in enumerate(stored["ids"])
+        }
+    except (Damaged, KeyError):
+        return {}

@@ -1,0 +1,127 @@
+"""A study: one issued command, frozen. Which table, under which profile, with which seeds, and which run stands behind each cell.
+
+`table`, `verify` and `report` read studies and runs and never compose anything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.config import table as ablation
+from parsenet_cli.config import table_file
+from parsenet_cli.config.table import TableSpec
+from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
+from parsenet_cli.store.run import Store
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """One cell and one seed: the run that stands behind it, or the reason why there is none."""
+
+    row: str
+    column: str
+    seed: int
+    signature: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `results/studies/<name>.json` holds."""
+
+    name: str
+    created: str
+    profile: str
+    overrides: tuple[str, ...]
+    seeds: tuple[int, ...]
+    table: TableSpec
+    cells: tuple[StudyCell, ...]
+
+    @property
+    def signatures(self) -> list[str]:
+        """The distinct runs, in the table's order."""
+        return list(dict.fromkeys(cell.signature for cell in self.cells if cell.signature))
+
+
+def save(study: Study, store: Store) -> Study:
+    """Write the study with the present time; the newest of a table and profile is the one that `table` shows."""
+    study = replace(study, created=datetime.now(UTC).isoformat(timespec="microseconds"))
+    content = {**asdict(study), "table": ablation.to_json(study.table)}
+    write_with_checksum(store.root / "studies" / f"{study.name}.json", content)
+    return study
+
+
+def load_all(store: Store) -> list[Study]:
+    """Every study of the store, oldest first; files that are no studies are passed over."""
+    found = [study for file in _files(store) if isinstance(study := _read(file), Study)]
+    return sorted(found, key=lambda study: study.created)
+
+
+def strange(store: Store) -> list[str]:
+    """A sentence for each file among the studies that is passed over."""
+    problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
+    return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]
+
+
+def newest(store: Store, table: str, profile: str | None = None) -> Study:
+    """The newest study of a table (and profile), or the one of exactly that name. `UserError` when there is none."""
+    studies = load_all(store)
+    named = [study for study in studies if study.name == table]
+    named = named or [s for s in studies if s.table.name == table and profile in (None, s.profile)]
+    if named:
+        return named[-1]
+    known = sorted({study.table.name for study in studies} | set(table_file.names()))
+    if table not in known:
+        raise unknown("table", table, known)
+    under = f" under profile {profile}" if profile else ""
+    raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}` first")
+
+
+def _files(store: Store) -> list[Path]:
+    return sorted((store.root / "studies").glob("*.json"))
+
+
+def _read(file: Path) -> Study | str:
+    """A study, or what is wrong with the file."""
+    try:
+        return _from_json(read_with_checksum(file, unsealed_too=True) or {})
+    except Damaged:
+        return "it is damaged: the command that made it makes it again"
+    except (KeyError, TypeError) as problem:
+        return f"{type(problem).__name__}: {problem}"
+    except UserError as problem:
+        return str(problem)
+
+
+def _from_json(content: dict[str, Any]) -> Study:
+    return Study(
+        name=content["name"],
+        created=content["created"],
+        profile=content["profile"],
+        overrides=tuple(content["overrides"]),
+        seeds=tuple(content["seeds"]),
+        table=ablation.from_json(content["table"]),
+        cells=tuple(StudyCell(**cell) for cell in content["cells"]),
+    )
+
+
+def labels(studies: Sequence[Study]) -> dict[str, str]:
+    """What a run is for: the first place it serves, the others in brackets. Columns that show one run are one place."""
+    served: dict[str, list[str]] = {}
+    for study in studies:
+        several = len({column.overrides for column in study.table.columns}) > 1
+        for cell in study.cells:
+            if cell.signature:
+                place = f"{study.table.name} {cell.row}" + (f" {cell.column}" if several else "")
+                places = served.setdefault(cell.signature, [f"{place} seed {cell.seed}"])
+                if places[0] != f"{place} seed {cell.seed}" and place not in places:
+                    places.append(place)
+    return {s: first + (f" (also {', '.join(others)})" if others else "") for s, (first, *others) in served.items()}

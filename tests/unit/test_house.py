@@ -1,0 +1,180 @@
+"""The package's one rule: ten rooms, imports that go down only, guests that stay in their room (docs/architecture.md).
+
+Imports inside functions and under TYPE_CHECKING count like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from parsenet_cli.core import paths
+
+FLOORS = (("cli",), ("runner", "report"), ("engine", "claims"), ("store",), ("config",), ("models", "data"), ("core",))
+"""From the top. A room imports from lower floors only; rooms of one floor do not know each other."""
+
+FACES = ("__init__", "__main__", "worker")
+"""Modules of the package itself: what users and queued jobs name."""
+
+GUESTS = {
+    "typer": ("cli",),
+    "rich": ("cli", "report/formats/terminal"),
+    "hydra": ("config",),
+    "submitit": ("runner/launch/slurm",),
+    "matplotlib": ("report",),
+    "cycler": ("report",),
+    "jinja2": ("report",),
+    "pandas": ("store/frame", "report"),
+    "torch": ("engine", "models", "data"),
+    "torchvision": ("engine", "models", "data"),
+}
+"""Libraries, and where they may be imported."""
+
+FOUND_BY_NAME = ("data/sets", "models/trunks", "models/context", "runner/launch", "report/formats", "report/figures")
+"""Folders whose files are found by their names; no other module is named by a string."""
+
+FILE_NAMES = re.compile(
+    r"\b(result|status|env|job)\.json\b|config\.yaml$|metrics\.jsonl|\blog\.txt|checkpoint(\.previous)?\.pt"
+    r"|model\.safetensors|(confusion|predictions)\.npz|^(runs|studies|samples)$"
+)
+"""Names of files and folders of the results folder: only `store` knows them."""
+
+Sources = Mapping[str, str]
+"""Module as a path in the package without its suffix (`store/run`, `data/sets/__init__`) -> its text."""
+
+
+def room(module: str) -> str:
+    return module.partition("/")[0]
+
+
+def floor(module: str) -> int:
+    """Counted from the top; the faces of the package stand above all rooms."""
+    return next((i for i, rooms in enumerate(FLOORS) if room(module) in rooms), -1)
+
+
+def imports(module: str, text: str, known: Sources) -> Iterator[tuple[int, str]]:
+    """Line and module of every import from the package, as a key of `known`."""
+    for node in ast.walk(ast.parse(text)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in (name for name in names if name.startswith("parsenet_cli.")):
+            path = name.removeprefix("parsenet_cli.").replace(".", "/")
+            parent = path.rpartition("/")[0]
+            found = next(
+                (p for p in (path, f"{path}/__init__", parent, f"{parent}/__init__") if p in known), "__init__"
+            )
+            if found != module:
+                yield node.lineno, found
+
+
+def upward(sources: Sources) -> list[str]:
+    """Imports that do not go down, and modules that stand in no room."""
+    found = [f"{module}: stands in no room" for module in sources if floor(module) < 0 and module not in FACES]
+    for module, text in sources.items():
+        for line, other in imports(module, text, sources):
+            if room(other) != room(module) and floor(other) <= floor(module):
+                found.append(f"{module}:{line} imports {other}")
+    return found
+
+
+def circles(sources: Sources) -> list[str]:
+    """Modules that import each other, by whatever way."""
+    graph = {module: {other for _, other in imports(module, text, sources)} for module, text in sources.items()}
+    found, done = [], set[str]()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        if module in way:
+            found.append(" -> ".join([*way[way.index(module) :], module]))
+        elif module not in done:
+            for other in sorted(graph[module]):
+                visit(other, (*way, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+    return found
+
+
+def strayed_guests(sources: Sources) -> list[str]:
+    """Libraries that are imported where they do not belong."""
+    found = []
+    for module, text in sources.items():
+        for node in ast.walk(ast.parse(text)):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for guest in {name.partition(".")[0] for name in names} & GUESTS.keys():
+                if not any(f"{module}/".startswith(f"{home}/") for home in GUESTS[guest]):
+                    found.append(f"{module}:{node.lineno} imports {guest}")
+    return found
+
+
+def named_by_strings(sources: Sources) -> list[str]:
+    """Imports by a string outside of the packages whose files are found by their names."""
+    return [
+        f"{module}:{node.lineno} imports by a string"
+        for module, text in sources.items()
+        if not any(module == f"{folder}/__init__" for folder in FOUND_BY_NAME)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
+    ]
+
+
+def file_names(sources: Sources) -> list[str]:
+    """Strings outside of `store` that name a file of the results folder, and ways up from one."""
+    found = []
+    for module, text in sources.items():
+        tree = ast.parse(text)
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                if room(module) != "store" and FILE_NAMES.search(node.value):
+                    found.append(f"{module}:{node.lineno} names {node.value!r}")
+            elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("parent.parent"):
+                found.append(f"{module}:{node.lineno} goes up two folders")
+    return found
+
+
+RULES = (upward, circles, strayed_guests, named_by_strings, file_names)
+
+
+@pytest.fixture(scope="module")
+def house() -> dict[str, str]:
+    files = sorted(paths.PACKAGE.rglob("*.py"))
+    return {file.relative_to(paths.PACKAGE).with_suffix("").as_posix(): file.read_text() for file in files}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_house_keeps_its_rule(rule: object, house: dict[str, str]) -> None:
+    assert callable(rule)
+    assert rule(house) == []
+
+
+def test_there_are_ten_rooms_and_no_other_module(house: dict[str, str]) -> None:
+    rooms = {room(module) for module in house if "/" in module}
+    assert rooms == {name for floor in FLOORS for name in floor}
+    assert len(rooms) == 10
+    assert {module for module in house if "/" not in module} == set(FACES)
+
+
+@pytest.mark.parametrize(
+    ("module", "turned", "rule"),
+    [
+        ("core/errors", "from parsenet_cli.store.run import Run", upward),
+        ("runner/retry", "def f():\n    from parsenet_cli.report import blocks", upward),
+        ("core/text", "from parsenet_cli.core import download", circles),
+        ("store/run", "import torch", strayed_guests),
+        ("claims/judge", "import importlib\nimportlib.import_module('parsenet_cli.report')", named_by_strings),
+        ("report/tables", "FILE = 'result.json'", file_names),
+        ("engine/train", "ROOT = folder.parent.parent", file_names),
+    ],
+)
+def test_a_turned_import_is_seen(module: str, turned: str, rule: object, house: dict[str, str]) -> None:
+    assert callable(rule)
+    changed = {**house, module: f"{house[module]}\n{turned}\n"}
+    assert len(rule(changed)) > len(rule(house)), f"{rule} does not see it"
