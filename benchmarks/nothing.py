@@ -12,7 +12,7 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     """In place of `parsenet_cli.runner.worker.main`."""
     run = Run(Path(folder))
     if task != "train":
-        run.say_preparation(task, done=True)
+        run.update_prerequisite(task, done=True)
         return
     with run.lock():
         run.update_status(state="running", iteration=1, steps=1)

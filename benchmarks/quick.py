@@ -30,7 +30,7 @@ def main() -> None:
         cold, again = (parsenet(results, "ablate", "table4", "--seeds", "1") for _ in range(2))
         runs = Store(results).runs()
         done = [result for run in runs if (result := run.result())]
-        began = min(run.status()["started"] for run in runs)
+        began = min(run.status().started for run in runs)
         ended = max((run.folder / "result.json").stat().st_mtime for run in runs)
         print(f"cold store: {cold:.0f} s on {len(os.sched_getaffinity(0))} cores; a second time: {again:.1f} s")
         print(f"{len(done)} runs took {ended - began:.0f} s together: {(ended - began) / len(done):.1f} s a run")

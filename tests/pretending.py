@@ -55,7 +55,7 @@ class Pretender:
             self.asked.append((run.signature, needs))
             self.behave(run)
         else:
-            run.say_preparation(task, done=True)
+            run.update_prerequisite(task, done=True)
         return self.handles[-1]
 
     @property
@@ -87,4 +87,4 @@ def succeed(run: Run) -> None:
 
 
 def fail(run: Run) -> None:
-    run.update_status(state="failed", failures=run.status().get("failures", 0) + 1, error="broken")
+    run.update_status(state="failed", failures=run.status().failures + 1, error="broken")

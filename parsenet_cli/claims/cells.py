@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import Damaged
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import score
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, newest
 
@@ -52,7 +52,7 @@ class Measurements:
     def __init__(self, studies: Sequence[Study], store: Store) -> None:
         self.store = store
         self._studies = {study.table.name: study for study in studies}
-        self._runs: dict[str, dict[str, Any] | None] = {}
+        self._runs: dict[str, RunResult | None] = {}
         self._cells: dict[tuple[tuple[str, ...], str, str], CellScores] = {}
         self._recent: dict[str, _Confusions] = {}
         self._pools: dict[str, list[Floats]] = {}
@@ -62,7 +62,7 @@ class Measurements:
         study = self._study(reference.table or asking.table.name, asking)
         metric = next((c.metric for c in study.table.columns if c.key == reference.column), "")
         runs = self._complete(study, reference)
-        results = [self._result(signature) or {} for signature in runs]
+        results = [self._result(signature) for signature in runs]
         pool = f"{study.name}/{metric}"
         key = (runs, metric, pool)
         if key not in self._cells:
@@ -77,7 +77,7 @@ class Measurements:
                 seeds=study.seeds,
                 scores=self._scores(runs, metric),
                 influences=100 * np.stack(moved),
-                collapsed=tuple(result["outcome"] == "collapsed" for result in results),
+                collapsed=tuple(result.outcome == "collapsed" for result in results),
                 pool=pool,
                 images=images[0],
             )
@@ -86,7 +86,7 @@ class Measurements:
     def collapses(self, reference: Reference, asking: Study) -> tuple[bool, ...]:
         """Which seeds of a cell collapsed. Raises `Undecidable` unless every seed is done."""
         study = self._study(reference.table or asking.table.name, asking)
-        return tuple((self._result(s) or {})["outcome"] == "collapsed" for s in self._complete(study, reference))
+        return tuple(self._result(s).outcome == "collapsed" for s in self._complete(study, reference))
 
     def alike(self, pool: str) -> list[Floats]:
         """Scores (seeds,) of the distinct cells of a table with this metric that are complete and did not collapse."""
@@ -100,7 +100,7 @@ class Measurements:
                     runs = self._complete(study, Reference(*place, table=study.table.name))
                 except Untestable:
                     continue
-                if all((self._result(signature) or {})["outcome"] == "converged" for signature in runs):
+                if all(self._result(signature).outcome == "converged" for signature in runs):
                     distinct[runs] = self._scores(runs, metric)
             self._pools[pool] = [scores for scores in distinct.values() if np.isfinite(scores).all()]
         return self._pools[pool]
@@ -128,7 +128,7 @@ class Measurements:
             raise Untestable(f"{name} is n/a: {lines[0].reason}")
         if len(study.seeds) < 2:
             raise Untestable("one seed does not tell an effect from chance: `--seeds 3`")
-        missing = [line for line in lines if not line.signature or self._result(line.signature) is None]
+        missing = [line for line in lines if not line.signature or self._read(line.signature) is None]
         if missing or {line.seed for line in lines} != set(study.seeds):
             raise Untestable(f"{name}: {self._said_of(missing) or 'seeds are missing'} ({study.table.name})")
         return tuple(line.signature or "" for line in sorted(lines, key=lambda line: study.seeds.index(line.seed)))
@@ -140,20 +140,26 @@ class Measurements:
             for state in [self.store.run(line.signature or "").state()]
         )
 
-    def _result(self, signature: str) -> dict[str, Any] | None:
+    def _read(self, signature: str) -> RunResult | None:
         if signature not in self._runs:
             self._runs[signature] = self.store.run(signature).result()
         return self._runs[signature]
 
+    def _result(self, signature: str) -> RunResult:
+        """Of a run that is known to be done."""
+        result = self._read(signature)
+        assert result is not None
+        return result
+
     def _scores(self, runs: tuple[str, ...], metric: str) -> Floats:
         """Percent; nan where undefined, as for the class that a run's data lacks."""
-        values = [score(self.store.run(signature), self._result(signature) or {}, metric) for signature in runs]
+        values = [score(self.store.run(signature), self._result(signature), metric) for signature in runs]
         return 100 * np.array(values)
 
     def _influences(self, signature: str, metric: str, reference: Reference) -> Floats:
-        result, stored = self._result(signature) or {}, self._confusions(signature)
+        result, stored = self._result(signature), self._confusions(signature)
         try:
-            return influences(metric, stored.confusions, result["classes"], result["class_mean"])
+            return influences(metric, stored.confusions, list(result.classes), result.class_mean)
         except (NotSmooth, UserError) as problem:
             raise Untestable(f"{metric} of {_name(reference)} cannot be judged: {problem}") from None
 
@@ -178,12 +184,11 @@ class _Confusions:
             ) from None
         if run.has_damaged_environment:
             raise Untestable(
-                f"run {signature}: its env.json is damaged, so that it is not known on which data it was scored; remove its "
+                f"run {signature}: its {run.environment_file.name} is damaged, so that it is not known on which data it was scored; remove its "
                 "folder and `parsenet ablate` again"
             )
         self.confusions = stored.matrices
-        data = str(run.environment().get("data_id", ""))
-        self.images = hashlib.sha256("\n".join([data, *stored.ids]).encode()).hexdigest()
+        self.images = hashlib.sha256("\n".join([run.environment().data_id, *stored.ids]).encode()).hexdigest()
 
 
 def _name(reference: Reference) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from parsenet_cli.claims.decide import ClaimTest, Evidence
 from parsenet_cli.claims.estimate import Interval
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 
@@ -32,15 +32,19 @@ def claim_tests(study: Study, store: Store) -> list[ClaimTest]:
     return [_parameters(study, runs, missing), _time(study, runs, missing)]
 
 
-def _parameters(study: Study, runs: list[list[dict[str, Any]]], missing: str) -> ClaimTest:
+def _parameters(study: Study, runs: list[list[tuple[RunResult, str]]], missing: str) -> ClaimTest:
     says = f"Context adds almost no parameters (less than {MORE_PARAMETERS:g} %)."
     case = ClaimTest(TABLE, "context_parameters", says, "§3.2", study.profile, missing, margin=MORE_PARAMETERS)
     if missing:
         return case
-    counts = [{run["network"]["parameters"] for run in of} for of in runs]
+    counts = [{result.parameters for result, _ in of} for of in runs]
     if any(len(of) != 1 for of in counts):
         return replace(case, found="the seeds of a cell differ in their numbers of parameters")
     (before,), (after,) = counts
+    if before is None or after is None:
+        return replace(
+            case, found="the results of these runs do not say their parameters: they are of an earlier version"
+        )
     more = 100 * (after - before) / before
     true = more < MORE_PARAMETERS
     return replace(
@@ -51,17 +55,17 @@ def _parameters(study: Study, runs: list[list[dict[str, Any]]], missing: str) ->
     )
 
 
-def _time(study: Study, runs: list[list[dict[str, Any]]], missing: str) -> ClaimTest:
+def _time(study: Study, runs: list[list[tuple[RunResult, str]]], missing: str) -> ClaimTest:
     says = f"Context takes almost no time (less than {MORE_TIME:g} % of a training step)."
     case = ClaimTest(TABLE, "context_time", says, "§3.2", study.profile, missing, margin=MORE_TIME)
-    machines = {(run["device"], run["threads"], run["micro_batch"]) for of in runs for run in of}
+    machines = {(device, result.threads, result.micro_batch) for of in runs for result, device in of}
     if not missing and len(machines) > 1:
         missing = "the runs of table6 were timed on different devices, threads or parts of a batch"
     if not missing and len(study.seeds) < 2:
         missing = "one seed is one measurement of time: `--seeds 3`"
     if missing:
         return replace(case, found=missing)
-    before, after = (np.array([run["train_seconds"] / max(run["steps"], 1) for run in of]) for of in runs)
+    before, after = (np.array([result.train_seconds / max(result.steps, 1) for result, _ in of]) for of in runs)
     if before.min() <= 0 or after.min() <= 0:
         return replace(case, found="a run of table6 has no time")
     ratios = np.log(after / before)
@@ -80,9 +84,9 @@ def _time(study: Study, runs: list[list[dict[str, Any]]], missing: str) -> Claim
     )
 
 
-def _run(store: Store, signature: str | None) -> dict[str, Any] | None:
+def _run(store: Store, signature: str | None) -> tuple[RunResult, str] | None:
     if not signature:
         return None
     run = store.run(signature)
     result = run.result()
-    return result and {**result, "device": run.environment().get("device", "")}
+    return (result, run.environment().device) if result else None

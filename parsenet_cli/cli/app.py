@@ -11,9 +11,8 @@ from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
 from parsenet_cli.cli import verify as verifying
+from parsenet_cli.cli.options import INTERRUPTED
 from parsenet_cli.core.errors import UserError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="parsenet",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, console
+from parsenet_cli.cli.progress import ProgressLine
 from parsenet_cli.core.text import size_text
 from parsenet_cli.data.download import release
 from parsenet_cli.data.download.prepare import sealed
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
-
-LINE_EVERY_SECONDS = 10.0
-"""Without a terminal: how often a line says how far it is."""
 
 
 def _complete_get(text: str) -> list[str]:
@@ -62,7 +58,7 @@ def get(
     from parsenet_cli.data.download.prepare import prepare_release
 
     wanted, home = release.find(name), _home(root, results)
-    with _Line() as line:
+    with ProgressLine() as line:
         seal = prepare_release(wanted, home, given or [], mirror, line)
     counts = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
     typer.echo(f"{home / name}: {counts}; {seal['files']} files, {size_text(seal['bytes'])}, {seal['content'][:19]}")
@@ -93,7 +89,7 @@ def check(
         raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
     name = what if named else checking.detect_layout(folder)
     expected = release.find(name).expected if name in release.names() else None
-    with _Line() as line:
+    with ProgressLine() as line:
         report = checking.check_folder(name, folder, expected, line)
     if report.problems:
         remedy = (
@@ -116,32 +112,6 @@ def _home(root: Path | None, results: Path) -> Path:
     from parsenet_cli.core.paths import home
 
     return root.expanduser().resolve() if root else home(results)
-
-
-class _Line:
-    """Progress on standard error: one line that is rewritten in a terminal, a line now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._said = 0.0
-        self._topic = ""
-
-    def __call__(self, text: str) -> None:
-        topic = text.partition(":")[0]
-        now = time.monotonic()
-        if self._terminal:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-        elif topic != self._topic or now - self._said >= LINE_EVERY_SECONDS:
-            print(text, file=sys.stderr, flush=True)
-            self._said = now
-        self._topic = topic
-
-    def __enter__(self) -> _Line:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        if self._terminal and self._topic:
-            print(file=sys.stderr)
 
 
 _DIGITS = 12

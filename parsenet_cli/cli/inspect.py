@@ -179,7 +179,7 @@ def status(
     if watch and as_json:
         raise UserError("--watch and --json: choose one; `parsenet status --json` says how the runs stand now")
     if watch:
-        watch(Store(results), console())
+        watch_runs(Store(results), console())
         return
     print_status(Store(results), console(), as_json)
 
@@ -218,7 +218,7 @@ def table(
     from parsenet_cli.store.run import Store
 
     store = Store(results)
-    for sentence in study.strange(store):  # one that is passed over may be the newest of this table
+    for sentence in study.skipped(store):  # one that is passed over may be the newest of this table
         typer.echo(sentence, err=True)
     found = study.newest(store, name, profile)
     if to is Format.terminal:
@@ -268,7 +268,7 @@ _FIRST = ("running", "failed", "lost", "queued", "new", "done")
 """What is shown where not everything fits."""
 
 
-def watch(store: Store, console: Console) -> None:
+def watch_runs(store: Store, console: Console) -> None:
     """Refresh until nothing runs and no job waits in a queue; Ctrl-C leaves at once and stops no run.
 
     In a terminal the picture is redrawn; elsewhere a line is printed whenever a run has changed its state.
@@ -300,7 +300,7 @@ def watch(store: Store, console: Console) -> None:
 def _preparing(store: Store) -> list[bytes]:
     """What is said of data and weights that are being prepared for runs, all of which still wait: it changes while they are."""
     said = []
-    for file in sorted((store.root / "runs").glob("*/preparing-*.json")):
+    for file in sorted(store.runs_folder.glob("*/preparing-*.json")):
         with contextlib.suppress(OSError):
             said.append(file.read_bytes())
     return said

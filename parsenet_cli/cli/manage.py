@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
-
-NOT_ALL = 1
-"""Exit code where something that was asked for has not happened."""
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, Results
 
 
 def cancel(
@@ -28,7 +25,7 @@ def cancel(
     from parsenet_cli.store.run import Store
 
     if not cancel_runs(chosen(Store(results), signatures or [], everything), typer.echo):
-        raise typer.Exit(NOT_ALL)
+        raise typer.Exit(FAILED)
 
 
 def clean(

@@ -60,6 +60,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")
 ]
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes: something that was asked for has failed; Ctrl-C."""
+
 DEFAULT_RESULTS = Path("results")
 SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
 

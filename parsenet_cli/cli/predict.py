@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, SignatureName, console
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, Results, SignatureName, console, issued
+from parsenet_cli.cli.progress import ProgressLine
 from parsenet_cli.core.errors import UserError
 
 
@@ -27,19 +28,25 @@ Ids = Annotated[Path | None, typer.Option("--ids", help="A list with one id per 
 
 def predict(
     signature: SignatureName,
-    images: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, and folders of images.")],
     out: Annotated[Path, typer.Option("--out", help="The folder that predictions are written into.")],
     device: DeviceName = Device.auto,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Predict your own pictures with a run's model.
+    """Predict your own images with a run's model.
 
-    For each, class ids as an indexed PNG, and the picture in the colours of its classes; one legend for all.
+    For each, class ids as an indexed PNG, and the image in the colours of its classes; one legend for all.
     """
     from parsenet_cli.engine.predict.photos import predict_images
     from parsenet_cli.store.run import Store
 
-    predict_images(Store(results).find(signature), images, out, device.value)
+    with ProgressLine() as line:
+        total, failures = predict_images(Store(results).find(signature), images, out, device.value, line)
+    for failure in failures:
+        typer.echo(f"failed: {failure}", err=True)
+    typer.echo(f"{total - len(failures)} of {total} images predicted; written to {out}")
+    if failures:
+        raise typer.Exit(FAILED)
 
 
 def submit(
@@ -61,10 +68,16 @@ def submit(
     if (signature is None) == (archive is None):
         raise UserError("expected either a run's signature or --check ARCHIVE")
     if archive is not None:
-        submit.check(archive, ids, data_root)
+        typer.echo(submit.check(archive, ids, data_root))
     if signature is not None:
         store = Store(results)
-        submit.predict_test_set(store, store.find(signature), out, ids, data_root, device.value)
+        run = store.find(signature)
+        try:
+            with ProgressLine() as line:
+                submit.predict_test_set(store, run, out, ids, data_root, device.value, typer.echo, line)
+        except KeyboardInterrupt as interrupt:
+            typer.echo(f"\nstopped; {interrupt}. To go on, issue it again:\n  {issued()}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def keep(

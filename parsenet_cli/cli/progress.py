@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.core.text import duration
-from parsenet_cli.runner.state import outcome_text, running_text, waits
+from parsenet_cli.runner.state import running_text, waits
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, labels
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LINE_EVERY_SECONDS = 20.0
 """Without a terminal: how often a line says how far the running ones are."""
+
+PROGRESS_SECONDS = 10.0
+"""Without a terminal: how often a line says how far one thing is."""
 
 
 class PlainView:
@@ -46,11 +49,11 @@ class PlainView:
         self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")
 
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
-        result = run.result() or {}
-        seconds = result["train_seconds"] + result["evaluate_seconds"]
+        result = run.result()
+        assert result is not None
         self.print(
             f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
-            f"{outcome_text(result)}  ({seconds:.1f} s; {duration(seconds_left)} left)"
+            f"{result.score_text}  ({result.seconds:.1f} s; {duration(seconds_left)} left)"
         )
 
     def again(self, run: Run, reason: str) -> None:
@@ -78,9 +81,7 @@ class LiveView(PlainView):
     def __init__(self, studies: Sequence[Study], total: int, store: Store, console: Console) -> None:
         super().__init__(studies, total)
         self._studies, self._console = studies, console
-        self._texts = {
-            s: outcome_text(r) for study in studies for s in study.signatures if (r := store.run(s).result())
-        }
+        self._texts = {s: r.score_text for study in studies for s in study.signatures if (r := store.run(s).result())}
         self._failed: set[str] = set()
         self._preparing: Sequence[str] = ()
         self._drawn = 0.0
@@ -96,7 +97,7 @@ class LiveView(PlainView):
         return
 
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
-        self._texts[run.signature] = outcome_text(run.result() or {})
+        self._texts[run.signature] = result.score_text if (result := run.result()) else ""
 
     def failed(self, run: Run, error: str) -> None:
         self._failed.add(run.signature)
@@ -172,34 +173,27 @@ def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[Plain
     return view, view.live
 
 
-PACE_SECONDS = 10.0
-"""Without a terminal: how often a line is printed."""
+class ProgressLine:
+    """Progress on standard error: one line that is rewritten in a terminal, a line now and then elsewhere."""
 
-CLEAR = "\r\x1b[K"
-"""Tells a terminal to begin the line anew."""
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._printed = float("-inf")
+        self._topic = ""
 
-
-class Pace:
-    """Counts pictures; in a terminal one line that is rewritten, elsewhere a line now and then, on stderr."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._started = self._said = time.monotonic()
-
-    def step(self, what: str) -> None:
-        """One more is done; `what` names it."""
-        self._done += 1
+    def __call__(self, text: str) -> None:
+        topic, colon, _ = text.partition(":")
         now = time.monotonic()
-        rate = self._done / max(now - self._started, 1e-6)
-        left = duration((self._total - self._done) / rate)
-        text = f"{self._done}/{self._total}  {what}  {rate:.1f} images/s  {left} left"
-        if sys.stderr.isatty():
-            print(f"{CLEAR}{text}", end="" if self._done < self._total else "\n", file=sys.stderr, flush=True)
-        elif now - self._said > PACE_SECONDS:
-            self._said = now
+        if self._terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        elif (colon and topic != self._topic) or now - self._printed >= PROGRESS_SECONDS:
             print(text, file=sys.stderr, flush=True)
+            self._printed = now
+        self._topic = topic
 
-    def say(self, text: str) -> None:
-        """A line of its own, above the one that is rewritten."""
-        print(f"{CLEAR if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and self._topic:
+            print(file=sys.stderr)

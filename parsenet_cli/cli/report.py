@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
+from parsenet_cli.cli.progress import ProgressLine
 
 
 class ExportFormat(StrEnum):
@@ -41,7 +42,10 @@ def figure(
     from parsenet_cli.report.measure import make_figure
     from parsenet_cli.store.run import Store
 
-    make_figure(Store(results), name, arguments or [], profile, run, out)
+    with ProgressLine() as line:
+        files = make_figure(Store(results), name, arguments or [], profile, run, out, line)
+    for file in files:
+        typer.echo(f"written: {file}")
 
 
 def export(
@@ -58,7 +62,10 @@ def export(
     from parsenet_cli.store.run import Store
 
     store = Store(results)
-    export.export_studies(store, to.value, tables or [], profile, out or store.root / "export" / to.value)
+    folder = out or store.root / "export" / to.value
+    typer.echo(
+        export.export_studies(store, to.value, tables or [], profile, folder, lambda text: typer.echo(text, err=True))
+    )
 
 
 def report(

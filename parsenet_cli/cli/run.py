@@ -92,7 +92,7 @@ def run_plans(
         for file in tables.write(one, store):
             typer.echo(f"written: {file}")
     for signature, error in outcome.failed.items():
-        log = store.run(signature).folder / "log.txt"
+        log = store.run(signature).log
         typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
     outcome.raise_bad_input()
     if outcome.cancelled:

@@ -53,7 +53,7 @@ def verify(
     everything = not tables or "all" in tables
     studies = _all(store, profile) if everything else _named(store, list(dict.fromkeys(tables or [])), profile)
     verdicts = judge.judge_studies(studies, store, figures=everything)
-    notices = [*judge.changed(studies), *study.strange(store), *store.strange()]
+    notices = [*judge.changed(studies), *study.skipped(store), *store.skipped()]
     if to is VerdictFormat.json:
         typer.echo(output.to_json(verdicts, notices), nl=False)
     elif to is VerdictFormat.md:
@@ -86,7 +86,7 @@ def _all(store: Store, profile: str) -> list[Study]:
     known = table_file.names()
     if not found:
         absent = f"no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
-        raise UserError("\n".join([f"{store.root}: {absent}", *study.strange(store)]))
+        raise UserError("\n".join([f"{store.root}: {absent}", *study.skipped(store)]))
     missing = [name for name in known if name not in found]
     if missing:
         typer.echo(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)

@@ -14,8 +14,6 @@ from parsenet_cli.data.dataset import DataOptions
 from parsenet_cli.data.fingerprint import content_hashes
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
-from parsenet_cli.store.artifacts import verify_model
-from parsenet_cli.store.run import Run
 
 
 def data_options(config: RunConfig, cache: Path) -> DataOptions:
@@ -44,22 +42,19 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
     """The identity of the trunk's initial weights and, where they are the user's file, its absolute path.
 
     `value` is a name or a path. `imagenet` is known by the source it means for this trunk and body, a file by its content.
-    Raises `UserError` where there is no such file, or where it is a run's model that was damaged since.
+    Raises `UserError` where there is no such file.
     """
     if value == "pretrained":
-        from parsenet_cli.models.weights.sources import pretrained_identity
-
-        return pretrained_identity(trunk), None
+        return sources.pretrained_identity(trunk), None
     names = sources.all_choices()
     if value in names:
         return sources.resolve(trunks.find(trunk), value, body), None
     file = Path(value).expanduser().resolve()
     if not file.is_file():
         raise UserError(f"weights={value}: expected {', '.join(names)} or a file; there is no file {file}")
-    if file == (run := Run(file.parent)).model_file:
-        verify_model(run)
-    return _of_file(content_hashes([file], cache, silent)[0]), str(file)
+    return of_file(content_hashes([file], cache, silent)[0]), str(file)
 
 
-def _of_file(sha256: str) -> str:
+def of_file(sha256: str) -> str:
+    """The identity of a file of weights with this content."""
     return f"sha256:{sha256[:16]}"

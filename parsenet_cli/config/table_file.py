@@ -12,12 +12,13 @@ from parsenet_cli.config.table import NO_CELL, Claim, Column, Printed, Row, Tabl
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
+from parsenet_cli.core.text import natural_key
 from parsenet_cli.core.errors import UserError, unknown
 
 
 def names() -> list[str]:
     """The tables that can be named, in reading order (`table2` before `table10`)."""
-    return sorted(_table_files(), key=lambda name: re.sub(r"\d+", lambda digits: digits[0].zfill(9), name))
+    return sorted(_table_files(), key=lambda name: natural_key(name))
 
 
 def load(name: str) -> TableSpec:

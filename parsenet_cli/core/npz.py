@@ -31,7 +31,7 @@ def read(file: Path, crc32: str | None = None) -> Arrays:
     except OSError as problem:
         raise Damaged(f"{file}: cannot be read ({problem.strerror})") from None
     if crc32 is not None and f"{zlib.crc32(content):08x}" != crc32:
-        raise Damaged(f"{file}: is damaged or another training's: its checksum is not the one in result.json")
+        raise Damaged(f"{file}: is damaged or another training's: its checksum is not the one that was recorded")
     try:
         with ZipFile(io.BytesIO(content)) as archive:
             # Each member is read to its end, because only there its checksum is compared: a damaged header could say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 Progress = Callable[[str], None]
@@ -11,6 +12,19 @@ Progress = Callable[[str], None]
 
 def silent(_message: str) -> None:
     """The progress nobody asked for."""
+
+
+def counted(progress: Progress, total: int) -> Progress:
+    """A progress for each of `total` images by name: it tells how many are done, how fast, and how long the rest takes."""
+    done, started = 0, time.monotonic()
+
+    def step(name: str) -> None:
+        nonlocal done
+        done += 1
+        rate = done / max(time.monotonic() - started, 1e-6)
+        progress(f"{done}/{total}  {name}  {rate:.1f} images/s  {duration((total - done) / rate)} left")
+
+    return step
 
 
 def duration(seconds: float | None) -> str:

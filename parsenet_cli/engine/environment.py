@@ -7,11 +7,11 @@ import resource
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from parsenet_cli.core import paths
+from parsenet_cli.store.result import RunEnvironment
 
 CUDA_MB = 800
 """What a process takes on a GPU before its first tensor: CUDA's context, kernels, and the workspaces of cuBLAS and cuDNN."""
@@ -19,15 +19,15 @@ CUDA_MB = 800
 _PACKAGES = ("parsenet", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "pandas")
 
 
-def describe(device: torch.device, data_id: str) -> dict[str, Any]:
-    """The content of env.json."""
-    return {
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted": _git("diff", "HEAD", "--stat"),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
-        "data_id": data_id,
-    }
+def describe(device: torch.device, data_id: str) -> RunEnvironment:
+    """What a run on this device is carried out with."""
+    return RunEnvironment(
+        commit=_git("rev-parse", "HEAD"),
+        uncommitted=_git("diff", "HEAD", "--stat"),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        data_id=data_id,
+    )
 
 
 def peak_memory_mb(device: torch.device) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from parsenet_cli.config.identity import _of_file, data_options
+from parsenet_cli.config.identity import data_options, of_file
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import sha256_of
 from parsenet_cli.core.run_config import RunConfig
@@ -20,7 +20,7 @@ from parsenet_cli.models.weights.read import Weights, load
 
 def check_weights(file: Path, identity: str) -> None:
     """Raises `UserError` where a file of weights is not, or is no longer, what a run was planned with."""
-    if _of_file(sha256_of(file)) != identity:
+    if of_file(sha256_of(file)) != identity:
         raise UserError(
             f"weights={file}: its content is not the one that the run was planned with ({identity}): it was changed or "
             "damaged since. Restore it; or, if the change is meant, issue the command again, which plans another run"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from parsenet_cli.config.compose import Composer
-from parsenet_cli.config.profile import Profile
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Split
@@ -22,6 +21,8 @@ from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.store.run import Run
+
+Floats = npt.NDArray[np.float64]
 
 EVERY_LAYER = ("layers=[pool6,fc7,conv5,conv4,conv3]",)
 """What a network without a run reads, unless overrides say otherwise: all that the paper's heads read."""
@@ -37,6 +38,8 @@ class LoadedNetwork:
     run: str | None
     """The run whose training it went through; None for the trunk's initial weights."""
     device: torch.device
+    progress: Progress
+    """Of measurements on it."""
 
     @property
     def about(self) -> dict[str, Any]:
@@ -63,24 +66,38 @@ class LoadedNetwork:
         """Validation picture i as the network takes it: uint8 (1, 3, H, W) on the device."""
         return torch.from_numpy(self.val.image(i).copy()).permute(2, 0, 1)[None].to(self.device)
 
+    def features(self, i: int, layers: Sequence[str]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """Layer -> (C, h, w) of validation image i, as the trunk gives it, and as the head's norms make it.
 
-def of_profile(profile: Profile, overrides: Sequence[str], cache: Path, progress: Progress) -> LoadedNetwork:
-    """The network a run would start from. Raises `UserError` for wrong overrides and for missing data or weights."""
-    composer = Composer(profile, overrides, cache)
-    config = composer.run_config(EVERY_LAYER)
-    composer.save()
+        `pool6`, the global average of what the head's context reads, is among them.
+        """
+        model, source = self.model, self.model.head.context_source
+        with torch.inference_mode():
+            taps = model.trunk(model.preprocess(self.image(i)), {*layers, source, *model.head.wanted})
+            maps = {layer: taps[layer] for layer in layers} | {"pool6": taps[source].mean((2, 3), keepdim=True)}
+            branches = zip(model.head.norms, model.head.features(taps), strict=True) if len(model.head.norms) else ()
+            normalized = {name: branch.values for name, branch in branches if name in maps}
+        return _arrays(maps), _arrays(normalized)
+
+
+def from_config(config: RunConfig, cache: Path, progress: Progress) -> LoadedNetwork:
+    """The network a run would start from. Raises `UserError` for missing data or weights."""
     dataset = inputs.data(config, cache, progress)
     weights = inputs.weights(config, cache, torch.get_num_threads(), progress)
-    return _loaded(build_model(config.science, len(dataset.classes), weights), dataset.val, config, None)
+    return _loaded(build_model(config.science, len(dataset.classes), weights), dataset.val, config, None, progress)
 
 
 def from_run(run: Run, cache: Path, progress: Progress) -> LoadedNetwork:
     """The network a run ended with. Raises `UserError` where its model was not kept or its data is missing."""
     model, _ = load_model(run)
     config = run.config()
-    return _loaded(model, inputs.data(config, cache, progress).val, config, run.signature)
+    return _loaded(model, inputs.data(config, cache, progress).val, config, run.signature, progress)
 
 
-def _loaded(model: Segmenter, val: Split, config: RunConfig, run: str | None) -> LoadedNetwork:
+def _loaded(model: Segmenter, val: Split, config: RunConfig, run: str | None, progress: Progress) -> LoadedNetwork:
     device = choose_device(config.runtime.device)
-    return LoadedNetwork(model.eval().to(device), val, config.science, run, device)
+    return LoadedNetwork(model.eval().to(device), val, config.science, run, device, progress)
+
+
+def _arrays(maps: Mapping[str, Tensor]) -> dict[str, Floats]:
+    return {layer: values[0].double().cpu().numpy() for layer, values in maps.items()}

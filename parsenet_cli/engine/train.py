@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor
 from parsenet_cli.config import deviations
 from parsenet_cli.core import metrics
 from parsenet_cli.core.errors import Stopped, UserError
-from parsenet_cli.core.files import atomic_write
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.data.batches import Batches
@@ -31,6 +29,7 @@ from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.describe import description_of
 from parsenet_cli.store import artifacts, samples
 from parsenet_cli.store.heartbeat import Heartbeat
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 
 KEPT_PREDICTIONS = 24
@@ -40,7 +39,7 @@ KEPT_PREDICTIONS = 24
 def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
     """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
     config = run.config()
-    run.put_damaged_result_aside()
+    run.quarantine_damaged_result()
     torch.set_num_threads(threads)
     device = choose_device(config.runtime.device)
 
@@ -232,47 +231,46 @@ def _record(
     if collapsed_at is None and len(predicted) <= 1:
         collapsed_at = trainer.progress.iteration
     switches = deviations.settings_of(science)
-    result: dict[str, Any] = {
-        "signature": run.signature,
-        "outcome": "converged" if collapsed_at is None else "collapsed",
-        "collapsed_at": collapsed_at,
-        "predicted_classes": [dataset.classes[i] for i in predicted],
-        "metrics": {
+    result = RunResult(
+        signature=run.signature,
+        outcome="converged" if collapsed_at is None else "collapsed",
+        collapsed_at=collapsed_at,
+        predicted_classes=[dataset.classes[i] for i in predicted],
+        metrics={
             name: _finite(metrics.measure(name, total, dataset.classes, science.class_mean)) for name in metrics.names()
         },
-        "iu": {name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
-        "class_mean": science.class_mean,
-        "convention": metrics.averaging_note(total, science.class_mean, dataset.ignore is not None),
-        "classes": list(dataset.classes),
-        "ignore": dataset.ignore,
-        "train_images": len(dataset.train),
-        "val_images": len(dataset.val),
-        "steps": trainer.progress.iteration,
-        "train_seconds": round(trainer.progress.seconds, 3),
-        "evaluate_seconds": round(seconds, 3),
-        "threads": trainer.progress.threads,
-        "micro_batch": trainer.micro_batch,
-        "ran_out_of_memory": trainer.ran_out_of_memory,
-        "peak_memory_mb": environment.peak_memory_mb(trainer.device),
-        "gpu_mb": environment.gpu_mb(trainer.device),
-        "network": description_of(trainer.model, science.trunk),
-        "protocol": [switch.as_json() for switch in switches],
-        "deviations": [deviation.text for deviation in deviations.deviations(switches)],
-    }
-    with atomic_write(run.folder / artifacts.CONFUSIONS) as file:
-        np.savez_compressed(file, confusions=evaluation.confusions, ids=np.array(dataset.val.ids))
-    with atomic_write(run.folder / artifacts.PREDICTIONS) as file:
-        kept: dict[str, Any] = dict(zip(dataset.val.ids, evaluation.predictions, strict=False))
-        np.savez_compressed(file, **kept)
-    shown = range(min(KEPT_PREDICTIONS, len(dataset.val)))
-    samples.write(
-        samples.file_of(run.folder.parents[1], science.data_id, dataset.classes),
-        dataset.val.ids[: len(shown)],
-        [shrink(dataset.val.image(i)) for i in shown],
-        [shrink(dataset.val.label(i)) for i in shown],
+        iu={name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
+        class_mean=science.class_mean,
+        convention=metrics.averaging_note(total, science.class_mean, dataset.ignore is not None),
+        classes=dataset.classes,
+        ignore=dataset.ignore,
+        train_images=len(dataset.train),
+        val_images=len(dataset.val),
+        steps=trainer.progress.iteration,
+        train_seconds=round(trainer.progress.seconds, 3),
+        evaluate_seconds=round(seconds, 3),
+        threads=trainer.progress.threads,
+        micro_batch=trainer.micro_batch,
+        ran_out_of_memory=trainer.ran_out_of_memory,
+        peak_memory_mb=environment.peak_memory_mb(trainer.device),
+        gpu_mb=environment.gpu_mb(trainer.device),
+        network=description_of(trainer.model, science.trunk),
+        protocol=[switch.as_json() for switch in switches],
+        deviations=[deviation.text for deviation in deviations.deviations(switches)],
     )
-    belonging = [artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl"]
+    belonging = [
+        artifacts.write_confusions(run, evaluation.confusions, dataset.val.ids),
+        artifacts.write_predictions(run, dict(zip(dataset.val.ids, evaluation.predictions, strict=False))),
+        run.metrics_file,
+    ]
+    kept = range(min(KEPT_PREDICTIONS, len(dataset.val)))
+    samples.write(
+        samples.file_of(run.results, science.data_id, dataset.classes),
+        dataset.val.ids[: len(kept)],
+        [shrink(dataset.val.image(i)) for i in kept],
+        [shrink(dataset.val.label(i)) for i in kept],
+    )
     if config.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
         trained_model.save(run, config, trainer.model, dataset.classes)
-        belonging.append(run.model_file.name)
+        belonging.append(run.model_file)
     run.record_result(result, *belonging)

@@ -10,7 +10,6 @@ from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.weights import read
-from parsenet_cli.runner import retrain
 from parsenet_cli.store.artifacts import verify_model
 from parsenet_cli.store.run import Run
 
@@ -44,7 +43,7 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     Raises:
         UserError: the run has no model, or the file is damaged or another run's.
     """
-    again = f"{retrain.command(run)} trains the run again and keeps its model"
+    again = f"{run.retrain_command()} trains the run again and keeps its model"
     if run.model_file.is_file():
         verify_model(run)
     else:

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_verified
+from parsenet_cli.core.text import natural_key
 from parsenet_cli.store import artifacts, samples, study
+from parsenet_cli.store.result import RunEnvironment, RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, labels
 
@@ -26,9 +27,9 @@ class RunSummary:
     label: str
     """The cells that it serves, in words."""
     state: str
-    result: dict[str, Any] | None
+    result: RunResult | None
     """Of a finished run."""
-    environment: dict[str, Any]
+    environment: RunEnvironment
 
     @property
     def signature(self) -> str:
@@ -37,7 +38,7 @@ class RunSummary:
     @property
     def outcome(self) -> str:
         """converged | collapsed, or the state of a run that is not done."""
-        return str(self.result["outcome"]) if self.result else self.state
+        return self.result.outcome if self.result else self.state
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def collect_input(store: Store, profile: str | None) -> ReportInput:
     """
     everything = study.load_all(store)
     if profile is not None and everything and profile not in {one.profile for one in everything}:
-        raise unknown(f"profile among the studies in {store.root / 'studies'}:", profile, _profiles(everything))
+        raise unknown(f"profile among the studies in {store.studies}:", profile, _profiles(everything))
     chosen = {(one.profile, one.table.name): one for one in everything if profile in (None, one.profile)}
     if not chosen:
         raise UserError(f"{store.root}: there is no study to report. Run `parsenet ablate all` first")
@@ -88,14 +89,14 @@ def digest(survey: ReportInput) -> str:
     package = paths.PACKAGE
     code = [file for file in sorted(package.rglob("*")) if file.suffix in (".py", ".css", ".js")]
     root = survey.store.root
-    data = [root / "studies" / f"{one.name}.json" for one in survey.studies]
+    data = [survey.store.studies / f"{one.name}.json" for one in survey.studies]
     data += sorted((root / "figures").rglob("*.json"))
     data += sorted({samples_of(seen) for seen in survey.runs.values() if seen.result})
     for seen in survey.runs.values():
-        names = ["config.yaml", "env.json", "metrics.jsonl"]
-        names += ["result.json", "confusion.npz", "predictions.npz"] if seen.result else []
-        data += [seen.run.folder / name for name in names]
-        whole.update(json.dumps([seen.signature, seen.state, seen.run.status().get("error")]).encode())
+        run = seen.run
+        data += [run.config_file, run.environment_file, run.metrics_file]
+        data += [run.result_file, run.confusions_file, run.predictions_file] if seen.result else []
+        whole.update(json.dumps([seen.signature, seen.state, seen.run.status().error]).encode())
     for file, name in [(f, f.relative_to(package)) for f in code] + [(f, f.relative_to(root)) for f in data]:
         content = file.read_bytes() if file.is_file() else b""
         whole.update(f"{name.as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
@@ -105,8 +106,8 @@ def digest(survey: ReportInput) -> str:
 
 def samples_of(seen: RunSummary) -> Path:
     """Where the pictures behind the run's kept predictions lie, if they were kept."""
-    classes = (seen.result or {}).get("classes", ())
-    return samples.file_of(seen.run.folder.parents[1], str(seen.environment.get("data_id")), classes)
+    classes = seen.result.classes if seen.result else ()
+    return samples.file_of(seen.run.results, seen.environment.data_id, classes)
 
 
 def _see(run: Run, label: str) -> RunSummary:
@@ -117,7 +118,7 @@ def _see(run: Run, label: str) -> RunSummary:
 def _left_out(
     store: Store, studies: Sequence[Study], everything: Sequence[Study], runs: dict[str, RunSummary]
 ) -> Iterator[tuple[str, str]]:
-    folder = store.root / "studies"
+    folder = store.studies
     shown, known = {one.name for one in studies}, {one.name: one for one in everything}
     for entry in sorted(folder.glob("*")) if folder.is_dir() else ():
         name = f"studies/{entry.name}"
@@ -129,12 +130,12 @@ def _left_out(
             one = known[entry.stem]
             newer = next((s for s in studies if (s.profile, s.table.name) == (one.profile, one.table.name)), None)
             yield name, f"older than {newer.name}" if newer else f"of another profile ({one.profile})"
-    for file in sorted((store.root / "figures").glob("*/*.json")):
+    for file in sorted(store.figures.glob("*/*.json")):
         if read_verified(file, unsealed_too=True) is None:
             name = file.relative_to(store.root).as_posix()
             yield name, f"is damaged: `parsenet figure {file.parent.name}` measures it again"
     serving = {signature for one in everything for signature in one.signatures}
-    for entry in sorted((store.root / "runs").glob("*")):
+    for entry in sorted(store.runs_folder.glob("*")):
         name, run = f"runs/{entry.name}", Run(entry)
         if entry.name.startswith("."):
             continue
@@ -142,8 +143,8 @@ def _left_out(
             yield name, "is no run's folder"
         elif entry.name in runs:
             yield from ((name, why) for why in _damage(runs[entry.name]))
-        elif not (entry / "config.yaml").is_file():
-            yield name, "has no config.yaml: not a run's folder, or half-written"
+        elif not run.config_file.is_file():
+            yield name, f"has no {run.config_file.name}: not a run's folder, or half-written"
         elif entry.name in serving:
             yield name, f"serves only a study that is not shown ({'done' if run.result() else 'not done'})"
         else:
@@ -154,19 +155,19 @@ def _damage(seen: RunSummary) -> Iterator[str]:
     """What of a run that is shown cannot be used."""
     run = seen.run
     if run.has_damaged_result:
-        yield "has a result.json that is damaged or another run's: it counts as not done"
+        yield f"has a {run.result_file.name} that is damaged or another run's: it counts as not done"
     if seen.result is None:
         return
-    damaged = artifacts.damaged(run)
-    for file in (artifacts.CONFUSIONS, artifacts.PREDICTIONS):
-        if not (run.folder / file).is_file():
-            yield f"has lost its {file}: its scores are shown, without what follows from single images"
-        elif file in damaged:
-            yield f"has a damaged {file}: its scores are shown, without what follows from single images"
-    if "metrics.jsonl" in damaged:
-        yield "has a damaged metrics.jsonl: its curve lacks the records that are not whole"
+    damaged = artifacts.damaged(run, seen.result)
+    for file in (run.confusions_file, run.predictions_file):
+        if not file.is_file():
+            yield f"has lost its {file.name}: its scores are shown, without what follows from single images"
+        elif file.name in damaged:
+            yield f"has a damaged {file.name}: its scores are shown, without what follows from single images"
+    if run.metrics_file.name in damaged:
+        yield f"has a damaged {run.metrics_file.name}: its curve lacks the records that are not whole"
     if run.has_damaged_environment:
-        yield "has a damaged env.json: what it was carried out with is not known"
+        yield f"has a damaged {run.environment_file.name}: what it was carried out with is not known"
 
 
 def _profiles(studies: Sequence[Study]) -> list[str]:
@@ -176,4 +177,4 @@ def _profiles(studies: Sequence[Study]) -> list[str]:
 def _reading_order(one: Study) -> tuple[str, bool, str]:
     """The paper's tables by their numbers, then the others."""
     name = one.table.name
-    return one.profile, re.fullmatch(r"table\d+", name) is None, re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
+    return one.profile, re.fullmatch(r"table\d+", name) is None, natural_key(name)

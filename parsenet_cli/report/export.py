@@ -8,14 +8,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import typer
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write, write_text
+from parsenet_cli.core.text import Progress
 from parsenet_cli.report import tensorboard
 from parsenet_cli.store import artifacts, study
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, StudyCell
 
@@ -30,14 +29,18 @@ class _Place:
     study: Study
     cell: StudyCell
     run: Run
-    result: dict[str, Any]
+    result: RunResult
 
 
-def export_studies(store: Store, form: str, tables: Sequence[str], profile: str | None, out: Path) -> None:
+def export_studies(
+    store: Store, form: str, tables: Sequence[str], profile: str | None, out: Path, progress: Progress
+) -> str:
     """Write the newest study of each table and profile, or of `tables` alone, into `out`.
 
     `tensorboard`: one event file per finished run, <profile>/<table>/<row>.<column>/seed<n>/, with its curves, its scores in
     percent and its configuration as hyperparameters. `csv`: tables.csv (the long frames with their profile) and curves.csv.
+
+    Returns what was written, in words; `progress` is told what is passed over.
 
     Raises:
         UserError: no such table, nothing that is done, or `out` cannot be written.
@@ -46,26 +49,25 @@ def export_studies(store: Store, form: str, tables: Sequence[str], profile: str 
     places = [place for one in studies for place in _done(one, store)]
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
-    for sentence in [*study.strange(store), *artifacts.damage_reports(dict.fromkeys(place.run for place in places))]:
-        typer.echo(sentence, err=True)
+    for sentence in [*study.skipped(store), *artifacts.damage_reports(dict.fromkeys(place.run for place in places))]:
+        progress(sentence)
     if form == "csv":
         write_text(out / "tables.csv", _tables(studies, store))
         write_text(out / "curves.csv", _curves(places))
-        typer.echo(f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}")
-        return
+        return f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}"
     written = set()
     for place in places:
         folder = out / _folder(place)
         try:
             content = b"".join(_events(place))
         except UserError as problem:  # a run of another version, whose configuration cannot be read
-            typer.echo(f"skipped: {problem}", err=True)
+            progress(f"skipped: {problem}")
             continue
         with atomic_write(folder / EVENTS) as file:
             file.write(content)
         written.add(folder)
     _forget(out, written)
-    typer.echo(f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`")
+    return f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`"
 
 
 def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[Study]:
@@ -95,7 +97,7 @@ def _forget(out: Path, wanted: set[Path]) -> None:
 
 def _events(place: _Place) -> Iterator[bytes]:
     """The event file of one run, record by record."""
-    started = float(place.run.status().get("started", 0))
+    started = float(place.run.status().started)
     science = place.run.config().science.model_dump(mode="json")
     recipe = {f"recipe.{key}": value for key, value in science.pop("recipe").items()}
     yield tensorboard.version(started)
@@ -105,11 +107,11 @@ def _events(place: _Place) -> Iterator[bytes]:
         last = record["iteration"]
         values = {f"train/{key}": record[key] for key in ("loss", "lr") if record.get(key) is not None}
         yield tensorboard.scalars(values, last, started + record["seconds"])
-    ended = started + place.result["train_seconds"]
-    scores = {f"val/{name}": value for name, value in place.result["metrics"].items()}
-    scores |= {f"val/iu/{name}": value for name, value in place.result["iu"].items()}
+    ended = started + place.result.train_seconds
+    scores = {f"val/{name}": value for name, value in place.result.metrics.items()}
+    scores |= {f"val/iu/{name}": value for name, value in place.result.iu.items()}
     percent = {name: 100 * value for name, value in scores.items() if value is not None}
-    percent["val/collapsed"] = float(place.result["outcome"] == "collapsed")
+    percent["val/collapsed"] = float(place.result.outcome == "collapsed")
     yield tensorboard.scalars(percent, last, ended)
     yield tensorboard.end_of_run(ended)
 

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.text import Progress
 from parsenet_cli.report import figures, plot
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store import figures as figure_store
@@ -23,9 +22,15 @@ DEFAULT_FORMS = ("png", "pdf")
 
 
 def make_figure(
-    store: Store, name: str, arguments: Sequence[str], profile: str | None, run: str | None, out: Path | None
-) -> None:
-    """Write the figure `name`: to `out`, or as PNG and PDF into <results>/figures/.
+    store: Store,
+    name: str,
+    arguments: Sequence[str],
+    profile: str | None,
+    run: str | None,
+    out: Path | None,
+    progress: Progress,
+) -> list[Path]:
+    """Write the figure `name`: to `out`, or as PNG and PDF into <results>/figures/; returns the files.
 
     `arguments` are tables, the figure's own options (`images=8`) and overrides (`norm=none`), as the figure takes them.
 
@@ -41,24 +46,26 @@ def make_figure(
             raise UserError(
                 f"figure {name} is of a network, not of a table ({tables[0]}): name overrides, or a run with --run"
             )
-        measured = [_of_network(store, name, module, options, overrides, profile, run)]
+        measured = [_of_network(store, name, module, options, overrides, profile, run, progress)]
     else:
         if overrides or run:
             raise UserError(
                 f"figure {name} is of a table as it was run: it takes no {f'--run {run}' if run else overrides[0]}"
             )
-        measured = list(_of_studies(store, name, module, options, tables, profile))
+        measured = list(_of_studies(store, name, module, options, tables, profile, progress))
     if out is not None and len(measured) > 1:
         raise UserError(
             f"--out {out}: expected one table, found {len(measured)}; without --out each gets a file of its own"
         )
+    written: list[Path] = []
     for stem, data in measured:
-        targets = [out] if out is not None else [store.root / "figures" / f"{stem}.{form}" for form in DEFAULT_FORMS]
+        targets = [out] if out is not None else [store.figures / f"{stem}.{form}" for form in DEFAULT_FORMS]
         with plot.style():
             figure = figures.drawn(name, data)
             for target in targets:
                 plot.save(figure, target)
-                typer.echo(f"written: {target}")
+        written += targets
+    return written
 
 
 def _of_network(
@@ -69,13 +76,12 @@ def _of_network(
     overrides: Sequence[str],
     profile: str | None,
     signature: str | None,
+    progress: Progress,
 ) -> tuple[str, figure_store.Data]:
     """The measurement, made now unless the same one is kept: what it is of does not change."""
     from parsenet_cli.config import profile as profiles
+    from parsenet_cli.config.compose import Composer
     from parsenet_cli.engine import loaded
-
-    def progress(text: str) -> None:
-        typer.echo(text, err=True)
 
     if signature is not None:
         if overrides or profile:
@@ -84,7 +90,11 @@ def _of_network(
             )
         network = loaded.from_run(store.find(signature), store.cache, progress)
     else:
-        network = loaded.of_profile(profiles.load(profile or "quick"), overrides, store.cache, progress)
+        composer = Composer(profiles.load(profile or "quick"), overrides, store.cache)
+        config = composer.run_config(loaded.EVERY_LAYER)
+        composer.save()
+        artifacts.verify_weights_file(config.runtime.weights_file)
+        network = loaded.from_config(config, store.cache, progress)
     options = {**figures.options(module), **options}  # all of them: another version's defaults are another measurement
     under = figure_store.measurement_key(_digest(network.about), options)
     data = figure_store.load(store, name, under)
@@ -92,7 +102,7 @@ def _of_network(
         about = {**network.about, "profile": None if signature else profile or "quick", "command": _command()}
         data = _kept(store, name, under, about, options, module.data(network, **options))
     else:
-        typer.echo(f"measured before: {figure_store.file_of(store, name, under)}", err=True)
+        progress(f"measured before: {figure_store.file_of(store, name, under)}")
     return name, data
 
 
@@ -103,13 +113,14 @@ def _of_studies(
     options: dict[str, Any],
     tables: Sequence[str],
     profile: str | None,
+    progress: Progress,
 ) -> Iterator[tuple[str, figure_store.Data]]:
     default = getattr(module, "TABLE", None)
     tables = tables or ([default] if default else [])
     if not tables:
         raise UserError(f"figure {name}: expected a table, for example `parsenet figure {name} table4`")
-    for sentence in study.strange(store):  # one that is passed over may be the newest of a table
-        typer.echo(sentence, err=True)
+    for sentence in study.skipped(store):  # one that is passed over may be the newest of a table
+        progress(sentence)
     for table in tables:
         one = study.newest(store, table, profile)
         about = {
@@ -121,7 +132,7 @@ def _of_studies(
             "command": _command(),
         }
         for sentence in artifacts.damage_reports(store.run(signature) for signature in one.signatures):
-            typer.echo(sentence, err=True)
+            progress(sentence)
         measured = module.data(one, store, **options)
         data = _kept(store, name, figure_store.measurement_key(one.name, options), about, options, measured)
         yield f"{name}-{one.table.name}", data

@@ -92,7 +92,7 @@ def _stacked(number: int, row: TableRow) -> Iterator[tuple[Entry, ...]]:
 STANDS_FOR_NOTHING = "–"
 _EXPLAINED = {
     "failed": "failed: `parsenet show {}` says more",
-    DAMAGED: "damaged: the confusion.npz of run {} cannot be read; remove the run's folder and issue the command again",
+    DAMAGED: "damaged: the confusion matrices of run {} cannot be read; remove the run's folder and issue the command again",
 }
 """Outcomes with a footnote that names the first run."""
 

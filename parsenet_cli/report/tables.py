@@ -40,7 +40,7 @@ def deviating(study: Study, store: Store) -> list[str]:
     counts: Counter[str] = Counter()
     judged = 0
     for signature, places in cells.items():
-        protocol = (store.run(signature).result() or {}).get("protocol")
+        protocol = (r := store.run(signature).result()) and r.protocol
         if not protocol:
             continue
         judged += 1
@@ -99,7 +99,7 @@ def warnings(study: Study, store: Store) -> list[str]:
 def scored(study: Study, store: Store) -> list[str]:
     """One sentence that says over which classes and pixels the scores are taken."""
     results = [store.run(signature).result() for signature in study.signatures]
-    found = dict.fromkeys(result["convention"] for result in results if result and "convention" in result)
+    found = dict.fromkeys(result.convention for result in results if result and result.convention)
     return [f"Scored: {'; others: '.join(found)}."] if found else []
 
 
@@ -111,8 +111,8 @@ def mixed(study: Study, store: Store) -> list[str]:
         if run.result() is None:
             continue
         environment = run.environment()
-        seen["states of the code"].add(f"{environment.get('commit')} {environment.get('uncommitted')}")
-        seen["sets of versions"].add(json.dumps(environment.get("versions"), sort_keys=True))
-        seen["devices"].add(str(environment.get("device")))
+        seen["states of the code"].add(f"{environment.commit} {environment.uncommitted}")
+        seen["sets of versions"].add(json.dumps(environment.versions, sort_keys=True))
+        seen["devices"].add(str(environment.device))
     words = [f"{len(values)} different {what}" for what, values in seen.items() if len(values) > 1]
     return [f"The runs behind this table were made with {', '.join(words)}."] if words else []

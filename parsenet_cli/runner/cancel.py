@@ -67,21 +67,19 @@ def _take_out_of_the_queue(runs: Sequence[Run]) -> dict[str, str]:
 
 def _left(run: Run) -> str:
     status = run.status()
-    if status.get("state") == "done":
+    if status.state == "done":
         return "finished before it could stop"
-    if status.get("state") == "queued":
-        return f"stopped at iteration {status.get('iteration', 0)}"
-    return f"{run.state()}: {status.get('error') or 'it left without a word'}"
+    if status.state == "queued":
+        return f"stopped at iteration {status.iteration}"
+    return f"{run.state()}: {status.error or 'it left without a word'}"
 
 
 def _stayed(run: Run, patience: float) -> str:
     status = run.status()
-    whom = f"process {status.get('pid')} on {status.get('host', 'an unknown host')}"
+    whom = f"process {status.pid} on {status.host}"
     match process.place(status):
         case "here":
-            return (
-                f"has not left after {patience:.0f} s ({whom}); `kill -9 {status['pid']}` ends it, its checkpoints stay"
-            )
+            return f"has not left after {patience:.0f} s ({whom}); `kill -9 {status.pid}` ends it, its checkpoints stay"
         case "elsewhere":
             return (
                 f"cannot be reached from here ({whom}); it was asked through {run.folder} and leaves when it reads that"

@@ -63,7 +63,7 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
             pieces.append(Piece("finished results", run.folder, _size(run.folder), "trained again when asked for", run))
         elif state in ("failed", "lost") and not working:
             status = run.status()
-            reached = f"it had reached iteration {status.get('iteration', 0)} of {status.get('steps', '?')}"
+            reached = f"it had reached iteration {status.iteration} of {status.steps}"
             pieces.append(Piece("failed and lost runs", run.folder, _size(run.folder), f"{state}; {reached}", run))
         elif state == "queued" and not working and _never_began(run):
             pieces.append(Piece("runs that never began", run.folder, _size(run.folder), run=run))
@@ -74,9 +74,9 @@ def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
 
 def _never_began(run: Run) -> bool:
     """Planned some time ago, and no worker has ever had it: refused by a queue, or its preparation failed."""
-    planned = run.folder / "config.yaml"
+    planned = run.config_file
     old = planned.is_file() and time.time() - planned.stat().st_mtime > AGE_SECONDS
-    return old and not run.has_checkpoint and not (run.folder / "log.txt").exists()
+    return old and not run.has_checkpoint and not run.log.exists()
 
 
 def _in_a_queue(runs: Sequence[Run]) -> set[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
 
 
@@ -47,24 +48,23 @@ class CostModel:
             except UserError:  # damaged, or another version's: nothing to learn from, and no reason to stop
                 continue
             self._learn_memory(kind, result)
-            if result["outcome"] != "converged":
+            if result.outcome != "converged":
                 continue
             per_step[kind].append(_seconds_per_step(result))
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
-            if "network" in result:
-                self.parameters[kind] = result["network"]["parameters"]
+            if result.parameters is not None:
+                self.parameters[kind] = result.parameters
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}
 
-    def learn(self, science: Science, result: Mapping[str, Any]) -> None:
+    def learn(self, science: Science, result: RunResult) -> None:
         """A run has just been done; its time counts for more than that of earlier ones."""
         self.per_step[CostKey.of(science)] = _seconds_per_step(result)
         self._learn_memory(CostKey.of(science), result)
 
-    def _learn_memory(self, kind: CostKey, result: Mapping[str, Any]) -> None:
-        measured = result.get("gpu_mb")
-        if measured is not None:
-            self._gpu_mb[kind] = max(measured, self._gpu_mb.get(kind, 0.0))
+    def _learn_memory(self, kind: CostKey, result: RunResult) -> None:
+        if result.gpu_mb is not None:
+            self._gpu_mb[kind] = max(result.gpu_mb, self._gpu_mb.get(kind, 0.0))
 
     def gpu_mb(self, science: Science) -> float | None:
         """The most memory that a run of this kind has taken on a GPU, in MB; None where none was measured."""
@@ -107,7 +107,5 @@ class CostModel:
         return None if count is None else 4 * count
 
 
-def _seconds_per_step(result: Mapping[str, Any]) -> float:
-    seconds: float = result["train_seconds"] + result["evaluate_seconds"]
-    steps: int = result["steps"]
-    return seconds / max(1, steps)
+def _seconds_per_step(result: RunResult) -> float:
+    return result.seconds / max(1, result.steps)

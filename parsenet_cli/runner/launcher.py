@@ -1,15 +1,11 @@
-"""Where runs are carried out: one file, one launcher, found by its name (`launcher=local`).
-
-A launcher module exposes `open_launcher(options, jobs)`: `options` is conf/launcher/<name>.yaml with its overrides, `jobs` the
-number of runs at hand.
-"""
+"""What a launcher is: it carries tasks out, each as a handle. Those that exist lie in `launch/`."""
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from parsenet_cli.runner import launch
 from parsenet_cli.runner.worker import Task
 from parsenet_cli.store.run import Run
 
@@ -87,6 +83,4 @@ class BatchLauncher(Launcher, Protocol):
 
 def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
     """The launcher that `options["name"]` names."""
-    module = importlib.import_module(f"parsenet_cli.runner.launch.{options['name']}")
-    launcher: Launcher = module.open_launcher(options, jobs)
-    return launcher
+    return launch.find(options["name"]).open_launcher(options, jobs)

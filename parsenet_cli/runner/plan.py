@@ -18,6 +18,7 @@ from parsenet_cli.core.text import duration
 from parsenet_cli.models import support
 from parsenet_cli.runner.cost import CostKey, CostModel
 from parsenet_cli.runner.launcher import open_launcher
+from parsenet_cli.store.artifacts import verify_weights_file
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, StudyCell
 
@@ -45,6 +46,7 @@ def plan_table(
             first = composer.run_config(cell.overrides)
         except UserError as problem:
             raise UserError(f"{spec.name}, row {cell.row.key}, column {cell.column.key}: {problem}") from None
+        verify_weights_file(first.runtime.weights_file)
         reason = support.unsupported(first.science)
         for seed in seeds:
             config = first.model_copy(update={"science": first.science.model_copy(update={"seed": seed})})

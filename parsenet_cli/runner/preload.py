@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import filelock  # noqa: F401
+import omegaconf  # noqa: F401
 
 from parsenet_cli.core import paths
+from parsenet_cli.data import sets
+from parsenet_cli.engine import train  # noqa: F401
+from parsenet_cli.models import context, trunks
 
-_FOUND_BY_NAME = [
-    f"parsenet_cli.{folder.replace('/', '.')}.{name}"
-    for folder in ("data/sets", "models/trunks", "models/context")
-    for name in paths.modules(folder)
-]
-
-for _module in ("omegaconf", "filelock", "parsenet_cli.engine.train", *_FOUND_BY_NAME):
-    importlib.import_module(_module)
+for _folder, _find in (("data/sets", sets.find), ("models/trunks", trunks.find), ("models/context", context.find)):
+    for _name in paths.modules(_folder):
+        _find(_name)

@@ -46,7 +46,7 @@ class Prerequisites:
             return False
         key, (run, task) = next(iter(self._wanted.items()))
         del self._wanted[key]
-        run.end_preparation(task)  # what an interrupted command has left
+        run.clear_prerequisite(task)  # what an interrupted command has left
         self._active[key] = (run, task, launcher.submit(run, task, ANY))
         return True
 
@@ -61,18 +61,18 @@ class Prerequisites:
             if handle.alive():
                 continue
             del self._active[key]
-            said = run.preparation(task)
-            run.end_preparation(task)
-            if (error := said.get("error")) is not None:
-                bad_input = said.get("bad_input") is True
+            said = run.prerequisite(task)
+            run.clear_prerequisite(task)
+            if (error := said.error) is not None:
+                bad_input = said.bad_input
                 failed.append(FailedPrerequisite(key, error if bad_input else f"preparing {task}: {error}", bad_input))
         return failed
 
     def end_the_silent(self, vigil: StallDetector, queueing: bool) -> None:
         """What they were to make is then made by those who need it. A job that waits in a queue is not silent."""
         for key, (run, task, handle) in self._active.items():
-            beat = run.preparation(task).get("beat")
-            if vigil.silent(key, beat) and (beat is not None or not queueing):
+            beat = run.prerequisite(task).beat
+            if vigil.stalled(key, beat) and (beat is not None or not queueing):
                 handle.kill()
 
     @property
@@ -88,7 +88,7 @@ class Prerequisites:
     @property
     def texts(self) -> list[str]:
         """What they say of how far they are."""
-        return [str(run.preparation(task).get("text", "")) for run, task, _ in self._active.values()]
+        return [run.prerequisite(task).text for run, task, _ in self._active.values()]
 
 
 def _shared(config: RunConfig) -> dict[str, Task]:

@@ -11,6 +11,8 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
+from parsenet_cli.store.result import RunStatus
+
 Place = Literal["here", "elsewhere", "gone", "unknown"]
 
 
@@ -25,9 +27,9 @@ def slurm_job() -> str | None:
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
-def place(recorded: dict[str, Any]) -> Place:
+def place(recorded: RunStatus) -> Place:
     """Where the recorded process is: on this host and alive, on this host and gone, on another one, or it cannot be told."""
-    pid, identity = recorded.get("pid"), recorded.get("process")
+    pid, identity = recorded.pid, recorded.process
     if not isinstance(pid, int) or not isinstance(identity, str) or not identity:
         return "unknown"
     if identity == _identity(pid):
@@ -35,23 +37,23 @@ def place(recorded: dict[str, Any]) -> Place:
     machine = _machine()
     if machine and identity.startswith(machine):
         return "gone"
-    return "gone" if recorded.get("host") == socket.gethostname() else "elsewhere"
+    return "gone" if recorded.host == socket.gethostname() else "elsewhere"
 
 
-def ask_to_stop(recorded: dict[str, Any]) -> bool:
+def ask_to_stop(recorded: RunStatus) -> bool:
     """Send SIGTERM to the recorded process; False where it is not on this host, gone, or another user's."""
     return _send(recorded, signal.SIGTERM)
 
 
-def end(recorded: dict[str, Any]) -> bool:
+def end(recorded: RunStatus) -> bool:
     """End the recorded process without asking it; False where `ask_to_stop` is."""
     return _send(recorded, signal.SIGKILL)
 
 
-def _send(recorded: dict[str, Any], number: signal.Signals) -> bool:
+def _send(recorded: RunStatus, number: signal.Signals) -> bool:
     try:
-        handle = os.pidfd_open(recorded["pid"])  # of whoever has the pid now: it cannot change hands any more
-    except (OSError, KeyError, TypeError):
+        handle = os.pidfd_open(recorded.pid or 0)  # of whoever has the pid now: it cannot change hands any more
+    except (OSError, TypeError):
         return False
     try:
         if place(recorded) != "here":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 
 from parsenet_cli.config import sweep
@@ -10,11 +9,6 @@ from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, StudyCell
-
-
-def command(run: Run) -> str:
-    """What to type to get the model of a run."""
-    return f"`parsenet keep {run.signature} --results {shlex.quote(str(run.folder.parent.parent))}`"
 
 
 def plan_retrain(store: Store, run: Run) -> tuple[Study, dict[str, RunConfig]]:

@@ -24,7 +24,7 @@ def next_action(run: Run, retry: bool, with_model: bool = False) -> Action:
         return "done"
     if state == "running":
         return "join"
-    if state == "failed" and run.status().get("failures", 1) > 1 and not retry:
+    if state == "failed" and run.status().failures > 1 and not retry:
         return "given up"
     return "run"
 

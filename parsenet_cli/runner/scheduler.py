@@ -95,13 +95,13 @@ class Scheduler:
                 case "done":
                     self._finished += 1
                 case "join":
-                    run.take_cancel_back()
+                    run.clear_cancel()
                     self._joined.append(run)
                 case "given up":
                     self._fail(run)
                 case "run":
                     run.create(config)
-                    run.take_cancel_back()
+                    run.clear_cancel()
                     self._waiting.append(run)
                     self._preparations.want(run, config)
 
@@ -242,11 +242,11 @@ class Scheduler:
                 self._fail(run)
 
     def _out_of_memory(self, run: Run) -> bool:
-        return run.status().get("out_of_memory") is True and self._attempts.after_out_of_memory(run.signature)
+        return run.status().out_of_memory is True and self._attempts.after_out_of_memory(run.signature)
 
     def _ended_early(self, run: Run, config: RunConfig, state: RunState) -> None:
         """It goes on from its checkpoint, a few times: it was stopped by somebody else, or it ended without a word."""
-        if state == "lost" and (error := run.last_words() or self._full_disk()):
+        if state == "lost" and (error := run.last_error() or self._full_disk()):
             self.outcome.add_bad_input(error)
             self._fail(run, error)
             return
@@ -267,7 +267,7 @@ class Scheduler:
         times = f", {tries} times in this command" if tries > 1 else ""
         onwards = "goes on from its checkpoint" if run.has_checkpoint else "starts it afresh"
         error = f"{reason}{times}; issued again, the command {onwards}"
-        failures = run.status().get("failures", 0) + 1
+        failures = run.status().failures + 1
         run.update_status(state="failed", failures=failures, error=error, bad_input=False)
         self._fail(run)
 
@@ -284,7 +284,7 @@ class Scheduler:
             *((run, handle.kill) for run, handle in self._active.values()),
             *((run, None) for run in self._joined),
         ]:
-            if not self._vigil.silent(run.signature, run.status().get("beat")):
+            if not self._vigil.stalled(run.signature, run.status().beat):
                 continue
             self._vigil.forget(run.signature)
             if (self._queue is not None or kill is None) and not run.alive():
@@ -300,9 +300,9 @@ class Scheduler:
 
     def _fail(self, run: Run, error: str = "") -> None:
         status = run.status()
-        error = error or str(status.get("error") or DEATH)
+        error = error or str(status.error or DEATH)
         self.outcome.failed[run.signature] = error
-        if status.get("bad_input"):
+        if status.bad_input:
             self.outcome.add_bad_input(error)
         self._view.failed(run, error)
 
@@ -320,7 +320,7 @@ class Scheduler:
 
     def _expected(self) -> float | None:
         """What running workers say, and for the rest what runs of their kind took."""
-        said = [run.status().get("seconds_left") for run, _ in self._active.values()]
+        said = [run.status().seconds_left for run, _ in self._active.values()]
         rest = [run for (run, _), seconds in zip(self._active.values(), said, strict=True) if seconds is None]
         each = [self._estimate.seconds(self._configs[run.signature].science) for run in (*self._waiting, *rest)]
         running = [float(seconds) for seconds in said if seconds is not None]

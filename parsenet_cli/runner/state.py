@@ -1,17 +1,13 @@
-"""TODO."""
+"""How runs stand: one answer for the scheduler, `status`, `--watch`, `clean` and `cancel`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.core.text import duration
 from parsenet_cli.store.result import RunState
 from parsenet_cli.store.run import Run, Store
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ def summaries(store: Store) -> list[RunSummary]:
 def _summary(run: Run) -> RunSummary:
     result = run.result()
     if result is not None:  # read once: it is most of what two thousand lines cost
-        return RunSummary(run.signature, "done", f"mean IU {outcome_text(result)}")
+        return RunSummary(run.signature, "done", f"mean IU {result.score_text}")
     state = run.state()
     job, host = _where(run, state)
     return RunSummary(run.signature, state, _says(run, state), job, host)
@@ -57,7 +53,7 @@ def _where(run: Run, state: RunState) -> tuple[str | None, str | None]:
     """Job and host of a run that runs, the job of one that may wait in a queue: as the folder says, nobody is asked."""
     if state == "running":
         status = run.status()
-        return status.get("job"), status.get("host")
+        return status.job, status.host
     return (run.job() if state == "queued" and not run.cancelled else None), None
 
 
@@ -65,15 +61,15 @@ def _says(run: Run, state: RunState) -> str:
     job, host = _where(run, state)
     match state:
         case "done":
-            return f"mean IU {outcome_text(run.result() or {})}"
+            return f"mean IU {result.score_text if (result := run.result()) else ''}"
         case "running":
             return f"job {job} on {host}: {running_text(run)}" if job else running_text(run)
         case "failed":
-            return str(run.status().get("error", ""))
+            return str(run.status().error)
         case "queued":
             return _queued(run, job)
         case "lost":
-            return f"last seen at {_reached(run)}"
+            return f"last seen at {run.status().reached}"
         case _:
             return ""
 
@@ -83,40 +79,27 @@ def _queued(run: Run, job: str | None) -> str:
     waiting again, or gone."""
     status = run.status()
     if run.cancelled:
-        return f"cancelled at {_reached(run)}" if status.get("iteration") else "cancelled"
-    if job and job == status.get("job"):
-        return f"job {job} stopped at {_reached(run)}"
+        return f"cancelled at {run.status().reached}" if status.iteration else "cancelled"
+    if job and job == status.job:
+        return f"job {job} stopped at {run.status().reached}"
     waits = f"job {job}" if job else ""
-    if not status.get("iteration"):
+    if not status.iteration:
         return waits
     if not waits:
-        return f"stopped at {_reached(run)}"
-    return f"{waits}, {'goes on from its checkpoint' if run.has_checkpoint else 'starts afresh'}, had reached {_reached(run)}"
-
-
-def _reached(run: Run) -> str:
-    """`40/100`: how far it was when it stopped, or was last seen."""
-    status = run.status()
-    return f"{status.get('iteration', 0)}/{status.get('steps', '?')}"
-
-
-def outcome_text(result: dict[str, Any]) -> str:
-    """`57.1`, or `0.3 collapsed @ 120`: the mean IU in percent and how the run ended."""
-    mean_iu = result["metrics"]["mean_iu"]
-    text = "no score" if mean_iu is None else f"{100 * mean_iu:.1f}"
-    return text if result["outcome"] == "converged" else f"{text} collapsed @ {result['collapsed_at']}"
+        return f"stopped at {run.status().reached}"
+    return f"{waits}, {'goes on from its checkpoint' if run.has_checkpoint else 'starts afresh'}, had reached {run.status().reached}"
 
 
 def running_text(run: Run) -> str:
     """`140/300, 0:07 left`, or what a run is doing before and after its training."""
     status = run.status()
-    if status.get("evaluating"):
-        return str(status["evaluating"])
-    if "iteration" not in status or "steps" not in status:
-        return str(status.get("preparing") or "starting")
-    return f"{status['iteration']}/{status['steps']}, {duration(status.get('seconds_left'))} left"
+    if status.evaluating:
+        return status.evaluating
+    if status.iteration is None or status.steps is None:
+        return status.preparing or "starting"
+    return f"{status.iteration}/{status.steps}, {duration(status.seconds_left)} left"
 
 
 def waits(run: Run) -> bool:
     """Whether a cluster's queue has it, as far as the folder knows, and no worker yet."""
-    return run.job() is not None and run.status().get("state") != "running"
+    return run.job() is not None and run.status().state != "running"

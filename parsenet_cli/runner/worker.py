@@ -44,7 +44,7 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     run = Run(Path(folder))
     try:
-        log = os.open(run.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+        log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
     except OSError:  # where nothing else can be written either, the status and the driver tell it
         log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
@@ -57,7 +57,7 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
 
 def run_task(run: Run, task: Task, threads: int) -> int:
     """Do the task and record how it ended; returns the exit code."""
-    cache = run.folder.parent.parent / "cache"
+    cache = run.results.cache
     if task != "train":
         return _prepare(run, task, threads, cache)
     try:
@@ -76,11 +76,11 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
         run.update_status(state="queued")
         return STOPPED
     if process.slurm_job() is None:
-        run.forget_job()
+        run.clear_job()
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
     if run.has_checkpoint:
-        threads = before.get("threads", threads)
+        threads = before.threads or threads
     # Also so that an error that an earlier worker left with is not the log's last line any more.
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
@@ -99,7 +99,7 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
 
         train_run(run, cache, threads, stop)
     except Stopped as stopped:
-        reached = before.get("iteration", 0) if stopped.iteration is None else stopped.iteration
+        reached = before.iteration if stopped.iteration is None else stopped.iteration
         _say(run, state="queued", iteration=reached)
         return STOPPED
     except UserError as problem:
@@ -109,7 +109,7 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
         _say(
             run,
             state="failed",
-            failures=before.get("failures", 0) + 1,
+            failures=before.failures + 1,
             error=f"{type(problem).__name__}: {problem}",
             out_of_memory=is_out_of_memory(problem),
         )
@@ -121,7 +121,7 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
 def _bad_input(run: Run, problem: UserError) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
     _log(f"{ERROR_PREFIX}{problem}")
-    failures = run.status().get("failures", 0) + (not isinstance(problem, NotWritten))
+    failures = run.status().failures + (not isinstance(problem, NotWritten))
     _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
     return BAD_INPUT
 
@@ -142,7 +142,7 @@ def _say(run: Run, **said: Any) -> None:
 
 def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
     def progress(text: str) -> None:
-        run.say_preparation(task, text=text)
+        run.update_prerequisite(task, text=text)
 
     try:
         from parsenet_cli.engine import inputs
@@ -162,7 +162,7 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
     else:
         return 0
     try:
-        run.say_preparation(task, error=error, bad_input=bad_input)
+        run.update_prerequisite(task, error=error, bad_input=bad_input)
     except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
         _log(f"{ERROR_PREFIX}{problem}")
     return code

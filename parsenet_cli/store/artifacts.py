@@ -1,65 +1,22 @@
-"""The files that belong to a run's result: result.json names their checksums, so that a damaged or exchanged one is seen.
+"""The files that belong to a run's result, checked by the checksums that it names: a damaged or exchanged one is seen.
 
 A result from before checksums were recorded names none, and its files are believed as far as their own formats say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.core import npz
-from parsenet_cli.core.files import Damaged, crc32_of
+from parsenet_cli.core.files import Damaged, atomic_write, crc32_of
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
-
-
-def checksums(run: Run) -> dict[str, str]:
-    """The CRC-32 of each file when the result was written, by name; {} where there is no result, or an older one."""
-    found: dict[str, str] = (run.result() or {}).get("files", {})
-    return found
-
-
-def damaged(run: Run) -> list[str]:
-    """The names of those that are not what was written: gone, changed, or another training's.
-
-    The model is left out, which may be large: `check_model` looks at it when it is used.
-    """
-    known = checksums(run).items()
-    return [name for name, crc in known if name != run.model_file.name and _crc(run, name) != crc]
-
-
-def damage_reports(runs: Iterable[Run]) -> list[str]:
-    """What to say of each damaged file of these runs."""
-    return [
-        f"{run.folder / name}: is damaged, gone or another training's; what follows from it is left out"
-        for run in runs
-        for name in damaged(run)
-    ]
-
-
-def verify_model(run: Run) -> None:
-    """Raises `Damaged` where the model is not the one that was written with the result."""
-    name, known = run.model_file.name, checksums(run)
-    if known and _crc(run, name) != known.get(name):
-        from parsenet_cli.runner import retrain
-
-        raise Damaged(
-            f"{run.model_file}: is damaged or another training's: its checksum is not the one in result.json. Remove it; "
-            f"{retrain.command(run)} then trains the run again and keeps its model"
-        )
-
-
-def _crc(run: Run, name: str) -> str | None:
-    try:
-        return crc32_of(run.folder / name)
-    except OSError:
-        return None
-
-
-CONFUSIONS, PREDICTIONS = "confusion.npz", "predictions.npz"
 
 
 @dataclass(frozen=True)
@@ -72,25 +29,88 @@ class Confusions:
     """Which images they are of."""
 
 
-def confusions(run: Run) -> Confusions:
-    """The confusion matrices of a run. Raises `Damaged`, with what to do, where they are not what was written."""
-    stored = _read(run, CONFUSIONS)
+def write_confusions(run: Run, matrices: NDArray[np.int32], ids: Sequence[str]) -> Path:
+    """Keep one confusion matrix (K, K) per validation image; returns the file."""
+    return _write(run.confusions_file, {"confusions": matrices, "ids": np.array(ids)})
+
+
+def write_predictions(run: Run, maps: Mapping[str, NDArray[np.uint8]]) -> Path:
+    """Keep small label maps (h, w) by image; returns the file."""
+    return _write(run.predictions_file, maps)
+
+
+def confusions(run: Run, result: RunResult | None = None) -> Confusions:
+    """The confusion matrices of a run, whose `result` is read unless it is given.
+
+    Raises:
+        Damaged: they are not what was written; the message says what to do.
+    """
+    stored = _read(run, run.confusions_file, result)
     try:
         return Confusions(stored["confusions"], tuple(map(str, stored["ids"])))
     except KeyError as problem:
-        raise Damaged(f"{run.folder / CONFUSIONS}: has no array {problem}; {_remedy(run)}") from None
+        raise Damaged(f"{run.confusions_file}: has no array {problem}; {_remedy(run)}") from None
 
 
 def predictions(run: Run) -> dict[str, NDArray[np.uint8]]:
     """The small label maps (h, w) that were kept, by image. Raises `Damaged` as `confusions` does."""
-    return _read(run, PREDICTIONS)
+    return _read(run, run.predictions_file, None)
 
 
-def _read(run: Run, name: str) -> npz.Arrays:
+def damaged(run: Run, result: RunResult | None = None) -> list[str]:
+    """The names of those that are not what was written: gone, changed, or another training's.
+
+    The model is left out, which may be large: `verify_model` looks at it when it is used.
+    """
+    result = result or run.result()
+    checksums = result.files.items() if result else ()
+    return [name for name, crc in checksums if name != run.model_file.name and _crc(run.folder / name) != crc]
+
+
+def damage_reports(runs: Iterable[Run]) -> list[str]:
+    """A sentence for each damaged file of these runs."""
+    return [
+        f"{run.folder / name}: is damaged, gone or another training's; what follows from it is left out"
+        for run in runs
+        for name in damaged(run)
+    ]
+
+
+def verify_model(run: Run) -> None:
+    """Raises `Damaged` where the model is not the one that was written with the result."""
+    result = run.result()
+    if result and result.files and _crc(run.model_file) != result.files.get(run.model_file.name):
+        raise Damaged(
+            f"{run.model_file}: is damaged or another training's: its checksum is not the one in {run.result_file.name}. "
+            f"Remove it; {run.retrain_command()} then trains the run again and keeps its model"
+        )
+
+
+def verify_weights_file(file: str | None) -> None:
+    """Raises `Damaged` where a file of initial weights is a run's model that was damaged since."""
+    if file is not None and (run := Run(Path(file).parent)).model_file == Path(file):
+        verify_model(run)
+
+
+def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Path:
+    with atomic_write(file) as stream:
+        np.savez_compressed(stream, **dict[str, Any](arrays))
+    return file
+
+
+def _read(run: Run, file: Path, result: RunResult | None) -> npz.Arrays:
+    result = result or run.result()
     try:
-        return npz.read(run.folder / name, checksums(run).get(name))
+        return npz.read(file, result.files.get(file.name) if result else None)
     except Damaged as problem:
         raise Damaged(f"{problem}; {_remedy(run)}") from None
+
+
+def _crc(file: Path) -> str | None:
+    try:
+        return crc32_of(file)
+    except OSError:
+        return None
 
 
 def _remedy(run: Run) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parsenet_cli.core.files import Damaged
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, newest
 
@@ -36,7 +37,7 @@ def results_frame(study: Study, store: Store) -> pd.DataFrame:
     import pandas as pd
 
     columns = {column.key: column for column in study.table.columns}
-    results: dict[str, dict[str, Any] | None] = {}
+    results: dict[str, RunResult | None] = {}
     lines = []
     for cell in study.cells:
         metric = columns[cell.column].metric
@@ -46,7 +47,7 @@ def results_frame(study: Study, store: Store) -> pd.DataFrame:
             if cell.signature not in results:
                 results[cell.signature] = run.result()
             result = results[cell.signature]
-            outcome = result["outcome"] if result else run.state()
+            outcome = result.outcome if result else run.state()
             try:
                 value = 100 * score(run, result, metric) if result else value
             except Damaged:
@@ -58,20 +59,20 @@ def results_frame(study: Study, store: Store) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
-def score(run: Run, result: dict[str, Any], metric: str) -> float:
+def score(run: Run, result: RunResult, metric: str) -> float:
     """A metric of a finished run as a fraction; nan where it is not defined, such as the IU of a class its data lacks.
 
     A metric that was added after the run was done is computed from its stored confusion matrices. Raises `Damaged` where
     these are not what was written.
     """
-    if metric in result["metrics"]:
-        value = result["metrics"][metric]
+    if metric in result.metrics:
+        value = result.metrics[metric]
     elif metric.startswith("iu["):
-        value = result["iu"].get(metric[3:-1])
+        value = result.iu.get(metric[3:-1])
     else:
         from parsenet_cli.core import metrics
         from parsenet_cli.store import artifacts
 
         total = artifacts.confusions(run).matrices.sum(axis=0)
-        value = metrics.measure(metric, total, result["classes"], result["class_mean"])
+        value = metrics.measure(metric, total, result.classes, result.class_mean)
     return float("nan") if value is None else float(value)

@@ -7,10 +7,11 @@ looks that follow each other counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from parsenet_cli.core.text import duration
+from parsenet_cli.store.result import RunStatus
 from parsenet_cli.store.run import Run
 
 LOOKS = 20
@@ -36,7 +37,7 @@ class StallDetector:
         self._looked = self._clock()
         return True
 
-    def silent(self, name: str, counter: object) -> bool:
+    def stalled(self, name: str, counter: object) -> bool:
         """Whether `counter` has stood still for all the patience. Call it at every look that is due."""
         now = self._clock()
         before, looked, still = self._seen.get(name, (counter, now, 0.0))
@@ -49,10 +50,10 @@ class StallDetector:
         self._seen.pop(name, None)
 
 
-def out_of_reach(status: Mapping[str, object], seconds: float) -> str:
+def out_of_reach(status: RunStatus, seconds: float) -> str:
     """What to say of a silent worker that only its own machine can end."""
     return (
-        f"its worker, process {status.get('pid')} on {status.get('host', 'an unknown host')}, has shown no sign of life for "
+        f"its worker, process {status.pid} on {status.host}, has shown no sign of life for "
         f"{duration(seconds)} and cannot be reached from here: end it there and issue the command again"
     )
 

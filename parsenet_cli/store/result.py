@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
-from parsenet_cli.config import deviations
+from parsenet_cli.config.deviations import Setting
+from parsenet_cli.config.deviations import from_json as settings_from_json
 from parsenet_cli.core.metrics import ClassMean
 
 RunState = Literal["new", "queued", "running", "done", "failed", "lost"]
@@ -78,9 +79,9 @@ class RunResult(_FromJson):
         return self.network.get("parameters")
 
     @property
-    def settings(self) -> list[deviations.Setting]:
+    def settings(self) -> list[Setting]:
         """The switches of the protocol as the run had them."""
-        return deviations.from_json(self.protocol)
+        return settings_from_json(self.protocol)
 
     @property
     def score_text(self) -> str:
@@ -133,8 +134,6 @@ class PrerequisiteStatus(_FromJson):
 @dataclass(frozen=True)
 class RunEnvironment(_FromJson):
     """`env.json`: what a run was carried out with."""
-
-    NOWHERE: ClassVar[str] = "not recorded"
 
     commit: str = ""
     uncommitted: str = ""

@@ -136,6 +136,13 @@ class Run:
             return None
         return RunResult.from_json(content)
 
+    def done_result(self) -> RunResult:
+        """The result of a run that is known to be done. Raises `LookupError` where there is none after all."""
+        result = self.result()
+        if result is None:
+            raise LookupError(f"{self.folder}: the run is not done")
+        return result
+
     @property
     def has_damaged_result(self) -> bool:
         """Whether there is a result.json that is not believed: damaged, or another run's."""

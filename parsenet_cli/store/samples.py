@@ -20,6 +20,7 @@ from PIL import Image
 from parsenet_cli.core import npz
 from parsenet_cli.core.files import Damaged, atomic_write
 from parsenet_cli.core.palette import Pixels
+from parsenet_cli.store.run import Store
 
 QUALITY = 88
 """Of the JPEG that a picture is kept as."""
@@ -38,9 +39,9 @@ def key(data_id: str, classes: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([data_id, list(classes)]).encode()).hexdigest()[:12]
 
 
-def file_of(root: Path, data_id: str, classes: Sequence[str]) -> Path:
-    """Where the samples of this data lie in the results folder `root`."""
-    return root / "samples" / f"{key(data_id, classes)}.npz"
+def file_of(store: Store, data_id: str, classes: Sequence[str]) -> Path:
+    """Where the samples of this data lie."""
+    return store.root / "samples" / f"{key(data_id, classes)}.npz"
 
 
 def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequence[Pixels]) -> None:

@@ -65,7 +65,7 @@ def load_all(store: Store) -> list[Study]:
     return sorted(found, key=lambda study: study.created)
 
 
-def strange(store: Store) -> list[str]:
+def skipped(store: Store) -> list[str]:
     """A sentence for each file among the studies that is passed over."""
     problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
     return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]

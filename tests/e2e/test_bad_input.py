@@ -92,7 +92,7 @@ def test_own_photos_can_be_trained_on(cli: Cli, photos: Path, results: Path) -> 
     done = cli(*run_on(photos), "classes=[background,dog]")
     assert done.returncode == 0, done.stderr
     (run,) = Store(results).runs()
-    assert (run.result() or {})["classes"] == ["background", "dog"]
+    assert run.done_result().classes == ["background", "dog"]
 
 
 def _truncate(file: Path) -> None:

@@ -41,7 +41,7 @@ def own_table(tmp_path: Path) -> str:
 
 def beats(results: Path) -> dict[str, int]:
     """How often each run's worker has said something: grows whenever one works on it."""
-    return {run.signature: run.status()["beat"] for run in Store(results).runs()}
+    return {run.signature: run.status().beat for run in Store(results).runs()}
 
 
 def test_table_is_run_printed_written_and_not_run_again(cli: Cli, own_table: str, results: Path) -> None:
@@ -142,7 +142,7 @@ LONGER = (*SHORT[:2], "recipe.iterations=150", "checkpoint_seconds=0.3", "launch
 
 def scores(results: Path) -> dict[str, object]:
     """What each run measured."""
-    return {run.signature: (run.result() or {}).get("metrics") for run in Store(results).runs()}
+    return {run.signature: run.done_result().get("metrics") for run in Store(results).runs()}
 
 
 def test_kill_of_driver_and_workers_loses_nothing(
@@ -168,7 +168,7 @@ def test_kill_of_driver_and_workers_loses_nothing(
     driver.kill()
     for run in store.runs():
         if run.alive():
-            os.kill(run.status()["pid"], 9)
+            os.kill(run.status().pid, 9)
     driver.wait()
     wait_for(lambda: not any(run.alive() for run in store.runs()), "the workers' end", 60, every=0.02)
     finished = {run.signature: (run.folder / "result.json").read_bytes() for run in store.runs() if run.result()}
@@ -196,7 +196,7 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(cli: Cli, own_table: str,
         text=True,
     )
     store = Store(results)
-    wait_for(lambda: any(run.status().get("iteration", 0) > 0 for run in store.runs()), "a step", 60, every=0.02)
+    wait_for(lambda: any(run.status().iteration > 0 for run in store.runs()), "a step", 60, every=0.02)
     driver.send_signal(2)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130

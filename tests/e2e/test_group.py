@@ -78,7 +78,7 @@ def results_of(runs: list[Run]) -> dict[str, bytes]:
 
 def kill_once_it_has_a_checkpoint(started: subprocess.Popen[str], run: Run) -> None:
     wait_for(run.checkpoints[0].is_file, "a checkpoint", PATIENCE_SECONDS, every=0.02)
-    worker = run.status()["pid"]
+    worker = run.status().pid
     for pid in (started.pid, worker):
         os.kill(pid, signal.SIGKILL)
     started.communicate()

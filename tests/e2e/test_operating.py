@@ -23,9 +23,7 @@ def driver(results: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     ) as process:
         try:
             store = Store(results)
-            wait_for(
-                lambda: any(run.status().get("iteration", 0) > 0 for run in store.runs()), "a step", 60, every=0.02
-            )
+            wait_for(lambda: any(run.status().iteration > 0 for run in store.runs()), "a step", 60, every=0.02)
             yield process
         finally:
             process.send_signal(signal.SIGINT)

@@ -161,9 +161,9 @@ def test_run_without_its_model_is_made_again_by_the_command_the_message_names(
     assert after is not None
     assert after["metrics"] == before["metrics"]
     assert run.model_file.is_file()
-    beat = run.status()["beat"]
+    beat = run.status().beat
     assert cli(*named.split()).returncode == 0
-    assert run.status()["beat"] == beat, "a model that is there is not made again"
+    assert run.status().beat == beat, "a model that is there is not made again"
 
 
 def test_plan_says_that_only_the_model_is_missing(cli: Cli, results: Path, tmp_path: Path) -> None:

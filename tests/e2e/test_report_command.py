@@ -13,7 +13,7 @@ def test_report_of_a_run_has_its_pictures_and_is_made_once(cli: Cli, results: Pa
     assert cli("sweep", *SHORT, "layers=[fc7],[pool6,fc7]", "--launcher", "inline").returncode == 0
     (file,) = (results / "samples").glob("*.npz")
     run = next(iter(Store(results).runs()))
-    assert len(samples.read(file)) == min(24, (run.result() or {})["val_images"])
+    assert len(samples.read(file)) == min(24, run.done_result().val_images)
 
     (results / "cache").unlink()  # a report needs studies, runs and samples alone
     first = cli("report")

@@ -22,7 +22,7 @@ def test_a_caffemodel_is_converted_and_started_from(cli: Cli, results: Path, tmp
     for weights in ("net.safetensors", "net.caffemodel"):
         done = cli("train", *overrides, f"weights={weights}", "body=reduced")
         assert done.returncode == 0, done.stderr
-    first, second = (run.result() or {} for run in Store(results).runs())
+    first, second = (run.done_result() for run in Store(results).runs())
     assert first["metrics"] == second["metrics"]
     assert first["network"]["preprocessing"]["order"] == second["network"]["preprocessing"]["order"] == "BGR"
     assert {result["network"]["weights"] for result in (first, second)} == {"net.caffemodel"}

@@ -131,7 +131,7 @@ _ARRAYS = ("confusion.npz", "predictions.npz")
 
 
 def _result(run: Run, ignored: set[str]) -> dict[str, Any]:
-    return {key: json.dumps(value) for key, value in (run.result() or {}).items() if key not in ignored}
+    return {key: json.dumps(value) for key, value in run.done_result().items() if key not in ignored}
 
 
 def _metrics(run: Run) -> list[tuple[Any, ...]]:

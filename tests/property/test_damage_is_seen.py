@@ -57,11 +57,11 @@ def store(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> Store:
     store = Store(tmp_path_factory.mktemp("store"))
     run = add_run(store, config)
     run.model_file.write_bytes(np.random.default_rng(0).bytes(3000))
-    result = run.result() or {}
-    run.record_result(result, artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl", run.model_file.name)
+    result = run.done_result()
+    run.record_result(result, "confusion.npz", "predictions.npz", "metrics.jsonl", run.model_file.name)
     run.record_environment({"device": "a processor", "data_id": config.science.data_id})
     run.record_job("12_3")
-    run.say_preparation("data", text="decoding")
+    run.update_prerequisite("data", text="decoding")
     run.update_status(threads=2, iteration=50, steps=50)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
     study.save(plan_table(table_file.load("table8"), composer, (0,))[0], store)
@@ -141,7 +141,7 @@ def composed_of(store: Store) -> str:
 
 def study_of(store: Store) -> str:
     found = study.load_all(store)
-    assert len(found) + len(study.strange(store)) == 1
+    assert len(found) + len(study.skipped(store)) == 1
     return text([found[0].created, found[0].cells[0].signature, ablation.to_json(found[0].table)]) if found else SEEN
 
 
@@ -186,14 +186,14 @@ def case(request: pytest.FixtureRequest, store: Store, config: RunConfig) -> Ite
     result = run.folder / "result.json"
     whole = result.read_bytes()
     if older:
-        files.write_json(result, {key: value for key, value in (run.result() or {}).items() if key != "files"})
+        files.write_json(result, {key: value for key, value in run.done_result().items() if key != "files"})
     weights, (sample,) = store.cache / "weights" / "trunk.safetensors", (store.root / "samples").iterdir()
     cases = {
         "result.json": Case(result, lambda: result_of(run)),
         "status.json": Case(run.folder / "status.json", lambda: said(run.status)),
         "env.json": Case(run.folder / "env.json", lambda: said(run.environment)),
         "job.json": Case(run.folder / "job.json", lambda: run.job() or SEEN),
-        "preparing-data.json": Case(run.folder / "preparing-data.json", lambda: said(lambda: run.preparation("data"))),
+        "preparing-data.json": Case(run.folder / "preparing-data.json", lambda: said(lambda: run.prerequisite("data"))),
         "metrics.jsonl": Case(run.folder / "metrics.jsonl", lambda: curve_of(run)),
         "config.yaml": Case(run.folder / "config.yaml", lambda: science_of(run)),
         "confusion.npz": Case(
@@ -245,4 +245,4 @@ def test_names_of_the_pictures_are_as_in_the_made_store(store: Store) -> None:
     (run,) = store.runs()
     assert artifacts.confusions(run).ids == IDS
     assert set(artifacts.predictions(run)) == set(IDS)
-    assert (run.result() or {})["classes"] == list(CLASSES)
+    assert run.done_result().classes == list(CLASSES)

@@ -82,7 +82,7 @@ def hurry_until_ended(cluster: Cluster, *started: subprocess.Popen[str]) -> None
 def signal_worker(cluster: Cluster, run: Run, number: signal.Signals) -> None:
     """Past Slurm, which knows nothing of it."""
     cluster.deeds.append(f"{number.name} to the worker")
-    os.kill(run.status()["pid"], number)
+    os.kill(run.status().pid, number)
 
 
 def starts(run: Run) -> list[tuple[str, str]]:

@@ -209,14 +209,14 @@ def test_run_with_two_jobs_is_trained_once(
     first = run.job() or ""
     cluster.do("scontrol", "requeuehold", first)
     wait_for(lambda: cluster.jobs().get(first) == "PENDING", "the job in the queue")
-    run.forget_job()
+    run.clear_job()
     started = driver(*ONE, *LONGER)
     wait_for(lambda: len(jobs_of(run)) == 2 and run.state() == "running", "a second job")
     cluster.do("scontrol", "release", first)
     hurry_until_ended(cluster, started)
     end(started)
     wait_for(lambda: not cluster.jobs(), "the first job's end")
-    assert jobs_of(run) == [first, run.status()["job"], first]
+    assert jobs_of(run) == [first, run.status().job, first]
     assert metrics(run) == undisturbed(*ONE, *LONGER)
 
 
@@ -274,4 +274,4 @@ def status(cli: Cli) -> list[dict[str, Any]]:
 
 def in_the_middle_of(run: Run) -> None:
     """Wait until it trains."""
-    wait_for(lambda: run.state() == "running" and run.status().get("iteration"), "training")
+    wait_for(lambda: run.state() == "running" and run.status().iteration, "training")

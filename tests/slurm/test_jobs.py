@@ -84,14 +84,14 @@ def test_hanging_worker_is_ended_and_its_run_goes_on_in_a_new_job(
 def test_suspended_job_stands_still_and_goes_on(cluster: Cluster, driver: Driver, results: Path) -> None:
     started = driver(*ONE, *ENDLESS)
     run = in_the_middle(results)
-    wait_for(lambda: run.status().get("iteration"), "the first beat")
+    wait_for(lambda: run.status().iteration, "the first beat")
     cluster.do("scontrol", "suspend", run.job() or "")
     time.sleep(3)  # Slurm asks first, and stops it two seconds later
-    stood = run.status()["iteration"]
+    stood = run.status().iteration
     time.sleep(2)
-    assert (run.state(), run.status()["iteration"]) == ("running", stood)
+    assert (run.state(), run.status().iteration) == ("running", stood)
     cluster.do("scontrol", "resume", run.job() or "")
-    wait_for(lambda: run.status()["iteration"] > stood, "the next step")
+    wait_for(lambda: run.status().iteration > stood, "the next step")
     assert started.poll() is None
     assert len(jobs_of(run)) == 1
 
@@ -101,7 +101,7 @@ def test_job_that_is_cancelled_while_its_run_is_evaluated_finishes_it(
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
-    worker = run.status()["pid"]
+    worker = run.status().pid
     last = run.config().science.recipe.iterations
     wait_for(lambda: run.metrics()[-1:] and run.metrics()[-1]["iteration"] == last, "the last step", every=0.001)
     os.kill(worker, signal.SIGSTOP)  # so that it does not end before it is cancelled; scancel wakes it up

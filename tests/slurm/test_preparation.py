@@ -72,7 +72,7 @@ def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
     assert wrong.count("squeezenet1_1-b8a52dc0.pth could not be downloaded") == 1
     assert not cluster.jobs()
     assert [(run.state(), run.job(), jobs_of(run)) for run in runs] == [("failed", None, [])] * 2
-    assert all("could not be downloaded" in run.status()["error"] for run in runs)
+    assert all("could not be downloaded" in run.status().error for run in runs)
 
 
 def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(

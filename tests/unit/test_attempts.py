@@ -31,7 +31,7 @@ def test_killed_run_is_started_again_alone_within_the_limit_and_then_fails(
     assert launcher.trained.count(first) == 1 + launcher.resubmissions
     assert len(view.repeated) == launcher.resubmissions
     assert "3 times in this command" in outcome.failed[first]
-    assert (store.run(first).state(), store.run(first).status()["failures"]) == ("failed", 1)
+    assert (store.run(first).state(), store.run(first).status().failures) == ("failed", 1)
     assert all(store.run(signature).state() == "done" for signature in others)
 
 

@@ -170,7 +170,7 @@ def test_run_on_a_damaged_cache_has_the_numbers_of_one_on_a_whole_cache(
     training.train_run(runs[1], tmp_path / "b" / "cache", 1, lambda: False)
     log = capsys.readouterr().out
     assert log.count("the data are decoded again") == 2
-    results = [run.result() or {} for run in runs]
+    results = [run.done_result() for run in runs]
     assert results[0]["metrics"] == results[1]["metrics"]
     assert results[0]["files"]["confusion.npz"] == results[1]["files"]["confusion.npz"]
     assert [record["loss"] for record in runs[0].metrics()] == [record["loss"] for record in runs[1].metrics()]

@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Store:
 
 def with_checksums(run: Run) -> Run:
     """A run of `made_store` whose result names the files that belong to it, as a training writes it."""
-    run.record_result(run.result() or {}, artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl")
+    run.record_result(run.done_result(), "confusion.npz", "predictions.npz", "metrics.jsonl")
     return run
 
 
@@ -119,17 +119,17 @@ def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_run_with_a_damaged_result_is_not_done_and_is_said(store: Store, run: Run) -> None:
-    assert (run.state(), store.strange()) == ("done", [])
+    assert (run.state(), store.skipped()) == ("done", [])
     damage.flip(run.folder / "result.json", 8 * 40)
     assert run.result() is None
     assert run.state() == "queued"
-    (sentence,) = store.strange()
+    (sentence,) = store.skipped()
     assert run.signature in sentence
     assert "does it again" in sentence
 
 
 def test_result_from_before_there_were_seals_is_believed(store: Store, run: Run) -> None:
-    content = {key: value for key, value in (run.result() or {}).items() if key != "files"}
+    content = {key: value for key, value in run.done_result().items() if key != "files"}
     files.write_json(run.folder / "result.json", content)
     assert run.result() == content
     assert artifacts.checksums(run) == {}
@@ -147,7 +147,7 @@ def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
     assert "result.json is damaged or another run's: it is kept as result.damaged.json" in said
     aside = trained.folder / "result.damaged.json"
     assert aside.read_bytes() == content
-    assert (trained.result() or {})["metrics"] == (before or {})["metrics"]
+    assert trained.done_result().metrics == (before or {})["metrics"]
     pieces, _ = clean.found(store, results_too=False)
     assert [(piece.kind, piece.path) for piece in pieces] == [("damaged files, put aside", aside)]
     clean.remove(pieces, pytest.fail)
@@ -196,14 +196,14 @@ def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_
 # --- arrays ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [artifacts.CONFUSIONS, artifacts.PREDICTIONS])
+@pytest.mark.parametrize("name", ["confusion.npz", "predictions.npz"])
 def test_array_files_that_are_not_the_result_s_are_seen(run: Run, name: str) -> None:
     """Whole, but exchanged: as when a folder was put together of two runs' files."""
     assert artifacts.damaged(run) == []
     np.savez_compressed(run.folder / name, confusions=np.zeros((1, 3, 3), np.int32), ids=np.array(["x"]))
     assert artifacts.damaged(run) == [name]
     with pytest.raises(Damaged, match=rf"{name}: is damaged or another training's.*issue the command again"):
-        artifacts.confusions(run) if name == artifacts.CONFUSIONS else artifacts.predictions(run)
+        artifacts.confusions(run) if name == "confusion.npz" else artifacts.predictions(run)
 
 
 def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(store: Store) -> None:
@@ -211,11 +211,11 @@ def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(s
     one = made_store.add_table(store, "table4")
     for signature in one.signatures:
         run = store.run(signature)
-        result = run.result() or {}
+        result = run.done_result()
         del result["metrics"]["mean_iu"]
         files.write_json(run.folder / "result.json", result)
     cell = one.cells[0]
-    damage.flip(store.run(cell.signature or "").folder / artifacts.CONFUSIONS, 999)
+    damage.flip(store.run(cell.signature or "").folder / "confusion.npz", 999)
     lines = results_frame(one, store)
     assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in one.cells)
     measured = tabulate(one, lines)
@@ -224,7 +224,7 @@ def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(s
     assert any(f"confusion.npz of run {cell.signature} cannot be read" in note for note in measured.notes)
 
 
-@pytest.mark.parametrize("name", [artifacts.CONFUSIONS, artifacts.PREDICTIONS])
+@pytest.mark.parametrize("name", ["confusion.npz", "predictions.npz"])
 def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> None:
     one = made_store.add_table(store, "table6", (0,))
     made_store.add_pictures(store, store.run(one.signatures[0]).config().science.data_id)
@@ -237,7 +237,7 @@ def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> No
 
 def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
     one = made_store.add_table(store, "table4")
-    names = [artifacts.CONFUSIONS, artifacts.PREDICTIONS, "metrics.jsonl", "env.json", "result.json"]
+    names = ["confusion.npz", "predictions.npz", "metrics.jsonl", "env.json", "result.json"]
     for signature, name in zip(one.signatures, names, strict=False):
         run = with_checksums(store.run(signature))
         run.record_environment(run.environment())

@@ -47,7 +47,7 @@ def test_job_that_its_worker_has_left_is_not_said_to_wait(store: Store, run: Run
     run.record_job("12_3")
     run.update_status(state="queued", job="12_3", iteration=40, steps=100)
     assert (line(store).job, line(store).says) == ("12_3", "job 12_3 stopped at 40/100")
-    run.forget_job()
+    run.clear_job()
     assert (line(store).job, line(store).says) == (None, "stopped at 40/100")
 
 
@@ -176,9 +176,9 @@ def test_watch_goes_on_while_something_is_prepared(
 
     def survey_while_it_is_prepared(store: Store) -> list[RunSummary]:
         if not prepared.is_set():
-            run.say_preparation("data", text="decoding")
+            run.update_prerequisite("data", text="decoding")
         return summaries(store)
 
     monkeypatch.setattr(inspect, "survey", survey_while_it_is_prepared)
     assert watched(prepared.set) == "1 queued\n"
-    assert run.preparation("data")
+    assert run.prerequisite("data")

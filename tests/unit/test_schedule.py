@@ -115,7 +115,7 @@ def test_failed_preparation_fails_those_who_need_it_with_its_message(
     class Unprepared(Pretender):
         def submit(self, run: Run, task: Task, needs: Resources) -> Pretended:
             self.submitted.append((task, run.signature))
-            run.say_preparation(task, error="no such folder", bad_input=True)
+            run.update_prerequisite(task, error="no such folder", bad_input=True)
             return Pretended(0)
 
     launcher = Unprepared(succeed)
@@ -134,9 +134,9 @@ def test_runs_start_unless_their_preparation_said_that_it_failed(
         def submit(self, run: Run, task: Task, needs: Resources) -> Pretended:
             handle = super().submit(run, task, needs)
             if task != "train":
-                run.end_preparation(task)
+                run.clear_prerequisite(task)
                 if said:
-                    run.say_preparation(task, **said)
+                    run.update_prerequisite(task, **said)
             return handle
 
     launcher = Overwritten(succeed)
@@ -163,7 +163,7 @@ def test_no_run_is_started_that_there_is_no_room_for(store: Store, configs: dict
 def test_memory_of_a_kind_is_known_once_one_of_it_is_done(store: Store, configs: dict[str, RunConfig]) -> None:
     def measured(run: Run) -> None:
         succeed(run)
-        files.write_json(run.folder / "result.json", {**(run.result() or {}), "gpu_mb": 3000})
+        files.write_json(run.folder / "result.json", {**run.done_result(), "gpu_mb": 3000})
 
     launcher = Pretender(measured, slots=1)
     scheduler.run_sweep(store, configs, launcher, Silent())

@@ -148,7 +148,7 @@ class Cluster:
         return Job(self, run, task)
 
     def prepare(self, run: Run, task: Task) -> None:
-        run.say_preparation(task, done=True)
+        run.update_prerequisite(task, done=True)
 
     def flush(self) -> list[Run]:
         if self._unsent:
@@ -229,7 +229,7 @@ def test_command_leaves_while_what_runs_share_is_still_being_prepared(
 
 def unprepared(monkeypatch: pytest.MonkeyPatch, bad_input: bool) -> None:
     said = {"error": "no such folder", "bad_input": bad_input}
-    monkeypatch.setattr(Cluster, "prepare", lambda _, run, task: run.say_preparation(task, **said))
+    monkeypatch.setattr(Cluster, "prepare", lambda _, run, task: run.update_prerequisite(task, **said))
 
 
 @pytest.mark.parametrize("bad_input", [True, False])
@@ -244,7 +244,7 @@ def test_failed_preparation_takes_those_who_need_it_out_of_the_queue(
     assert list(outcome.failed) == ([] if bad_input else list(configs))
     for run in map(store.run, configs):
         assert run.state() == "failed"
-        assert "no such folder" in run.status()["error"]
+        assert "no such folder" in run.status().error
         assert next_action(run, retry=False) == "run", "it has not been tried"
 
 

@@ -253,4 +253,4 @@ def test_run_that_is_tried_again_is_queued_until_it_starts(
     assert runs[0].state() == ("failed" if said == "failed" else "lost")
     slurm.open_launcher(options, 1).submit(runs[0], "train", ANY)
     assert runs[0].state() == "queued"
-    assert runs[0].status()["failures"] == 1
+    assert runs[0].status().failures == 1

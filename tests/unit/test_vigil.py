@@ -26,7 +26,7 @@ def looks(vigil: StallDetector, clock: Clock, counters: list[object]) -> list[bo
     for counter in counters:
         clock.now += vigil.pause
         assert vigil.due()
-        said.append(vigil.silent("run", counter))
+        said.append(vigil.stalled("run", counter))
     return said
 
 
@@ -47,7 +47,7 @@ def test_driver_that_was_suspended_itself_blames_nobody(clock: Clock) -> None:
     vigil = StallDetector(100, clock)
     looks(vigil, clock, [7, 7])
     clock.now += 10 * 3600
-    assert not vigil.silent("run", 7)
+    assert not vigil.stalled("run", 7)
 
 
 def test_forgotten_name_begins_anew(clock: Clock) -> None:

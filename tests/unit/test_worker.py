@@ -71,7 +71,7 @@ def test_full_disk_is_no_failure_of_the_run(
     monkeypatch.setattr(Run, "config", refuse)
     for _ in range(2):
         assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
-    assert (run.status()["failures"], run.status()["bad_input"]) == (failures, True)
+    assert (run.status().failures, run.status().bad_input) == (failures, True)
     assert next_action(run, retry=False) == ("run" if failures == 0 else "given up")
 
 
@@ -92,7 +92,7 @@ def test_signal_while_data_are_prepared_is_heard_before_the_training(
     monkeypatch.setattr(inputs, "data", prepare_data)
     assert worker.run_task(run, "train", 1) == worker.STOPPED
     assert told == ["decoding: 1 of 3", "decoding: 2 of 3"]
-    assert (run.state(), run.status()["iteration"]) == ("queued", 2)
+    assert (run.state(), run.status().iteration) == ("queued", 2)
 
 
 def test_interrupt_of_a_preparation_in_the_commands_own_process_is_no_failure_of_it(

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import typer
 from PIL import Image, ImageOps
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write
 from parsenet_cli.core.palette import Pixels
+from parsenet_cli.core.text import Progress, counted
 from parsenet_cli.store.run import Run
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
@@ -78,33 +78,33 @@ def _suffixes() -> str:
     return ", ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
 
 
-FAILED = 1
 LEGEND = "legend"
 
 
-def predict_images(run: Run, inputs: Sequence[Path], out: Path, device: str) -> None:
+def predict_images(
+    run: Run, inputs: Sequence[Path], out: Path, device: str, progress: Progress
+) -> tuple[int, list[str]]:
     """Write `<name>.png` (class ids), `<name>_overlay.jpg` and `legend.png` into `out`.
 
-    A picture that cannot be predicted is named and the others are done; then the command ends with exit code 1.
+    Returns how many images there are, and a sentence for each that cannot be predicted; the others are done.
 
     Raises:
-        UserError: no such pictures, a picture would be overwritten, the run has no model, or no picture could be predicted.
+        UserError: no such images, an image would be overwritten, the run has no model, or no image could be predicted.
     """
-    pictures = find(inputs)
-    if not pictures:
-        raise UserError("no pictures named; expected files or folders")
-    names = output_names(pictures)
-    _check_nothing_is_overwritten(pictures, names, out)
+    images = find(inputs)
+    if not images:
+        raise UserError("no images named; expected files or folders")
+    names = output_names(images)
+    _check_nothing_is_overwritten(images, names, out)
 
-    from parsenet_cli.cli.progress import Pace
     from parsenet_cli.core.palette import indexed
     from parsenet_cli.engine.predict import overlay as drawing
     from parsenet_cli.engine.predictor import Predictor
 
-    predictor, pace, failed = Predictor(run, device), Pace(len(pictures)), list[str]()
+    predictor, step, failures = Predictor(run, device), counted(progress, len(images)), list[str]()
     with atomic_write(out / f"{LEGEND}.png") as file:
         drawing.draw_legend(predictor.classes).save(file, "PNG")
-    for path, name in zip(pictures, names, strict=True):
+    for path, name in zip(images, names, strict=True):
         try:
             pixels = read(path)
             try:
@@ -112,19 +112,16 @@ def predict_images(run: Run, inputs: Sequence[Path], out: Path, device: str) -> 
             except UserError as problem:
                 raise UserError(f"{path}: {problem}") from None
         except UserError as problem:
-            failed.append(str(problem))
-            pace.say(f"failed: {problem}")
+            failures.append(str(problem))
         else:
             with atomic_write(out / f"{name}.png") as file:
                 indexed(ids).save(file, "PNG")
             with atomic_write(out / f"{name}_overlay.jpg") as file:
                 drawing.draw_overlay(pixels, ids, predictor.classes).save(file, "JPEG", quality=92)
-        pace.step(path.name)
-    if len(failed) == len(pictures):
-        raise UserError("no picture could be predicted:\n" + "\n".join(failed))
-    typer.echo(f"{len(pictures) - len(failed)} of {len(pictures)} pictures predicted; written to {out}")
-    if failed:
-        raise typer.Exit(FAILED)
+        step(path.name)
+    if len(failures) == len(images):
+        raise UserError("no image could be predicted:\n" + "\n".join(failures))
+    return len(images), failures
 
 
 def output_names(pictures: Sequence[Path]) -> list[str]:

@@ -6,20 +6,16 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import typer
-
-from parsenet_cli.cli.options import issued
 from parsenet_cli.config.identity import data_options
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.text import Progress, counted
 from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.engine.predict import voc_archive
-from parsenet_cli.runner import retrain
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 
-INTERRUPTED = 130
 FAULTS_SHOWN = 20
 REGISTRATION = (
     "VOC2012's test images are given out after registration at http://host.robots.ox.ac.uk:8080: add them with `parsenet "
@@ -28,9 +24,18 @@ REGISTRATION = (
 
 
 def predict_test_set(
-    store: Store, run: Run, out: Path | None, listed: Path | None, data_root: Path | None, device: str
+    store: Store,
+    run: Run,
+    out: Path | None,
+    listed: Path | None,
+    data_root: Path | None,
+    device: str,
+    say: Progress,
+    progress: Progress,
 ) -> None:
     """Predict the test list and write the archive. What is predicted is kept in the cache: the command can be issued again.
+
+    `say` is told what is written and why, `progress` how far it is. A KeyboardInterrupt says what is kept.
 
     Raises:
         UserError: the run is not one of VOC's 21 classes or has no model; the test list or images are missing or damaged.
@@ -45,26 +50,22 @@ def predict_test_set(
         raise UserError(
             f"{len(missing)} of {len(ids)} test images are missing, the first is {missing[0]}. {REGISTRATION}"
         )
-    comp, reason = voc_archive.competition(config.science, result["train_images"])
+    comp, reason = voc_archive.competition(config.science, result.train_images or 0)
     out = out or Path(f"{run.signature}_comp{comp}_test_cls.tar.gz")
-    typer.echo(f"comp{comp}, because {reason}")
+    say(f"comp{comp}, because {reason}")
     maps = _Maps(store, run, root)
     try:
-        maps.predict(images, device)
+        maps.predict(images, device, say, progress)
     except KeyboardInterrupt:
-        typer.echo(
-            f"\nstopped; {maps.kept(ids)} of {len(ids)} are predicted and kept. To go on, issue it again:", err=True
-        )
-        typer.echo(f"  {issued()}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise KeyboardInterrupt(f"{maps.kept(ids)} of {len(ids)} are predicted and kept") from None
     with atomic_write(out) as file:
         voc_archive.pack({name: maps.file(name) for name in ids}, comp, file)
     _raise_for(out, voc_archive.faults(out, ids, root / "JPEGImages"), f"; remove {maps.folder} and issue it again")
-    typer.echo(f"written: {out} ({len(ids)} maps, checked)")
+    say(f"written: {out} ({len(ids)} maps, checked)")
 
 
-def check(archive: Path, listed: Path | None, data_root: Path | None) -> None:
-    """Validate an archive. Raises `UserError` that names its faults, the first 20."""
+def check(archive: Path, listed: Path | None, data_root: Path | None) -> str:
+    """Validate an archive; returns a sentence. Raises `UserError` that names its faults, the first 20."""
     if not archive.is_file():
         raise UserError(f"{archive}: no such archive")
     root = _root(data_root) if data_root else None
@@ -75,7 +76,7 @@ def check(archive: Path, listed: Path | None, data_root: Path | None) -> None:
         ids = _test_list(root)
     _raise_for(archive, voc_archive.faults(archive, ids, root / "JPEGImages" if root else None), "")
     sizes = f"with the sizes of {root / 'JPEGImages'}" if root else "sizes not compared: pass --data-root"
-    typer.echo(f"{archive}: {len(ids) if ids else voc_archive.TEST_IMAGES} maps, no fault ({sizes})")
+    return f"{archive}: {len(ids) if ids else voc_archive.TEST_IMAGES} maps, no fault ({sizes})"
 
 
 def read_ids(file: Path) -> list[str]:
@@ -107,9 +108,8 @@ class _Maps:
         """How many of the ids are predicted."""
         return sum(_whole(self.file(name)) for name in ids)
 
-    def predict(self, images: dict[str, Path], device: str) -> None:
+    def predict(self, images: dict[str, Path], device: str, say: Progress, progress: Progress) -> None:
         """Predict what is missing; the images are read as a data set's are."""
-        from parsenet_cli.cli.progress import Pace
         from parsenet_cli.core.palette import indexed
         from parsenet_cli.data.decoding import read_image
         from parsenet_cli.engine.predictor import Predictor
@@ -117,8 +117,8 @@ class _Maps:
         predictor = Predictor(self._run, device)
         missing = [name for name in images if not _whole(self.file(name))]
         if len(missing) < len(images):
-            typer.echo(f"{len(images) - len(missing)} of {len(images)} are predicted already")
-        pace = Pace(len(missing))
+            say(f"{len(images) - len(missing)} of {len(images)} are predicted already")
+        step = counted(progress, len(missing))
         for name in missing:
             pixels = read_image(images[name])
             try:
@@ -127,7 +127,7 @@ class _Maps:
                 raise UserError(f"{images[name]}: {problem}") from None
             with atomic_write(self.file(name)) as file:
                 indexed(ids).save(file, "PNG")
-            pace.step(name)
+            step(name)
 
 
 def _whole(file: Path) -> bool:
@@ -142,11 +142,11 @@ def _whole(file: Path) -> bool:
     return True
 
 
-def _result_on_voc(run: Run) -> dict[str, Any]:
+def _result_on_voc(run: Run) -> RunResult:
     result = run.result()
     if result is None:
-        raise UserError(f"{run.folder}: the run is not done; {retrain.command(run)} carries it out")
-    classes = tuple(result["classes"])
+        raise UserError(f"{run.folder}: the run is not done; {run.retrain_command()} carries it out")
+    classes = tuple(result.classes)
     if classes != CLASSES:
         raise UserError(
             f"run {run.signature} knows {len(classes)} classes ({', '.join(classes[:4])}, …) and VOC2012's server expects "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import Tensor, nn
 
@@ -40,12 +40,22 @@ class Context(nn.Module):
         raise NotImplementedError
 
 
+class ContextModule(Protocol):
+    """What a file of this folder offers."""
+
+    def build(self, science: Science, channels: int) -> Context:
+        """The context over an fc7 of `channels`."""
+        ...
+
+
+def find(name: str) -> ContextModule:
+    """The context `name`. Raises `UserError` for an unknown one."""
+    names = paths.modules("models/context")
+    if name not in names:
+        raise unknown("context", name, names)
+    return cast(ContextModule, importlib.import_module(f"{__name__}.{name}"))
+
+
 def build(science: Science, channels: int) -> Context:
     """The context `science.context` over an fc7 of `channels`. Raises `UserError` for an unknown one."""
-    names = paths.modules("models/context")
-    if science.context not in names:
-        raise unknown("context", science.context, names)
-    module = importlib.import_module(f"{__name__}.{science.context}")
-    context = module.build(science, channels)
-    assert isinstance(context, Context)
-    return context
+    return find(science.context).build(science, channels)

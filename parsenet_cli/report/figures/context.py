@@ -164,8 +164,9 @@ def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
         found.append(both)
     if any(other != ids[0] for other in ids):
         raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different pictures")
-    result = pairs[0][0].result() or {}
-    return list(result["classes"]), ids[0], np.array(found)
+    result = pairs[0][0].result()
+    assert result is not None
+    return list(result.classes), ids[0], np.array(found)
 
 
 def _score(confusion: Counts) -> float:
@@ -181,7 +182,7 @@ def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], 
 def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dict[str, dict[str, str]]:
     """Small pictures and truths, from the store; where it has none, from the data set that the run was scored on."""
     data_id = run.config().science.data_id
-    kept = samples.read(samples.file_of(store.root, data_id, classes))
+    kept = samples.read(samples.file_of(store, data_id, classes))
     if all(name in kept for name in ids):
         return {
             name: {

@@ -87,7 +87,7 @@ def _seed(store: Store, seed: int, signature: str) -> dict[str, Any] | None:
         "signature": signature,
         "iteration": [record["iteration"] for record in records],
         "loss": [float(f"{record['loss']:.5g}") for record in records],
-        "collapsed": bool(result and result["outcome"] == "collapsed"),
+        "collapsed": bool(result and result.outcome == "collapsed"),
     }
 
 

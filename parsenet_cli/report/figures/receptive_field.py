@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parsenet_cli.cli.progress import Pace
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import counted
 from parsenet_cli.report import plot as plotting
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ def data(
     stride = stride or max(1, patch // 2)
     rng = np.random.default_rng(network.science.seed)
     sample = network.sample(images)
-    pace = Pace(len(sample))
+    step = counted(network.progress, len(sample))
     looked: dict[int, FieldSample] = {}
     for i in sample:
         if here := measure(network, i, units, draws, patch, stride, rng):
             looked[i] = here
-        pace.step(network.val.ids[i])
+        step(network.val.ids[i])
     if not looked:
         raise UserError(
             "figure receptive-field: every activation of fc7 is zero, so that none can change; train the network"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli.cli.progress import Pace
+from parsenet_cli.core.text import counted
 from parsenet_cli.report import plot as plotting
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ def data(network: LoadedNetwork, *, images: int = 64, positions: int = 4) -> dic
     rng = np.random.default_rng(network.science.seed)
     shown = set(rng.permutation(len(chosen))[:positions].tolist())
     places = []
-    pace = Pace(len(chosen))
+    step = counted(network.progress, len(chosen))
     for n, i in enumerate(chosen):
-        maps, normalised = _features(network, i)
+        maps, normalised = network.features(i, LAYERS[:-1])
         for layer, values in maps.items():
             before[layer].append(_norms(values))
         for layer, values in normalised.items():
             after.setdefault(layer, []).append(_norms(values))
         if n in shown:
             places.append(_values(network, i, maps, rng))
-        pace.step(network.val.ids[i])
+        step(network.val.ids[i])
     bins = _bins(before)
     layers = {
         layer: {
@@ -86,24 +86,6 @@ def draw(data: dict[str, Any]) -> Figure:
     )
     plotting.caption(figure, text, plotting.COLUMN)
     return figure
-
-
-def _features(network: LoadedNetwork, i: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Layer -> (C, h, w) of one picture, as the trunk gives it, and as the head's norms make it."""
-    import torch
-
-    model = network.model
-    source = model.head.context_source
-    with torch.inference_mode():
-        taps = model.trunk(model.preprocess(network.image(i)), {*LAYERS[:-1], source, *model.head.wanted})
-        maps = {layer: taps[layer] for layer in LAYERS[:-1]} | {"pool6": taps[source].mean((2, 3), keepdim=True)}
-        normed = zip(model.head.norms, model.head.features(taps), strict=True) if len(model.head.norms) else ()
-        normalised = {name: feature.values for name, feature in normed if name in maps}
-    return _arrays(maps), _arrays(normalised)
-
-
-def _arrays(maps: dict[str, Any]) -> dict[str, Floats]:
-    return {layer: values[0].double().cpu().numpy() for layer, values in maps.items()}
 
 
 def _norms(values: Floats) -> Floats:

@@ -104,10 +104,7 @@ def _part(pair: Pair, number: int) -> Part:
     pictures = samples.read(samples_of(pair.context))
     kept = list(_kept(pair))
     if not kept:
-        missing = (
-            "The two runs have no per-image results of the same pictures any more (confusion.npz, predictions.npz: gone or "
-            "damaged)."
-        )
+        missing = "The two runs have no per-image results of the same images any more: they are gone or damaged."
         return Part(key, title, (Paragraph(missing),))
     if not pictures:
         missing = (
@@ -122,7 +119,7 @@ def _part(pair: Pair, number: int) -> Part:
         f"{sum(one.gain < 0 for one in shown)} lose."
     )
     blocks: list[Block] = [Paragraph(says)]
-    classes = list((pair.context.result or {}).get("classes", ()))
+    classes = list(pair.context.result.classes if pair.context.result else ())
     helped = [one for one in shown[:MOST] if one.gain > 0]
     harmed = [one for one in shown[::-1][:MOST] if one.gain < 0]
     for words, chosen in (("Where context helps most", helped), ("Where context harms most", harmed)):

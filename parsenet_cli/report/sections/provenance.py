@@ -10,6 +10,7 @@ from typing import Any
 
 from parsenet_cli.report.blocks import Block, Field, Fold, Grid, Line, Listing, Paragraph, Section
 from parsenet_cli.report.collect import ReportInput, RunSummary
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.study import Study
 
 
@@ -19,7 +20,7 @@ def troubles(survey: ReportInput) -> Section:
     missing = [seen for seen in survey.runs.values() if seen.result is None]
     blocks: list[Block] = []
     if collapsed:
-        lines = [(seen.signature, seen.label, _collapse(seen.result or {})) for seen in collapsed]
+        lines = [(seen.signature, seen.label, _collapse(seen.result)) for seen in collapsed]
         blocks += [
             Paragraph("Collapsed runs. They are results and count in their cells."),
             _grid(("run", "cell", "how"), lines),
@@ -100,7 +101,7 @@ def _seed(study: Study) -> list[str]:
 def _environments(done: Iterable[RunSummary]) -> Grid:
     counts: Counter[str] = Counter()
     for seen in done:
-        known = {key: seen.environment.get(key) for key in ("device", "commit", "uncommitted", "versions")}
+        known = {key: getattr(seen.environment, key) for key in ("device", "commit", "uncommitted", "versions")}
         known["uncommitted"] = bool(known["uncommitted"])
         counts[json.dumps(known, sort_keys=True)] += 1
     lines = []
@@ -116,9 +117,8 @@ def _runs(survey: ReportInput) -> Grid:
     heads = ("outcome", "steps", "training, s", "evaluation, s", "peak memory, MB")
     lines = []
     for seen in survey.runs.values():
-        result = seen.result or {}
         keys = ("steps", "train_seconds", "evaluate_seconds", "peak_memory_mb")
-        numbers = [Field(_number(result.get(key))) for key in keys]
+        numbers = [Field(_number(getattr(seen.result, key, None))) for key in keys]
         tone = seen.outcome if seen.outcome in ("collapsed", "failed") else ""
         lines.append(
             Line((Field(seen.signature, code=True), Field(seen.label), Field(seen.outcome, tone=tone), *numbers))
@@ -138,20 +138,20 @@ def _time(seconds: float) -> str:
 
 
 def _seconds(seen: RunSummary) -> float:
-    result = seen.result or {}
-    return float(result.get("train_seconds") or 0) + float(result.get("evaluate_seconds") or 0)
+    return seen.result.seconds if seen.result else 0.0
 
 
-def _collapse(result: dict[str, Any]) -> str:
-    predicted = result.get("predicted_classes", [])
+def _collapse(result: RunResult | None) -> str:
+    assert result is not None
+    predicted = result.predicted_classes
     what = (
         f"predicts {', '.join(predicted)} everywhere" if len(predicted) == 1 else f"predicts {len(predicted)} classes"
     )
-    return f"after {result.get('collapsed_at')} iterations; {what}"
+    return f"after {result.collapsed_at} iterations; {what}"
 
 
 def _why(seen: RunSummary) -> str:
-    error = str(seen.run.status().get("error") or "")
+    error = str(seen.run.status().error or "")
     return f"{seen.state}: {error}" if error else seen.state
 
 

@@ -105,7 +105,7 @@ def _seed(line: Mapping[Any, Any], survey: ReportInput) -> str:
     number = "no value" if math.isnan(value) else f"{value:.2f}"
     outcome = seen.outcome
     if seen.result and outcome == "collapsed":
-        outcome = f"collapsed @ {seen.result['collapsed_at']}"
+        outcome = f"collapsed @ {seen.result.collapsed_at}"
     return f"seed {line['seed']}: {number}, {outcome}, run {seen.signature}"
 
 

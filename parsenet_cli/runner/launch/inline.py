@@ -43,7 +43,7 @@ class Inline:
     def submit(self, run: Run, task: Task, needs: Resources) -> _Finished:
         run.folder.mkdir(parents=True, exist_ok=True)
         with (
-            (run.folder / "log.txt").open("a") as log,
+            run.log.open("a") as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
         ):

@@ -55,7 +55,7 @@ def memory_runs_out_once(journey: Journey) -> None:
     orders = journey.order({"at": f"batch {step}", "run": run, "do": "oom"})
     journey.end(journey.start(), 0)
     journey.count("out of memory", orders)
-    if not (journey.store.run(run).result() or {}).get("ran_out_of_memory"):
+    if not journey.store.run(run).done_result().get("ran_out_of_memory"):
         journey.problem("different", f"{run}: its result does not say that memory ran out")
     journey.check(statistical=run)
 

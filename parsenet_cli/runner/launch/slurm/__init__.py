@@ -51,7 +51,7 @@ class _Submitted:
             return True
         if self.task == "train" and self.run.job() == self.job:
             self.slurm.left[self.run.signature] = self.job
-            self.run.forget_job()
+            self.run.clear_job()
         return False
 
     def cancel(self) -> None:
@@ -159,7 +159,7 @@ class Slurm:
                 joined.append(each.run)
                 self._unsent.remove(each)
             else:
-                each.run.forget_job()
+                each.run.clear_job()
         return joined
 
     def _drop_all(self) -> None:
@@ -244,7 +244,7 @@ class Slurm:
 
     def _job(self, submitted: _Submitted, folder: Path) -> Job:
         run = submitted.run.folder.resolve()
-        store = run.parent.parent
+        store = submitted.run.results.root.resolve()
         if folder.is_relative_to(store):
             raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
         return Job(str(run), submitted.task, self.threads, self._options["requeues"])
@@ -276,5 +276,5 @@ def _over(run: Run) -> bool:
 def _mark_queued(run: Run) -> None:
     """What its last worker said is no longer how a failed or lost run stands."""
     with contextlib.suppress(Busy), run.lock(wait=0):
-        if run.status().get("state") in ("failed", "running"):
+        if run.status().state in ("failed", "running"):
             run.update_status(state="queued")

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import socket
@@ -35,14 +34,14 @@ class Job:
         signal.signal(signal.SIGUSR2, self._leave)
         run = Run(Path(self.folder))
         self._restarts = restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
-        with (run.folder / "log.txt").open("a") as log:
+        with run.log.open("a") as log:
             node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
             log.write(f"{self.task}: Slurm job {process.slurm_job()} on {node}, restarted {restarts} times\n")
         if self.task == "train":
             # What arrives before the worker listens is forgotten: Slurm then ends the job, which counts as lost.
             signal.signal(signal.SIGTERM, _ignore)
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
-                importlib.import_module("parsenet_cli.engine.train")
+                from parsenet_cli.engine import train  # noqa: F401
         else:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
@@ -64,7 +63,7 @@ class Job:
             return
         run.update_status(
             state="failed",
-            failures=run.status().get("failures", 0) + 1,
+            failures=run.status().failures + 1,
             error=f"its time limit hit {restarts + 1} times: raise launcher.minutes or launcher.requeues and issue the "
             "command again; it goes on from its checkpoint",
         )
@@ -73,7 +72,7 @@ class Job:
 def began(run: Run, job: str) -> bool:
     """Whether that job has come as far as to say so in the run's log."""
     try:
-        return f": Slurm job {job} on " in (run.folder / "log.txt").read_text(errors="replace")
+        return f": Slurm job {job} on " in run.log.read_text(errors="replace")
     except OSError:
         return False
 
