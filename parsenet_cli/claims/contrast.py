@@ -60,13 +60,13 @@ class AnyOf:
 Condition = Positive | Collapsed | All | AnyOf
 
 
-def parts(of: Condition) -> Iterator[Positive | Collapsed]:
+def statements(condition: Condition) -> Iterator[Positive | Collapsed]:
     """The statements that a condition joins."""
-    if isinstance(of, All | AnyOf):
-        for part in of.parts:
-            yield from parts(part)
+    if isinstance(condition, All | AnyOf):
+        for part in condition.parts:
+            yield from statements(part)
     else:
-        yield of
+        yield condition
 
 
 def condition_of(expression: Expression, table: str, margin: float | None) -> Condition:

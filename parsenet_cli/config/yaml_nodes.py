@@ -89,6 +89,12 @@ class YamlNode:
             for i, value in enumerate(self.node.value)
         ]
 
+    def number(self) -> int:
+        """A whole number, not negative."""
+        if not isinstance(self.node, yaml.ScalarNode) or not self.node.value.isdecimal():
+            raise self.wrong("a whole number")
+        return int(self.node.value)
+
     def flag(self) -> bool:
         """True or false."""
         if not isinstance(self.node, yaml.ScalarNode) or self.node.tag != _BOOL:

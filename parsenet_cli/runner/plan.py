@@ -54,7 +54,7 @@ def plan_table(
             cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature, reason or ""))
             if signature:
                 configs[signature] = config
-    content = [asdict(cell) for cell in cells], ablation.to_json(spec), composer.profile.name, list(seeds)
+    content = [asdict(cell) for cell in cells], ablation.digest_content(spec), composer.profile.name, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     study = Study(
         name=f"{spec.name}-{composer.profile.name}-{digest}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parsenet_cli.store.run import Store
+    from parsenet_cli.store.study import Study
 
 Data = dict[str, Any]
 
@@ -43,6 +44,24 @@ def load(store: Store, name: str, under: str | None = None) -> Data | None:
 def load_all(store: Store, name: str) -> list[Data]:
     """Everything that was measured for a figure. Files that hold no measurement of it, and damaged ones, are passed over."""
     return _read(_files(store, name), name)
+
+
+def belongs(data: Data, studies: Sequence[Study]) -> bool:
+    """Whether a measurement is of one of these studies, of a run of theirs, or of a network under their profile."""
+    about = data.get("about")
+    if not isinstance(about, dict):
+        return False
+    if about.get("study"):
+        return about["study"] in {study.name for study in studies}
+    if about.get("run"):
+        return any(about["run"] in study.signatures for study in studies)
+    return about.get("profile") in {study.profile for study in studies}
+
+
+def newest(store: Store, name: str, studies: Sequence[Study]) -> Data | None:
+    """What was last measured for a figure that belongs to these studies; None for nothing."""
+    mine = [data for data in load_all(store, name) if belongs(data, studies)]
+    return max(mine, key=lambda data: str(data.get("created", "")), default=None)
 
 
 def _files(store: Store, name: str) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config import table as ablation
 from parsenet_cli.config import table_file
-from parsenet_cli.config.table import TableSpec
+from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
 from parsenet_cli.store.run import Store
@@ -31,6 +31,11 @@ class StudyCell:
     seed: int
     signature: str | None
     reason: str = ""
+
+    @property
+    def key(self) -> CellKey:
+        """Where it stands in the table."""
+        return CellKey(self.row, self.column)
 
 
 @dataclass(frozen=True)
