@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,7 +54,7 @@ class Measurements:
     def __init__(self, studies: Sequence[Study], store: Store) -> None:
         self.store = store
         self._studies = {study.table.name: study for study in studies}
-        self._results: dict[str, RunResult | None] = {}
+        self._read: dict[Run, RunResult | None] = {}
         self._cells: dict[tuple[tuple[str, ...], str], CellScores] = {}
         self._peers: dict[str, list[Floats]] = {}
         # Those of the last few runs: a cell is asked for metric by metric, and a full-size run takes 70 MB.
@@ -63,24 +63,29 @@ class Measurements:
     def cell(self, reference: Reference, asking: Study) -> CellScores:
         """A cell that a claim of `asking` names. Raises `Untestable` unless every seed has its number."""
         study = self._study(reference.table or asking.table.name, asking)
-        runs = self._runs(study, reference.key)
+        results = self._results(study, reference.key)
         metric = next(column.metric for column in study.table.columns if column.key == reference.column)
-        family = f"{study.name}/{metric}"
+        runs, family = tuple(results), f"{study.name}/{metric}"
         if (runs, family) not in self._cells:
-            moved = np.stack([self._influences(signature, metric, reference.key) for signature in runs])
+            moved = [self._influences(result, metric, reference.key) for result in results.values()]
             images = {self._confusions(signature)[1] for signature in runs}
             if len(images) > 1:
                 raise Untestable(f"the seeds of {reference.key} were not scored on the same images")
-            scores, collapsed = self._scores(runs, metric), self._collapsed(runs)
             self._cells[runs, family] = CellScores(
-                runs, study.seeds, scores, 100 * moved, collapsed, family, images.pop()
+                runs=runs,
+                seeds=study.seeds,
+                scores=self._scores(results, metric),
+                influences=100 * np.stack(moved),
+                collapsed=_collapsed(results),
+                family=family,
+                images=images.pop(),
             )
         return self._cells[runs, family]
 
     def collapses(self, reference: Reference, asking: Study) -> tuple[bool, ...]:
         """Which seeds of a cell collapsed. Raises `Untestable` unless every seed is done."""
         study = self._study(reference.table or asking.table.name, asking)
-        return self._collapsed(self._runs(study, reference.key))
+        return _collapsed(self._results(study, reference.key))
 
     def peers(self, family: str) -> list[Floats]:
         """Scores (seeds,) of the distinct cells of a family that are complete and did not collapse."""
@@ -91,9 +96,9 @@ class Measurements:
             distinct = {}
             for key in dict.fromkeys(cell.key for cell in study.cells if cell.column in columns):
                 with suppress(Untestable):
-                    runs = self._runs(study, key)
-                    if not any(self._collapsed(runs)):
-                        distinct[runs] = self._scores(runs, metric)
+                    results = self._results(study, key)
+                    if not any(_collapsed(results)):
+                        distinct[tuple(results)] = self._scores(results, metric)
             self._peers[family] = [scores for scores in distinct.values() if np.isfinite(scores).all()]
         return self._peers[family]
 
@@ -111,8 +116,8 @@ class Measurements:
             raise Untestable(f"{asking.table.name} was run as '{here}' and {table} as '{there}', which do not compare")
         return study
 
-    def _runs(self, study: Study, key: CellKey) -> tuple[str, ...]:
-        """The runs of a cell by seed, all of them done. Raises `Untestable` where there are no such."""
+    def _results(self, study: Study, key: CellKey) -> dict[str, RunResult]:
+        """The results of a cell by signature, seed by seed. Raises `Untestable` unless there are those of all."""
         cells = [cell for cell in study.cells if cell.key == key]
         if not cells:
             raise Untestable(_absent(study, key))
@@ -120,34 +125,27 @@ class Measurements:
             raise Untestable(f"{key} is n/a: {cells[0].reason}")
         if len(study.seeds) < 2:
             raise Untestable("one seed does not tell an effect from chance: `--seeds 3`")
-        missing = [cell for cell in cells if not cell.signature or self._result(cell.signature) is None]
-        if missing or {cell.seed for cell in cells} != set(study.seeds):
-            states = [(cell.seed, self.store.run(cell.signature or "").state()) for cell in missing]
-            texts = [f"seed {seed} {'was never run' if state == 'new' else f'is {state}'}" for seed, state in states]
+        runs = {cell.seed: self.store.run(cell.signature or "") for cell in cells}
+        results = {run.signature: result for run in runs.values() if (result := self._result(run))}
+        if len(results) < len(study.seeds):
+            states = {seed: run.state() for seed, run in runs.items() if run.signature not in results}
+            texts = (f"seed {s} {'was never run' if state == 'new' else f'is {state}'}" for s, state in states.items())
             raise Untestable(f"{key}: {', '.join(texts) or 'seeds are missing'} ({study.table.name})")
-        return tuple(cell.signature or "" for cell in sorted(cells, key=lambda cell: study.seeds.index(cell.seed)))
+        return results
 
-    def _result(self, signature: str) -> RunResult | None:
-        if signature not in self._results:
-            self._results[signature] = self.store.run(signature).result()
-        return self._results[signature]
+    def _result(self, run: Run) -> RunResult | None:
+        if run not in self._read:
+            self._read[run] = run.result()
+        return self._read[run]
 
-    def _collapsed(self, runs: tuple[str, ...]) -> tuple[bool, ...]:
-        return tuple(self._done(signature).outcome == "collapsed" for signature in runs)
-
-    def _done(self, signature: str) -> RunResult:
-        result = self._result(signature)
-        assert result is not None, signature
-        return result
-
-    def _scores(self, runs: tuple[str, ...], metric: str) -> Floats:
+    def _scores(self, results: Mapping[str, RunResult], metric: str) -> Floats:
         """Percent; nan where undefined, as for the class that a run's data lacks."""
-        return 100 * np.array([score(self.store.run(run), self._done(run), metric) for run in runs])
+        return 100 * np.array([score(self.store.run(run), result, metric) for run, result in results.items()])
 
-    def _influences(self, signature: str, metric: str, key: CellKey) -> Floats:
-        result = self._done(signature)
+    def _influences(self, result: RunResult, metric: str, key: CellKey) -> Floats:
+        confusions, _ = self._confusions(result.signature)
         try:
-            return influences(metric, self._confusions(signature)[0], list(result.classes), result.class_mean)
+            return influences(metric, confusions, list(result.classes), result.class_mean)
         except (NotSmooth, UserError) as problem:
             raise Untestable(f"{metric} of {key} cannot be judged: {problem}") from None
 
@@ -167,6 +165,10 @@ def read_confusions(run: Run) -> tuple[Counts, str]:
         )
     images = "\n".join([run.environment().data_id, *stored.ids])
     return stored.matrices, hashlib.sha256(images.encode()).hexdigest()
+
+
+def _collapsed(results: Mapping[str, RunResult]) -> tuple[bool, ...]:
+    return tuple(result.outcome == "collapsed" for result in results.values())
 
 
 def _absent(study: Study, key: CellKey) -> str:

@@ -8,7 +8,7 @@ numbers of which the expression is (tests/property/test_contrasts_are_expression
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from parsenet_cli.config.expression import Expression, Reference, reference_of
@@ -20,10 +20,6 @@ class Contrast:
 
     weights: tuple[tuple[Reference, float], ...]
     constant: float = 0.0
-
-    def value(self, measured: Callable[[Reference], float]) -> float:
-        """The sum where `measured` gives each cell."""
-        return sum((weight * measured(cell) for cell, weight in self.weights), self.constant)
 
 
 @dataclass(frozen=True)

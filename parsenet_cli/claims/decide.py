@@ -14,6 +14,7 @@ from typing import Any, Literal
 from parsenet_cli.claims.cells import Untestable
 from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Positive
 from parsenet_cli.claims.estimate import LEVEL, Estimate, Interval
+from parsenet_cli.config.expression import Limit
 from parsenet_cli.config.table import Claim
 
 MIN_SEEDS = 3
@@ -84,6 +85,12 @@ def evidence_of(estimate: Estimate, or_zero: bool = False) -> Evidence:
         return Evidence(1.0, 1.0)
     true = estimate.value > 0 or (or_zero and estimate.value == 0)
     return Evidence(0.0 if true else 1.0, 1.0 if true else 0.0)
+
+
+def limit_evidence(limit: Limit, beyond: Estimate) -> Evidence:
+    """The p-values of a limit, by the estimate of how far above it a number is."""
+    above = evidence_of(beyond, or_zero=not limit.above)
+    return above if limit.above else Evidence(above.refute, above.support)
 
 
 def p_values(

@@ -10,7 +10,7 @@ from functools import reduce
 from scipy import stats
 
 from parsenet_cli.claims.cells import Untestable
-from parsenet_cli.claims.decide import ClaimTest, attempt, evidence_of
+from parsenet_cli.claims.decide import ClaimTest, attempt, limit_evidence
 from parsenet_cli.claims.estimate import Estimate, Interval
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import parse_limit
@@ -49,12 +49,12 @@ def _examine(test: ClaimTest, claim: FigureClaim, store: Store, studies: Sequenc
     limit, scale = parse_limit(claim.holds_if), math.log if claim.log else float
     # The data keeps an interval, not its errors image by image: its half width is 1.96 standard errors.
     error = (scale(high) - scale(low)) / (2 * float(stats.norm.ppf(0.975)))
-    above = (scale(value) - scale(limit.limit)) * (1 if limit.above else -1)
+    beyond = Estimate(scale(value) - scale(limit.limit), error**2, math.inf)
     shown = Interval(*(claim.factor * number for number in (value, low, high)))
     return replace(
         test,
         measured=f"{shown.estimate:.3g} [{shown.low:.3g}, {shown.high:.3g}] {claim.unit}, "
         f"the limit is {claim.factor * limit.limit:g}",
         effect=None if claim.log else shown,
-        evidence=evidence_of(Estimate(above, error**2, math.inf)),
+        evidence=limit_evidence(limit, beyond),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -12,21 +12,24 @@ import numpy as np
 
 from parsenet_cli.claims.cells import Measurements, Untestable
 from parsenet_cli.claims.contrast import Collapsed, Contrast, Positive, condition_of, contrast_of, statements
-from parsenet_cli.claims.decide import ClaimTest, Evidence, attempt, evidence_of, p_values
+from parsenet_cli.claims.decide import ClaimTest, attempt, limit_evidence, p_values
 from parsenet_cli.claims.estimate import Estimate, Interval, VariancePrior, estimate_contrast, variance_prior
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.table import CellKey, Claim
 from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.run import Store
+from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study
+
+_Runs = Sequence[tuple[Run, RunResult]]
 
 
 def claim_tests(study: Study, measurements: Measurements) -> list[ClaimTest]:
     """Every claim of a study's table, in the table's order."""
-    examine = {"": _scores, "parameters": _parameters, "seconds": _seconds}
     return [
-        attempt(ClaimTest(claim, study.table.name, study.profile), examine[claim.measure], study, measurements)
+        attempt(
+            ClaimTest(claim, study.table.name, study.profile), _cost if claim.measure else _scores, study, measurements
+        )
         for claim in claims_of(study)
     ]
 
@@ -105,62 +108,46 @@ def _weakest(estimates: Mapping[Positive, Estimate]) -> list[str]:
     return [f"the weakest of {len(texts)} comparisons, {weakest.text}, is {estimates[weakest].interval()}"]
 
 
-def _parameters(test: ClaimTest, study: Study, measurements: Measurements) -> ClaimTest:
-    without, with_ = (
-        {result.parameters for result, _ in runs} for runs in _runs(test.claim, study, measurements.store)
-    )
-    if len(without) != 1 or len(with_) != 1:
+def _cost(test: ClaimTest, study: Study, measurements: Measurements) -> ClaimTest:
+    limit = parse_limit(test.claim.holds_if)
+    keys = [cell.key for cell in reversed(limit.ratio)]
+    cells = [[measurements.store.run(c.signature) for c in study.cells if c.key == key and c.signature] for key in keys]
+    before, after = ([(run, result) for run in cell if (result := run.result())] for cell in cells)
+    if not len(before) == len(after) == len(study.seeds):
+        raise Untestable(f"it needs all runs of {keys[0].row} and {keys[1].row} of {study.table.name}")
+    compare = _parameters if test.claim.measure == "parameters" else _seconds
+    measured, effect, beyond = compare(before, after, test.claim.margin or 0.0, study.table.name)
+    return replace(test, measured=measured, effect=effect, evidence=limit_evidence(limit, beyond))
+
+
+def _parameters(before: _Runs, after: _Runs, margin: float, table: str) -> tuple[str, Interval, Estimate]:
+    """What was counted, by how many percent it is more, and by how much that is above `margin`."""
+    counts = [{result.parameters for _, result in cell} for cell in (before, after)]
+    if any(len(cell) != 1 for cell in counts):
         raise Untestable("the seeds of a cell differ in their numbers of parameters")
-    before, after = without.pop(), with_.pop()
-    if before is None or after is None:
+    (old,), (new,) = counts
+    if old is None or new is None:
         raise Untestable("the results of these runs do not say their parameters: they are of an earlier version")
-    more = 100 * (after - before) / before
-    return replace(
-        test,
-        measured=f"{after:,} instead of {before:,} parameters are {more:+.2f} percent, counted and not estimated",
-        effect=Interval(more, more, more),
-        evidence=_against_limit(test.claim, Estimate(more - (test.claim.margin or 0), 0.0, math.inf, exact="counted")),
-    )
+    more = 100 * (new - old) / old
+    measured = f"{new:,} instead of {old:,} parameters are {more:+.2f} percent, counted and not estimated"
+    return measured, Interval(more, more, more), Estimate(more - margin, 0.0, math.inf, exact="counted")
 
 
-def _seconds(test: ClaimTest, study: Study, measurements: Measurements) -> ClaimTest:
-    table, cells = study.table.name, _runs(test.claim, study, measurements.store)
-    if len({(device, result.threads, result.micro_batch) for runs in cells for result, device in runs}) > 1:
+def _seconds(before: _Runs, after: _Runs, margin: float, table: str) -> tuple[str, Interval, Estimate]:
+    """The same of the time of a step, over pairs of runs, whose errors are alike on a logarithmic scale."""
+    if len({(run.environment().device, result.threads, result.micro_batch) for run, result in (*before, *after)}) > 1:
         raise Untestable(f"the runs of {table} were timed on different devices, threads or parts of a batch")
-    if len(study.seeds) < 2:
+    if len(before) < 2:
         raise Untestable("one seed is one measurement of time: `--seeds 3`")
-    before, after = (np.array([result.train_seconds / max(result.steps, 1) for result, _ in runs]) for runs in cells)
-    if before.min() <= 0 or after.min() <= 0:
+    old, new = (np.array([r.train_seconds / max(r.steps, 1) for _, r in cell]) for cell in (before, after))
+    if old.min() <= 0 or new.min() <= 0:
         raise Untestable(f"a run of {table} has no time")
-    ratios = np.log(after / before)
-    mean = Estimate(float(ratios.mean()), float(ratios.var(ddof=1)) / len(ratios), len(ratios) - 1)
+    logs = np.log(new / old)
+    mean = Estimate(float(logs.mean()), float(logs.var(ddof=1)) / len(logs), len(logs) - 1)
     if mean.variance == 0:
         raise Untestable("the times show no variance to judge by")
-    logs = mean.interval()
-    effect = Interval(*(100 * math.expm1(ratio) for ratio in (logs.estimate, logs.low, logs.high)))
-    return replace(
-        test,
-        measured=f"{1e3 * after.mean():.1f} instead of {1e3 * before.mean():.1f} ms a step, "
-        f"{effect} percent over {len(ratios)} pairs of runs",
-        effect=effect,
-        evidence=_against_limit(
-            test.claim, replace(mean, value=mean.value - math.log1p((test.claim.margin or 0) / 100))
-        ),
-    )
-
-
-def _runs(claim: Claim, study: Study, store: Store) -> list[list[tuple[RunResult, str]]]:
-    """The results and devices of the two cells whose cost a claim compares, by seed, the denominator first."""
-    keys = [reference.key for reference in reversed(parse_limit(claim.holds_if).ratio)]
-    cells = [[store.run(cell.signature) for cell in study.cells if cell.key == key and cell.signature] for key in keys]
-    done = [[(result, run.environment().device) for run in runs if (result := run.result())] for runs in cells]
-    if any(len(runs) != len(study.seeds) for runs in done):
-        rows = " and ".join(key.row for key in keys)
-        raise Untestable(f"it needs all runs of {rows} of {study.table.name}")
-    return done
-
-
-def _against_limit(claim: Claim, beyond: Estimate) -> Evidence:
-    """`beyond`: by how much the ratio is above the claim's limit."""
-    above = parse_limit(claim.holds_if).above
-    return evidence_of(beyond if above else replace(beyond, value=-beyond.value))
+    interval = mean.interval()
+    more = Interval(*(100 * math.expm1(log) for log in (interval.estimate, interval.low, interval.high)))
+    measured = f"{1e3 * new.mean():.1f} instead of {1e3 * old.mean():.1f} ms a step, {more} percent"
+    beyond = replace(mean, value=mean.value - math.log1p(margin / 100))
+    return f"{measured} over {len(logs)} pairs of runs", more, beyond

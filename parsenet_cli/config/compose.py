@@ -148,10 +148,10 @@ def _validated(content: dict[str, Any]) -> tuple[Science, Runtime]:
     for axis in MODULES:
         if content.get(axis) not in axis_choices(axis):
             raise unknown(axis, str(content.get(axis)), axis_choices(axis))
-    runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields}
+    runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields} | {"weights_file": None}
     if runtime.get("data_root"):
         runtime["data_root"] = str(Path(runtime["data_root"]).expanduser().resolve())
-    return _validated_model(Science, {**content, "data_id": ""}), _validated_model(Runtime, {**runtime, "weights_file": None})
+    return _validated_model(Science, content | {"data_id": ""}), _validated_model(Runtime, runtime)
 
 
 def _validated_model(model: type[_Model], content: dict[str, Any]) -> _Model:

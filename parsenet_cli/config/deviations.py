@@ -37,7 +37,7 @@ class Setting:
     @property
     def deviating(self) -> tuple[str, ...]:
         """The keys whose value is not the default's; none where the question does not arise."""
-        return tuple(key for key, value in self.settings.items() if self.arises and not _same(value, self.expected[key]))
+        return tuple(key for key in self.settings if self.arises and not _same(self.settings[key], self.expected[key]))
 
     def as_json(self) -> dict[str, Any]:
         """With whether the default is in force (`default`)."""

@@ -86,7 +86,7 @@ def parse_limit(text: str) -> Limit:
     """Raises `ValueError` for anything but `row.column / row.column < 1.01` and `value < 0.5`, or with `>`."""
     with suppress(*_UNPARSABLE):
         match ast.parse(text.strip(), mode="eval").body:
-            case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(limit)]) if type(limit) in (int, float):
+            case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit)]):
                 match number:
                     case ast.Name("value"):
                         return Limit(isinstance(op, ast.Gt), float(limit), ())
