@@ -25,13 +25,13 @@ def write_run(
     seed: int = 0,
     noise: float = 0.01,
     outcome: str = "converged",
-    data_id: str = "pictures:1",
+    data_id: str = "images:1",
     **said: Any,
 ) -> None:
     """A finished run: the share `quality` of each class's pixels is right, give or take `noise` by seed and image."""
     random = np.random.default_rng([seed, *map(ord, signature)])
-    pictures = np.random.default_rng(0)
-    pixels = np.round(1000 * pictures.dirichlet(np.ones(3), size=IMAGES)) + 10
+    images = np.random.default_rng(0)
+    pixels = np.round(1000 * images.dirichlet(np.ones(3), size=IMAGES)) + 10
     # A collapsed run predicts background everywhere.
     right = np.clip(quality + noise * (random.standard_normal() + random.standard_normal((IMAGES, 3))), 0, 1)
     right = np.broadcast_to([1.0, 0.0, 0.0], right.shape) if outcome == "collapsed" else right
@@ -85,7 +85,7 @@ def measured(
     collapsed: Mapping[str, Sequence[int]] | None = None,
     same: Mapping[str, str] | None = None,
     overrides: tuple[str, ...] = (),
-    data_id: str = "pictures:1",
+    data_id: str = "images:1",
 ) -> Study:
     """A study of a one-column table, saved, and its runs. `same`: rows that are the runs of another row."""
     cells = []

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
-from parsenet_cli.claims.cells import CellScores
+from parsenet_cli.claims.cells import CellScores, Floats
 from parsenet_cli.claims.estimate import NOTHING, Estimate, VariancePrior, estimate_contrast, variance_prior
-
-Floats = NDArray[np.float64]
 
 STILL = np.zeros((3, 50))
 """Images that move nothing."""
@@ -25,7 +22,7 @@ def cell(
     influences: Floats = STILL,
     *,
     collapsed: bool = False,
-    pool: str = "own/mean_iu",
+    family: str = "own/mean_iu",
     images: str = "these",
 ) -> CellScores:
     return CellScores(
@@ -34,13 +31,13 @@ def cell(
         scores=np.array(scores),
         influences=influences,
         collapsed=(collapsed,) * len(scores),
-        pool=pool,
+        family=family,
         images=images,
     )
 
 
 def difference(a: CellScores, b: CellScores, known: VariancePrior = NOTHING, constant: float = 0.0) -> Estimate:
-    return estimate_contrast([(1.0, a), (-1.0, b)], constant, lambda pool, paired: known)
+    return estimate_contrast([(1.0, a), (-1.0, b)], constant, lambda family, paired: known)
 
 
 def moved(seed: int, images: int = 50) -> Floats:
@@ -67,7 +64,7 @@ def test_with_steady_seeds_only_the_images_count() -> None:
     a, b = cell("a", [70.0] * 3, np.repeat(moved(0)[:1], 3, axis=0)), cell("b", [69.0] * 3)
     found = difference(a, b)
     assert found.variance == pytest.approx(50 / 49 * (moved(0)[0] ** 2).sum())
-    assert 20 < found.freedom <= 49
+    assert 20 < found.df <= 49
 
 
 def test_seeds_and_images_add() -> None:
@@ -109,7 +106,7 @@ def test_other_images_are_independent() -> None:
 
 def test_the_same_run_differs_by_exactly_nothing() -> None:
     found = difference(
-        cell("a", [70.0, 72.0, 71.0], moved(0)), cell("a", [70.0, 72.0, 71.0], moved(0), pool="t/mean_iu")
+        cell("a", [70.0, 72.0, 71.0], moved(0)), cell("a", [70.0, 72.0, 71.0], moved(0), family="t/mean_iu")
     )
     assert (found.value, found.variance) == (0.0, 0.0)
     assert "same run" in found.exact
@@ -124,19 +121,19 @@ def test_no_variance_at_all_is_no_division_by_zero() -> None:
 
 
 def test_a_collapsed_cell_is_judged_by_its_own_seeds() -> None:
-    known = VariancePrior(variance=0.01, freedom=math.inf, most=20.0)
+    known = VariancePrior(variance=0.01, df=math.inf, most=20.0)
     a, b = [70.0, 72.0, 71.0], [69.0, 69.5, 70.5]
     alone = difference(cell("a", a), cell("b", b, collapsed=True), known)
-    assert alone.freedom == pytest.approx(2)
+    assert alone.df == pytest.approx(2)
 
 
 def test_variances_that_agree_are_pooled_and_others_are_not() -> None:
     random = np.random.default_rng(3)
     alike = variance_prior(list(random.standard_normal((40, 5))), paired=True)
     assert alike.variance == pytest.approx(1.0, rel=0.25)
-    assert alike.freedom > 15
+    assert alike.df > 15
     unlike = variance_prior(list(random.standard_normal((40, 5)) * np.geomspace(0.01, 10, 40)[:, None]), paired=False)
-    assert unlike.freedom < 3
+    assert unlike.df < 3
 
 
 def test_two_cells_have_one_difference() -> None:
