@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, console
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid
 
 if TYPE_CHECKING:
     from parsenet_cli.models.preprocessing_spec import Order
@@ -31,15 +31,12 @@ TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.
 @app.command("list")
 def list_(results: Results = DEFAULT_RESULTS) -> None:
     """Show the sources of every trunk, and which of them are here."""
-    from rich import box
-    from rich.table import Table
-
     from parsenet_cli.core.text import size_text
     from parsenet_cli.models.weights import convert as weights_files
+    from parsenet_cli.report.blocks import words
 
-    table = Table(title="Weights (weights=NAME)", box=box.SIMPLE_HEAD, title_justify="left")
-    for header in ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin"):
-        table.add_column(header, overflow="fold")
+    heads = ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin")
+    rows = []
     for one in weights_files.listed(_folder(results)):
         said, source = one.metadata, one.source
         bodies = " ".join(source.bodies) + (f" (without {' '.join(source.drawn)})" if source.drawn else "")
@@ -48,8 +45,8 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
         size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
         file = str(one.file) if said else source.file
         here = "yes" if said else "no"
-        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
-    console().print(table)
+        rows.append((one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
+    print_grid(words(heads, rows, labels=2, title="Weights (weights=NAME)"))
 
 
 @app.command()

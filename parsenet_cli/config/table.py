@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from parsenet_cli.config.overrides import last_wins
 from parsenet_cli.core.errors import UserError, unknown
@@ -83,6 +83,16 @@ class Cell:
     row: Row
     column: Column
     overrides: tuple[str, ...]
+
+
+class CellKey(NamedTuple):
+    """Where a cell stands in its table."""
+
+    row: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.row}.{self.column}"
 
 
 @dataclass(frozen=True)

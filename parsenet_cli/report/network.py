@@ -20,10 +20,9 @@ from parsenet_cli.config.profile import Profile
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import support, trunks
 from parsenet_cli.models.weights import sources
+from parsenet_cli.report.blocks import Grid, words
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from parsenet_cli.core.run_config import Science
 
 BASELINES = tuple(
@@ -134,38 +133,21 @@ def image_size(text: str) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
-def show(found: Sequence[Network], console: Console) -> None:
-    """Print one line per map, then what is to be said of each network."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=box.SIMPLE_HEAD)
-    for head in _heads(found):
-        grid.add_column(head, justify="left" if head in HEADS[:3] else "right", no_wrap=True)
-    for line in _lines(found):
-        grid.add_row(*line, end_section=False)
-    console.print(grid)
-    console.print(f"{PLACE}\n")
-    remarks = [list(_remarks(network)) for network in found]
-    shared = [line for line in remarks[0] if len(found) > 1 and all(line in others for others in remarks)]
-    for name, lines in zip([network.name for network in found], remarks, strict=True):
-        console.print(Text(name, style="bold"))
-        for remark in (remark for remark in lines if remark not in shared):
-            console.print(f"  {remark}", markup=False, soft_wrap=True)
-    if shared:
-        console.print(Text("all of them", style="bold"))
-        for remark in shared:
-            console.print(f"  {remark}", markup=False, soft_wrap=True)
-
-
-def to_markdown(found: Sequence[Network]) -> str:
-    """The same as GitHub-flavoured tables: maps, then parameters."""
-    heads = _heads(found)
-    maps = _markdown([heads, ["---" if head in HEADS[:3] else "---:" for head in heads], *_lines(found)])
-    counts = [[network.name, *_parameters(network)] for network in found]
-    parameters = _markdown([["network", "trunk", "head", "together"], ["---", "---:", "---:", "---:"], *counts])
-    return f"{maps}\n{PLACE}\n\nParameters, with {found[0].content['classes']} classes:\n\n{parameters}"
+def network_grid(networks: Sequence[Network]) -> Grid:
+    """One row per map; below, what is to be said of each network, and once what is to be said of all."""
+    height, width = networks[0].content["size"]
+    remarks = [list(_remarks(network)) for network in networks]
+    shared = [line for line in remarks[0] if len(networks) > 1 and all(line in others for others in remarks)]
+    notes = [PLACE]
+    for network, lines in zip(networks, remarks, strict=True):
+        notes += [f"{network.name}: {line}" for line in lines if line not in shared]
+    return words(
+        (*HEADS, f"cells at {width}x{height}"),
+        _rows(networks),
+        labels=3,
+        prose=False,
+        notes=tuple(("", note) for note in (*notes, *(f"all of them: {line}" for line in shared))),
+    )
 
 
 PLACE = (
@@ -180,13 +162,8 @@ def _values(text: str) -> list[str]:
     return [f"{key}={value}" for value in parsed.sweep_string_iterator()]
 
 
-def _heads(found: Sequence[Network]) -> list[str]:
-    height, width = found[0].content["size"]
-    return [*HEADS, f"cells at {width}x{height}"]
-
-
-def _lines(found: Sequence[Network]) -> Iterator[list[str]]:
-    for network in found:
+def _rows(networks: Sequence[Network]) -> Iterator[list[str]]:
+    for network in networks:
         name = network.name
         for tap, feature in network.content["features"].items():
             height, width = feature["cells"]
@@ -213,7 +190,3 @@ def _remarks(network: Network) -> Iterator[str]:
 def _parameters(network: Network) -> list[str]:
     keys = ("trunk_parameters", "head_parameters", "parameters")
     return [f"{network.content[key]:,}".replace(",", " ") for key in keys]
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
