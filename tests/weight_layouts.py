@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from parsenet_cli.models import layers
-from parsenet_cli.models.vgg import Spec, build
+from parsenet_cli.models.vgg import Spec, build_body
 
 CONVOLUTION, INNER_PRODUCT, RELU = 4, 14, 18
 _TYPES = {CONVOLUTION: "Convolution", INNER_PRODUCT: "InnerProduct", RELU: "ReLU"}
@@ -74,7 +74,7 @@ def caffemodel(
 def full_tensors(spec: Spec, seed: int = 0) -> dict[str, Tensor]:
     """Weights of body `fcn` under Caffe's names, of a size that carries an image through to fc7."""
     generator = torch.Generator().manual_seed(seed)
-    trunk = build(spec, "fcn")
+    trunk = build_body(spec, "fcn")
     layers.he_(trunk, generator)
     return {
         name: tensor.detach().clone() if tensor.ndim > 1 else torch.randn(len(tensor), generator=generator)

@@ -53,8 +53,8 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
     name, trunk = config.science.weights, config.science.trunk
     if name == "none":
         return None
-    if name in trunks.find(trunk).SOURCES:
-        return load(convert.get(trunk, name, cache / "weights", progress))
+    if name in trunks.find(trunk).sources:
+        return load(convert.get_weights(trunk, name, cache / "weights", progress))
     if name.startswith("pretrained"):
         from parsenet_cli.engine.pretrain import pretrain_trunk
 

@@ -15,6 +15,7 @@ from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.profile import Profile
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.core.text import Progress
+from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine import inputs
 from parsenet_cli.engine.train import choose_device
@@ -51,7 +52,7 @@ class LoadedNetwork:
             "norm": science.norm,
             "seed": science.seed,
             "run": self.run,
-            "stands_for": dict(trunks.find(science.trunk).LAYERS),
+            "stands_for": dict(trunks.find(science.trunk).layers),
         }
 
     def sample(self, number: int) -> list[int]:
@@ -71,7 +72,8 @@ def of_profile(profile: Profile, overrides: Sequence[str], cache: Path, progress
     composer.save()
     dataset = inputs.data(config, cache, progress)
     weights = inputs.weights(config, cache, torch.get_num_threads(), progress)
-    return _loaded(build_model(config.science, len(dataset.classes), weights), dataset.val, config, None)
+    mean = sets.published_mean(config.science.data) if config.science.input_mean == "data" else None
+    return _loaded(build_model(config.science, len(dataset.classes), weights, mean), dataset.val, config, None)
 
 
 def from_run(run: Run, cache: Path, progress: Progress) -> LoadedNetwork:

@@ -28,7 +28,7 @@ from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter, build_model
-from parsenet_cli.models.describe import description_of
+from parsenet_cli.models.describe import describe_model
 from parsenet_cli.store import artifacts, samples
 from parsenet_cli.store.heartbeat import Heartbeat
 from parsenet_cli.store.run import Run
@@ -52,7 +52,9 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
             raise Stopped(None)
 
     dataset = inputs.data(config, cache, preparing)
-    model = build_model(config.science, len(dataset.classes), inputs.weights(config, cache, threads, preparing))
+    weights = inputs.weights(config, cache, threads, preparing)
+    mean = published_mean(config.science.data) if config.science.input_mean == "data" else None
+    model = build_model(config.science, len(dataset.classes), weights, mean)
     model = model.to(device)
     run.record_environment(environment.describe(device, config.science.data_id))
     prepared = True
@@ -201,7 +203,7 @@ class Trainer:
 def _mean_colour(science: Science) -> tuple[int, int, int]:
     """The 8-bit colour that preprocessing turns to about zero: what lies beyond the image in a crop."""
     mean = published_mean(science.data) if science.input_mean == "data" else None
-    red, green, blue = mean or trunks.find(science.trunk).MEAN_RGB
+    red, green, blue = mean or trunks.find(science.trunk).mean_rgb
     return round(red), round(green), round(blue)
 
 
@@ -255,7 +257,7 @@ def _record(
         "ran_out_of_memory": trainer.ran_out_of_memory,
         "peak_memory_mb": environment.peak_memory_mb(trainer.device),
         "gpu_mb": environment.gpu_mb(trainer.device),
-        "network": description_of(trainer.model, science.trunk),
+        "network": describe_model(trainer.model, science.trunk),
         "protocol": [switch.as_json() for switch in switches],
         "deviations": [deviation.text for deviation in deviations.deviations(switches)],
     }

@@ -23,7 +23,7 @@ def save(run: Run, config: RunConfig, model: Segmenter, classes: tuple[str, ...]
     """
     from safetensors.torch import save as to_bytes
 
-    convention = model.preprocess.convention
+    convention = model.preprocess.normalization
     order = convention.order.lower()
     metadata = {
         "signature": run.signature,
@@ -56,7 +56,7 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     except (KeyError, ValueError) as problem:
         what = " ".join(str(problem).split())
         raise UserError(f"{run.model_file}: does not say which network it holds ({what}); {again}") from None
-    convention = metadata.convention()
+    convention = metadata.normalization()
     if signature != run.signature or convention is None:
         raise UserError(
             f"{run.model_file}: expected the model of run {run.signature}, found that of {signature}; {again}"

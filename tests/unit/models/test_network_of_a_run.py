@@ -179,7 +179,7 @@ def test_images_are_measured_before_anything_is_computed(make_science: Any) -> N
 
 
 def test_a_layer_the_trunk_lacks_is_named(make_science: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(trunks.find("vgg_tiny").LAYERS, "conv3")
+    monkeypatch.delitem(trunks.find("vgg_tiny").layers, "conv3")
     assert unsupported(make_science(layers=STACK)) == (
         "layers: vgg_tiny has no feature for conv3, only for pool6, fc7, conv5, conv4"
     )
@@ -188,13 +188,14 @@ def test_a_layer_the_trunk_lacks_is_named(make_science: Any, monkeypatch: pytest
 def test_what_a_trunk_offers_is_known_without_torch() -> None:
     script = (
         "import sys\n"
-        "from parsenet_cli import paths\n"
-        "from parsenet_cli.models import sources, support, trunks\n"
-        "names = paths.modules('models/trunks')\n"
+        "from parsenet_cli.models import support, trunks\n"
+        "from parsenet_cli.models.weights import sources\n"
+        "names = trunks.names()\n"
         "assert {'vgg16', 'vgg_tiny', 'squeezenet'} <= set(names)\n"
         "for name in names:\n"
-        "    module = trunks.find(name)\n"
-        "    assert module.BODIES and module.LAYERS and sources.choices(module) and module.REMARKS and module.MEAN_RGB\n"
+        "    trunk = trunks.find(name)\n"
+        "    assert trunk.name == name\n"
+        "    assert trunk.bodies and trunk.layers and sources.choices(trunk) and trunk.remarks and trunk.mean_rgb\n"
         "print('torch' in sys.modules, 'numpy' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -203,21 +204,18 @@ def test_what_a_trunk_offers_is_known_without_torch() -> None:
 
 def test_every_trunk_names_the_layers_it_really_has(make_science: Any) -> None:
     for name in ("vgg16", "vgg_tiny", "squeezenet"):
-        module = trunks.find(name)
-        for body in module.BODIES:
+        architecture = trunks.find(name)
+        for body in architecture.bodies:
             with torch.device("meta"):
-                trunk = module.build(make_science(trunk=name, body=body))
-            assert set(module.LAYERS) - {"pool6"} <= set(trunk.taps)
+                trunk = architecture.build(make_science(trunk=name, body=body))
+            assert set(architecture.layers) - {"pool6"} <= set(trunk.taps)
             assert "fc7_before_dropout" in trunk.taps
 
 
 def test_published_mean_of_a_data_set_replaces_that_of_the_weights(make_science: Any) -> None:
     with torch.device("meta"):
-        model = build_model(make_science(trunk="vgg16", data="siftflow", input_mean="data"), 33, None)
-    assert model.preprocess.convention.order == "BGR"
-    assert model.preprocess.convention.mean == (114.578, 115.294, 108.353)
-
-
-def test_mean_that_nobody_published_is_refused(make_science: Any) -> None:
-    reason = unsupported(make_science(input_mean="data"))
-    assert reason == "input_mean=data: no mean is published for voc12; use input_mean=weights"
+        model = build_model(
+            make_science(trunk="vgg16", data="siftflow", input_mean="data"), 33, None, (108.353, 115.294, 114.578)
+        )
+    assert model.preprocess.normalization.order == "BGR"
+    assert model.preprocess.normalization.mean == (114.578, 115.294, 108.353)

@@ -16,10 +16,10 @@ from torch import Tensor
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import vgg
 from parsenet_cli.models.build import build_model
-from parsenet_cli.models.describe import description_of
+from parsenet_cli.models.describe import describe_model
 from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 from parsenet_cli.models.trunks import vgg16
-from parsenet_cli.models.weights import convert
+from parsenet_cli.models.weights import sources
 from parsenet_cli.models.weights.convert import convert_file
 from parsenet_cli.models.weights.read import load
 from tests import weight_layouts
@@ -33,7 +33,7 @@ Saved = Callable[[dict[str, Tensor], str], Path]
 
 @pytest.fixture(autouse=True)
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg16, "SPEC", THIN)
+    monkeypatch.setattr(vgg16, "TRUNK", replace(vgg16.TRUNK, spec=THIN))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_decimated_now_or_later_is_the_same(saved: Saved, tmp_path: Path, make_s
     models = [build_model(make_science(trunk="vgg16", body=body), 3, load(one.file)) for one in (full, small)]
     first, second = (model.trunk.state_dict() for model in models)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    taps = list(vgg.fc6_of(THIN, body).taps)  # type: ignore[arg-type]
+    taps = list(THIN.fc6_of(body).taps)  # type: ignore[arg-type]
     every = 1 if body == "deeplab" else 4
     assert torch.equal(first["fc6.weight"], tensors["fc6.weight"][::every][:, :, taps][..., taps])
     assert torch.equal(first["fc7.bias"], tensors["fc7.bias"][::every])
@@ -124,8 +124,8 @@ def test_bgr_weights_and_the_same_for_rgb_give_the_same_scores(saved: Saved, tmp
     flipped = tensors | {"conv1_1.weight": tensors["conv1_1.weight"].flip(1)}
     bgr = convert_file(saved(tensors, "bgr.caffemodel"), tmp_path / "bgr.safetensors", "vgg16")
     rgb = convert_file(saved(flipped, "rgb.pth"), tmp_path / "rgb.safetensors", "vgg16", order="RGB")
-    assert (bgr.convention, rgb.convention) == (CAFFE, CAFFE.in_order("RGB"))
-    assert rgb.convention.mean == (122.67892, 116.66877, 104.00699)
+    assert (bgr.normalization, rgb.normalization) == (CAFFE, CAFFE.in_order("RGB"))
+    assert rgb.normalization.mean == (122.67892, 116.66877, 104.00699)
     images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours, theirs, wrong = (
@@ -146,9 +146,9 @@ def test_caffes_vgg_is_known_by_its_first_filter_in_either_order(
     tensors = as_caffe(full_tensors(THIN), flipped)
     file = saved(tensors if layout is dict else layout(tensors, THIN), "port.pth")
     written = convert_file(file, tmp_path / "out.safetensors", "vgg16")
-    assert written.convention == CAFFE.in_order("RGB" if flipped else "BGR")
+    assert written.normalization == CAFFE.in_order("RGB" if flipped else "BGR")
     assert "seen in its first filter" in str(written)
-    assert build_model(make_science(trunk="vgg16"), 3, load(file)).preprocess.convention == written.convention
+    assert build_model(make_science(trunk="vgg16"), 3, load(file)).preprocess.normalization == written.normalization
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_the_convention_of_a_layout_is_written_and_read_back(
     written = convert_file(
         saved(tensors if layout is dict else layout(tensors, THIN), name), tmp_path / "o.safetensors", "vgg16"
     )
-    assert written.convention == convention
+    assert written.normalization == convention
     assert convention.order in str(written)
-    assert build_model(make_science(trunk="vgg16"), 3, load(written.file)).preprocess.convention == convention
+    assert build_model(make_science(trunk="vgg16"), 3, load(written.file)).preprocess.normalization == convention
 
 
 def test_without_fc6_and_fc7_they_are_drawn_and_the_result_says_so(
@@ -182,7 +182,7 @@ def test_without_fc6_and_fc7_they_are_drawn_and_the_result_says_so(
     with pytest.raises(UserError, match=r"features\.pth: fc6\.weight holds numbers that are not finite"):
         convert_file(file, tmp_path / "out.safetensors", "vgg16")
     written = convert_file(file, tmp_path / "out.safetensors", "vgg16", convolutions=True)
-    assert written.drawn == ("fc6", "fc7")
+    assert written.reinitialized == ("fc6", "fc7")
     models = [
         build_model(make_science(trunk="vgg16", body="reduced", seed=seed), 3, load(written.file)) for seed in (1, 1, 2)
     ]
@@ -191,7 +191,7 @@ def test_without_fc6_and_fc7_they_are_drawn_and_the_result_says_so(
     assert not torch.equal(first["fc6.weight"], other["fc6.weight"])
     assert first["fc6.weight"].std() == pytest.approx((2 / (8 * 9)) ** 0.5, rel=0.2)
     assert torch.equal(first["conv5_3.weight"], tensors["features.28.weight"])
-    assert description_of(models[0], "vgg16")["weights"] == "features.pth; fc6 drawn (He); fc7 drawn (He)"
+    assert describe_model(models[0], "vgg16")["weights"] == "features.pth; fc6 drawn (He); fc7 drawn (He)"
 
 
 def _without(name: str) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]:
@@ -256,10 +256,10 @@ def test_a_place_that_cannot_be_meant_is_refused(saved: Saved, tmp_path: Path) -
 
 def test_a_header_says_whether_the_file_is_whole(saved: Saved, tmp_path: Path) -> None:
     file = convert_file(saved(full_tensors(THIN), "v.pth"), tmp_path / "o.safetensors", "vgg16", order="RGB").file
-    said = convert.metadata(file)
+    said = sources.read_metadata(file)
     assert said is not None
     assert said["channel_order"] == "RGB"
     whole = file.read_bytes()
     for content in (whole[:-1], whole[:100], b"", b"\xff" * 50, b"\x02" + bytes(7) + b"[]", whole + b"x"):
         file.write_bytes(content)
-        assert convert.metadata(file) is None
+        assert sources.read_metadata(file) is None

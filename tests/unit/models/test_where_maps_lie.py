@@ -46,7 +46,7 @@ def thin(spec: vgg.Spec) -> vgg.Spec:
 
 
 def trunk_of(spec: vgg.Spec, body: Any, **settings: Any) -> Trunk:
-    return vgg.build(thin(spec), body, **settings)
+    return vgg.build_body(thin(spec), body, **settings)
 
 
 @pytest.mark.parametrize(("body", "pad100", "tap", "stride", "offset", "field"), PUBLISHED)

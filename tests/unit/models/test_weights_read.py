@@ -14,7 +14,8 @@ from torch import Tensor
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.build import Segmenter, build_model
-from parsenet_cli.models.preprocess import CAFFE, TORCHVISION, Convention, Preprocess
+from parsenet_cli.models.preprocess import Preprocess
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
 from parsenet_cli.models.weights.read import Weights, load
 
@@ -37,7 +38,7 @@ def test_a_saved_trunk_comes_back(make_science: Any, tiny: dict[str, Tensor], tm
         save_file(tiny, file)
     model = build_model(make_science(), 3, load(file))
     assert all(torch.equal(tensor, tiny[key]) for key, tensor in model.trunk.state_dict().items())
-    assert model.preprocess.convention == TORCHVISION
+    assert model.preprocess.normalization == TORCHVISION
 
 
 def test_the_model_of_a_run_gives_its_trunk(make_science: Any, tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_vgg16_takes_torchvisions_names(make_science: Any) -> None:
     """A state_dict under torchvision's names, on the meta device where values do not matter."""
     with torch.device("meta"):
         science = make_science(trunk="vgg16", body="reduced")
-        trunk = vgg16.build(science)
+        trunk = vgg16.TRUNK.build(science)
         indices = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
         convs = [name for name, module in trunk.named_children() if name.startswith("conv")]
         theirs = {
@@ -101,12 +102,16 @@ def test_vgg16_takes_torchvisions_names(make_science: Any) -> None:
         for i, shape in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
             theirs |= {f"classifier.{i}.weight": torch.empty(shape), f"classifier.{i}.bias": torch.empty(shape[0])}
         weights = Weights("vgg16-397923af.pth", theirs, {})
-        fitted = vgg16.fit(weights, science.body)
+        fitted = vgg16.TRUNK.adapt_weights(weights, science.body)
     assert {name: fitted[name].shape for name in trunk.state_dict()} == {
         n: t.shape for n, t in trunk.state_dict().items()
     }
-    assert vgg16.convention(Weights("v.pth", {"features.0.weight": torch.zeros(64, 3, 3, 3)}, {})) == TORCHVISION
-    assert vgg16.convention(Weights("vgg.safetensors", {"conv1_1.weight": torch.zeros(64, 3, 3, 3)}, {})) == CAFFE
+    assert (
+        vgg16.TRUNK.normalization(Weights("v.pth", {"features.0.weight": torch.zeros(64, 3, 3, 3)}, {})) == TORCHVISION
+    )
+    assert (
+        vgg16.TRUNK.normalization(Weights("vgg.safetensors", {"conv1_1.weight": torch.zeros(64, 3, 3, 3)}, {})) == CAFFE
+    )
 
 
 def squeezenet_tensors(make_science: Any) -> dict[str, Tensor]:
@@ -137,12 +142,12 @@ def squeezenet_tensors(make_science: Any) -> dict[str, Tensor]:
     ],
 )
 def test_squeezenets_preprocessing_is_that_of_its_file(
-    make_science: Any, tmp_path: Path, file_name: str, metadata: dict[str, str] | None, convention: Convention
+    make_science: Any, tmp_path: Path, file_name: str, metadata: dict[str, str] | None, convention: InputNormalization
 ) -> None:
     tensors = squeezenet_tensors(make_science)
     save_file(tensors, tmp_path / file_name, metadata)
     model = build_model(make_science(trunk="squeezenet"), 3, load(tmp_path / file_name))
-    assert model.preprocess.convention == convention
+    assert model.preprocess.normalization == convention
     fire9 = model.trunk.state_dict()["fire9.expand3x3.weight"]
     assert torch.equal(fire9, tensors["features.12.expand3x3.weight"].float())
 
@@ -158,8 +163,8 @@ def test_preprocessing_reorders_subtracts_and_divides() -> None:
 def test_the_mean_colour_becomes_zero_in_every_trunk(make_science: Any) -> None:
     for name in ("vgg16", "vgg_tiny", "squeezenet"):
         module = trunks.find(name)
-        mean = torch.tensor(module.MEAN_RGB, dtype=torch.uint8).view(1, 3, 1, 1)
-        convention = module.convention(None)
+        mean = torch.tensor(module.mean_rgb, dtype=torch.uint8).view(1, 3, 1, 1)
+        convention = module.normalization(None)
         assert Preprocess(convention)(mean).abs().max() * min(convention.std) < 1
 
 
@@ -225,7 +230,7 @@ def test_malformed_metadata_is_named() -> None:
     with pytest.raises(
         UserError, match=r"w\.safetensors: metadata mean_bgr: expected three numbers, found '104;117;123'"
     ):
-        weights.convention()
+        weights.normalization()
 
 
 def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(make_science: Any) -> None:
@@ -235,7 +240,7 @@ def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(ma
     if not photos or not files:
         pytest.skip("PARSENET_PHOTOS is not set, or there are no weights beside the photos")
     weights = load(files[0])
-    assert weights.convention() == InputNormalization("BGR", (104.0, 117.0, 123.0))
+    assert weights.normalization() == InputNormalization("BGR", (104.0, 117.0, 123.0))
     model = build_model(make_science(trunk="squeezenet"), 3, weights).eval()
     classifier = weights.tensors["classifier.1.weight"].float(), weights.tensors["classifier.1.bias"].float()
     animals = [*range(151, 269), *range(281, 286), 339, *range(345, 351)]  # ImageNet's dogs, cats, horse, cattle, sheep
@@ -259,4 +264,4 @@ def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(ma
 
 
 def test_the_tiny_spec_decimates_to_half() -> None:
-    assert vgg.fc6_of(vgg_tiny.SPEC, "reduced").every == 2
+    assert vgg_tiny.SPEC.fc6_of("reduced").every == 2

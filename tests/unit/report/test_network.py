@@ -137,5 +137,5 @@ def test_markdown_is_two_tables_with_equally_wide_lines(paper: list[Network]) ->
 
 
 def test_fragment_in_the_documentation_is_what_the_command_prints(paper: list[Network]) -> None:
-    docs = Path(__file__).parents[2] / "docs"
+    docs = Path(__file__).parents[3] / "docs"
     assert any(network.to_markdown(paper) in page.read_text() for page in docs.glob("*.md"))
