@@ -107,3 +107,12 @@ def positions(spec: Spec) -> dict[str, int]:
         listed += [] if stage in spec.unpooled else ["pool"]
     listed += ["fc6", "relu", "fc7"]
     return {name: listed.index(name) for name in listed if name not in ("relu", "pool")}
+
+
+def in_torchvisions_squeezenet_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`features.N`, with a classifier; `tensors` are SqueezeNet's under our names."""
+    layers = ("conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+    names = dict(zip(layers, (0, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
+    split = ((key.partition("."), tensor) for key, tensor in tensors.items())
+    renamed = {f"features.{names[layer]}.{rest}": tensor for (layer, _, rest), tensor in split}
+    return renamed | {"classifier.1.weight": torch.zeros(1000, 512, 1, 1)}

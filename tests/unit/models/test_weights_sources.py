@@ -13,19 +13,19 @@ import torch
 
 from parsenet_cli.config import identity, profile
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.core import download, paths
+from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION
 from parsenet_cli.models.support import unsupported
-from parsenet_cli.models.trunks import vgg16, vgg_tiny
+from parsenet_cli.models.trunks import vgg_tiny
 from parsenet_cli.models.weights import sources
 from parsenet_cli.models.weights.convert import get_weights
 from parsenet_cli.models.weights.read import load
 from parsenet_cli.models.weights.source import Source
 from tests import damage
 from tests.faulty_server import Faults, serving
+from tests.unit.models.conftest import MakeScience
 from tests.weight_layouts import full_tensors, in_ssds_positions
 
 TENSORS = full_tensors(vgg_tiny.SPEC)
@@ -57,23 +57,21 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
 
 
 def get(folder: Path, given: Path | None = None) -> tuple[Path, list[str]]:
-    said: list[str] = []
-    return get_weights("vgg_tiny", "thin", folder / "weights", said.append, given), said
+    messages: list[str] = []
+    return get_weights("vgg_tiny", "thin", folder / "weights", messages.append, given), messages
 
 
 def test_a_source_is_downloaded_checked_and_converted_once(server: Faults, tmp_path: Path) -> None:
-    file, said = get(tmp_path)
+    file, messages = get(tmp_path)
     found = load(file)
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
     assert found.normalization() == CAFFE
     assert found.about == "made by a test"
     assert found.metadata["weights"] == "thin"
     assert found.metadata["source_sha256"].startswith(vgg_tiny.TRUNK.sources["thin"].checksum.removeprefix("sha256:"))  # type: ignore[union-attr]
-    assert any("BGR order (as declared for this source)" in text for text in said)
-    assert {one.name for one in file.parent.iterdir() if not one.name.endswith(".lock")} == {
-        file.name,
-        f"{file.name}.json",
-    }
+    assert any("BGR order (as declared for this source)" in text for text in messages)
+    names = {path.name for path in file.parent.iterdir() if path.suffix != ".lock"}
+    assert names == {file.name, f"{file.name}.json"}
     asked = len(server.requests["cuts"])
     again, _ = get(tmp_path)
     assert again == file
@@ -175,11 +173,6 @@ def test_a_run_asks_for_the_source_of_its_body(cache: Path) -> None:
         weights("weights=cafe")
 
 
-@pytest.fixture
-def science(cache: Path) -> Science:
-    return Composer(profile.load("quick"), ["weights=none"], cache).run_config().science
-
-
 @pytest.mark.parametrize(
     ("axes", "says"),
     [
@@ -197,27 +190,23 @@ def science(cache: Path) -> Science:
         ({"trunk": "squeezenet", "weights": "imagenet", "body": "deeplab"}, "squeezenet has no body deeplab"),
     ],
 )
-def test_a_source_that_cannot_serve_says_which_can(science: Science, axes: dict[str, Any], says: str) -> None:
-    assert says in (unsupported(science.model_copy(update=axes)) or "")
+def test_a_source_that_cannot_serve_says_which_can(make_science: MakeScience, axes: dict[str, Any], says: str) -> None:
+    assert says in (unsupported(make_science(**axes)) or "")
 
 
-def test_what_imagenet_means_can_serve_every_body(science: Science) -> None:
-    for trunk in paths.modules("models/trunks"):
-        module = trunks.find(trunk)
-        assert set(module.imagenet) <= set(module.bodies)
-        for body, name in module.imagenet.items():
-            assert unsupported(science.model_copy(update={"trunk": trunk, "body": body, "weights": name})) is None
-    assert set(vgg16.TRUNK.imagenet) == set(vgg16.TRUNK.bodies)
-
-
-def test_sources_are_declared_with_what_a_download_needs() -> None:
-    for trunk in paths.modules("models/trunks"):
-        for source in trunks.find(trunk).sources.values():
-            assert source.file
-            assert all(mirror.endswith(f"/{source.file}") for mirror in source.mirrors)
-            assert source.checksum is None or source.checksum.startswith("sha256:")
-            assert set(source.bodies) <= set(trunks.find(trunk).bodies)
-            assert source.normalization in (CAFFE, TORCHVISION)
+@pytest.mark.parametrize("name", trunks.names())
+def test_sources_are_declared_with_what_a_download_needs(make_science: MakeScience, name: str) -> None:
+    """And what `imagenet` means can serve every body."""
+    trunk = trunks.find(name)
+    for source in trunk.sources.values():
+        assert source.file
+        assert all(mirror.endswith(f"/{source.file}") for mirror in source.mirrors)
+        assert source.checksum is None or source.checksum.startswith("sha256:")
+        assert set(source.bodies) <= set(trunk.bodies)
+        assert source.normalization in (CAFFE, TORCHVISION)
+    assert set(trunk.imagenet) == (set(trunk.bodies) if trunk.sources else set())
+    for body, source_name in trunk.imagenet.items():
+        assert unsupported(make_science(trunk=name, body=body, weights=source_name)) is None
 
 
 def test_what_there_is_to_get(tmp_path: Path) -> None:
