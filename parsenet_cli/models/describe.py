@@ -39,16 +39,16 @@ def describe_network(
     with torch.device("meta"):
         model = build_model(science, classes, None, mean).eval()
         image = torch.empty(1, 3, *size)
-    chain, reads = model.trunk, model.head.wanted
-    taps = [tap for tap in TAPS if tap in chain.taps and (tap in reads or not tap.startswith("pool"))]
-    maps = chain(image, taps)
+    trunk, reads = model.trunk, model.head.wanted
+    taps = [tap for tap in TAPS if tap in trunk.taps and (tap in reads or not tap.startswith("pool"))]
+    maps = trunk(image, taps)
     description = describe_model(model, science.trunk) | {"weights": science.weights}
     if source := architecture.sources.get(sources.resolve(architecture, science.weights, science.body)):
         normalization = source.normalization if mean is None else source.normalization.with_mean(mean)
         description |= {"weights": source.origin, "preprocessing": asdict(normalization)}
     return description | {
         "features": {
-            tap: describe_feature(chain, science.trunk, tap) | {"cells": list(maps[tap].shape[2:])} for tap in taps
+            tap: describe_feature(trunk, science.trunk, tap) | {"cells": list(maps[tap].shape[2:])} for tap in taps
         },
         "reads": list(dict.fromkeys([*science.layers, *reads])),
         "classes": classes,
@@ -56,28 +56,27 @@ def describe_network(
     }
 
 
-def describe_model(model: Segmenter, trunk: str) -> dict[str, Any]:
+def describe_model(model: Segmenter, trunk_name: str) -> dict[str, Any]:
     """Parameters, preprocessing, whose weights the trunk starts from, its remarks, and the layer, channels and grid of each
     feature the head reads.
 
     `field` is the theoretical receptive field in pixels; cell i is centred on pixel stride * i + offset.
     """
-    chain = model.trunk
     return {
         "parameters": _parameters(model),
-        "trunk_parameters": _parameters(chain),
+        "trunk_parameters": _parameters(model.trunk),
         "head_parameters": _parameters(model.head),
         "preprocessing": asdict(model.preprocess.normalization),
         "weights": model.start,
-        "features": {tap: describe_feature(chain, trunk, tap) for tap in model.head.wanted},
-        "remarks": trunks.find(trunk).remarks,
+        "features": {tap: describe_feature(model.trunk, trunk_name, tap) for tap in model.head.wanted},
+        "remarks": trunks.find(trunk_name).remarks,
     }
 
 
-def describe_feature(chain: Trunk, trunk: str, tap: str) -> dict[str, Any]:
+def describe_feature(trunk: Trunk, trunk_name: str, tap: str) -> dict[str, Any]:
     """The trunk's own name of a tap, its channels, stride, offset and theoretical receptive field."""
-    layer = trunks.find(trunk).layers.get(tap, tap)
-    return {"layer": layer, "channels": chain.channels[tap], **asdict(chain.grids[tap])}
+    layer = trunks.find(trunk_name).layers.get(tap, tap)
+    return {"layer": layer, "channels": trunk.channels[tap], **asdict(trunk.grids[tap])}
 
 
 def _parameters(module: nn.Module) -> int:

@@ -26,7 +26,8 @@ class Trunk(nn.Sequential):
     def __init__(self, layers: Mapping[str, nn.Module], taps: Mapping[str, str]) -> None:
         super().__init__(OrderedDict(layers))
         self.taps = dict(taps)
-        grids, widths, width = geometry.grids(layers.items()), dict[str, int](), 3
+        grids = geometry.grids(layers.items())
+        widths, width = dict[str, int](), 3
         for name, layer in layers.items():
             widths[name] = width = int(getattr(layer, "out_channels", width))
         self.grids: dict[str, Grid] = {tap: grids[layer] for tap, layer in taps.items()}

@@ -124,18 +124,15 @@ class Vgg(Architecture):
 
     def detect_input(self, weights: Weights) -> InputNormalization | None:
         """Caffe's, in the channel order of a port of Caffe's training, seen in its first filter; None for others."""
-        if not self.caffe_first_taps:
+        names = ("conv1_1.weight", "features.0.weight", "0.weight")
+        first = next((weights.tensors[name] for name in names if name in weights.tensors), None)
+        if not self.caffe_first_taps or first is None or first.shape != (self.spec.widths[0], 3, 3, 3):
             return None
-        for name in ("conv1_1.weight", "features.0.weight", "0.weight"):
-            weight = weights.tensors.get(name)
-            if weight is not None and weight.shape == (self.spec.widths[0], 3, 3, 3):
-                taps = weight[0, :, 0, 0].double()
-                known = taps.new_tensor(self.caffe_first_taps)
-                if (taps - known).abs().max() < 1e-3:  # equal as far as half precision goes
-                    return CAFFE
-                if (taps - known.flip(0)).abs().max() < 1e-3:
-                    return CAFFE.in_order("RGB")
-        return None
+        taps = first[0, :, 0, 0].double()
+        caffe = taps.new_tensor(self.caffe_first_taps)
+        if (taps - caffe).abs().max() < 1e-3:  # equal as far as half precision goes
+            return CAFFE
+        return CAFFE.in_order("RGB") if (taps - caffe.flip(0)).abs().max() < 1e-3 else None
 
     def body_of(self, weights: Weights) -> str:
         """The body whose fc6 a file holds; `fcn`, the full one, where it holds none that any body has.
@@ -168,12 +165,12 @@ class Vgg(Architecture):
         Raises:
             UserError: a convolution of another network (VGG-19, say) stands among them.
         """
-        known = _layer_names(self.spec)
+        names = _layer_names(self.spec)
         tensors: dict[str, Tensor] = {}
         foreign: list[str] = []
         for name, tensor in weights.tensors.items():
             layer, _, kind = name.rpartition(".")
-            if ours := known.get(layer):
+            if ours := names.get(layer):
                 tensors[f"{ours}.{kind}"] = _as_convolution(tensor, ours, self.spec) if kind == "weight" else tensor
             elif layer.isdigit() or layer.startswith(("conv", "features.")):
                 foreign.append(name)

@@ -173,10 +173,10 @@ def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[s
             f"({_some(missing)}); the file holds {_some(list(weights.tensors))}. Pass a file for {name}, or choose its trunk"
         )
     for key, parameter in wanted.items():
-        found = tuple(tensors[key].shape)
-        if found != tuple(parameter.shape):
+        if tensors[key].shape != parameter.shape:
             raise UserError(
-                f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found {found}. "
+                f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found "
+                f"{tuple(tensors[key].shape)}. "
                 "These are the weights of another network or of another body"
             )
         if not all(part.isfinite().all() for part in torch.split(tensors[key].flatten(), _AT_ONCE)):

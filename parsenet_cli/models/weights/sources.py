@@ -62,8 +62,8 @@ def unsupported(science: Science) -> str | None:
         return f"weights={name}: there are none for {science.trunk}, which knows {', '.join(choices(trunk))}"
     source = trunk.sources.get(name)
     if source and science.body in trunk.bodies and science.body not in source.bodies:
-        able = [other for other, its in trunk.sources.items() if science.body in its.bodies]
-        return f"weights={name} serve the bodies {' and '.join(source.bodies)}; body {science.body} needs {' or '.join(able)}"
+        others = [other for other in trunk.sources if science.body in trunk.sources[other].bodies]
+        return f"weights={name} serve the bodies {' and '.join(source.bodies)}; body {science.body} needs {' or '.join(others)}"
     return None
 
 
