@@ -42,13 +42,14 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
         table.add_column(header, overflow="fold")
     for one in sources.list_sources(_folder(results)):
         said, source = one.metadata, one.source
-        without = f" (without {' '.join(source.reinitialized)})" if source.reinitialized else ""
+        bodies = " ".join(source.bodies)
+        bodies += f" (without {' '.join(source.reinitialized)})" if source.reinitialized else ""
         order = (said or {}).get("channel_order", source.normalization.order)
         digits = said.get("source_sha256", "") if said else (source.checksum or "").removeprefix("sha256:")
         size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
         file = str(one.file) if said else source.file
         here = "yes" if said else "no"
-        table.add_row(one.trunk, one.name, " ".join(source.bodies) + without, order, here, file, size, digits[:12] or "-", source.origin)
+        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
     console().print(table)
 
 
