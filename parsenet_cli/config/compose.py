@@ -41,6 +41,14 @@ PRIMARY = "config"
 _Model = TypeVar("_Model", Science, Runtime)
 
 
+@lru_cache
+def axis_defaults() -> dict[str, Any]:
+    """The axes and groups of the shipped conf/config.yaml with their defaults."""
+    axes = dict(from_yaml(_primary_file().read_text(encoding="utf-8")))
+    groups = [entry for entry in axes.pop("defaults") if isinstance(entry, dict)]
+    return {**axes, **{group: name for entry in groups for group, name in entry.items()}}
+
+
 class Composer:
     """Composes run configurations under one profile and one command line.
 
@@ -60,7 +68,10 @@ class Composer:
     def overrides(self, cell: Sequence[str] = ()) -> list[str]:
         """The overrides of one cell, resolved: profile, cell, stand-ins for data and recipe, command line."""
         science, _ = split_launcher(cell)  # launchers have options of their own, which `launcher` composes
-        below = last_wins([*_defaults(), *self.profile.overrides, *science])
+        defaults = axis_defaults()
+        below = last_wins(
+            [f"data={defaults['data']}", f"recipe={defaults['recipe']}", *self.profile.overrides, *science]
+        )
         for key in ("data", "recipe"):
             below[key] = f"{key}={self.profile.stand_in(key, below[key].removeprefix(f'{key}='))}"
         return list((below | last_wins(self.command_line)).values())
@@ -183,13 +194,6 @@ def _identified(science: Science, runtime: Runtime, cache: Path) -> RunConfig:
 
 def _primary_file() -> Path:
     return paths.shipped("conf") / f"{PRIMARY}.yaml"
-
-
-@lru_cache
-def _defaults() -> tuple[str, str]:
-    """The default data and recipe, as overrides: those that a profile may have a stand-in for."""
-    content = from_yaml(_primary_file().read_text(encoding="utf-8"))
-    return f"data={content['data']}", f"recipe={content['defaults'][0]['recipe']}"
 
 
 def _conf_fingerprint() -> str:
