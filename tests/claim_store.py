@@ -1,13 +1,16 @@
-"""Stores with runs that were never trained: confusion matrices of a wanted quality, for tests of claims."""
+"""For tests of claims: stores with runs that were never trained, and what an expression is of numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from parsenet_cli.config import table_file
+from parsenet_cli.config.expression import Reference, parse
 from parsenet_cli.config.table import Claim, Column, Row, TableSpec
 from parsenet_cli.core import files, metrics
 from parsenet_cli.store.run import Store
@@ -16,6 +19,15 @@ from parsenet_cli.store.study import Study, StudyCell, save
 CLASSES = ("background", "cat", "dog")
 SEEDS = (0, 1, 2)
 IMAGES = 40
+
+
+def evaluate(text: str, value_of: Callable[[Reference], float], margin: float | None = None) -> float:
+    """An expression's value by Python's own arithmetic, of whose expressions those of the language are a part."""
+    expression = parse(text)
+    text = ast.unparse(expression.tree)
+    for reference in expression.references:
+        text = re.sub(rf"(?<![\w.]){re.escape(str(reference))}(?![\w.])", f"({value_of(reference)!r})", text)
+    return eval(text, {"margin": margin})  # type: ignore[no-any-return]
 
 
 def write_run(

@@ -82,13 +82,6 @@ def test_exact_differences_are_true_or_false() -> None:
         assert (found.support, found.refute) == ((0.0, 1.0) if true else (1.0, 0.0)), text
 
 
-def test_no_variance_decides_nothing() -> None:
-    found = p_values(
-        condition_of(parse("a.x > b.x"), "own", None), lambda _: Estimate(1.0, 0.0, math.inf), lambda _: ()
-    )
-    assert found == Evidence(1.0, 1.0)
-
-
 def test_correction_by_hand() -> None:
     # Twice: 0.02, 0.08, 0.06, 0.01. Sorted 0.01, 0.02, 0.06, 0.08; times 4, 3, 2, 1; never falling: 0.04, 0.06, 0.12, 0.12.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.06, 0.12, 0.12, 0.04])

@@ -53,13 +53,6 @@ def test_without_images_and_neighbours_it_is_the_paired_t_interval() -> None:
     assert found.p_above_zero() == pytest.approx(stats.ttest_rel(a, b, alternative="greater").pvalue)
 
 
-def test_the_interval_by_hand() -> None:
-    # Differences 1, 2, 3: mean 2, deviation 1, error 1/sqrt(3), t(2) at 97.5 % is 4.3027.
-    interval = difference(cell("a", [11.0, 12.0, 13.0]), cell("b", [10.0, 10.0, 10.0])).interval()
-    assert interval.estimate == 2.0
-    assert interval.high - interval.estimate == pytest.approx(4.3027 / math.sqrt(3), abs=1e-4)
-
-
 def test_with_steady_seeds_only_the_images_count() -> None:
     a, b = cell("a", [70.0] * 3, np.repeat(moved(0)[:1], 3, axis=0)), cell("b", [69.0] * 3)
     found = difference(a, b)
