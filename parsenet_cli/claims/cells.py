@@ -61,7 +61,11 @@ class Measurements:
         self._confusions = lru_cache(maxsize=4)(lambda signature: read_confusions(store.run(signature)))
 
     def cell(self, reference: Reference, asking: Study) -> CellScores:
-        """A cell that a claim of `asking` names. Raises `Untestable` unless every seed has its number."""
+        """A cell that a claim of `asking` names.
+
+        Raises:
+            Untestable: a seed has no number.
+        """
         study = self._study(reference.table or asking.table.name, asking)
         results = self._results(study, reference.key)
         metric = next(column.metric for column in study.table.columns if column.key == reference.column)
@@ -83,7 +87,11 @@ class Measurements:
         return self._cells[runs, family]
 
     def collapses(self, reference: Reference, asking: Study) -> tuple[bool, ...]:
-        """Which seeds of a cell collapsed. Raises `Untestable` unless every seed is done."""
+        """Which seeds of a cell collapsed.
+
+        Raises:
+            Untestable: a seed is not done.
+        """
         study = self._study(reference.table or asking.table.name, asking)
         return _collapsed(self._results(study, reference.key))
 
@@ -117,7 +125,11 @@ class Measurements:
         return study
 
     def _results(self, study: Study, key: CellKey) -> dict[str, RunResult]:
-        """The results of a cell by signature, seed by seed. Raises `Untestable` unless there are those of all."""
+        """The results of a cell by signature, seed by seed.
+
+        Raises:
+            Untestable: there is no such cell, or a seed of it is not done.
+        """
         cells = [cell for cell in study.cells if cell.key == key]
         if not cells:
             raise Untestable(_absent(study, key))
@@ -151,7 +163,11 @@ class Measurements:
 
 
 def read_confusions(run: Run) -> tuple[Counts, str]:
-    """The confusion matrices that a run keeps, and which images they are of. Raises `Untestable` where they are damaged."""
+    """The confusion matrices that a run keeps, and which images they are of.
+
+    Raises:
+        Untestable: they are damaged.
+    """
     try:
         stored = artifacts.confusions(run)
     except Damaged:

@@ -77,13 +77,20 @@ class Composer:
         return list((below | last_wins(self.command_line)).values())
 
     def run_config(self, cell: Sequence[str] = ()) -> RunConfig:
-        """Compose and validate one run. Raises `UserError` for unknown keys or values and for missing data or weights."""
+        """Compose and validate one run.
+
+        Raises:
+            UserError: unknown keys or values, missing data or weights.
+        """
         return _identified(*_validated(self._compose(self.overrides(cell))), self.cache)
 
     def science(self, cell: Sequence[str] = ()) -> Science:
         """What one run would be: composed and validated, its data and weights named but not looked for.
 
-        Enough to build the network; without `data_id` it identifies no run. Raises `UserError` for unknown keys or values.
+        Enough to build the network; without `data_id` it identifies no run.
+
+        Raises:
+            UserError: unknown keys or values.
         """
         return _validated(self._compose(self.overrides(cell)))[0]
 

@@ -74,7 +74,11 @@ class Limit:
 
 
 def parse(text: str) -> Expression:
-    """Raises `ValueError`, with what is wrong, for anything that is not an expression of this language."""
+    """The expression that a text is.
+
+    Raises:
+        ValueError: it is none of this language; the message says what is wrong.
+    """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         return Expression(tree, _is_truth(tree))
@@ -83,7 +87,11 @@ def parse(text: str) -> Expression:
 
 
 def parse_limit(text: str) -> Limit:
-    """Raises `ValueError` for anything but `row.column / row.column < 1.01` and `value < 0.5`, or with `>`."""
+    """The limit that a text states: `row.column / row.column < 1.01`, `value < 0.5`, or either with `>`.
+
+    Raises:
+        ValueError: it states none.
+    """
     with suppress(*_UNPARSABLE):
         match ast.parse(text.strip(), mode="eval").body:
             case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit)]):
@@ -134,7 +142,11 @@ def _need_numbers(*nodes: ast.expr) -> None:
 
 
 def reference_of(node: ast.Attribute) -> Reference:
-    """The cell that `row.column`, `table.row.column` or either with `.collapsed` names. Raises `ValueError` for another name."""
+    """The cell that `row.column`, `table.row.column` or either with `.collapsed` names.
+
+    Raises:
+        ValueError: it names none.
+    """
     parts = ast.unparse(node).split(".")
     collapsed = parts[-1] == "collapsed"
     match parts[:-1] if collapsed else parts:

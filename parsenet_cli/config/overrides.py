@@ -70,7 +70,11 @@ def last_wins(overrides: Iterable[str]) -> dict[str, str]:
 
 
 def parse_override(text: str) -> Override:
-    """One override in Hydra's grammar. Raises `UserError` where it does not parse or its key does not exist."""
+    """One override in Hydra's grammar.
+
+    Raises:
+        UserError: it does not parse, or its key does not exist.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

@@ -31,7 +31,11 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Profile:
-    """Read `conf/profile/<name>.yaml`, the user's own first. Raises `UserError` for an unknown name or a malformed file."""
+    """Read `conf/profile/<name>.yaml`, the user's own first.
+
+    Raises:
+        UserError: an unknown name or a malformed file.
+    """
     files = paths.yaml_files("conf/profile")
     if name not in files:
         raise unknown("profile", name, sorted(files))

@@ -144,7 +144,10 @@ class TableSpec:
         """The cells that can be run, row by row; `rows` and `columns` narrow them, by key.
 
         Left out are cells that the table does not have (`N/A`), rows that are only shown, and, unless `cited`, the numbers that
-        the paper quotes from others. Raises `UserError` for an unknown row or column.
+        the paper quotes from others.
+
+        Raises:
+            UserError: an unknown row or column.
         """
         chosen_rows = _chosen(f"row of {self.name}", self.rows, rows)
         chosen_columns = _chosen(f"column of {self.name}", self.columns, columns)
@@ -177,7 +180,11 @@ def digest_content(spec: TableSpec) -> dict[str, Any]:
 
 
 def from_json(content: Any) -> TableSpec:
-    """The table of `to_json`. Raises `UserError` if the content is no such table."""
+    """The table of `to_json`.
+
+    Raises:
+        UserError: the content is no such table.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:

@@ -50,7 +50,11 @@ def shipped(name: str) -> TableSpec | None:
 
 
 def read(file: Path) -> TableSpec:
-    """The table in `file`. Raises `UserError` for the first thing in it that is not as docs/tables.md says."""
+    """The table in `file`.
+
+    Raises:
+        UserError: something in it, the first of all, is not as docs/tables.md says.
+    """
     top = read_yaml(file).fields("table", ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"])
     labels = top["labels"].texts() if "labels" in top else ("",)
     columns = tuple(_column(key, node) for key, node in _named(top["columns"], "columns"))
@@ -72,7 +76,11 @@ def read(file: Path) -> TableSpec:
 
 
 def figure_claims() -> list[FigureClaim]:
-    """The claims that figures decide, the user's own file first. Raises `UserError` for a malformed file."""
+    """The claims that figures decide, the user's own file first.
+
+    Raises:
+        UserError: a malformed file.
+    """
     file = next(file for folder in paths.search("ablations") if (file := folder / FIGURES).is_file())
     return [_figure_claim(key, node) for key, node in read_yaml(file).mapping().items()]
 

@@ -25,15 +25,9 @@ def cell(
     family: str = "own/mean_iu",
     images: str = "these",
 ) -> CellScores:
-    return CellScores(
-        runs=tuple(f"{name}-{seed}" for seed in range(len(scores))),
-        seeds=tuple(range(len(scores))),
-        scores=np.array(scores),
-        influences=influences,
-        collapsed=(collapsed,) * len(scores),
-        family=family,
-        images=images,
-    )
+    seeds = tuple(range(len(scores)))
+    runs, all_alike = tuple(f"{name}-{seed}" for seed in seeds), (collapsed,) * len(seeds)
+    return CellScores(runs, seeds, np.array(scores), influences, all_alike, family, images)
 
 
 def difference(a: CellScores, b: CellScores, known: VariancePrior = NOTHING, constant: float = 0.0) -> Estimate:

@@ -278,39 +278,39 @@ FIGURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("change", "outcomes"),
+    ("change", "reasons"),
     [
-        ({}, ["supported", "supported", "refuted"]),
-        ({"about": {"profile": "photos"}}, ["undecided"] * 3),
-        ({"about": {"study": "another"}}, ["undecided"] * 3),
-        ({"about": {"run": "own-high-1"}}, ["supported", "supported", "refuted"]),
-        ({"by_construction": True}, ["undecided"] * 3),
-        ({"seeds": 1}, ["undecided"] * 3),
-        ({"ratio": {}, "shares": 3, "errors": None}, ["undecided"] * 3),
+        ({}, ("80 [60, 110] times, the limit is 10; p ", "20 [15, 25] percent of the area, the limit is 50; p ")),
+        ({"about": {"run": "own-high-1"}}, ("80 [60, 110]", "20 [15, 25]")),
+        (
+            {"about": {"profile": "photos"}},
+            ("figure scales has no data under profile quick: `parsenet figure scales", ""),
+        ),
+        ({"about": {"study": "another"}}, ("has no data", "has no data")),
+        ({"by_construction": True}, ("the trunk was made to be so", "the trunk was made to be so")),
+        ({"seeds": 1}, ("one seed says nothing of chance", "one seed says nothing of chance")),
+        ({"ratio": {}, "shares": 3, "errors": None}, ("draw the figure again", "draw the figure again")),
+        ({"ratio": {"estimate": 9, "low": 9, "high": 9}}, ("it needs more than one image", "")),
     ],
 )
-def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], outcomes: list[str]) -> None:
+def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], reasons: tuple[str, ...]) -> None:
     study = measured(store, table_of(ROWS), QUALITIES)
-    assert ["parsenet figure" in verdict.why for verdict in judge_studies([study], store)] == [True] * 3
+    assert all(is_undecided(verdict, "`parsenet figure") for verdict in judge_studies([study], store))
     for name, data in FIGURES.items():
         content = {"figure": name, "about": {"profile": "quick"}, **data, **change}
         files.write_json(store.root / "figures" / name / "newest.json", content)
         (store.root / "figures" / name / "torn.json").write_text('{"figure":')
-    assert [verdict.outcome for verdict in judge_studies([study], store)] == outcomes
-
-
-def test_the_number_of_a_figure_is_shown_in_its_unit(store: Store) -> None:
-    study = measured(store, table_of(ROWS), QUALITIES)
-    for name, data in FIGURES.items():
-        files.write_json(
-            store.root / "figures" / name / "1.json", {"figure": name, "about": {"profile": "quick"}, **data}
-        )
-    scales, field, _ = judge_studies([study], store)
-    assert scales.why.startswith("80 [60, 110] times, the limit is 10; p ")
-    assert field.why.startswith("20 [15, 25] percent of the area, the limit is 50; p ")
-    assert scales.effect is None  # no percentage
-    assert field.effect is not None
-    assert field.effect.estimate == 20
+    verdicts = judge_studies([study], store)
+    assert all(reason in verdict.why for verdict, reason in zip(verdicts, reasons, strict=False))
+    if reasons[0].startswith("80"):
+        assert [verdict.outcome for verdict in verdicts] == ["supported", "supported", "refuted"]
+        assert [verdict.effect and verdict.effect.estimate for verdict in verdicts] == [
+            None,
+            20,
+            -1,
+        ]  # in percent points
+    elif reasons[1]:
+        assert all(is_undecided(verdict, "") for verdict in verdicts)
 
 
 def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Store) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,8 +49,8 @@ def identity(science: Science) -> str:
         [("table8", "parsenet", "mean"), ("table6", "pool6_fc7_y_l"), ("spp", "pool6", "late")],
     ],
 )
-def test_places_that_are_the_same_experiment_share_one_run(same: list[tuple[str, ...]]) -> None:
-    assert len({identity(cell(*place)) for place in same}) == 1
+def test_cells_that_are_the_same_experiment_share_one_run(same: list[tuple[str, ...]]) -> None:
+    assert len({identity(cell(*key)) for key in same}) == 1
 
 
 def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
@@ -68,53 +69,32 @@ def test_columns_that_differ_by_metric_share_their_run() -> None:
     assert len({c.overrides for c in cells}) == 1
 
 
-def test_a_place_without_a_cell_is_not_run() -> None:
-    places = {(c.row.key, c.column.key) for c in table_file.load("table4").cells()}
-    assert ("fcn8s", "raw") in places
-    assert ("fcn8s", "norm") not in places
+@pytest.mark.parametrize(
+    ("name", "narrowed", "expected"),
+    [
+        ("table4", {"rows": ["fcn8s"]}, "fcn8s.raw"),  # norm has no such cell
+        ("table4", {"rows": ["conv4", "fc7"], "columns": ["norm"]}, "fc7.norm conv4.norm"),  # in the table's order
+        ("table2", {}, "deeplab_baseline.mean_iu largefov_baseline.mean_iu"),  # the others are cited
+        ("table2", {"cited": True, "rows": ["deeplab"]}, "deeplab.mean_iu"),
+        (
+            "table8",
+            {"cited": True, "columns": ["mean"]},
+            "baseline.mean parsenet.mean",
+        ),  # the others are not built here
+    ],
+)
+def test_cells_that_can_be_run(name: str, narrowed: dict[str, Any], expected: str) -> None:
+    cells = table_file.load(name).cells(**narrowed)
+    assert " ".join(f"{cell.row.key}.{cell.column.key}" for cell in cells) == expected
 
 
-def test_cited_numbers_run_only_when_asked_for() -> None:
-    spec = table_file.load("table2")
-    assert [c.row.key for c in spec.cells()] == ["deeplab_baseline", "largefov_baseline"]
-    assert [c.row.key for c in spec.cells(cited=True)] == [row.key for row in spec.rows]
-
-
-def test_systems_that_are_not_built_here_never_run() -> None:
-    assert {c.row.key for c in table_file.load("table8").cells(cited=True)} == {"baseline", "parsenet"}
-
-
-def test_rows_and_columns_narrow_a_table_in_its_own_order() -> None:
-    spec = table_file.load("table4")
-    cells = spec.cells(rows=["conv4", "fc7"], columns=["norm"])
-    assert [(c.row.key, c.column.key) for c in cells] == [("fc7", "norm"), ("conv4", "norm")]
-
-
-def test_an_unknown_row_or_column_is_answered_with_the_nearest() -> None:
-    spec = table_file.load("table4")
-    with pytest.raises(UserError, match=r"unknown row of table4 'conv6'. Did you mean 'conv5'"):
-        spec.cells(rows=["conv6"])
-    with pytest.raises(UserError, match=r"unknown column of table4 'nrom'. Did you mean 'norm'"):
-        spec.cells(columns=["nrom"])
-
-
-def test_a_row_has_the_last_word_over_the_base() -> None:
-    spec = ablation.TableSpec(
-        name="sweep",
-        title="",
-        data="voc12",
-        labels=("",),
-        columns=(ablation.Column("score", "score", "mean_iu", ("fusion=late",)),),
-        rows=(ablation.Row("a", ("a",), ("norm=l2", "data=siftflow")),),
-        base=("norm=none", "fusion=early", "recipe=parsenet"),
-    )
-    [only] = spec.cells()
-    assert set(only.overrides) == {"data=siftflow", "norm=l2", "fusion=late", "recipe=parsenet"}
-
-
-def test_an_unknown_table_is_answered_with_the_nearest() -> None:
+def test_an_unknown_table_row_or_column_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"unknown table 'tabel4'.*Did you mean 'table4'"):
         table_file.load("tabel4")
+    with pytest.raises(UserError, match=r"unknown row of table4 'conv6'. Did you mean 'conv5'"):
+        table_file.load("table4").cells(rows=["conv6"])
+    with pytest.raises(UserError, match=r"unknown column of table4 'nrom'. Did you mean 'norm'"):
+        table_file.load("table4").cells(columns=["nrom"])
 
 
 def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
