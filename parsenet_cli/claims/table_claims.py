@@ -46,7 +46,7 @@ def claims_of(study: Study) -> tuple[Claim, ...]:
 
 
 def estimator(study: Study, measurements: Measurements) -> Callable[[Contrast], Estimate]:
-    """The function that estimates contrasts of this study's cells. It raises `Untestable` where a cell is not complete."""
+    """The function that estimates contrasts of this study's cells, or raises `Untestable` where one is not complete."""
 
     @cache
     def prior(family: str, paired: bool) -> VariancePrior:

@@ -46,7 +46,11 @@ def axis_choices(axis: str) -> list[str]:
 
 
 def key_of(override: str) -> str:
-    """The key of `key=value`; raises `UserError` for anything else, an unknown key included."""
+    """The key of `key=value`.
+
+    Raises:
+        UserError: it is anything else, or the key is unknown.
+    """
     key, equals, _ = override.partition("=")
     if not equals:
         raise UserError(f"'{override}': expected key=value, for example norm=l2")

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
@@ -43,6 +44,7 @@ def load(name: str) -> TableSpec:
     return read(files[name])
 
 
+@lru_cache
 def shipped(name: str) -> TableSpec | None:
     """The table of this name that comes with the package, whatever the user's folder holds."""
     file = paths.shipped("ablations") / f"{name}.yaml"
