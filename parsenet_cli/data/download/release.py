@@ -1,6 +1,6 @@
 """What is published of a data set: its archives, what is taken from them, and what must come out.
 
-A data set that can be had with `parsenet data get NAME` is a module NAME of `parsenet_cli/data/getting` with `PUBLISHED`.
+A data set that can be had with `parsenet data get NAME` is a module NAME of `parsenet_cli/data/releases` with `PUBLISHED`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Release:
 
 def names() -> list[str]:
     """The data sets that can be had."""
-    return paths.modules("data/getting")
+    return paths.modules("data/releases")
 
 
 def find(name: str) -> Release:

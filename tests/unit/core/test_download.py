@@ -148,8 +148,8 @@ def test_some_digits_of_a_checksum_are_enough(server: Faults, tmp_path: Path) ->
 
 def test_two_processes_download_it_once(server: Faults, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, download\n"
-        f"download(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
+        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, fetch\n"
+        f"fetch(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
     )
     command = [sys.executable, "-c", program, server.address("good", NAME), str(tmp_path / "here")]
     processes = [subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) for _ in range(2)]

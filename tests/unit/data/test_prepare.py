@@ -284,9 +284,9 @@ def test_names_of_classes_can_be_added_where_the_archive_lacks_them(archives: Pa
 
 def test_two_processes_prepare_it_once(server: Faults, archives: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.data.download.prepare import prepare\n"
+        "import sys; from pathlib import Path; from parsenet_cli.data.download.prepare import prepare_release\n"
         "from tests.published_archives import small\n"
-        "prepare(small('voc12', Path(sys.argv[1])), Path(sys.argv[2]), [], sys.argv[3], print)"
+        "prepare_release(small('voc12', Path(sys.argv[1])), Path(sys.argv[2]), [], sys.argv[3], print)"
     )
     command = [sys.executable, "-c", program, str(archives), str(tmp_path / "home"), f"{server.url}/good"]
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
