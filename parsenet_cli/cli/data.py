@@ -11,7 +11,7 @@ import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, console
 from parsenet_cli.core.text import size_text
-from parsenet_cli.data.download import release
+from parsenet_cli.data import releases
 from parsenet_cli.data.download.prepare import sealed
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ LINE_EVERY_SECONDS = 10.0
 
 
 def _complete_get(text: str) -> list[str]:
-    from parsenet_cli.data.download import release
-
-    return [name for name in release.names() if name.startswith(text)]
+    return [name for name in releases.names() if name.startswith(text)]
 
 
 Results = Annotated[
@@ -58,10 +56,9 @@ def get(
 ) -> None:
     """Download, verify and unpack a data set. Issued again, it goes on where it stopped, or says that all is there."""
     from parsenet_cli.core.text import size_text
-    from parsenet_cli.data.download import release
     from parsenet_cli.data.download.prepare import prepare_release
 
-    wanted, home = release.find(name), _home(root, results)
+    wanted, home = releases.find(name), _home(root, results)
     with _Line() as line:
         seal = prepare_release(wanted, home, given or [], mirror, line)
     counts = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
@@ -83,16 +80,14 @@ def check(
 ) -> None:
     """Verify a data set fully: counts, lists, every picture and label map, hashes. Exit code 2 when something is wrong."""
     from parsenet_cli.data.download import check as checking
-    from parsenet_cli.data.download import release
-
-    named = what in release.names() and not Path(what).is_dir()
+    named = what in releases.names() and not Path(what).is_dir()
     folder = _home(root, results) / what if named else Path(what).expanduser()
     if named and not folder.is_dir():
         from parsenet_cli.core.errors import UserError
 
         raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
     name = what if named else checking.detect_layout(folder)
-    expected = release.find(name).expected if name in release.names() else None
+    expected = releases.find(name).expected if name in releases.names() else None
     with _Line() as line:
         report = checking.check_folder(name, folder, expected, line)
     if report.problems:
@@ -155,8 +150,8 @@ def show(home: Path, console: Console) -> None:
     table = Table(title=f"Data sets in {home}", box=box.SIMPLE_HEAD, title_justify="left")
     for header in ("name", "state", "lists", "size", "content", "what it is"):
         table.add_column(header)
-    for name in release.names():
-        table.add_row(name, *_state(home / name), release.find(name).about)
+    for name in releases.names():
+        table.add_row(name, *_state(home / name), releases.find(name).about)
     console.print(table)
     console.print("parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…")
 

@@ -42,9 +42,9 @@ class Remote:
     name: str
     mirrors: tuple[str, ...]
     """Addresses, tried in this order."""
-    checksum: str | None
+    checksum: str | None = None
     """`sha256:…`, `sha1:…` or `md5:…`; the first digits are enough. None: the publisher gives none."""
-    size: int | None
+    size: int | None = None
     """In bytes; None where it is not published."""
 
 

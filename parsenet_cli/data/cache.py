@@ -1,8 +1,8 @@
-"""Every picture is decoded once, into one memory-mapped file per split that all runs share.
+"""Every image is decoded once, into one memory-mapped file per split that all runs share.
 
-`<cache>/decoded/<name>-<key>.u8` holds each picture's RGB pixels and then its labels; the sealed `.json` beside it, written
+`<cache>/decoded/<name>-<key>.u8` holds each image's RGB pixels and then its labels; the sealed `.json` beside it, written
 last, holds each one's id, shape and CRC-32. The key is a hash of the content of all source files, so a changed file makes a
-new cache. A process compares every picture with its CRC-32 when it first reads it; where one is damaged, the split is decoded
+new cache. A process compares every image with its CRC-32 when it first reads it; where one is damaged, the split is decoded
 again within the same run.
 """
 
@@ -27,14 +27,14 @@ FORMAT = 2
 
 
 def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
-    """What a split is made of: its ids, the content hashes of all pictures, then of all label files.
+    """What a split is made of: its ids, the content hashes of all images, then of all label files.
 
     `listed` names the list they come from.
 
     Raises `UserError` for an empty list and for a file that is missing.
     """
     if not sources:
-        raise UserError(f"{listed}: no pictures are listed there; expected one id per line")
+        raise UserError(f"{listed}: no images are listed there; expected one id per line")
     try:
         return [*(source.id for source in sources), *content_hashes(_files(sources), cache, progress)]
     except FileNotFoundError as problem:
@@ -55,17 +55,17 @@ def decoded(
     """The split with these sources, from the cache or decoded into it now.
 
     `coding` says how label files become class ids, as far as that depends on more than their content.
-    Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit.
+    Raises `UserError`, naming the file, for an image or label file that is missing, broken or does not fit.
     """
     content = source_content(sources, listed, cache, progress)
     contents = dict(zip(_files(sources), content[len(sources) :], strict=True))
     key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
-    said = f"decoding {name}: waiting for another process that does it"
+    waiting = f"decoding {name}: waiting for another process that does it"
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
-        with file_lock(file.with_suffix(".lock"), lambda: progress(said)):
+        with file_lock(file.with_suffix(".lock"), lambda: progress(waiting)):
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():
@@ -89,19 +89,19 @@ class _Decoded:
 
     records: Sequence[Record]
     offsets: Sequence[int]
-    """Where each picture begins, and where the last one ends."""
+    """Where each image begins, and where the last one ends."""
     pixels: Image
     """(bytes,), flat."""
 
     def is_intact(self, i: int) -> bool:
-        """Whether picture i is what was decoded."""
+        """Whether image i is what was decoded."""
         return intact(self.pixels[self.offsets[i] : self.offsets[i + 1]].data, self.records[i])
 
 
 class _Checked:
-    """A split's pixels: those of a picture are compared with their checksum when this process first reads them.
+    """A split's pixels: those of an image are compared with their checksum when this process first reads them.
 
-    `again` gives a file in which picture i is whole; it is asked for once.
+    `again` gives a file in which image i is whole; it is asked for once.
     """
 
     def __init__(self, file: Path, found: _Decoded, again: Callable[[int], _Decoded]) -> None:
@@ -119,12 +119,12 @@ class _Checked:
         if not self._found.is_intact(i):
             name = self._found.records[i].id
             if self._made_again:
-                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
-            print(f"{self._file}: picture {name} is damaged", flush=True)
+                raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
+            print(f"{self._file}: image {name} is damaged", flush=True)
             self._found, self._made_again = self._again(i), True
             self._looked_at = bytearray(len(self._looked_at))
             if not self._found.is_intact(i):
-                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
+                raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
         self._looked_at[i] = 1
 
 

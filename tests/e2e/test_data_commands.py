@@ -13,7 +13,7 @@ import pytest
 
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.download.prepare import prepare_release
-from parsenet_cli.data.download.release import names
+from parsenet_cli.data.releases import names
 from tests import published_archives as small
 from tests.conftest import Cli, command, environment
 from tests.faulty_server import Faults, serving
@@ -130,12 +130,12 @@ def test_check_of_a_folder_of_photos(cli: Cli, archives: Path, tmp_path: Path) -
     (photos / "classes.txt").write_text("background\nthing\nother\n")
     done = cli("data", "check", photos)
     assert done.returncode == 0, done.stderr
-    assert "7 pictures with labels" in done.stdout
+    assert "7 images with labels" in done.stdout
     (photos / "JPEGImages" / "2008_000002.jpg").write_bytes(b"torn")
     done = cli("data", "check", photos)
     assert done.returncode == 2
     assert "1 problem\n" in done.stderr
-    assert "2008_000002.jpg: not a complete picture" in done.stderr
+    assert "2008_000002.jpg: not a complete image" in done.stderr
 
 
 @pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")

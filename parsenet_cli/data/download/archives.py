@@ -22,7 +22,7 @@ from parsenet_cli.core.files import os_errors_as_user_errors
 from parsenet_cli.core.text import Progress
 
 LARGEST_FILE = 256 << 20
-"""In bytes; the largest picture of any data set has 2 MB."""
+"""In bytes; the largest image of any data set has 2 MB."""
 
 LARGEST_ARCHIVE = 64 << 30
 """In bytes, unpacked."""

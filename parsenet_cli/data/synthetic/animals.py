@@ -1,7 +1,7 @@
 """Animals whose bodies are shared in pairs: only the small head tells which animal it is.
 
 Every coat is worn by exactly two species (a ring), and body, legs and tail are of one build for all. So a pixel of the
-hind body is ambiguous for a network that does not see as far as the head, while the picture as a whole is not.
+hind body is ambiguous for a network that does not see as far as the head, while the image as a whole is not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, Region, capsule, ellipse, merge, noise, polygon
+from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, Region, capsule, ellipse, merge, polygon
 
 SPECIES = ("cat", "cow", "dog", "horse", "sheep")
 COATS: dict[str, tuple[str, str]] = {
@@ -57,8 +57,8 @@ def random_pose(rng: np.random.Generator, x: float, foot: float, length: float) 
     return Pose(x, foot, length, 1 if rng.random() < 0.5 else -1, float(rng.uniform(-1.6, 0.9)))
 
 
-def paint(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> None:
-    """Paint one animal with its label."""
+def draw(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> None:
+    """Draw one animal with its label."""
     reach = 0.75 * pose.length
     region = canvas.region(pose.x - reach, pose.y - 0.5 * pose.length, pose.x + reach, pose.foot + 3)
     if not region.label.size:
@@ -69,8 +69,8 @@ def paint(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) ->
     _shadow(region, pose)
     body, far = _body(u, v, pose, rng)
     light = np.clip(1.04 - 0.2 * v / pose.girth, 0.74, 1.12)[..., None].astype(np.float32)
-    region.paint(far, coat * 0.72, species)
-    region.paint(body, coat * light, species)
+    region.draw(far, coat * 0.72, species)
+    region.draw(body, coat * light, species)
     x = pose.x + pose.facing * (pose.half + 0.55 * pose.head)
     y = pose.y - 0.75 * pose.girth - pose.head_lift * pose.head
     reach = 2.2 * pose.head
@@ -80,7 +80,7 @@ def paint(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) ->
 
 def _shadow(region: Region, pose: Pose) -> None:
     soft = ellipse(region.x, region.y, pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
-    region.paint(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
+    region.draw(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
 
 
 def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -116,9 +116,8 @@ def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Arr
 
 def _coat(rng: np.random.Generator, kind: str, region: Region) -> Array:
     """The fur of a region, (h, w, 3)."""
-    h, w = region.label.shape
-    fur = 0.92 + 0.16 * noise(rng, h, w, 2, 2)[..., None]
-    base, mark, cover = _COATS[kind](rng, region, noise(rng, h, w, 12, 12))
+    fur = 0.92 + 0.16 * region.noise(rng, 2, 2)[..., None]
+    base, mark, cover = _COATS[kind](rng, region, region.noise(rng, 12, 12))
     tint = np.asarray(rng.normal(0, 5, 3), np.float32)
     plain, marked = np.asarray(base, np.float32) + tint, np.asarray(mark, np.float32) + tint
     return np.asarray((plain + cover[..., None] * (marked - plain)) * fur, np.float32)
@@ -137,15 +136,15 @@ def _charcoal(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Co
 
 
 def _curls(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (240, 230, 206), (202, 186, 156), np.clip(3 * noise(rng, region.y.size, region.x.size, 3, 3) - 1.3, 0, 1)
+    return (240, 230, 206), (202, 186, 156), np.clip(3 * region.noise(rng, 3, 3) - 1.3, 0, 1)
 
 
 def _flecked(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (222, 220, 216), (140, 128, 122), np.clip(6 * noise(rng, region.y.size, region.x.size, 4.5, 4.5) - 4, 0, 1)
+    return (222, 220, 216), (140, 128, 122), np.clip(6 * region.noise(rng, 4.5, 4.5) - 4, 0, 1)
 
 
 def _piebald(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (236, 228, 214), (122, 74, 48), np.clip(12 * noise(rng, region.y.size, region.x.size, 13, 15) - 6, 0, 1)
+    return (236, 228, 214), (122, 74, 48), np.clip(12 * region.noise(rng, 13, 15) - 6, 0, 1)
 
 
 _COATS = {"ginger": _ginger, "charcoal": _charcoal, "curls": _curls, "flecked": _flecked, "piebald": _piebald}
@@ -153,7 +152,7 @@ _COATS = {"ginger": _ginger, "charcoal": _charcoal, "curls": _curls, "flecked": 
 
 @dataclass(frozen=True)
 class _Head:
-    """A place to paint a head: coordinates about its centre (u forward, v down) in a region, and its radius."""
+    """A place to draw a head: coordinates about its centre (u forward, v down) in a region, and its radius."""
 
     region: Region
     u: Array
@@ -163,12 +162,12 @@ class _Head:
     def ball(self, u: float, v: float, ru: float, rv: float, colour: Colour, name: str | None) -> None:
         """An ellipse, all lengths in head radii."""
         r = self.radius
-        self.region.paint(ellipse(self.u, self.v, u * r, v * r, ru * r, rv * r), colour, name)
+        self.region.draw(ellipse(self.u, self.v, u * r, v * r, ru * r, rv * r), colour, name)
 
     def cone(self, corners: list[tuple[float, float]], colour: Colour, name: str | None) -> None:
         """A convex polygon, corners in head radii."""
         r = self.radius
-        self.region.paint(polygon(self.u, self.v, [(u * r, v * r) for u, v in corners]), colour, name)
+        self.region.draw(polygon(self.u, self.v, [(u * r, v * r) for u, v in corners]), colour, name)
 
     def limb(
         self, start: tuple[float, float], end: tuple[float, float], thick: float, tip: float, colour: Colour, name: str
@@ -176,7 +175,7 @@ class _Head:
         """A tapering stroke, all lengths in head radii."""
         r = self.radius
         line = capsule(self.u, self.v, (start[0] * r, start[1] * r), (end[0] * r, end[1] * r), thick * r, tip * r)
-        self.region.paint(line, colour, name)
+        self.region.draw(line, colour, name)
 
 
 def _cat(head: _Head) -> None:

@@ -1,4 +1,4 @@
-"""Painting shapes given by signed distances: soft edges in the picture, exact ids in the label map."""
+"""Drawing shapes given by signed distances: soft edges in the image, exact ids in the label map."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of a canvas: broadcastable pixel coordinates, and views that painting writes through."""
+    """A rectangle of a canvas: broadcastable pixel coordinates, and views that drawing writes through."""
 
     x: Array
     """(1, w): column of each pixel."""
@@ -27,7 +27,7 @@ class Region:
     """(h, w)."""
     ids: Mapping[str, int]
 
-    def paint(self, distance: Array, colour: Colour | Array, name: str | None = None, opacity: float = 1.0) -> None:
+    def draw(self, distance: Array, colour: Colour | Array, name: str | None = None, opacity: float = 1.0) -> None:
         """Cover the inside of a shape (`distance` < 0, in pixels) with a colour or an (h, w, 3) texture.
 
         `name` is what the shape shows: its id in `ids`, or 0 where the data set does not label it; None (shadows,
@@ -38,9 +38,14 @@ class Region:
         if name is not None:
             self.label[distance < 0] = self.ids.get(name, 0)
 
+    def noise(self, rng: np.random.Generator, cell_h: float, cell_w: float) -> Array:
+        """Smooth random values, as `noise` below, for every pixel of a region that is not empty."""
+        height, width = self.label.shape
+        return noise(rng, height, width, cell_h, cell_w)
+
 
 class Canvas:
-    """A picture in the making, and its label map."""
+    """An image in the making, and its label map."""
 
     def __init__(self, height: int, width: int, ids: Mapping[str, int]) -> None:
         self.rgb: Array = np.zeros((height, width, 3), np.float32)
@@ -65,7 +70,7 @@ class Canvas:
         return self.region(0, 0, self.width, self.height)
 
     def image(self, rng: np.random.Generator, grain: float = 2.5) -> npt.NDArray[np.uint8]:
-        """The finished picture, uint8 (H, W, 3), with a camera's grain."""
+        """The finished image, uint8 (H, W, 3), with a camera's grain."""
         noisy = self.rgb + grain * rng.standard_normal(self.rgb.shape, dtype=np.float32)
         return np.clip(noisy, 0, 255).astype(np.uint8)
 

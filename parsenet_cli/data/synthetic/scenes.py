@@ -1,12 +1,12 @@
-"""The scenes of the generated data sets: small pictures in which each mechanism of the paper can act.
+"""The scenes of the generated data sets: small images in which each mechanism of the paper can act.
 
 *Animals* (`synthetic_voc`, `synthetic_context`; 144 pixels): one species in a scene, its coat shared with another
-species, its head small and far from its tail. Whoever sees the whole picture knows the animal; whoever sees half of it
+species, its head small and far from its tail. Whoever sees the whole image knows the animal; whoever sees half of it
 often does not (§3.1). Thin legs and tails, sharp outlines and small things give the lower layers something to add
-(§3.2). *Outdoors* (`synthetic_siftflow`; 80 pixels): a receptive field of about 80 pixels sees the whole picture
+(§3.2). *Outdoors* (`synthetic_siftflow`; 80 pixels): a receptive field of about 80 pixels sees the whole image
 anyway, as the paper explains for SiftFlow (§4.1).
 
-A scene is a pure function of its generator: same state, same picture.
+A scene is a pure function of its generator: same state, same image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from parsenet_cli.data.synthetic.canvas import Canvas, ridge
 SIZE = 144
 """Height and width of an animal scene, in pixels."""
 PORTRAIT_SIZE = 96
-"""Height and width of a picture for pretraining, in pixels."""
+"""Height and width of an image for pretraining, in pixels."""
 OUTDOOR_SIZE = 80
 """Height and width of an outdoor scene, in pixels."""
 
@@ -40,7 +40,7 @@ PRETRAINING_CLASSES = tuple(sorted({*VOC_CLASSES[1:], *CONTEXT_CLASSES, *OUTDOOR
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture."""
+    """One image with its labels."""
 
     image: npt.NDArray[np.uint8]
     """(H, W, 3), RGB."""
@@ -65,7 +65,7 @@ def context_scene(rng: np.random.Generator) -> Scene:
 
 
 def pretraining_scene(rng: np.random.Generator) -> Scene:
-    """A picture for training a trunk: an animal's portrait, as an ImageNet photo is centred on its object, or outdoors.
+    """An image for training a trunk: an animal's portrait, as an ImageNet image is centred on its object, or outdoors.
 
     Ids count `PRETRAINING_CLASSES` from 1; only which of them occur is meant to be used.
     """
@@ -79,7 +79,7 @@ def pretraining_scene(rng: np.random.Generator) -> Scene:
     name = animals.SPECIES[rng.integers(len(animals.SPECIES))]
     pose = animals.random_pose(rng, 0, canvas.height + rng.uniform(-12, 8), rng.uniform(88, 124))
     middle = canvas.width / 2 + rng.uniform(-18, 18)
-    animals.paint(canvas, rng, name, replace(pose, x=middle - pose.facing * pose.half))
+    animals.draw(canvas, rng, name, replace(pose, x=middle - pose.facing * pose.half))
     if rng.random() < 0.4:
         objects.bird(canvas, rng, rng.uniform(8, canvas.width - 8), rng.uniform(8, horizon), rng.uniform(18, 32))
     return Scene(canvas.image(rng), canvas.label)
@@ -110,7 +110,7 @@ def _animal_scene(canvas: Canvas, rng: np.random.Generator) -> None:
     length = rng.uniform(96, 116)
     x = canvas.width / 2 + rng.uniform(-9, 9)
     foot = rng.uniform(max(horizon + 26, 0.72 * canvas.height), canvas.height - 6)
-    animals.paint(canvas, rng, name, animals.random_pose(rng, x, foot, length))
+    animals.draw(canvas, rng, name, animals.random_pose(rng, x, foot, length))
     _scatter(canvas, rng, min(foot + 2, canvas.height - 3), canvas.height - 1, int(rng.integers(0, 3)))
 
 
@@ -121,7 +121,7 @@ def _second_animal(canvas: Canvas, rng: np.random.Generator, horizon: float, nam
     if rng.random() < 0.6:
         edge = canvas.width if pose.facing > 0 else 0
         pose = replace(pose, x=edge + pose.facing * rng.uniform(-0.75, -0.1) * pose.half)
-    animals.paint(canvas, rng, name, pose)
+    animals.draw(canvas, rng, name, pose)
 
 
 def _landscape(canvas: Canvas, rng: np.random.Generator) -> float:
@@ -245,4 +245,4 @@ def _people(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
 
 
 SPLITS: Mapping[str, int] = {"train": 400, "val": 150}
-"""Pictures per split."""
+"""Images per split."""

@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[str, Callable[[Path], object], list[str]]] = {
     "truncated picture": (
         "voc12",
         lambda home: halve(home / VOC / "JPEGImages/2008_000002.jpg"),
-        [r"2008_000002.jpg: not a complete picture"],
+        [r"2008_000002.jpg: not a complete image"],
     ),
     "truncated mask": (
         "voc12",
@@ -58,7 +58,7 @@ WRONG: dict[str, tuple[str, Callable[[Path], object], list[str]]] = {
     "missing picture": (
         "voc12",
         lambda home: (home / VOC / "JPEGImages/2008_000002.jpg").unlink(),
-        ["2008_000002.jpg: no such picture"],
+        ["2008_000002.jpg: no such image"],
     ),
     "id out of range": (
         "voc12",
@@ -73,7 +73,7 @@ WRONG: dict[str, tuple[str, Callable[[Path], object], list[str]]] = {
     "other size": (
         "voc12",
         lambda home: mask(home / VOC / "SegmentationClass/2007_000033.png", 1, (48, 40)),
-        ["2007_000033.png: labels of 40x48 pixels for a picture of 48x40"],
+        ["2007_000033.png: labels of 40x48 pixels for an image of 48x40"],
     ),
     "another valid mask": (
         "voc12",
@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[str, Callable[[Path], object], list[str]]] = {
         lambda home: (home / LISTS / "train_aug.txt").unlink(),
         ["the list 'train_aug' is missing; expected 5 ids", "train_aug.txt: is gone"],
     ),
-    "an empty list": ("voc12", lambda home: (home / LISTS / "val.txt").write_text("\n"), ["no pictures are listed there"]),
+    "an empty list": ("voc12", lambda home: (home / LISTS / "val.txt").write_text("\n"), ["no images are listed there"]),
     "a torn seal": ("voc12", lambda home: halve(home / "voc12" / SEAL), ["prepared.json: not readable"]),
 }  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_many_pictures_are_looked_at_by_several_processes(tmp_path: Path) -> Non
         (tmp_path / "JPEGImages" / f"{name}.jpg").write_bytes(small.jpg(n))
         mask(tmp_path / "SegmentationClass" / f"{name}.png", 2 if n == 60 else 1)
     report = check_folder("folder", tmp_path, None, silent)
-    assert report.pictures == 70
+    assert report.images == 70
     assert report.problems == [
         f"{tmp_path}/SegmentationClass/060.png: class id 2 is out of range; expected 0 to 1, or 255 for ignored pixels"
     ]

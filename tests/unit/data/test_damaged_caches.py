@@ -60,7 +60,7 @@ def test_generated_files_that_their_disk_has_changed_are_painted_again(
         for file in files:
             damage.at_random(file, seed)
             assert made() == whole
-            assert "it is painted again" in capsys.readouterr().out
+            assert "it is drawn again" in capsys.readouterr().out
 
 
 # --- weights -----------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_damage_is_told_and_mended_once_for_all(
     truth = true_content(sources)
     assert content_of(first) == truth
     assert len(readers[0].read) == 2 * COUNT
-    assert f"picture {COUNT - 1} is damaged" in capsys.readouterr().out
+    assert f"image {COUNT - 1} is damaged" in capsys.readouterr().out
     assert content_of(second) == truth
     assert not readers[1].read
     assert kept.tolist() == truth[1][0], "what is mapped stays as it is"
@@ -129,7 +129,7 @@ def test_damage_that_comes_back_is_the_machine_s(
     monkeypatch.setattr(caching, "decode", decodes_badly)
     damage.flip(file_of(tmp_path, ".u8"), 3)
     with pytest.raises(
-        UserError, match=r"\.u8: picture 0 is damaged although the data were decoded again: .*disk or mem"
+        UserError, match=r"\.u8: image 0 is damaged although the data were decoded again: .*disk or mem"
     ):
         split.image(0)
 

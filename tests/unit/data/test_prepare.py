@@ -22,7 +22,8 @@ from parsenet_cli.core.text import silent
 from parsenet_cli.data.dataset import IGNORED, DataOptions
 from parsenet_cli.data.download import archives as archives_module
 from parsenet_cli.data.download import check as checking
-from parsenet_cli.data.download import prepare, release
+from parsenet_cli.data import releases
+from parsenet_cli.data.download import prepare
 from parsenet_cli.data.download.prepare import SEAL, prepare_release
 from parsenet_cli.data.download.release import Expected, Release
 from parsenet_cli.data.releases.voc12 import check_test
@@ -104,7 +105,7 @@ def test_camvid_is_scored_on_its_test_frames(archives: Path, tmp_path: Path) -> 
     assert camvid.identity(options) != camvid.identity(replace(options, train_split="trainval_aug"))
 
 
-@pytest.mark.parametrize("name", release.names())
+@pytest.mark.parametrize("name", releases.names())
 def test_what_was_prepared_passes_its_check(archives: Path, tmp_path: Path, name: str) -> None:
     got(name, archives, tmp_path)
     report = checking.check_folder(name, tmp_path / name, small.EXPECTED[name], silent)
@@ -198,7 +199,7 @@ def test_a_wrong_count_is_an_error_that_names_ids(archives: Path, tmp_path: Path
         prepare_release(wanted, tmp_path / "home", [tmp_path], None, silent)
     said = str(problem.value)
     assert "train.txt: 2 ids in the list 'train', expected 3" in said
-    assert "listed, but without a picture: 2008_000009" in said
+    assert "listed, but without an image: 2008_000009" in said
     assert "listed, but without labels: 2008_000009" in said
     assert "with labels, but in no list: 2008_000003" in said
     assert not (tmp_path / "home" / "pascal_context").exists()
@@ -296,7 +297,7 @@ def test_two_processes_prepare_it_once(server: Faults, archives: Path, tmp_path:
 
 
 def test_official_numbers_are_the_papers() -> None:
-    counts = {name: dict(release.find(name).expected.counts) for name in release.names()}
+    counts = {name: dict(releases.find(name).expected.counts) for name in releases.names()}
     assert counts["voc12"]["train_aug"] == 10582
     assert counts["voc12"]["trainval_aug"] == counts["voc12"]["train_aug"] + counts["voc12"]["val"] == 12031
     assert counts["pascal_context"] == {"train": 4998, "val": 5105}

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.data.dataset import DataOptions, Dataset
 from parsenet_cli.data.sets import folder, pascal_context, siftflow, voc12
-from parsenet_cli.data.sets.siftflow import PHOTOS
+from parsenet_cli.data.sets.siftflow import SUBFOLDER
 
 IDS = {"train": ["a", "b"], "val": ["c"]}
 
@@ -125,7 +125,7 @@ def _truncate(file: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "truncated image": (lambda root: _truncate(root / "JPEGImages/b.jpg"), r"b\.jpg: not a complete picture"),
+    "truncated image": (lambda root: _truncate(root / "JPEGImages/b.jpg"), r"b\.jpg: not a complete image"),
     "truncated mask": (lambda root: _truncate(root / "SegmentationClass/b.png"), r"b\.png: not a complete mask"),
     "missing image": (lambda root: (root / "JPEGImages/b.jpg").unlink(), r"b\.jpg: no such file.*train\.txt lists it"),
     "missing mask": (lambda root: (root / "SegmentationClass/c.png").unlink(), r"c\.png: no such file.*val\.txt"),
@@ -139,13 +139,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other size": (
         lambda root: Image.fromarray(np.zeros((8, 6), np.uint8)).save(root / "SegmentationClass/a.png"),
-        r"a\.png: labels of 6x8 pixels for a picture of 8x6 .*a\.jpg",
+        r"a\.png: labels of 6x8 pixels for an image of 8x6 .*a\.jpg",
     ),
     "no list": (
         lambda root: (root / "ImageSets/Segmentation/val.txt").unlink(),
         r"Segmentation: no such list.*val\.txt",
     ),
-    "empty list": (lambda root: (root / "ImageSets/Segmentation/val.txt").write_text("\n"), r"val\.txt: no pictures"),
+    "empty list": (lambda root: (root / "ImageSets/Segmentation/val.txt").write_text("\n"), r"val\.txt: no images"),
     "no class names": (lambda root: (root / "classes.txt").unlink(), r"classes\.txt: no such file"),
     "a class twice": (lambda root: (root / "classes.txt").write_text("cat\ncat\n"), r"classes\.txt: expected 1 to 255"),
 }
@@ -199,13 +199,13 @@ def test_context_classes_are_found_by_name_and_the_rest_is_class_0(context: Data
 def outdoors(tmp_path: Path) -> DataOptions:
     """SiftFlow's layout, with the archive's own list."""
     root = tmp_path / "outdoors"
-    (root / "Images" / PHOTOS).mkdir(parents=True)
-    (root / "SemanticLabels" / PHOTOS).mkdir(parents=True)
-    (root / "TestSet1.txt").write_text(f"{PHOTOS}\\c.jpg\n")
+    (root / "Images" / SUBFOLDER).mkdir(parents=True)
+    (root / "SemanticLabels" / SUBFOLDER).mkdir(parents=True)
+    (root / "TestSet1.txt").write_text(f"{SUBFOLDER}\\c.jpg\n")
     for n, name in enumerate(["a", "b", "c", "street_urb506"]):
-        picture(n).save(root / "Images" / PHOTOS / f"{name}.jpg")
+        picture(n).save(root / "Images" / SUBFOLDER / f"{name}.jpg")
         numbers = np.arange(48, dtype=np.uint8).reshape(6, 8) % 34
-        savemat(root / "SemanticLabels" / PHOTOS / f"{name}.mat", {"S": numbers})
+        savemat(root / "SemanticLabels" / SUBFOLDER / f"{name}.mat", {"S": numbers})
     return DataOptions(root, tmp_path / "cache")
 
 
@@ -232,10 +232,10 @@ def test_fcns_lists_go_before_the_archives(outdoors: DataOptions) -> None:
     ("content", "message"),
     [
         (b"MATLAB 5.0 MAT-file" + bytes(200), r"a\.mat: not a readable MATLAB file"),
-        ({"LabelMap": np.full((6, 8), 5)}, r"a\.mat: number 5 is out of range; labels\.txt goes to 4"),
+        ({"LabelMap": np.full((6, 8), 5)}, r"a\.mat: class number 5 is out of range; expected 0 to 4"),
         ({"S": np.zeros((6, 8))}, r"a\.mat: expected the matrix 'LabelMap' of class numbers; found nothing"),
         ({"LabelMap": np.zeros((5, 8), np.uint8)}, r"a\.mat: labels of 8x5 pixels"),
-        ({"LabelMap": np.full((6, 8), -1)}, r"a\.mat: number -1 is out of range"),
+        ({"LabelMap": np.full((6, 8), -1)}, r"a\.mat: class number -1 is out of range"),
     ],
 )
 def test_a_broken_label_file_is_named(
@@ -251,8 +251,8 @@ def test_a_broken_label_file_is_named(
 
 
 def test_siftflow_classes_out_of_range_are_named(outdoors: DataOptions) -> None:
-    savemat(root_of(outdoors) / "SemanticLabels" / PHOTOS / "b.mat", {"S": np.full((6, 8), 34)})
-    with pytest.raises(UserError, match=r"b\.mat: class number 34 is out of range; expected 0 \(unlabelled\) to 33"):
+    savemat(root_of(outdoors) / "SemanticLabels" / SUBFOLDER / "b.mat", {"S": np.full((6, 8), 34)})
+    with pytest.raises(UserError, match=r"b\.mat: class number 34 is out of range; expected 0 to 33"):
         siftflow.open_dataset(outdoors)
 
 
