@@ -77,10 +77,10 @@ def decoded(
             raise _failing(file, "its index is damaged although the data were decoded again")
         return there
 
-    found = _opened(file) or made(unless=lambda _: True)
-    shapes = [(record.height, record.width) for record in found.records]
-    pixels = _Checked(file, found, lambda i: made(unless=lambda there: there.is_intact(i)))
-    return Split(tuple(record.id for record in found.records), pixels, found.offsets[:-1], shapes)
+    current = _opened(file) or made(unless=lambda _: True)
+    shapes = [(record.height, record.width) for record in current.records]
+    pixels = _Checked(file, current, lambda i: made(unless=lambda there: there.is_intact(i)))
+    return Split(tuple(record.id for record in current.records), pixels, current.offsets[:-1], shapes)
 
 
 @dataclass(frozen=True)
@@ -104,28 +104,26 @@ class _Checked:
     `again` gives a file in which image i is whole; it is asked for once.
     """
 
-    def __init__(self, file: Path, found: _Decoded, again: Callable[[int], _Decoded]) -> None:
-        self._file, self._found, self._again = file, found, again
-        self._looked_at = bytearray(len(found.records))
+    def __init__(self, file: Path, current: _Decoded, again: Callable[[int], _Decoded]) -> None:
+        self._file, self._current, self._again = file, current, again
+        self._verified = bytearray(len(current.records))
         self._made_again = False
 
     def __getitem__(self, part: slice) -> Image:
-        i = bisect_right(self._found.offsets, part.start) - 1
-        if not self._looked_at[i]:
-            self._look_at(i)
-        return self._found.pixels[part]
+        i = bisect_right(self._current.offsets, part.start) - 1
+        if not self._verified[i]:
+            self._verify(i)
+        return self._current.pixels[part]
 
-    def _look_at(self, i: int) -> None:
-        if not self._found.is_intact(i):
-            name = self._found.records[i].id
+    def _verify(self, i: int) -> None:
+        while not self._current.is_intact(i):
+            name = self._current.records[i].id
             if self._made_again:
                 raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
             print(f"{self._file}: image {name} is damaged", flush=True)
-            self._found, self._made_again = self._again(i), True
-            self._looked_at = bytearray(len(self._looked_at))
-            if not self._found.is_intact(i):
-                raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
-        self._looked_at[i] = 1
+            self._current, self._made_again = self._again(i), True
+            self._verified = bytearray(len(self._verified))
+        self._verified[i] = 1
 
 
 def _failing(file: Path, what: str) -> UserError:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -52,8 +52,7 @@ ReadLabel = Callable[[Path], Image]
 """Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One image in the file: its RGB pixels and then its labels, 4 * height * width bytes."""
 
     id: str
@@ -86,13 +85,13 @@ def decode(
     with os_errors_as_user_errors(file):
         records = _kept(part, journal, sources)
         with part.open("ab") as pixels, journal.open("a") as lines:
-            unsaid: list[Record] = []
+            unwritten: list[Record] = []
 
             def keep() -> None:
                 _to_disk(pixels)
-                lines.writelines(_line(record) for record in unsaid)
+                lines.writelines(map(_line, unwritten))
                 _to_disk(lines)
-                unsaid.clear()
+                unwritten.clear()
 
             try:
                 for source, image, label in _read_all(sources[len(records) :], read_label, contents or {}):
@@ -100,17 +99,15 @@ def decode(
                     pixels.write(data)
                     height, width = label.shape
                     records.append(Record(source.id, height, width, zlib.crc32(data)))
-                    unsaid.append(records[-1])
-                    if len(unsaid) == _FLUSH or len(records) == len(sources):
+                    unwritten.append(records[-1])
+                    if len(unwritten) == _FLUSH or len(records) == len(sources):
                         keep()
                         progress(f"decoding {name}: {len(records)} of {len(sources)}")
             except UserError:
                 keep()
                 raise
         part.replace(file)
-        write_with_checksum(
-            file.with_suffix(".json"), {"pictures": [list(vars(record).values()) for record in records]}
-        )
+        write_with_checksum(file.with_suffix(".json"), {"pictures": records})
         journal.unlink()
 
 
@@ -133,7 +130,7 @@ def read_pair(source: Source, read_label: ReadLabel) -> tuple[Image, Image]:
 
 @contextmanager
 def opened(path: Path, kind: str) -> Iterator[Pillow]:
-    """A image file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
+    """An image file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
     from PIL import Image
 
     try:
@@ -181,7 +178,7 @@ def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(list(vars(record).values())) + "\n"
+    return json.dumps(record) + "\n"
 
 
 def _to_disk(file: IO[Any]) -> None:

@@ -76,12 +76,17 @@ def check_train_split(options: DataOptions, data: str, splits: Iterable[str] = (
         raise unknown("train_split", options.train_split, valid)
 
 
-def read_ids(listing: Path, hint: str = "expected one id per line") -> list[str]:
-    """The ids of a list, one per line. Raises `UserError` with the hint where there is no list."""
+def read_lines(file: Path, expected: str) -> list[str]:
+    """The lines of a file that are not blank. Raises `UserError` where there is no such file."""
     try:
-        return listing.read_text().split()
+        return [line.strip() for line in file.read_text().splitlines() if line.strip()]
     except FileNotFoundError:
-        raise UserError(f"{listing}: no such list; {hint}") from None
+        raise UserError(f"{file}: no such file; expected {expected}") from None
+
+
+def read_ids(listing: Path, expected: str = "one id per line") -> list[str]:
+    """The ids of a list. Raises `UserError` where there is no such file."""
+    return " ".join(read_lines(listing, expected)).split()
 
 
 def write_ids(listing: Path, ids: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Image
 from parsenet_cli.data.decoding import ReadLabel, Source, opened
-from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids
+from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids, read_lines
 
 _TRAIN_LISTS = {
     "train_aug": ("train_aug", "trainaug", "train"),
@@ -38,7 +38,8 @@ def devkit(root: Path, year: int) -> Path:
     """The folder `VOC<year>` at or below `root`. Raises `UserError` when it is another year's."""
     inside = [root / "VOCdevkit" / f"VOC{year}", root / f"VOC{year}", root]
     folder = next((folder for folder in inside if (folder / "JPEGImages").is_dir()), None)
-    other = _other_year(folder, year) if folder else next((file.parent.name for file in _devkits(root)), None)
+    devkits = [file for depth in ("", "VOCdevkit/", "*/VOCdevkit/") for file in root.glob(f"{depth}VOC20??/JPEGImages")]
+    other = _other_year(folder, year) if folder else next((file.parent.name for file in sorted(devkits)), None)
     if other:
         raise UserError(
             f"{folder or root}: this looks like {other}, expected VOC{year}/JPEGImages and its lists; data_root= names the "
@@ -58,10 +59,7 @@ def lists(root: Path) -> Lists:
 def class_names(root: Path) -> tuple[str, ...]:
     """The names in `classes.txt`. Raises `UserError` when the file is missing, empty or names a class twice."""
     file = root / "classes.txt"
-    try:
-        names = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; expected the name of class n on line n, counted from 0") from None
+    names = tuple(read_lines(file, "the name of class n on line n, counted from 0"))
     if not names or len(set(names)) != len(names) or len(names) > IGNORED:
         raise UserError(f"{file}: expected 1 to {IGNORED} different class names, one per line; found {len(names)}")
     return names
@@ -106,12 +104,6 @@ def _sources(root: Path, listing: Path) -> list[Source]:
         )
         for name in read_ids(listing)
     ]
-
-
-def _devkits(root: Path) -> list[Path]:
-    return sorted(
-        file for depth in ("", "VOCdevkit/", "*/VOCdevkit/") for file in root.glob(f"{depth}VOC20??/JPEGImages")
-    )
 
 
 def _other_year(folder: Path, year: int) -> str | None:

@@ -22,7 +22,10 @@ from parsenet_cli.data.download.archives import extract
 from parsenet_cli.data.download.release import Archive, Release, differences
 
 SEAL = "prepared.json"
-"""Written last: version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
+"""Written last."""
+
+Seal = dict[str, Any]
+"""Version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
 
 VERSION = 1
 _UNPACKED = ".unpacked.json"
@@ -30,7 +33,7 @@ _UNPACKED = ".unpacked.json"
 
 def prepare_release(
     release: Release, home: Path, given: Sequence[Path], mirror: str | None, progress: Progress
-) -> dict[str, Any]:
+) -> Seal:
     """Prepare `<home>/<name>` unless it is there; returns what its `prepared.json` says.
 
     Args:
@@ -46,28 +49,26 @@ def prepare_release(
     waiting = f"{release.name}: waiting for another process that prepares it"
     with file_lock(home / f".{release.name}.lock", lambda: progress(waiting)):
         own = _assigned(release, given)
-        if not folder.exists():
-            _make(release, folder, own, mirror, progress)
-        elif sealed(folder) is None:
+        seal = sealed(folder)
+        if seal is None and folder.exists():
             raise UserError(
                 f"{folder}: is there already, but was not made by `parsenet data get`. Check it with `parsenet data check "
                 f"{folder}` and use it as it is (data_root={folder}), or move it away"
             )
-        for left in (*release.temporary, _UNPACKED):  # also where an earlier call was interrupted just here
-            _remove(folder / left)
-        _add(release, folder, own, progress)
-        seal = sealed(folder)
-        assert seal is not None, f"{folder} was prepared, but is not sealed"
-        return seal
+        seal = seal or _make(release, folder, own, mirror, progress)
+        for name in release.temporary:  # also where an earlier call was interrupted just here
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / _UNPACKED).unlink(missing_ok=True)
+        return _add(release, folder, own, seal, progress)
 
 
-def sealed(folder: Path) -> dict[str, Any] | None:
+def sealed(folder: Path) -> Seal | None:
     """What `prepared.json` says of a prepared folder; None where there is none of this version."""
     content = read_json(folder / SEAL)
     return content if isinstance(content, dict) and content.get("version") == VERSION else None
 
 
-def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> None:
+def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> Seal:
     taken = [part for part in release.archives if part.needed or (not part.verify and part.remote.name in own)]
     files = [_at_hand(archive, own, folder.parent / "archives", mirror, progress) for archive in taken]
     records = [_record(archive, file, progress) for archive, file in zip(taken, files, strict=True)]
@@ -91,30 +92,29 @@ def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | No
                 f"{release.name}: the archives do not give the published data set: {'; '.join(wrong)}. Get them again "
                 "from the publisher, or name other copies with --from"
             )
-        _seal(release, work, records, progress)
+        seal = _seal(release, work, records, progress)
         work.rename(folder)
+        return seal
 
 
-def _seal(release: Release, root: Path, records: Sequence[dict[str, Any]], progress: Progress) -> None:
-    counts = {name: len(sources) for name, (_, sources) in sets.on_disk()[release.name].lists(root).items()}
+def _seal(release: Release, root: Path, records: list[dict[str, Any]], progress: Progress) -> Seal:
+    lists = sets.on_disk()[release.name].lists(root)
     content, files, size = manifest.write(root, (SEAL, _UNPACKED, *release.temporary), progress)
-    write_json(
-        root / SEAL,
-        {
-            "version": VERSION,
-            "name": release.name,
-            "archives": list(records),
-            "counts": counts,
-            "files": files,
-            "bytes": size,
-            "content": f"sha256:{content}",
-        },
-    )
+    seal = {
+        "version": VERSION,
+        "name": release.name,
+        "archives": records,
+        "counts": {name: len(sources) for name, (_, sources) in lists.items()},
+        "files": files,
+        "bytes": size,
+        "content": f"sha256:{content}",
+    }
+    write_json(root / SEAL, seal)
+    return seal
 
 
-def _add(release: Release, folder: Path, own: dict[str, Path], progress: Progress) -> None:
+def _add(release: Release, folder: Path, own: dict[str, Path], seal: Seal, progress: Progress) -> Seal:
     """Add what only the user can have, such as test images; a file that is there is left alone."""
-    seal = sealed(folder) or {}
     for archive in release.archives:
         if archive.verify is None or archive.remote.name not in own:
             continue
@@ -132,14 +132,8 @@ def _add(release: Release, folder: Path, own: dict[str, Path], progress: Progres
                 if not target.exists():
                     file.rename(target)
             shutil.rmtree(work)
-            seal["archives"].append(record)
-            _seal(release, folder, seal["archives"], progress)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+            seal = _seal(release, folder, [*seal["archives"], record], progress)
+    return seal
 
 
 def _assigned(release: Release, given: Sequence[Path]) -> dict[str, Path]:

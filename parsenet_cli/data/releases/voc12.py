@@ -33,15 +33,15 @@ TEST_IDS = 1456
 _TAKEN_FROM_VOC = matching(
     rf"({VOC}/(?:JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt))"
 )
-_HINT = "is the archive it belongs to the published one?"
+_EXPECTED = "it in the archive: is that the published one?"
 
 
 def finish(root: Path, progress: Progress) -> None:
     """Derive the augmented lists and merge the masks. Raises `UserError`, naming it, for a file that does not fit."""
     voc, sbd = root / VOC, root / SBD
     lists = voc / "ImageSets" / "Segmentation"
-    train, val = read_ids(lists / "train.txt", _HINT), read_ids(lists / "val.txt", _HINT)
-    more = {*read_ids(sbd / "train.txt", _HINT), *read_ids(sbd / "val.txt", _HINT)}
+    train, val = read_ids(lists / "train.txt", _EXPECTED), read_ids(lists / "val.txt", _EXPECTED)
+    more = {*read_ids(sbd / "train.txt", _EXPECTED), *read_ids(sbd / "val.txt", _EXPECTED)}
     train_aug = sorted({*train, *more} - set(val))
     write_ids(lists / "train_aug.txt", train_aug)
     write_ids(lists / "trainval_aug.txt", sorted({*train_aug, *val}))
@@ -76,7 +76,7 @@ def _write_mask(maps: Path, masks: Path, name: str) -> None:
 def check_test(root: Path, count: int = TEST_IDS) -> None:
     """Raises `UserError` unless the test list and its images are complete."""
     listing = root / VOC / "ImageSets" / "Segmentation" / "test.txt"
-    ids = read_ids(listing, _HINT)
+    ids = read_ids(listing, _EXPECTED)
     if len(ids) != count:
         raise UserError(f"{listing.name} of the test archive lists {len(ids)} ids, expected {count}")
     missing = [name for name in ids if not (root / VOC / "JPEGImages" / f"{name}.jpg").is_file()]

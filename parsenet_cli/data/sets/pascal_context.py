@@ -21,7 +21,7 @@ from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data.dataset import DataOptions, Dataset, Image
 from parsenet_cli.data.decoding import ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
-from parsenet_cli.data.layout import Layout, Listing, Lists, check_train_split, read_ids, required_root
+from parsenet_cli.data.layout import Layout, Listing, Lists, check_train_split, read_ids, read_lines, required_root
 from parsenet_cli.data.mat_file import label_map_reader
 from parsenet_cli.data.voc_layout import devkit
 
@@ -85,13 +85,12 @@ def _listing(root: Path, part: str) -> Listing:
 
 def _names(file: Path) -> list[tuple[int, str]]:
     """The pairs of a file of lines "number: name"; spaces in a name do not count."""
+    example = "lines such as '2: aeroplane'"
     try:
-        pairs = [line.split(":", 1) for line in file.read_text().splitlines() if line.strip()]
+        pairs = [line.split(":", 1) for line in read_lines(file, example)]
         return [(int(number), name.replace(" ", "")) for number, name in pairs]
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; expected lines such as '2: aeroplane'") from None
     except ValueError:
-        raise UserError(f"{file}: malformed; expected lines such as '2: aeroplane'") from None
+        raise UserError(f"{file}: malformed; expected {example}") from None
 
 
 def _root(options: DataOptions) -> Path:

@@ -75,7 +75,7 @@ def _reader(classes: int) -> ReadLabel:
 
 def _ids(listing: Path) -> list[str]:
     """The ids of a list; the archive's own writes `category\\name.jpg`."""
-    lines = read_ids(listing, "expected it, or trainval.txt and test.txt, with one id per line")
+    lines = read_ids(listing, "it, or trainval.txt and test.txt, with one id per line")
     return [line.replace("\\", "/").rpartition("/")[2].removesuffix(".jpg") for line in lines]
 
 

@@ -7,6 +7,7 @@ hind body is ambiguous for a network that does not see as far as the head, while
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,10 +104,8 @@ def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Arr
     tip = (-0.98 * a, -0.45 * b)
     for segment in range(3):
         angle = lift + curl * segment
-        end = (
-            tip[0] - 0.075 * pose.length * math.cos(angle),
-            tip[1] + 0.075 * pose.length * math.sin(angle),
-        )
+        step = 0.075 * pose.length
+        end = tip[0] - step * math.cos(angle), tip[1] + step * math.sin(angle)
         width = (0.021 - 0.003 * segment) * pose.length
         trunk = merge(trunk, capsule(u, v, tip, end, width, width * 0.85), 1.2)
         tip = end
@@ -117,37 +116,25 @@ def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Arr
 def _coat(rng: np.random.Generator, kind: str, region: Region) -> Array:
     """The fur of a region, (h, w, 3)."""
     fur = 0.92 + 0.16 * region.noise(rng, 2, 2)[..., None]
-    base, mark, cover = _COATS[kind](rng, region, region.noise(rng, 12, 12))
+    base, mark, cover = _COATS[kind]
+    marked = np.clip(cover(rng, region, region.noise(rng, 12, 12)), 0, 1)[..., None]
     tint = np.asarray(rng.normal(0, 5, 3), np.float32)
-    plain, marked = np.asarray(base, np.float32) + tint, np.asarray(mark, np.float32) + tint
-    return np.asarray((plain + cover[..., None] * (marked - plain)) * fur, np.float32)
+    plain, marking = np.asarray(base, np.float32) + tint, np.asarray(mark, np.float32) + tint
+    return np.asarray((plain + marked * (marking - plain)) * fur, np.float32)
 
 
-def _stripes(rng: np.random.Generator, region: Region, warp: Array) -> Array:
-    return np.asarray(np.clip(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, 0, 1), np.float32)
+_COATS: dict[str, tuple[Colour, Colour, Callable[[np.random.Generator, Region, Array], Array]]] = {
+    "ginger": ((214, 146, 82), (166, 96, 48), lambda rng, region, warp: _stripes(region, warp)),
+    "charcoal": ((104, 102, 108), (68, 66, 74), lambda rng, region, warp: 2 * warp - 0.4),
+    "curls": ((240, 230, 206), (202, 186, 156), lambda rng, region, warp: 3 * region.noise(rng, 3, 3) - 1.3),
+    "flecked": ((222, 220, 216), (140, 128, 122), lambda rng, region, warp: 6 * region.noise(rng, 4.5, 4.5) - 4),
+    "piebald": ((236, 228, 214), (122, 74, 48), lambda rng, region, warp: 12 * region.noise(rng, 13, 15) - 6),
+}
+"""The fur's colour, that of its markings, and where these are: above 1, and nowhere below 0."""
 
 
-def _ginger(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (214, 146, 82), (166, 96, 48), _stripes(rng, region, warp)
-
-
-def _charcoal(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (104, 102, 108), (68, 66, 74), np.clip(2 * warp - 0.4, 0, 1)
-
-
-def _curls(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (240, 230, 206), (202, 186, 156), np.clip(3 * region.noise(rng, 3, 3) - 1.3, 0, 1)
-
-
-def _flecked(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (222, 220, 216), (140, 128, 122), np.clip(6 * region.noise(rng, 4.5, 4.5) - 4, 0, 1)
-
-
-def _piebald(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (236, 228, 214), (122, 74, 48), np.clip(12 * region.noise(rng, 13, 15) - 6, 0, 1)
-
-
-_COATS = {"ginger": _ginger, "charcoal": _charcoal, "curls": _curls, "flecked": _flecked, "piebald": _piebald}
+def _stripes(region: Region, warp: Array) -> Array:
+    return np.asarray(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, np.float32)
 
 
 @dataclass(frozen=True)
