@@ -38,7 +38,7 @@ def devkit(root: Path, year: int) -> Path:
     """The folder `VOC<year>` at or below `root`. Raises `UserError` when it is another year's."""
     inside = [root / "VOCdevkit" / f"VOC{year}", root / f"VOC{year}", root]
     folder = next((folder for folder in inside if (folder / "JPEGImages").is_dir()), None)
-    devkits = [file for depth in ("", "VOCdevkit/", "*/VOCdevkit/") for file in root.glob(f"{depth}VOC20??/JPEGImages")]
+    devkits = (file for depth in ("", "VOCdevkit/", "*/VOCdevkit/") for file in root.glob(f"{depth}VOC20??/JPEGImages"))
     other = _other_year(folder, year) if folder else next((file.parent.name for file in sorted(devkits)), None)
     if other:
         raise UserError(
@@ -93,15 +93,11 @@ def check_ids(path: Path, ids: Image, classes: int) -> None:
 
 
 def _sources(root: Path, listing: Path) -> list[Source]:
-    masks, more_masks = root / "SegmentationClass", root / "SegmentationClassAug"
-    more = {file.stem for file in more_masks.glob("*.png")} if more_masks.is_dir() else set()
-    first = {file.stem for file in masks.glob("*.png")} if more else set()
+    images, masks, more_masks = (root / name for name in ("JPEGImages", "SegmentationClass", "SegmentationClassAug"))
+    additional = {file.stem for file in more_masks.glob("*.png")}
+    additional -= {file.stem for file in masks.glob("*.png")} if additional else set()
     return [
-        Source(
-            id=name,
-            image=root / "JPEGImages" / f"{name}.jpg",
-            label=(more_masks if name in more and name not in first else masks) / f"{name}.png",
-        )
+        Source(name, images / f"{name}.jpg", (more_masks if name in additional else masks) / f"{name}.png")
         for name in read_ids(listing)
     ]
 

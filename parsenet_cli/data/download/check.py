@@ -33,7 +33,7 @@ class Report:
     def __str__(self) -> str:
         lists = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         hashes = (
-            f"contents as in {manifest.NAME}" if self.manifest else f"no {manifest.NAME}, so contents were not compared"
+            "contents as in MANIFEST.sha256" if self.manifest else "no MANIFEST.sha256, so contents were not compared"
         )
         return (
             f"{self.root}: {self.name}, {self.images} images with labels ({lists}); all readable, sizes and ids right; "
@@ -63,18 +63,16 @@ def check_folder(name: str, root: Path, expected: Expected | None, progress: Pro
     `expected` are the official counts, None where there are none. Raises `UserError` only where nothing can be looked at.
     """
     lists = sets.on_disk()[name].lists(root)
+    counts = {part: len(listed) for part, (_, listed) in lists.items()}
     problems = differences(lists, expected) if expected else []
     problems += _repeated(lists)
     seal = sealed(root)
     if seal is None and (root / SEAL).exists():
         problems.append(f"{root / SEAL}: not readable, or written by another version of parsenet")
-    if seal is not None:
-        problems += [
-            f"{lists[part][0] if part in lists else part}: {len(lists[part][1]) if part in lists else 0} ids in the list "
-            f"'{part}', {count} when it was prepared"
-            for part, count in seal["counts"].items()
-            if part not in lists or len(lists[part][1]) != count
-        ]
+    for part, count in seal["counts"].items() if seal else ():
+        if counts.get(part) != count:
+            listing = lists[part][0] if part in lists else part
+            problems.append(f"{listing}: {counts.get(part, 0)} ids in the list '{part}', {count} when it was prepared")
     sources = list({source: None for _, listed in lists.values() for source in listed})
     for done, problem in enumerate(map_in_processes(partial(_problem, name, root), sources), start=1):
         problems += [problem] if problem else []
@@ -82,7 +80,6 @@ def check_folder(name: str, root: Path, expected: Expected | None, progress: Pro
             progress(f"checking images and labels: {done} of {len(sources)}")
     known = {problem.partition(": ")[0] for problem in problems}
     changed = [text for text in manifest.differences(root, progress) if text.partition(": ")[0] not in known]
-    counts = {part: len(listed) for part, (_, listed) in lists.items()}
     return Report(name, root, counts, len(sources), (root / manifest.NAME).is_file(), problems + changed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, capsule, ellipse, merge, noise, ridge
+from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, merge, noise, ridge
 
 SKIES: tuple[tuple[Colour, Colour], ...] = (  # top, horizon
     ((96, 156, 216), (206, 226, 238)),
@@ -99,7 +99,7 @@ def pond(canvas: Canvas, rng: np.random.Generator, horizon: float, reflected: Co
     region = canvas.region(cx - rx - 2, cy - ry - 2, cx + rx + 2, cy + ry + 2)
     if region.label.size:
         light = 0.92 + 0.2 * (region.noise(rng, 1.7, 9) - 0.5)
-        region.draw(ellipse(region.x, region.y, cx, cy, rx, ry), shaded(reflected, light), "water")
+        region.draw(region.ellipse(cx, cy, rx, ry), shaded(reflected, light), "water")
 
 
 def tree(canvas: Canvas, rng: np.random.Generator, foot: float, size: float) -> None:
@@ -110,16 +110,16 @@ def tree(canvas: Canvas, rng: np.random.Generator, foot: float, size: float) -> 
         return
     x, y = region.x, region.y
     region.draw(
-        capsule(x, y, (cx, foot), (cx, foot - 0.5 * size), 0.055 * size + 0.6, 0.03 * size + 0.5), (98, 76, 56), "tree"
+        region.capsule((cx, foot), (cx, foot - 0.5 * size), 0.055 * size + 0.6, 0.03 * size + 0.5), (98, 76, 56), "tree"
     )
     if rng.random() < 0.35:
         slope = (y - (foot - size)) * 0.3 + 0.05 * size * np.sin((y - foot) * 9 / size)
         crown = np.maximum(np.abs(x - cx) - slope, y - (foot - 0.14 * size)).astype(np.float32)
     else:
-        crown = ellipse(x, y, cx, foot - 0.66 * size, 0.3 * size, 0.28 * size)
+        crown = region.ellipse(cx, foot - 0.66 * size, 0.3 * size, 0.28 * size)
         for _ in range(3):
             dx, dy = rng.uniform(-0.18, 0.18) * size, rng.uniform(-0.18, 0.18) * size
-            puff = ellipse(x, y, cx + dx, foot - 0.66 * size + dy, 0.2 * size, 0.18 * size)
+            puff = region.ellipse(cx + dx, foot - 0.66 * size + dy, 0.2 * size, 0.18 * size)
             crown = merge(crown, puff, 0.06 * size)
     ragged = crown + (region.noise(rng, 3, 3) - 0.5) * 0.08 * size
     light = 0.82 + 0.36 * region.noise(rng, 2.6, 2.6) + 0.12 * (foot - 0.6 * size - y) / size
