@@ -20,19 +20,18 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock, read_verified
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Image, Split
-from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
+from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
 
 FORMAT = 2
 
 
-def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
+def source_content(listing: Listing, cache: Path, progress: Progress) -> list[str]:
     """What a split is made of: its ids, the content hashes of all images, then of all label files.
-
-    `listed` names the list they come from.
 
     Raises `UserError` for an empty list and for a file that is missing.
     """
+    listed, sources = listing
     if not sources:
         raise UserError(f"{listed}: no images are listed there; expected one id per line")
     try:
@@ -43,22 +42,14 @@ def source_content(sources: Sequence[Source], listed: str, cache: Path, progress
         ) from None
 
 
-def decoded(
-    name: str,
-    sources: Sequence[Source],
-    listed: str,
-    read_label: ReadLabel,
-    coding: str,
-    cache: Path,
-    progress: Progress,
-) -> Split:
-    """The split with these sources, from the cache or decoded into it now.
+def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cache: Path, progress: Progress) -> Split:
+    """The split that a list names, from the cache or decoded into it now.
 
     `coding` says how label files become class ids, as far as that depends on more than their content.
     Raises `UserError`, naming the file, for an image or label file that is missing, broken or does not fit.
     """
-    content = source_content(sources, listed, cache, progress)
-    contents = dict(zip(_files(sources), content[len(sources) :], strict=True))
+    sources, content = listing[1], source_content(listing, cache, progress)
+    hashes = dict(zip(_files(sources), content[len(sources) :], strict=True))
     key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
     waiting = f"decoding {name}: waiting for another process that does it"
@@ -71,7 +62,7 @@ def decoded(
                 if file.is_file():
                     print(f"{file}: is damaged, or an earlier version's; the data are decoded again", flush=True)
                 file.with_suffix(".json").unlink(missing_ok=True)  # an attempt that is interrupted leaves no index
-                decode(file, name, sources, read_label, progress, contents)
+                decode(file, name, sources, hashes, read_label, progress)
                 there = _opened(file)
         if there is None:
             raise _failing(file, "its index is damaged although the data were decoded again")

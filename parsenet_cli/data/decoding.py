@@ -48,6 +48,12 @@ class Source:
     label: Path
 
 
+Listing = tuple[Path, list[Source]]
+"""What lists the ids, a file or a folder, as messages name it; and the files of each id."""
+
+Hashes = Mapping[Path, str]
+"""The sha256 of files."""
+
 ReadLabel = Callable[[Path], Image]
 """Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
 
@@ -67,16 +73,11 @@ class Record(NamedTuple):
 
 
 def decode(
-    file: Path,
-    name: str,
-    sources: Sequence[Source],
-    read_label: ReadLabel,
-    progress: Progress,
-    contents: Mapping[Path, str] | None = None,
+    file: Path, name: str, sources: Sequence[Source], hashes: Hashes, read_label: ReadLabel, progress: Progress
 ) -> None:
     """Write `file` and, last, the sealed `.json` beside it with a record of each image.
 
-    `contents`: the sha256 of every source file, as the data set was identified by them.
+    `hashes` are those of the source files that the data set was identified by.
 
     Raises `UserError`, naming the file, for an image or label file that is missing, broken, does not fit or has
     another content, and for a full disk; what is decoded by then is kept for the next attempt.
@@ -94,7 +95,7 @@ def decode(
                 unwritten.clear()
 
             try:
-                for source, image, label in _read_all(sources[len(records) :], read_label, contents or {}):
+                for source, image, label in _read_all(sources[len(records) :], hashes, read_label):
                     data = np.ascontiguousarray(image).tobytes() + np.ascontiguousarray(label).tobytes()
                     pixels.write(data)
                     height, width = label.shape
@@ -187,13 +188,13 @@ def _to_disk(file: IO[Any]) -> None:
 
 
 def _read_all(
-    sources: Sequence[Source], read_label: ReadLabel, contents: Mapping[Path, str]
+    sources: Sequence[Source], hashes: Hashes, read_label: ReadLabel
 ) -> Iterator[tuple[Source, Image, Image]]:
     """Images and labels in order, decoded by threads (PIL, zlib and sha256 work outside of Python's lock)."""
 
     def read(source: Source) -> tuple[Source, Image, Image]:
         for path in (source.image, source.label):
-            _check_content(path, contents.get(path))
+            _check_content(path, hashes.get(path))
         return source, *read_pair(source, read_label)
 
     cores = len(os.sched_getaffinity(0))

@@ -12,11 +12,8 @@ from parsenet_cli.core.files import write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, class_indices
-from parsenet_cli.data.decoding import ReadLabel, Source
+from parsenet_cli.data.decoding import Listing, ReadLabel
 from parsenet_cli.data.fingerprint import digest
-
-Listing = tuple[Path, list[Source]]
-"""What lists the ids, a file or a folder, as messages name it; and the files of each id."""
 
 Lists = dict[str, Listing]
 
@@ -44,15 +41,15 @@ class Layout:
         if options.classes is not None:
             class_indices(self.classes, options.classes)
         parts = [*self.classes, *self.more]
-        for listing, sources in self.splits.values():
-            parts += source_content(sources, str(listing), options.cache, progress)
+        for listing in self.splits.values():
+            parts += source_content(listing, options.cache, progress)
         return f"{self.name}:{digest(parts)}"
 
     def open_dataset(self, options: DataOptions, progress: Progress) -> Dataset:
         """Both splits, decoded. Raises `UserError` for missing or broken files."""
         train, val = (
-            decoded(f"{self.name}-{part}", files, str(listing), self.read_label, self.coding, options.cache, progress)
-            for part, (listing, files) in self.splits.items()
+            decoded(f"{self.name}-{part}", listing, self.read_label, self.coding, options.cache, progress)
+            for part, listing in self.splits.items()
         )
         return Dataset(self.classes, self.ignore, train, val).select_classes(options.classes)
 

@@ -175,10 +175,7 @@ def _at_hand(archive: Archive, own: dict[str, Path], folder: Path, mirror: str |
 
 
 def _record(archive: Archive, file: Path, progress: Progress) -> dict[str, Any]:
-    if archive.remote.checksum is None:
+    remote = archive.remote
+    if remote.checksum is None:
         progress(f"{file.name}: hashing")
-    return {
-        "name": archive.remote.name,
-        "checksum": archive.remote.checksum or checksum(file),
-        "bytes": file.stat().st_size,
-    }
+    return {"name": remote.name, "checksum": remote.checksum or checksum(file), "bytes": file.stat().st_size}

@@ -20,12 +20,19 @@ class Archive:
     """A published archive and what is taken from it."""
 
     remote: Remote
-    place: Callable[[str], str | None]
-    """From a member's name to its path in the prepared folder; None: not taken."""
+    members: str
+    """The names of the members that are taken, a regular expression whose group is their path in the prepared folder,"""
+    below: str = ""
+    """below this folder of it."""
     needed: bool = True
     """False: taken only where the user names it with --from."""
     verify: Callable[[Path], None] | None = None
     """Called with the folder after extraction; raises `UserError` when what is in it is not what it should be."""
+
+    def place(self, member: str) -> str | None:
+        """From a member's name to its path in the prepared folder; None: not taken."""
+        match = re.fullmatch(rf"(?!__MACOSX)(?:.*/)?{self.members}", member)
+        return f"{self.below}{match[1]}" if match else None
 
 
 @dataclass(frozen=True)
@@ -53,17 +60,6 @@ class Release:
     """Folders that only `finish` needs."""
     remark: str = ""
     """What a user should know once it is prepared."""
-
-
-def matching(pattern: str, below: str = "") -> Callable[[str], str | None]:
-    """Takes the members whose names match: what is in parentheses is the path, below a folder, in the prepared folder."""
-    compiled = re.compile(rf"(?!__MACOSX)(?:.*/)?{pattern}")
-
-    def place(member: str) -> str | None:
-        match = compiled.fullmatch(member)
-        return f"{below}{match[1]}" if match else None
-
-    return place
 
 
 def differences(lists: Lists, expected: Expected) -> list[str]:

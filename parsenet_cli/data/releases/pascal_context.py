@@ -7,7 +7,7 @@ from pathlib import Path
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress
-from parsenet_cli.data.download.release import Archive, Expected, Release, matching
+from parsenet_cli.data.download.release import Archive, Expected, Release
 from parsenet_cli.data.layout import write_ids
 
 CLASSES_59 = """
@@ -21,7 +21,16 @@ CLASSES_59 = """
 """
 """The classes that count, in FCN's order, each with its number in labels.txt."""
 
-_LABELS = matching(r"(labels\.txt|trainval/[^/]+\.mat)", below="pascal-context/")
+_VOC_MIRRORS = (
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+)
+_VOC_MEMBERS = r"(VOCdevkit/VOC2010/(?:JPEGImages/[^/]+\.jpg|ImageSets/Main/(?:train|val|trainval)\.txt))"
+_LABEL_MIRRORS = (
+    "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+    "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+)
+_LABEL_MEMBERS = r"(labels\.txt|trainval/[^/]+\.mat)"
 
 
 def finish(root: Path, _progress: Progress) -> None:
@@ -40,27 +49,10 @@ RELEASE = Release(
     about="PASCAL-Context, 59 classes and background, on the images of VOC 2010",
     archives=(
         Archive(
-            Remote(
-                "VOCtrainval_03-May-2010.tar",
-                (
-                    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-                    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-                ),
-                "md5:da459979d0c395079b5c75ee67908abb",
-            ),
-            matching(r"(VOCdevkit/VOC2010/(?:JPEGImages/[^/]+\.jpg|ImageSets/Main/(?:train|val|trainval)\.txt))"),
+            Remote("VOCtrainval_03-May-2010.tar", _VOC_MIRRORS, "md5:da459979d0c395079b5c75ee67908abb"), _VOC_MEMBERS
         ),
-        Archive(
-            Remote(
-                "trainval.tar.gz",
-                (
-                    "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
-                    "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
-                ),
-            ),
-            _LABELS,
-        ),
-        Archive(Remote("labels.txt", ()), _LABELS, needed=False),
+        Archive(Remote("trainval.tar.gz", _LABEL_MIRRORS), _LABEL_MEMBERS, below="pascal-context/"),
+        Archive(Remote("labels.txt", ()), _LABEL_MEMBERS, below="pascal-context/", needed=False),
     ),
     expected=Expected({"train": 4998, "val": 5105}),
     finish=finish,

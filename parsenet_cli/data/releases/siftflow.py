@@ -7,8 +7,14 @@ from pathlib import Path
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress
-from parsenet_cli.data.download.release import Archive, Expected, Release, matching
+from parsenet_cli.data.download.release import Archive, Expected, Release
 from parsenet_cli.data.sets.siftflow import SUBFOLDER
+
+_MIRRORS = (
+    "http://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
+    "https://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
+)
+_MEMBERS = rf"(Images/{SUBFOLDER}/[^/]+\.jpg|SemanticLabels/{SUBFOLDER}/[^/]+\.mat|TestSet1\.txt)"
 
 
 def finish(root: Path, _progress: Progress) -> None:
@@ -20,18 +26,7 @@ def finish(root: Path, _progress: Progress) -> None:
 RELEASE = Release(
     name="siftflow",
     about="SiftFlow, 33 semantic classes, 256x256",
-    archives=(
-        Archive(
-            Remote(
-                "SiftFlowDataset.zip",
-                (
-                    "http://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
-                    "https://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
-                ),
-            ),
-            matching(rf"(Images/{SUBFOLDER}/[^/]+\.jpg|SemanticLabels/{SUBFOLDER}/[^/]+\.mat|TestSet1\.txt)"),
-        ),
-    ),
+    archives=(Archive(Remote("SiftFlowDataset.zip", _MIRRORS), _MEMBERS),),
     expected=Expected({"train": 2486, "test": 200}),
     finish=finish,
 )

@@ -20,7 +20,7 @@ from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import IGNORED
 from parsenet_cli.data.decoding import map_in_processes
-from parsenet_cli.data.download.release import Archive, Expected, Release, matching, some
+from parsenet_cli.data.download.release import Archive, Expected, Release, some
 from parsenet_cli.data.layout import read_ids, write_ids
 from parsenet_cli.data.mat_file import read_mat
 from parsenet_cli.data.sets.voc12 import CLASSES
@@ -30,9 +30,17 @@ VOC = "VOCdevkit/VOC2012"
 SBD = "benchmark_RELEASE/dataset"
 TEST_IDS = 1456
 
-_TAKEN_FROM_VOC = matching(
-    rf"({VOC}/(?:JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt))"
+_VOC_MIRRORS = (
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+    "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
 )
+_VOC_MEMBERS = rf"({VOC}/(?:JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt))"
+_SBD_MIRRORS = (
+    "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+    "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+)
+_SBD_MEMBERS = rf"({SBD}/(?:cls/[^/]+\.mat|(?:train|val)\.txt))"
 _EXPECTED = "it in the archive: is that the published one?"
 
 
@@ -89,29 +97,10 @@ RELEASE = Release(
     about="PASCAL VOC 2012 with the masks of SBD",
     archives=(
         Archive(
-            Remote(
-                "VOCtrainval_11-May-2012.tar",
-                (
-                    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-                    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-                    "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
-                ),
-                "md5:6cd6e144f989b92b3379bac3b3de84fd",
-            ),
-            _TAKEN_FROM_VOC,
+            Remote("VOCtrainval_11-May-2012.tar", _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS
         ),
-        Archive(
-            Remote(
-                "benchmark.tgz",
-                (
-                    "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-                    "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-                ),
-                "md5:82b4d87ceb2ed10f6038a1cba92111cb",
-            ),
-            matching(rf"({SBD}/(?:cls/[^/]+\.mat|(?:train|val)\.txt))"),
-        ),
-        Archive(Remote("VOC2012test.tar", ()), _TAKEN_FROM_VOC, needed=False, verify=check_test),
+        Archive(Remote("benchmark.tgz", _SBD_MIRRORS, "md5:82b4d87ceb2ed10f6038a1cba92111cb"), _SBD_MEMBERS),
+        Archive(Remote("VOC2012test.tar", ()), _VOC_MEMBERS, needed=False, verify=check_test),
     ),
     expected=Expected(
         {"train": 1464, "val": 1449, "trainval": 2913, "train_aug": 10582, "trainval_aug": 12031},

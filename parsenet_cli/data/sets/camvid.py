@@ -14,8 +14,8 @@ import numpy as np
 
 from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image
-from parsenet_cli.data.decoding import ReadLabel, Source
-from parsenet_cli.data.layout import Layout, Listing, Lists, check_train_split, ids_in, required_root
+from parsenet_cli.data.decoding import Listing, ReadLabel, Source
+from parsenet_cli.data.layout import Layout, Lists, check_train_split, ids_in, required_root
 from parsenet_cli.data.voc_layout import mask_reader
 
 _NAMES = "sky building pole road pavement tree sign-symbol fence car pedestrian bicyclist"

@@ -19,9 +19,9 @@ import numpy as np
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data.dataset import DataOptions, Dataset, Image
-from parsenet_cli.data.decoding import ReadLabel, Source
+from parsenet_cli.data.decoding import Listing, ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
-from parsenet_cli.data.layout import Layout, Listing, Lists, check_train_split, read_ids, read_lines, required_root
+from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids, read_lines, required_root
 from parsenet_cli.data.mat_file import label_map_reader
 from parsenet_cli.data.voc_layout import devkit
 

@@ -69,13 +69,11 @@ def write_mat(file: Path, **matrices: Any) -> None:
 
 def _draw_all(root: Path, name: str, version: int, draw: Draw, writer: LayoutWriter, progress: Progress) -> None:
     lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
-    total, done = sum(SPLITS.values()), 0
-    for part, ids in lists.items():
-        for index, identifier in enumerate(ids):
-            writer.write(root, identifier, draw(generator(version, part, index)))
-            done += 1
-            if done % 50 == 0 or done == total:
-                progress(f"drawing {name}: {done} of {total}")
+    scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]
+    for done, (part, index, identifier) in enumerate(scenes, start=1):
+        writer.write(root, identifier, draw(generator(version, part, index)))
+        if done % 50 == 0 or done == len(scenes):
+            progress(f"drawing {name}: {done} of {len(scenes)}")
     writer.finish(root, lists)
 
 

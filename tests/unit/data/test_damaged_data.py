@@ -47,7 +47,7 @@ class Reader:
 
 
 def opened(sources: list[Source], reader: Reader, tmp_path: Path) -> Split:
-    return decoded("small", sources, "a list", reader, "parity", tmp_path / "cache", silent)
+    return decoded("small", (Path("a list"), sources), reader, "parity", tmp_path / "cache", silent)
 
 
 def file_of(tmp_path: Path, suffix: str) -> Path:

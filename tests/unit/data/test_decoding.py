@@ -54,7 +54,7 @@ def check(split: Split, sources: list[Source]) -> None:
 
 
 def open_split(sources: list[Source], reader: Reader, cache: Path) -> Split:
-    return decoded("small", sources, "a list", reader, "parity", cache, silent)
+    return decoded("small", (Path("a list"), sources), reader, "parity", cache, silent)
 
 
 def test_what_was_decoded_before_an_error_is_not_decoded_again(sources: list[Source], tmp_path: Path) -> None:
@@ -69,17 +69,17 @@ def test_what_was_decoded_before_an_error_is_not_decoded_again(sources: list[Sou
 def test_a_torn_tail_is_cut_off(sources: list[Source], tmp_path: Path) -> None:
     file = tmp_path / "x.u8"
     with pytest.raises(UserError):
-        decode(file, "x", sources, Reader(fails_at="100"), silent)
+        decode(file, "x", sources, {}, Reader(fails_at="100"), silent)
     part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:70]) + lines[70][:5])
     with part.open("r+b") as pixels:
         pixels.truncate(part.stat().st_size - 3)
     reader = Reader()
-    decode(file, "x", sources, reader, silent)
+    decode(file, "x", sources, {}, reader, silent)
     assert reader.calls == COUNT - 70
     whole = tmp_path / "y.u8"
-    decode(whole, "y", sources, Reader(), silent)
+    decode(whole, "y", sources, {}, Reader(), silent)
     assert file.read_bytes() == whole.read_bytes()
     assert not part.exists()
     assert not journal.exists()
@@ -90,11 +90,11 @@ def test_bytes_that_were_damaged_before_the_interruption_are_decoded_again(
 ) -> None:
     file = tmp_path / "x.u8"
     with pytest.raises(UserError):
-        decode(file, "x", sources, Reader(fails_at="100"), silent)
+        decode(file, "x", sources, {}, Reader(fails_at="100"), silent)
     with file.with_suffix(".part").open("r+b") as pixels:
         pixels.write(b"damaged")
     reader = Reader()
-    decode(file, "x", sources, reader, silent)
+    decode(file, "x", sources, {}, reader, silent)
     assert reader.calls == COUNT
 
 

@@ -19,10 +19,10 @@ from PIL import Image
 from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import silent
+from parsenet_cli.data import releases
 from parsenet_cli.data.dataset import IGNORED, DataOptions
 from parsenet_cli.data.download import archives as archives_module
 from parsenet_cli.data.download import check as checking
-from parsenet_cli.data import releases
 from parsenet_cli.data.download import prepare
 from parsenet_cli.data.download.prepare import SEAL, prepare_release
 from parsenet_cli.data.download.release import Expected, Release
