@@ -80,6 +80,7 @@ def check(
 ) -> None:
     """Verify a data set fully: counts, lists, every picture and label map, hashes. Exit code 2 when something is wrong."""
     from parsenet_cli.data.download import check as checking
+
     named = what in releases.names() and not Path(what).is_dir()
     folder = _home(root, results) / what if named else Path(what).expanduser()
     if named and not folder.is_dir():
