@@ -36,10 +36,10 @@ class DataSetOnDisk(DataSet, Protocol):
     FINGERPRINT_FILES: tuple[str, ...]
     """A folder that has one of these is one of this data set."""
 
-    def lists(self, root: Path) -> Lists:
+    def lists(self, root: Path, /) -> Lists:
         """Every list of ids by its name, with the files of each id. Raises `UserError` where a list is missing."""
 
-    def label_reader(self, root: Path) -> ReadLabel:
+    def label_reader(self, root: Path, /) -> ReadLabel:
         """What reads a label file as class ids."""
 
 

@@ -21,7 +21,7 @@ from parsenet_cli.data.voc_layout import mask_reader
 _NAMES = "sky building pole road pavement tree sign-symbol fence car pedestrian bicyclist"
 CLASSES = tuple(_NAMES.split())
 UNLABELLED = len(CLASSES)
-FINGERPRINT_FILES = ("trainannot", "CamVid/trainannot")
+FINGERPRINT_FILES: tuple[str, ...] = ("trainannot", "CamVid/trainannot")
 
 _TRAINED_ON = {"train_aug": ("train",), "trainval_aug": ("train", "val")}
 

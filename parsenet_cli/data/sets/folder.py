@@ -13,7 +13,7 @@ from parsenet_cli.data.dataset import DataOptions, Dataset
 from parsenet_cli.data.decoding import ReadLabel
 from parsenet_cli.data.layout import Layout, required_root
 
-FINGERPRINT_FILES = ("classes.txt",)
+FINGERPRINT_FILES: tuple[str, ...] = ("classes.txt",)
 
 lists = voc_layout.lists
 

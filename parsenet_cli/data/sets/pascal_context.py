@@ -28,7 +28,7 @@ from parsenet_cli.data.voc_layout import devkit
 SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 """Three names of 59_labels.txt that labels.txt spells otherwise."""
 
-FINGERPRINT_FILES = ("pascal-context",)
+FINGERPRINT_FILES: tuple[str, ...] = ("pascal-context",)
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

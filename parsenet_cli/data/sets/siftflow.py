@@ -29,7 +29,7 @@ UNANNOTATED = ("highway_bost181", "street_urb506")
 MEAN_RGB = (108.353, 115.294, 114.578)
 """The mean colour FCN subtracts here (its siftflow_layers.py), in place of ImageNet's."""
 
-FINGERPRINT_FILES = ("SemanticLabels",)
+FINGERPRINT_FILES: tuple[str, ...] = ("SemanticLabels",)
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

@@ -18,7 +18,7 @@ _NAMES = """
     background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant
     sheep sofa train tvmonitor"""
 CLASSES = tuple(_NAMES.split())
-FINGERPRINT_FILES = ("JPEGImages", "VOC2012", "VOCdevkit")
+FINGERPRINT_FILES: tuple[str, ...] = ("JPEGImages", "VOC2012", "VOCdevkit")
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.data.dataset import DataOptions, Dataset
-from parsenet_cli.data.sets import folder, pascal_context, siftflow, voc12
+from parsenet_cli.data import sets
+from parsenet_cli.data.dataset import DataOptions
+from parsenet_cli.data.sets import camvid, folder, pascal_context, siftflow, voc12
 from parsenet_cli.data.sets.siftflow import SUBFOLDER
-
-IDS = {"train": ["a", "b"], "val": ["c"]}
-
-
-def picture(seed: int, height: int = 6, width: int = 8) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
-
-
-def write_lists(place: Path, names: dict[str, list[str]]) -> None:
-    place.mkdir(parents=True)
-    for name, ids in names.items():
-        (place / f"{name}.txt").write_text("".join(f"{i}\n" for i in ids))
+from tests import voc_folder
+from tests.damage import halve
+from tests.voc_folder import fill, noise, write_ids
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> DataOptions:
-    """A folder in VOC's layout: 3 classes, picture n is of class n with one ignored pixel."""
-    root = tmp_path / "photos"
-    write_lists(root / "ImageSets" / "Segmentation", IDS)
-    (root / "JPEGImages").mkdir()
-    (root / "SegmentationClass").mkdir()
-    (root / "classes.txt").write_text("background\ncat\ndog\n")
-    for n, name in enumerate("abc"):
-        picture(n).save(root / "JPEGImages" / f"{name}.jpg")
-        ids = np.full((6, 8), n, np.uint8)
-        ids[0, 0] = 255
-        mask = Image.fromarray(ids).convert("P")
-        mask.save(root / "SegmentationClass" / f"{name}.png")
-    return DataOptions(root, tmp_path / "cache")
-
-
-def change(options: DataOptions, **changes: object) -> DataOptions:
-    return DataOptions(**{**vars(options), **changes})
+    """A folder in VOC's layout: 3 classes, image n is of class n with one ignored pixel."""
+    return DataOptions(
+        voc_folder.write(tmp_path / "photos", "background cat dog", train="a b", val="c"), tmp_path / "c"
+    )
 
 
 def root_of(options: DataOptions) -> Path:
@@ -67,15 +52,14 @@ def test_a_folder_is_read_as_it_lies(photos: DataOptions) -> None:
 
 
 def test_only_the_chosen_classes_count_in_the_chosen_order(photos: DataOptions) -> None:
-    dataset = folder.open_dataset(change(photos, classes=("dog", "background")))
+    dataset = folder.open_dataset(replace(photos, classes=("dog", "background")))
     assert dataset.classes == ("dog", "background")
     assert [int(dataset.train.label(i)[1, 1]) for i in (0, 1)] == [1, 255]
     assert int(dataset.val.label(0)[1, 1]) == 0
 
 
 def test_the_augmented_list_is_trained_on_where_there_is_one(photos: DataOptions) -> None:
-    lists = root_of(photos) / "ImageSets" / "Segmentation"
-    (lists / "trainaug.txt").write_text("b\na\nc\n")
+    write_ids(root_of(photos) / "ImageSets" / "Segmentation" / "trainaug.txt", "b a c")
     assert folder.open_dataset(photos).train.ids == ("b", "a", "c")
 
 
@@ -84,71 +68,54 @@ def test_identity_follows_the_content_and_nothing_else(photos: DataOptions) -> N
     mask = root_of(photos) / "SegmentationClass" / "a.png"
     os.utime(mask, ns=(1, 1))
     assert folder.identity(photos) == before
-    assert folder.identity(change(photos, cache=photos.cache / "elsewhere")) == before
-    Image.fromarray(np.ones((6, 8), np.uint8)).save(mask)
+    assert folder.identity(replace(photos, cache=photos.cache / "elsewhere")) == before
+    fill(mask, 1)
     assert folder.identity(photos) != before
 
 
-def test_a_changed_file_is_decoded_again(photos: DataOptions) -> None:
+def test_what_is_decoded_is_decoded_again_only_when_a_file_has_changed(photos: DataOptions) -> None:
     assert int(folder.open_dataset(photos).train.label(0)[1, 1]) == 0
-    Image.fromarray(np.ones((6, 8), np.uint8)).save(root_of(photos) / "SegmentationClass" / "a.png")
+    messages: list[str] = []
+    folder.open_dataset(photos, messages.append)
+    assert messages == []
+    fill(root_of(photos) / "SegmentationClass" / "a.png", 1)
     assert int(folder.open_dataset(photos).train.label(0)[1, 1]) == 1
-
-
-def test_what_is_decoded_is_not_decoded_again(photos: DataOptions) -> None:
-    folder.open_dataset(photos)
-    said: list[str] = []
-    folder.open_dataset(photos, said.append)
-    assert said == []
-
-
-def test_a_cache_that_is_not_whole_is_made_again(photos: DataOptions) -> None:
-    expected = folder.open_dataset(photos).train.image(1).copy()
-    (pixels,) = photos.cache.glob("decoded/folder-train-*.u8")
-    pixels.write_bytes(pixels.read_bytes()[:-1])
-    np.testing.assert_array_equal(folder.open_dataset(photos).train.image(1), expected)
 
 
 def test_an_official_mask_goes_before_a_merged_one(photos: DataOptions) -> None:
     root = root_of(photos)
     (root / "SegmentationClassAug").mkdir()
     for name in "ab":
-        Image.fromarray(np.full((6, 8), 9, np.uint8)).save(root / "SegmentationClassAug" / f"{name}.png")
+        fill(root / "SegmentationClassAug" / f"{name}.png", 9)
     (root / "SegmentationClass" / "b.png").unlink()
     dataset = voc12.open_dataset(photos)
     assert len(dataset.classes) == 21
     assert [int(dataset.train.label(i)[1, 1]) for i in (0, 1)] == [0, 9]
 
 
-def _truncate(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
+LISTS = "ImageSets/Segmentation"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "truncated image": (lambda root: _truncate(root / "JPEGImages/b.jpg"), r"b\.jpg: not a complete image"),
-    "truncated mask": (lambda root: _truncate(root / "SegmentationClass/b.png"), r"b\.png: not a complete mask"),
+    "truncated image": (lambda root: halve(root / "JPEGImages/b.jpg"), r"b\.jpg: not a complete image"),
+    "truncated mask": (lambda root: halve(root / "SegmentationClass/b.png"), r"b\.png: not a complete mask"),
     "missing image": (lambda root: (root / "JPEGImages/b.jpg").unlink(), r"b\.jpg: no such file.*train\.txt lists it"),
     "missing mask": (lambda root: (root / "SegmentationClass/c.png").unlink(), r"c\.png: no such file.*val\.txt"),
     "colours instead of ids": (
-        lambda root: picture(0).save(root / "SegmentationClass/a.png"),
+        lambda root: noise(0, 6, 8).save(root / "SegmentationClass/a.png"),
         r"a\.png: expected a palette or grey PNG.*found mode RGB",
     ),
     "id out of range": (
-        lambda root: Image.fromarray(np.full((6, 8), 3, np.uint8)).save(root / "SegmentationClass/a.png"),
+        lambda root: fill(root / "SegmentationClass/a.png", 3),
         r"a\.png: class id 3 is out of range; expected 0 to 2",
     ),
     "other size": (
-        lambda root: Image.fromarray(np.zeros((8, 6), np.uint8)).save(root / "SegmentationClass/a.png"),
+        lambda root: fill(root / "SegmentationClass/a.png", 0, 8, 6),
         r"a\.png: labels of 6x8 pixels for an image of 8x6 .*a\.jpg",
     ),
-    "no list": (
-        lambda root: (root / "ImageSets/Segmentation/val.txt").unlink(),
-        r"Segmentation: no such list.*val\.txt",
-    ),
-    "empty list": (lambda root: (root / "ImageSets/Segmentation/val.txt").write_text("\n"), r"val\.txt: no images"),
+    "no list": (lambda root: (root / LISTS / "val.txt").unlink(), r"Segmentation: no such list.*val\.txt"),
+    "empty list": (lambda root: (root / LISTS / "val.txt").write_text("\n"), r"val\.txt: no images"),
     "no class names": (lambda root: (root / "classes.txt").unlink(), r"classes\.txt: no such file"),
-    "a class twice": (lambda root: (root / "classes.txt").write_text("cat\ncat\n"), r"classes\.txt: expected 1 to 255"),
-}
+    "a class twice": (lambda root: write_ids(root / "classes.txt", "cat cat"), r"classes\.txt: expected 1 to 255"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -160,15 +127,19 @@ def test_a_broken_folder_is_named_file_by_file(photos: DataOptions, case: str) -
     assert list(photos.cache.glob("decoded/*.tmp")) == []
 
 
-def test_what_is_missing_from_the_command_is_said(photos: DataOptions, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"pass data_root=/path/to/folder"):
-        folder.identity(change(photos, root=None))
-    with pytest.raises(UserError, match=r"data_root=.*nowhere: no such folder"):
-        folder.identity(change(photos, root=tmp_path / "nowhere"))
-    with pytest.raises(UserError, match=r"unknown class 'catt'. Did you mean 'cat'\?"):
-        folder.identity(change(photos, classes=("catt",)))
-    with pytest.raises(UserError, match=r"none twice"):
-        folder.identity(change(photos, classes=("cat", "cat")))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"root": None}, r"pass data_root=/path/to/folder"),
+        ({"root": Path("/nowhere")}, r"data_root=/nowhere: no such folder"),
+        ({"classes": ("catt",)}, r"unknown class 'catt'. Did you mean 'cat'\?"),
+        ({"classes": ("cat", "cat")}, r"none twice"),
+        ({"train_split": "train_au"}, r"unknown train_split 'train_au'. Did you mean 'train_aug'\?"),
+    ],
+)
+def test_what_is_wrong_in_the_command_is_said(photos: DataOptions, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        folder.identity(replace(photos, **changes))
 
 
 @pytest.fixture
@@ -176,13 +147,14 @@ def context(tmp_path: Path) -> DataOptions:
     """PASCAL-Context's layout: labels.txt spells "table" what 59_labels.txt calls "diningtable"."""
     root = tmp_path / "context"
     voc, labels = root / "VOCdevkit" / "VOC2010", root / "pascal-context"
-    write_lists(voc / "ImageSets" / "Main", IDS)
-    (voc / "JPEGImages").mkdir()
+    (voc / "JPEGImages").mkdir(parents=True)
     (labels / "trainval").mkdir(parents=True)
+    for part, ids in (("train", "a b"), ("val", "c")):
+        write_ids(voc / "ImageSets" / "Main" / f"{part}.txt", ids)
     (labels / "labels.txt").write_text("1: accordion\n2: aeroplane\n3: table\n4: potted plant\n")
     (labels / "59_labels.txt").write_text("2: aeroplane\n4: pottedplant\n3: diningtable\n")
     for n, name in enumerate("abc"):
-        picture(n).save(voc / "JPEGImages" / f"{name}.jpg")
+        noise(n, 6, 8).save(voc / "JPEGImages" / f"{name}.jpg")
         numbers = np.arange(48, dtype=np.uint16).reshape(6, 8) % 5
         savemat(labels / "trainval" / f"{name}.mat", {"LabelMap": numbers})
     return DataOptions(root, tmp_path / "cache")
@@ -203,27 +175,22 @@ def outdoors(tmp_path: Path) -> DataOptions:
     (root / "SemanticLabels" / SUBFOLDER).mkdir(parents=True)
     (root / "TestSet1.txt").write_text(f"{SUBFOLDER}\\c.jpg\n")
     for n, name in enumerate(["a", "b", "c", "street_urb506"]):
-        picture(n).save(root / "Images" / SUBFOLDER / f"{name}.jpg")
+        noise(n, 6, 8).save(root / "Images" / SUBFOLDER / f"{name}.jpg")
         numbers = np.arange(48, dtype=np.uint8).reshape(6, 8) % 34
         savemat(root / "SemanticLabels" / SUBFOLDER / f"{name}.mat", {"S": numbers})
     return DataOptions(root, tmp_path / "cache")
 
 
-def test_siftflow_counts_from_0_and_ignores_what_is_unlabelled(outdoors: DataOptions) -> None:
+def test_siftflow_counts_from_0_and_trains_on_what_is_annotated_and_no_test_image(outdoors: DataOptions) -> None:
     dataset = siftflow.open_dataset(outdoors)
     assert len(dataset.classes) == 33
     assert dataset.val.label(0)[0, :3].tolist() == [255, 0, 1]
-
-
-def test_siftflow_trains_on_what_is_no_test_picture_and_is_annotated(outdoors: DataOptions) -> None:
-    dataset = siftflow.open_dataset(outdoors)
     assert (dataset.train.ids, dataset.val.ids) == (("a", "b"), ("c",))
 
 
 def test_fcns_lists_go_before_the_archives(outdoors: DataOptions) -> None:
-    root = root_of(outdoors)
-    (root / "trainval.txt").write_text("c\n")
-    (root / "test.txt").write_text("a\n")
+    write_ids(root_of(outdoors) / "trainval.txt", "c")
+    write_ids(root_of(outdoors) / "test.txt", "a")
     dataset = siftflow.open_dataset(outdoors)
     assert (dataset.train.ids, dataset.val.ids) == (("c",), ("a",))
 
@@ -238,9 +205,7 @@ def test_fcns_lists_go_before_the_archives(outdoors: DataOptions) -> None:
         ({"LabelMap": np.full((6, 8), -1)}, r"a\.mat: class number -1 is out of range"),
     ],
 )
-def test_a_broken_label_file_is_named(
-    context: DataOptions, content: bytes | dict[str, np.ndarray[tuple[int, int], np.dtype[np.generic]]], message: str
-) -> None:
+def test_a_broken_label_file_is_named(context: DataOptions, content: bytes | dict[str, Any], message: str) -> None:
     file = root_of(context) / "pascal-context" / "trainval" / "a.mat"
     if isinstance(content, bytes):
         file.write_bytes(content)
@@ -256,21 +221,101 @@ def test_siftflow_classes_out_of_range_are_named(outdoors: DataOptions) -> None:
         siftflow.open_dataset(outdoors)
 
 
-@pytest.mark.parametrize("module", [pascal_context, siftflow])
-def test_data_with_one_training_list_refuses_another(module: object, context: DataOptions) -> None:
-    open_dataset: Callable[[DataOptions], Dataset] = module.open_dataset  # type: ignore[attr-defined]
+@pytest.mark.parametrize("module", [pascal_context, siftflow], ids=lambda module: module.__name__)
+def test_data_with_one_training_list_refuses_another(module: sets.DataSet, context: DataOptions) -> None:
     with pytest.raises(UserError, match="has one training list"):
-        open_dataset(change(context, train_split="trainval_aug"))
+        module.open_dataset(replace(context, train_split="trainval_aug"))
 
 
-def test_an_unknown_training_split_is_answered_with_the_nearest(photos: DataOptions) -> None:
-    with pytest.raises(UserError, match=r"unknown train_split 'train_au'. Did you mean 'train_aug'\?"):
-        folder.identity(change(photos, train_split="train_au"))
+@pytest.mark.parametrize(
+    ("module", "missing"),
+    [
+        (voc12, "Segmentation: no such list; expected train_aug.txt or trainaug.txt or train.txt"),
+        (pascal_context, "labels.txt: no such file; expected lines such as '2: aeroplane'"),
+        (siftflow, "TestSet1.txt: no such file; expected it, or trainval.txt and test.txt, with one id per line"),
+        (camvid, "train: no such folder; expected the images there, as .png"),
+    ],
+    ids=["voc12", "pascal_context", "siftflow", "camvid"],
+)
+def test_an_empty_folder_is_told_what_it_lacks(module: sets.DataSet, missing: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=missing):
+        module.identity(DataOptions(tmp_path, tmp_path / "cache"))
 
 
 @pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")
 def test_real_photos_are_identified_without_decoding_them(tmp_path: Path) -> None:
     options = DataOptions(Path(os.environ["PARSENET_PHOTOS"]), tmp_path, ("background", "cat", "person"))
     identity = folder.identity(options)
-    assert identity == folder.identity(change(options, cache=tmp_path / "other"))
+    assert identity == folder.identity(replace(options, cache=tmp_path / "other"))
     assert not (tmp_path / "decoded").exists()
+
+
+# --- the interface -----------------------------------------------------------------------------------------------------
+
+
+ON_DISK: list[sets.DataSetOnDisk] = [camvid, folder, pascal_context, siftflow, voc12]
+"""Whether each offers what is declared is seen by mypy."""
+
+
+def test_data_sets_are_found_by_name() -> None:
+    assert list(sets.on_disk().values()) == ON_DISK
+    generated = set(sets.names()) - set(sets.on_disk())
+    assert generated == {"synthetic_context", "synthetic_siftflow", "synthetic_voc"}
+    with pytest.raises(UserError, match=r"unknown data set 'voc13'. Did you mean 'voc12'\?"):
+        sets.find("voc13")
+
+
+NEW = '''
+"""Stripes: <id>.png, whose labels are <id>_mask.png."""
+from parsenet_cli.core.text import silent
+from parsenet_cli.data.decoding import Source
+from parsenet_cli.data.layout import Layout, read_ids, required_root
+from parsenet_cli.data.voc_layout import mask_reader
+
+FINGERPRINT_FILES = ("stripes.txt",)
+
+def identity(options, progress=silent):
+    return _layout(options).identity(options, progress)
+
+def open_dataset(options, progress=silent):
+    return _layout(options).open_dataset(options, progress)
+
+def lists(root):
+    sources = [Source(name, root / f"{name}.png", root / f"{name}_mask.png") for name in read_ids(root / "stripes.txt")]
+    return {"train": (root / "stripes.txt", sources), "val": (root / "stripes.txt", sources[:1])}
+
+def label_reader(_root):
+    return mask_reader(2)
+
+def _layout(options):
+    root = required_root(options, "stripes", "stripes.txt")
+    return Layout("stripes", ("no", "yes"), lists(root), label_reader(root), "stripes")
+'''
+USE = """
+import sys
+from pathlib import Path
+from parsenet_cli.data import sets
+from parsenet_cli.data.dataset import DataOptions
+from parsenet_cli.data.download.check import check_folder, detect_layout
+
+root = Path(sys.argv[1])
+options = DataOptions(root, root / "cache")
+dataset = sets.find("stripes").open_dataset(options)
+print(sets.find("stripes").identity(options), dataset.train.ids, dataset.val.label(0).max(), detect_layout(root))
+print(check_folder("stripes", root, None, lambda _: None))
+"""
+
+
+def test_a_new_data_set_is_one_new_file(tmp_path: Path) -> None:
+    shutil.copytree(paths.PACKAGE, tmp_path / "parsenet_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "parsenet_cli/data/sets/stripes.py").write_text(NEW)
+    data = tmp_path / "data"
+    write_ids(data / "stripes.txt", "a b")
+    for name in "ab":
+        noise(0, 6, 8).save(data / f"{name}.png")
+        fill(data / f"{name}_mask.png", 1)
+    done = subprocess.run([sys.executable, "-c", USE, data], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("stripes:")
+    assert "('a', 'b') 255 stripes" in done.stdout
+    assert f"{data}: stripes, 2 images with labels (train 2, val 1); all readable" in done.stdout
