@@ -32,8 +32,8 @@ def read_mat(path: Path, variable: str, largest: int, field: str | None = None) 
         named = matrix is not None and field in (matrix.dtype.names or ()) and matrix.size
         matrix = matrix[field].ravel()[0] if matrix is not None and named else None
     if matrix is None or matrix.ndim != 2 or matrix.dtype.kind not in "iuf":
-        found = "nothing of that name" if matrix is None else f"{matrix.dtype} of shape {matrix.shape}"
-        raise UserError(f"{path}: expected the matrix '{variable}' of class numbers; found {found}")
+        description = "nothing of that name" if matrix is None else f"{matrix.dtype} of shape {matrix.shape}"
+        raise UserError(f"{path}: expected the matrix '{variable}' of class numbers; found {description}")
     numbers = np.asarray(matrix, np.int64)
     for wrong in (numbers.min(initial=0), numbers.max(initial=0)):
         if not 0 <= wrong <= largest:

@@ -59,7 +59,9 @@ def on_disk() -> dict[str, DataSetOnDisk]:
     """The data sets that can lie in a folder of the user's, by name: all but the generated ones."""
     data_sets = {name: find(name) for name in names()}
     return {
-        name: cast(DataSetOnDisk, found) for name, found in data_sets.items() if hasattr(found, "FINGERPRINT_FILES")
+        name: cast(DataSetOnDisk, data_set)
+        for name, data_set in data_sets.items()
+        if hasattr(data_set, "FINGERPRINT_FILES")
     }
 
 

@@ -1,4 +1,4 @@
-"""Any folder of photographs in VOC's layout, with its class names in `classes.txt`.
+"""Any folder of images in VOC's layout, with its class names in `classes.txt`.
 
 `classes=[…]` picks the classes that count by name; every other pixel is ignored in training and in scoring.
 """
