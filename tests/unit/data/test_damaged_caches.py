@@ -25,6 +25,7 @@ from parsenet_cli.engine import inputs, pretrain
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.inputs import check_weights
 from parsenet_cli.store import samples
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from tests import damage, voc_folder
 
@@ -109,7 +110,7 @@ def test_damaged_model_of_a_run_is_no_other_run_s_initial_weights(config: RunCon
     run = Store(tmp_path).run(config.signature)
     run.create(config)
     run.model_file.write_bytes(bytes(1000))
-    run.record_result({"signature": run.signature}, run.model_file.name)
+    run.record_result(RunResult(run.signature, "converged"), run.model_file)
     identity.of_weights(str(run.model_file), "vgg_tiny", "fcn", tmp_path / "cache")
     damage.flip(run.model_file, 10)
     with pytest.raises(UserError, match=r"model\.safetensors: is damaged"):
@@ -160,9 +161,9 @@ def test_run_on_a_damaged_cache_has_the_numbers_of_one_on_a_whole_cache(
     training.train_run(runs[1], tmp_path / "b" / "cache", 1, lambda: False)
     log = capsys.readouterr().out
     assert log.count("the data are decoded again") == 2
-    results = [run.result() or {} for run in runs]
-    assert results[0]["metrics"] == results[1]["metrics"]
-    assert results[0]["files"]["confusion.npz"] == results[1]["files"]["confusion.npz"]
+    results = [run.done_result() for run in runs]
+    assert results[0].metrics == results[1].metrics
+    assert results[0].files["confusion.npz"] == results[1].files["confusion.npz"]
     assert [record["loss"] for record in runs[0].metrics()] == [record["loss"] for record in runs[1].metrics()]
 
 
