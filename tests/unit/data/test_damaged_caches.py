@@ -24,7 +24,7 @@ from parsenet_cli.data.synthetic.scenes import Scene
 from parsenet_cli.engine import inputs, pretrain
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.inputs import check_weights
-from parsenet_cli.store import samples
+from parsenet_cli.store import artifacts, samples
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from tests import damage, voc_folder
@@ -111,10 +111,10 @@ def test_damaged_model_of_a_run_is_no_other_run_s_initial_weights(config: RunCon
     run.create(config)
     run.model_file.write_bytes(bytes(1000))
     run.record_result(RunResult(run.signature, "converged"), run.model_file)
-    identity.of_weights(str(run.model_file), "vgg_tiny", "fcn", tmp_path / "cache")
+    artifacts.verify_weights_file(str(run.model_file))
     damage.flip(run.model_file, 10)
     with pytest.raises(UserError, match=r"model\.safetensors: is damaged"):
-        identity.of_weights(str(run.model_file), "vgg_tiny", "fcn", tmp_path / "cache")
+        artifacts.verify_weights_file(str(run.model_file))
 
 
 # --- a whole run -------------------------------------------------------------------------------------------------------
