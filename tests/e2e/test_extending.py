@@ -22,12 +22,12 @@ def best_iu(confusion: Counts, class_mean: ClassMean = "present") -> float:
     return float(np.nanmax(iu(confusion)))
 '''
 
-FORMAT = '''
+FORMAT = """
 SUFFIX = "shout"
 
 def text(grid):
     return f"{grid.title.upper()}! {len(grid.rows)} ROWS\\n"
-'''
+"""
 
 FIGURE = '''
 """How many cells a table has."""
@@ -135,7 +135,9 @@ def test_figure_and_claims_on_cost_and_on_a_figure_need_no_other_line(clone: Pat
     parsenet(clone, "figure", "cells", "own", "twice=2")
     assert (clone / "results/figures/cells-own.png").stat().st_size > 1000
     parsenet(clone, "figure", "cells", "own")
-    verdicts = {verdict["key"]: verdict for verdict in json.loads(parsenet(clone, "verify", "--to", "json"))["verdicts"]}
+    verdicts = {
+        verdict["key"]: verdict for verdict in json.loads(parsenet(clone, "verify", "--to", "json"))["verdicts"]
+    }
     assert verdicts["costs_little"]["outcome"] == "supported"
     assert "parameters" in verdicts["costs_little"]["why"]
     assert verdicts["few_cells"]["outcome"] == "supported"
