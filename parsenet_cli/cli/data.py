@@ -95,7 +95,6 @@ def check(
 @app.command("list")
 def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     """Show which data sets can be had and which are here."""
-    from parsenet_cli.data.download import release
     from parsenet_cli.report.blocks import words
 
     home = _home(root, results)
