@@ -69,14 +69,16 @@ claims:
     where: my own
     measure: parameters
     holds_if: pool6_fc7.best / fc7.best < 1.5
-    margin: "50"
-  few_cells:
-    says: There are few cells.
-    where: my own
-    figure: cells
-    value: [estimate]
-    holds_if: value < 10
-    unit: cells
+"""
+
+FIGURE_CLAIM = """
+few_cells:
+  says: There are few cells.
+  where: my own
+  figure: cells
+  value: [estimate]
+  holds_if: value < 10
+  unit: cells
 """
 
 
@@ -94,6 +96,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     (package / "report/figures/cells.py").write_text(FIGURE)
     (package / "data/sets/twin.py").write_text(DATA_SET)
     (folder / "ablations/own.yaml").write_text(TABLE)
+    with (folder / "ablations/_figures.yaml").open("a") as claims:
+        claims.write(FIGURE_CLAIM)
     (folder / "results").mkdir()
     (folder / "results/cache").symlink_to(cache)
     parsenet(folder, "ablate", "own", "--seeds", 2, "--launcher", "inline")
