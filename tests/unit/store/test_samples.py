@@ -1,4 +1,4 @@
-"""The pictures that stay with the results: written once per data, read back, and never in the way."""
+"""The images that stay with the results: written once per data, read back, and never in the way."""
 
 from __future__ import annotations
 
@@ -9,36 +9,33 @@ import numpy as np
 from PIL import Image
 
 from parsenet_cli.store import samples
+from parsenet_cli.store.run import Store
 
-PHOTO = np.full((20, 30, 3), (200, 100, 50), np.uint8)
+IMAGE = np.full((20, 30, 3), (200, 100, 50), np.uint8)
 TRUTH = np.arange(600, dtype=np.uint8).reshape(20, 30)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     file = tmp_path / "samples" / "a.npz"
-    samples.write(file, ["one/two", "file"], [PHOTO, PHOTO // 2], [TRUTH, TRUTH.T])
-    found = samples.read(file)
-    assert list(found) == ["one/two", "file"]
-    assert np.array_equal(found["file"].truth, TRUTH.T)
-    with Image.open(io.BytesIO(found["one/two"].photo)) as picture:
-        assert np.abs(np.asarray(picture).astype(int) - PHOTO).max() < 5
+    samples.write(file, ["one/two", "file"], [IMAGE, IMAGE // 2], [TRUTH, TRUTH.T])
+    stored = samples.read(file)
+    assert list(stored) == ["one/two", "file"]
+    assert np.array_equal(stored["file"].truth, TRUTH.T)
+    with Image.open(io.BytesIO(stored["one/two"].photo)) as image:
+        assert np.abs(np.asarray(image).astype(int) - IMAGE).max() < 5
 
 
-def test_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "a.npz"
-    samples.write(file, ["first"], [PHOTO], [TRUTH])
-    samples.write(file, ["second"], [PHOTO], [TRUTH])
-    assert list(samples.read(file)) == ["first"]
-
-
-def test_missing_or_damaged_file_holds_nothing(tmp_path: Path) -> None:
+def test_missing_or_damaged_file_holds_nothing_and_is_written_and_a_whole_one_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     assert samples.read(file) == {}
-    samples.write(file, ["first"], [PHOTO], [TRUTH])
+    samples.write(file, ["first"], [IMAGE], [TRUTH])
     file.write_bytes(file.read_bytes()[:200])
     assert samples.read(file) == {}
+    for name in ("second", "third"):
+        samples.write(file, [name], [IMAGE], [TRUTH])
+        assert list(samples.read(file)) == ["second"]
 
 
-def test_other_data_or_classes_lie_elsewhere(tmp_path: Path) -> None:
-    files = {samples.file_of(tmp_path, data, classes) for data in ("voc:1", "voc:2") for classes in (["a"], ["a", "b"])}
+def test_other_data_or_classes_lie_elsewhere(store: Store) -> None:
+    files = {samples.file_of(store, data, classes) for data in ("voc:1", "voc:2") for classes in (["a"], ["a", "b"])}
     assert len(files) == 4
