@@ -55,22 +55,25 @@ def floor(module: str) -> int:
     return next((i for i, rooms in enumerate(FLOORS) if room(module) in rooms), -1)
 
 
+def statements(text: str) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that is imported: `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
 def imports(module: str, text: str, known: Sources) -> Iterator[tuple[int, str]]:
     """Line and module of every import from the package, as a key of `known`."""
-    for node in ast.walk(ast.parse(text)):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in (name for name in names if name.startswith("parsenet_cli.")):
+    for line, name in statements(text):
+        if name.startswith("parsenet_cli."):
             path = name.removeprefix("parsenet_cli.").replace(".", "/")
             parent = path.rpartition("/")[0]
-            found = next(
-                (p for p in (path, f"{path}/__init__", parent, f"{parent}/__init__") if p in known), "__init__"
-            )
-            if found != module:
-                yield node.lineno, found
+            candidates = (path, f"{path}/__init__", parent, f"{parent}/__init__")
+            imported = next((candidate for candidate in candidates if candidate in known), "__init__")
+            if imported != module:
+                yield line, imported
 
 
 def upward(sources: Sources) -> list[str]:
@@ -103,15 +106,12 @@ def circles(sources: Sources) -> list[str]:
 
 def strayed_guests(sources: Sources) -> list[str]:
     """Libraries that are imported where they do not belong."""
-    found = []
-    for module, text in sources.items():
-        for node in ast.walk(ast.parse(text)):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for guest in {name.partition(".")[0] for name in names} & GUESTS.keys():
-                if not any(f"{module}/".startswith(f"{home}/") for home in GUESTS[guest]):
-                    found.append(f"{module}:{node.lineno} imports {guest}")
-    return found
+    return [
+        f"{module}:{line} imports {guest}"
+        for module, text in sources.items()
+        for line, guest in sorted({(line, name.partition(".")[0]) for line, name in statements(text)})
+        if guest in GUESTS and not any(f"{module}/".startswith(f"{home}/") for home in GUESTS[guest])
+    ]
 
 
 def named_by_strings(sources: Sources) -> list[str]:
