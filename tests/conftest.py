@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,20 @@ def cli(tmp_path: Path, results: Path) -> Cli:
 
 
 @pytest.fixture
-def start(tmp_path: Path, results: Path) -> Start:
-    """Start `parsenet …` in an empty folder; returns the process."""
+def start(tmp_path: Path, results: Path) -> Iterator[Start]:
+    """Start `parsenet …` in an empty folder; returns the process, which is interrupted when the test has ended without it."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return lambda *arguments: subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
+    started = []
+
+    def run(*arguments: str | int | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process:
+            process.send_signal(signal.SIGINT)
 
 
 def changed(config: RunConfig, **fields: Any) -> RunConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,21 @@ LONG = (*SHORT[:2], "recipe.iterations=100000")
 
 
 @pytest.fixture
-def driver(results: Path, start: Start) -> Iterator[subprocess.Popen[str]]:
+def driver(results: Path, start: Start) -> subprocess.Popen[str]:
     """A command whose run would take hours, and has begun to train."""
-    with start("train", *LONG) as process:
-        try:
-            store = Store(results)
-            wait_for(lambda: any(run.status().iteration for run in store.runs()), "a step", 60, every=0.02)
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+    process = start("train", *LONG)
+    wait_for(lambda: any(run.status().iteration for run in Store(results).runs()), "a step", 60, every=0.02)
+    return process
 
 
 def test_cancelled_run_leaves_a_checkpoint_and_its_driver_goes_too(
     cli: Cli, start: Start, results: Path, driver: subprocess.Popen[str]
 ) -> None:
     (run,) = Store(results).runs()
-    with start("status", "--watch") as watching:
-        assert f"{run.signature}: stopped at iteration" in cli("cancel", run.signature[:6]).stdout
-        assert watching.communicate(timeout=20)[0].splitlines()[-1] == "1 queued"
-        assert watching.returncode == 0
+    watching = start("status", "--watch")
+    assert f"{run.signature}: stopped at iteration" in cli("cancel", run.signature[:6]).stdout
+    assert watching.communicate(timeout=20)[0].splitlines()[-1] == "1 queued"
+    assert watching.returncode == 0
     _, printed = driver.communicate(timeout=30)
     assert driver.returncode == 130
     assert "cancelled: 1 runs" in printed
@@ -46,11 +40,11 @@ def test_cancelled_run_leaves_a_checkpoint_and_its_driver_goes_too(
 def test_interrupt_leaves_the_watch_and_stops_no_run(
     start: Start, results: Path, driver: subprocess.Popen[str]
 ) -> None:
-    with start("status", "--watch") as watching:
-        assert watching.stdout is not None
-        assert watching.stdout.readline() == "1 running\n"
-        watching.send_signal(signal.SIGINT)
-        assert watching.wait(20) == 0
+    watching = start("status", "--watch")
+    assert watching.stdout is not None
+    assert watching.stdout.readline() == "1 running\n"
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 0
     assert [run.state() for run in Store(results).runs()] == ["running"]
     assert driver.poll() is None
 
