@@ -1,4 +1,4 @@
-"""A trained network in use: its model kept or made again, own pictures predicted, VOC's test list submitted and checked."""
+"""A trained network in use: its model kept or made again, own images predicted, VOC's test list submitted and checked."""
 
 from __future__ import annotations
 

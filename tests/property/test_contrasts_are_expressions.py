@@ -67,9 +67,9 @@ def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: 
 @given(text=numbers, given_values=values)
 def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
     expression = parse(text)
-    found = contrast_of(expression, "own", 2.0)
+    contrast = contrast_of(expression, "own", 2.0)
     if "abs" in text:
-        assert found is None
+        assert contrast is None
     else:
-        assert found is not None
-        assert found.value(measured_by(given_values)) == expression.evaluate(measured_by(given_values), margin=2.0)
+        assert contrast is not None
+        assert contrast.value(measured_by(given_values)) == expression.evaluate(measured_by(given_values), margin=2.0)

@@ -78,22 +78,22 @@ def imports(module: str, text: str, known: Sources) -> Iterator[tuple[int, str]]
 
 def upward(sources: Sources) -> list[str]:
     """Imports that do not go down, and modules that stand in no room."""
-    found = [f"{module}: stands in no room" for module in sources if floor(module) < 0 and module not in FACES]
+    violations = [f"{module}: stands in no room" for module in sources if floor(module) < 0 and module not in FACES]
     for module, text in sources.items():
         for line, other in imports(module, text, sources):
             if room(other) != room(module) and floor(other) <= floor(module):
-                found.append(f"{module}:{line} imports {other}")
-    return found
+                violations.append(f"{module}:{line} imports {other}")
+    return violations
 
 
 def circles(sources: Sources) -> list[str]:
     """Modules that import each other, by whatever way."""
     graph = {module: {other for _, other in imports(module, text, sources)} for module, text in sources.items()}
-    found, done = [], set[str]()
+    violations, done = [], set[str]()
 
     def visit(module: str, way: tuple[str, ...]) -> None:
         if module in way:
-            found.append(" -> ".join([*way[way.index(module) :], module]))
+            violations.append(" -> ".join([*way[way.index(module) :], module]))
         elif module not in done:
             for other in sorted(graph[module]):
                 visit(other, (*way, module))
@@ -101,7 +101,7 @@ def circles(sources: Sources) -> list[str]:
 
     for module in graph:
         visit(module, ())
-    return found
+    return violations
 
 
 def strayed_guests(sources: Sources) -> list[str]:
@@ -127,17 +127,17 @@ def named_by_strings(sources: Sources) -> list[str]:
 
 def file_names(sources: Sources) -> list[str]:
     """Strings outside of `store` that name a file of the results folder, and ways up from one."""
-    found = []
+    violations = []
     for module, text in sources.items():
         tree = ast.parse(text)
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
                 if room(module) != "store" and FILE_NAMES.search(node.value):
-                    found.append(f"{module}:{node.lineno} names {node.value!r}")
+                    violations.append(f"{module}:{node.lineno} names {node.value!r}")
             elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("parent.parent"):
-                found.append(f"{module}:{node.lineno} goes up two folders")
-    return found
+                violations.append(f"{module}:{node.lineno} goes up two folders")
+    return violations
 
 
 RULES = (upward, circles, strayed_guests, named_by_strings, file_names)

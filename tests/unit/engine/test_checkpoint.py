@@ -88,9 +88,9 @@ def test_run_starts_afresh_when_both_are_damaged_and_its_log_says_so(
     checkpoint.restore(run, new.model, new.optimizer, new.progress)
     assert new.progress == TrainState()
     assert all(torch.equal(value, before[name]) for name, value in new.model.state_dict().items())
-    said = capsys.readouterr().out
-    assert said.count("cannot be read") == 2
-    assert "starting afresh" in said
+    printed = capsys.readouterr().out
+    assert printed.count("cannot be read") == 2
+    assert "starting afresh" in printed
 
 
 def test_what_cannot_be_read_back_takes_no_ones_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

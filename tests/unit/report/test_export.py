@@ -60,13 +60,13 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def scalars(content: bytes) -> dict[tuple[str, int], float]:
-    found = {}
+    values = {}
     for event in (dict(fields(body)) for body in records(content)):
         for _, value in fields(event.get(5, b"")):  # type: ignore[arg-type]
             parts = dict(fields(value))  # type: ignore[arg-type]
             if 2 in parts:
-                found[bytes(parts[1]).decode(), int(event[2])] = struct.unpack("<f", parts[2])[0]  # type: ignore[arg-type]
-    return found
+                values[bytes(parts[1]).decode(), int(event[2])] = struct.unpack("<f", parts[2])[0]  # type: ignore[arg-type]
+    return values
 
 
 def test_checksum_is_crc32c() -> None:

@@ -48,18 +48,18 @@ def network(config: RunConfig) -> LoadedNetwork:
 
 
 def test_scales_are_the_norms_of_the_features(network: LoadedNetwork) -> None:
-    found = scales.data(network, images=4, positions=2)
+    measured = scales.data(network, images=4, positions=2)
     with torch.inference_mode():
         maps = [network.model.trunk(network.model.preprocess(network.image(i)), ["conv4"])["conv4"] for i in range(4)]
     expected = float(torch.stack(maps).norm(dim=2).mean())
-    assert found["layers"]["conv4"]["mean"] == pytest.approx(expected, rel=1e-5)
-    for layer in found["layers"].values():
+    assert measured["layers"]["conv4"]["mean"] == pytest.approx(expected, rel=1e-5)
+    for layer in measured["layers"].values():
         assert layer["after"]["quantiles"]["50"] == pytest.approx(10, rel=1e-4)
-    means = {layer: content["mean"] for layer, content in found["layers"].items()}
-    assert found["ratio"]["estimate"] == pytest.approx(max(means.values()) / means["fc7"])
-    assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
-    assert [len(place["values"]["conv3"]) for place in found["positions"]] == [24, 24]
-    assert not found["by_construction"]
+    means = {layer: content["mean"] for layer, content in measured["layers"].items()}
+    assert measured["ratio"]["estimate"] == pytest.approx(max(means.values()) / means["fc7"])
+    assert measured["ratio"]["low"] <= measured["ratio"]["estimate"] <= measured["ratio"]["high"]
+    assert [len(place["values"]["conv3"]) for place in measured["positions"]] == [24, 24]
+    assert not measured["by_construction"]
 
 
 def test_scales_of_a_trunk_that_was_rescaled_are_said_to_be_no_evidence(network: LoadedNetwork) -> None:
@@ -87,13 +87,13 @@ def test_receptive_field_is_what_a_network_looks_at(network: LoadedNetwork, side
     model = nn.Module()
     model.trunk, model.preprocess = _Looking(side), _Plain()
     looking: Any = replace(network, model=model)  # type: ignore[arg-type]
-    found = receptive_field.data(looking, images=2, units=1, draws=1, patch=4, stride=2)
-    for unit in found["units"]:
+    measured = receptive_field.data(looking, images=2, units=1, draws=1, patch=4, stride=2)
+    for unit in measured["units"]:
         assert unit["area"]["gradient"] == side**2
         assert side**2 <= unit["area"]["0.10"] <= unit["area"]["0.05"] <= (side + 8) ** 2
         assert 0.9 * 65**2 * 0.9 <= unit["theoretical_area"] <= 65**2
-    shares = [unit["area"]["0.05"] / unit["theoretical_area"] for unit in found["units"]]
-    assert found["shares"]["0.05"]["estimate"] == pytest.approx(np.mean(shares))
+    shares = [unit["area"]["0.05"] / unit["theoretical_area"] for unit in measured["units"]]
+    assert measured["shares"]["0.05"]["estimate"] == pytest.approx(np.mean(shares))
 
 
 class _Plain(nn.Module):
@@ -140,13 +140,13 @@ def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: S
     for column, losses in (("raw", [3.0, None, 5.0]), ("norm", [3.0, 2.0, 1.0])):
         for iteration, loss in enumerate(losses):
             store.run(f"conv3-{column}-0").append_metrics({"iteration": iteration, "loss": loss, "lr": 1, "seconds": 0})
-    found = curves.data(study, store)
-    (row,) = found["rows"]
+    measured = curves.data(study, store)
+    (row,) = measured["rows"]
     assert [(c["label"], c["seeds"][0]["iteration"], c["seeds"][0]["collapsed"]) for c in row["curves"]] == [
         ("w/o Norm", [0, 2], True),
         ("w/ Norm", [0, 1, 2], False),
     ]
-    whole(curves.draw, found)
+    whole(curves.draw, measured)
     shared = study_of("table3", {}, store)
     cells = tuple(StudyCell("fc7", column.key, 0, "conv3-norm-0") for column in shared.table.columns)
     (row,) = curves.data(replace(shared, cells=cells), store)["rows"]
@@ -162,12 +162,12 @@ def test_nothing_measured_is_said_not_drawn(store: Store) -> None:
 
 def test_table_has_every_printed_and_measured_number(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, 0.32], ("conv3", "raw"): [0.009, 0.5]}, store)
-    found = {(cell["row"], cell["column"]): cell for cell in table.data(study, store)["cells"]}
-    assert found["fc7", "raw"]["mean"] == pytest.approx(31)
-    assert found["fc7", "raw"]["paper"] == 36.6
-    assert found["conv3", "raw"]["collapsed"] == 1
-    assert found["fc7", "norm"]["values"] == []
-    assert ("fcn8s", "norm") not in found
+    measured = {(cell["row"], cell["column"]): cell for cell in table.data(study, store)["cells"]}
+    assert measured["fc7", "raw"]["mean"] == pytest.approx(31)
+    assert measured["fc7", "raw"]["paper"] == 36.6
+    assert measured["conv3", "raw"]["collapsed"] == 1
+    assert measured["fc7", "norm"]["values"] == []
+    assert ("fcn8s", "norm") not in measured
 
 
 # --- what is kept and drawn ------------------------------------------------------------------------------------------
@@ -198,12 +198,12 @@ def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(stor
     for text in (light, dark):
         ElementTree.fromstring(text)
         assert "<script" not in text
-        found = re.findall(r'\bid="([^"]+)"', text)
+        ids_here = re.findall(r'\bid="([^"]+)"', text)
         references = re.findall(r'(?:href="#|url\(#)([^")]+)', text)
         assert references
-        assert set(references) <= set(found)
+        assert set(references) <= set(ids_here)
         assert not re.search(r'href="(?!#|data:)', text)
-        ids += found
+        ids += ids_here
     assert len(set(ids)) == len(ids)
     assert figures.svg("table", data) == light
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,10 @@ from tests import damage, made_store
 from tests.conftest import changed
 from tests.unit.engine.test_training import DATASET, adapted, never, planned, trainer
 
-ARRAYS = {"confusion.npz": artifacts.confusions, "predictions.npz": artifacts.predictions}
+ARRAYS: dict[str, Callable[[Run], object]] = {
+    "confusion.npz": artifacts.confusions,
+    "predictions.npz": artifacts.predictions,
+}
 """Files of arrays that belong to a result, and their readers."""
 
 
@@ -189,33 +193,33 @@ def test_array_files_that_are_not_the_result_s_are_seen(run: Run, name: str) -> 
 
 def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(store: Store) -> None:
     """A metric that was added after the runs were done is made of their confusion matrices."""
-    one = made_store.add_table(store, "table4")
-    for run in map(store.run, one.signatures):
+    table = made_store.add_table(store, "table4")
+    for run in map(store.run, table.signatures):
         run.record_result(replace(run.done_result(), metrics={}))
-    cell = one.cells[0]
+    cell = table.cells[0]
     damage.flip(store.run(cell.signature or "").confusions_file, 999)
-    lines = results_frame(one, store)
-    assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in one.cells)
-    measured = tabulate(one, lines)
+    lines = results_frame(table, store)
+    assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in table.cells)
+    measured = tabulate(table, lines)
     assert any("(n=2/3)" in cell.measured.text for row in measured.rows for cell in row.cells)
     assert any(f"of run {cell.signature} cannot be read" in note for note in measured.notes)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> None:
-    one = made_store.add_table(store, "table6", (0,))
-    made_store.add_images(store, store.run(one.signatures[0]).config().science.data_id)
-    context.data(one, store)
-    for signature in one.signatures:
+    table = made_store.add_table(store, "table6", (0,))
+    made_store.add_images(store, store.run(table.signatures[0]).config().science.data_id)
+    context.data(table, store)
+    for signature in table.signatures:
         damage.at_random(store.run(signature).folder / name, seed=3)
     with pytest.raises(Damaged, match=rf"{name}: is damaged .*remove the folder"):
-        context.data(one, store)
+        context.data(table, store)
 
 
 def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
-    one = made_store.add_table(store, "table4")
+    table = made_store.add_table(store, "table4")
     names = ["confusion.npz", "predictions.npz", "metrics.jsonl", "env.json", "result.json"]
-    for signature, name in zip(one.signatures, names, strict=False):
+    for signature, name in zip(table.signatures, names, strict=False):
         run = with_checksums(store.run(signature))
         run.record_environment(run.environment())
         damage.flip(run.folder / name, 8 * 30)
@@ -241,13 +245,13 @@ def test_damaged_line_of_the_curve_costs_itself_alone(run: Run, capsys: pytest.C
 
 
 def test_export_says_that_a_curve_lacks_records(store: Store, tmp_path: Path) -> None:
-    one = made_store.add_table(store, "table8", (0,))
-    runs = [with_checksums(store.run(signature)) for signature in one.signatures]
+    table = made_store.add_table(store, "table8", (0,))
+    runs = [with_checksums(store.run(signature)) for signature in table.signatures]
     export.export_studies(store, "csv", [], None, tmp_path / "whole", pytest.fail)
     damage.flip(runs[0].metrics_file, 200)
-    said: list[str] = []
-    export.export_studies(store, "csv", [], None, tmp_path / "damaged", said.append)
-    assert f"{runs[0].metrics_file}: is damaged" in said[0]
+    messages: list[str] = []
+    export.export_studies(store, "csv", [], None, tmp_path / "damaged", messages.append)
+    assert f"{runs[0].metrics_file}: is damaged" in messages[0]
 
 
 def test_table_says_that_a_damaged_study_is_passed_over(store: Store) -> None:

@@ -51,12 +51,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 """JSON values of a field, by its annotation."""
 
-RECORDS = (RunResult, RunStatus, RunEnvironment, PrerequisiteStatus)
+Record = RunResult | RunStatus | RunEnvironment | PrerequisiteStatus
+RECORDS: tuple[type[Record], ...] = (RunResult, RunStatus, RunEnvironment, PrerequisiteStatus)
 REQUIRED = ("signature", "outcome")
 """Keys of a result that were always written."""
 
 
-def as_stored(record: RunResult | RunStatus | RunEnvironment | PrerequisiteStatus) -> Any:
+def as_stored(record: Record) -> Any:
     """What a file holds of it."""
     return json.loads(json.dumps(record.as_json()))
 
