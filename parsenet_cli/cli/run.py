@@ -10,6 +10,8 @@ import typer
 
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
+    FAILED,
+    INTERRUPTED,
     Arguments,
     AsJson,
     Cited,
@@ -24,13 +26,9 @@ from parsenet_cli.cli.options import (
     Seeds,
     console,
     issued,
+    print_grid,
 )
-from parsenet_cli.cli.progress import open_view
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.report import tables
-from parsenet_cli.runner import scheduler
-from parsenet_cli.runner.launcher import BatchLauncher, open_launcher
-from parsenet_cli.store import study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
     from parsenet_cli.core.run_config import RunConfig
     from parsenet_cli.store.run import Store
     from parsenet_cli.store.study import Study
-
-FAILED, INTERRUPTED = 1, 130
 
 
 def run_plans(
@@ -60,6 +56,12 @@ def run_plans(
     `overrides` are those that choose the launcher; others do no harm. `detach`: leave the runs to the launcher's queue; a
     later command joins them.
     """
+    from parsenet_cli.cli.progress import open_view
+    from parsenet_cli.report import tables
+    from parsenet_cli.runner import scheduler
+    from parsenet_cli.runner.launcher import BatchLauncher, open_launcher
+    from parsenet_cli.store import study
+
     options = composer.launcher(overrides)
     store.check_writable()
     composer.save()
@@ -88,8 +90,9 @@ def run_plans(
     if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
         typer.echo(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
     for one in [] if outcome.left else studies:
-        console.print(tables.for_terminal(one, store))
-        for file in tables.write(one, store):
+        grid = tables.study_grid(one, store)
+        print_grid(grid)
+        for file in tables.write(grid, one, store):
             typer.echo(f"written: {file}")
     for signature, error in outcome.failed.items():
         log = store.run(signature).log

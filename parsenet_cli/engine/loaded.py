@@ -1,4 +1,4 @@
-"""A network that is looked at rather than trained, with validation pictures to show it."""
+"""A network that is looked at rather than trained, with validation images to show it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from parsenet_cli.engine import inputs
 from parsenet_cli.engine.train import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.models import trunks
-from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.build import Segmenter
 from parsenet_cli.store.run import Run
 
 Floats = npt.NDArray[np.float64]
@@ -54,16 +54,16 @@ class LoadedNetwork:
             "norm": science.norm,
             "seed": science.seed,
             "run": self.run,
-            "stands_for": dict(trunks.find(science.trunk).LAYERS),
+            "stands_for": dict(trunks.find(science.trunk).layers),
         }
 
     def sample(self, number: int) -> list[int]:
-        """The indices of at most `number` validation pictures, spread evenly over the list."""
+        """The indices of at most `number` validation images, spread evenly over the list."""
         number = min(number, len(self.val))
         return [int(i) for i in np.linspace(0, len(self.val) - 1, number).round()]
 
     def image(self, i: int) -> Tensor:
-        """Validation picture i as the network takes it: uint8 (1, 3, H, W) on the device."""
+        """Validation image i as the network takes it: uint8 (1, 3, H, W) on the device."""
         return torch.from_numpy(self.val.image(i).copy()).permute(2, 0, 1)[None].to(self.device)
 
     def features(self, i: int, layers: Sequence[str]) -> tuple[dict[str, Floats], dict[str, Floats]]:
@@ -84,7 +84,8 @@ def from_config(config: RunConfig, cache: Path, progress: Progress) -> LoadedNet
     """The network a run would start from. Raises `UserError` for missing data or weights."""
     dataset = inputs.data(config, cache, progress)
     weights = inputs.weights(config, cache, torch.get_num_threads(), progress)
-    return _loaded(build_model(config.science, len(dataset.classes), weights), dataset.val, config, None, progress)
+    model = inputs.network(config.science, len(dataset.classes), weights)
+    return _loaded(model, dataset.val, config, None, progress)
 
 
 def from_run(run: Run, cache: Path, progress: Progress) -> LoadedNetwork:

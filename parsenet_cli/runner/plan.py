@@ -15,6 +15,7 @@ from parsenet_cli.config.table import TableSpec
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import duration
+from parsenet_cli.data import sets
 from parsenet_cli.models import support
 from parsenet_cli.runner.cost import CostKey, CostModel
 from parsenet_cli.runner.launcher import open_launcher
@@ -47,14 +48,14 @@ def plan_table(
         except UserError as problem:
             raise UserError(f"{spec.name}, row {cell.row.key}, column {cell.column.key}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
-        reason = support.unsupported(first.science)
+        reason = support.unsupported(first.science) or sets.unpublished_mean(first.science)
         for seed in seeds:
             config = first.model_copy(update={"science": first.science.model_copy(update={"seed": seed})})
             signature = None if reason else config.signature
             cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature, reason or ""))
             if signature:
                 configs[signature] = config
-    content = [asdict(cell) for cell in cells], ablation.to_json(spec), composer.profile.name, list(seeds)
+    content = [asdict(cell) for cell in cells], ablation.digest_content(spec), composer.profile.name, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     study = Study(
         name=f"{spec.name}-{composer.profile.name}-{digest}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from parsenet_cli.core.text import duration
@@ -22,17 +22,14 @@ class RunSummary:
     host: str | None = None
     """Where it runs."""
 
-    def text(self, served: Mapping[str, str]) -> str:
-        """The line that is printed; `served` says what a run is for."""
-        return f"{self.signature}  {self.state:8}  {served.get(self.signature, ''):60}  {self.says}"
-
 
 def summaries(store: Store) -> list[RunSummary]:
     """How every run of the store stands, by signature."""
-    return [_summary(run) for run in store.runs()]
+    return [summary_of(run) for run in store.runs()]
 
 
-def _summary(run: Run) -> RunSummary:
+def summary_of(run: Run) -> RunSummary:
+    """How one run stands."""
     result = run.result()
     if result is not None:  # read once: it is most of what two thousand lines cost
         return RunSummary(run.signature, "done", f"mean IU {result.score_text}")
@@ -60,8 +57,6 @@ def _where(run: Run, state: RunState) -> tuple[str | None, str | None]:
 def _says(run: Run, state: RunState) -> str:
     job, host = _where(run, state)
     match state:
-        case "done":
-            return f"mean IU {result.score_text if (result := run.result()) else ''}"
         case "running":
             return f"job {job} on {host}: {running_text(run)}" if job else running_text(run)
         case "failed":

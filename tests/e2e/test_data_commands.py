@@ -5,30 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.download.prepare import prepare_release
-from parsenet_cli.data.download.release import names
+from parsenet_cli.data.releases import names
 from tests import published_archives as small
 from tests.conftest import Cli, Start, wait_for
-from tests.faulty_server import Faults, serving
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("archives")
-    small.write(folder)
-    return folder
-
-
-@pytest.fixture
-def server(archives: Path) -> Iterator[Faults]:
-    with serving(archives) as faults:
-        yield faults
+from tests.faulty_server import Faults
 
 
 def prepare(archives: Path, home: Path, *releases: str) -> None:

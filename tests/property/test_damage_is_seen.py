@@ -135,7 +135,7 @@ def study_of(store: Store) -> str:
 
 
 def samples_of(file: Path) -> str:
-    return text({name: [sample.photo.hex(), sample.truth.tolist()] for name, sample in samples.read(file).items()})
+    return text({name: [sample.image.hex(), sample.truth.tolist()] for name, sample in samples.read(file).items()})
 
 
 def map_of(file: Path) -> str:
@@ -171,7 +171,9 @@ def cases(store: Store) -> dict[str, Case]:
         "predictions": Case(run.predictions_file, lambda: arrays(lambda: artifacts.predictions(run))),
         "model": Case(run.model_file, lambda: told(lambda: model_of(run), f"parsenet keep {run.signature}")),
         "study": Case(next(store.studies.iterdir()), lambda: study_of(store)),
-        "figure": Case(figure_store.file_of(store, "scales", "key"), lambda: text(figure_store.load(store, "scales"))),
+        "figure": Case(
+            figure_store.file_of(store, "scales", "key"), lambda: text(figure_store.load(store, "scales", "key"))
+        ),
         "samples": Case(sample, lambda: samples_of(sample)),
         "composed": Case(cache / "composed.json", signature, mends=True),
         "fingerprints": Case(next((cache / "fingerprints").iterdir()), hashes, mends=True),

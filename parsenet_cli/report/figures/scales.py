@@ -22,14 +22,14 @@ LAYERS = ("conv3", "conv4", "conv5", "fc7", "pool6")
 QUANTILES = (5, 25, 50, 75, 95)
 BINS_PER_DECADE = 12
 DRAWS = 2000
-"""Bootstrap samples of the pictures behind the interval of the ratio."""
+"""Bootstrap samples of the images behind the interval of the ratio."""
 
 
 def data(network: LoadedNetwork, *, images: int = 64, positions: int = 4) -> dict[str, Any]:
     """L2 norms over channels at every cell of each layer's map, before and, where the network normalises, after the norm.
 
-    `images` validation pictures; at `positions` random places of them the values themselves are kept too. The ratio is that
-    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over pictures.
+    `images` validation images; at `positions` random places of them the values themselves are kept too. The ratio is that
+    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over images.
     """
     chosen = network.sample(images)
     before: dict[str, list[Floats]] = {layer: [] for layer in LAYERS}
@@ -80,7 +80,7 @@ def draw(data: dict[str, Any]) -> Figure:
     about, ratio = data["about"], data["ratio"]
     network = f"run {about['run']}" if about["run"] else f"initial weights {about['weights']}"
     text = (
-        f"{about['trunk']}, {network}, on {data['images']} validation pictures of {about['data']}. Mean norm of "
+        f"{about['trunk']}, {network}, on {data['images']} validation images of {about['data']}. Mean norm of "
         f"{ratio['largest']} over that of {ratio['over']}: {ratio['estimate']:.3g} "
         f"(95 %: {ratio['low']:.3g} to {ratio['high']:.3g}). {data['note']}"
     )
@@ -131,7 +131,7 @@ def _summary(of_images: list[Floats], bins: Floats | None) -> dict[str, Any]:
 
 
 def _ratio(means: dict[str, Floats]) -> dict[str, Any]:
-    """Mean norm of the largest layer over that of fc7. `means`: layer -> mean norm of each picture."""
+    """Mean norm of the largest layer over that of fc7. `means`: layer -> mean norm of each image."""
     largest = max(means, key=lambda layer: means[layer].mean())
     rng = np.random.default_rng(0)
     number = len(means["fc7"])
@@ -150,7 +150,7 @@ def _draw_values(axes: Axes, data: dict[str, Any]) -> None:
             values = place["values"][layer]
             axes.plot(across, values, ".", markersize=1.8, color=plotting.COLOURS[n], rasterized=True)
         if n:
-            axes.axvline(n, linewidth=0.5, color=plotting.quiet())
+            axes.axvline(n, linewidth=0.5, color=plotting.QUIET)
     labels = [f"{layer}\n{data['layers'][layer]['channels']}" for layer in LAYERS]
     axes.set_xticks([n + 0.5 for n in range(len(LAYERS))], labels)
     axes.tick_params("x", length=0)
@@ -167,15 +167,15 @@ def _draw_norms(axes: Axes, data: dict[str, Any]) -> None:
         axes.stairs(
             n + 0.78 * counts / max(counts.max(), 1), bins, baseline=n, fill=True, color=colour, alpha=0.75, linewidth=0
         )
-        axes.plot([found["mean"]] * 2, [n, n + 0.86], color=plotting.ink(), linewidth=1)
+        axes.plot([found["mean"]] * 2, [n, n + 0.86], color=plotting.INK, linewidth=1)
         if found["after"]:
             quantiles = found["after"]["quantiles"]
-            axes.plot([quantiles["5"], quantiles["95"]], [n + 0.12] * 2, color=plotting.ink(), linewidth=0.8)
+            axes.plot([quantiles["5"], quantiles["95"]], [n + 0.12] * 2, color=plotting.INK, linewidth=0.8)
             axes.plot(
-                found["after"]["mean"], n + 0.12, "o", markersize=4, color=plotting.ink(), markerfacecolor="none",
+                found["after"]["mean"], n + 0.12, "o", markersize=4, color=plotting.INK, markerfacecolor="none",
                 label="mean and 5 to 95 % after the norm" if not n else None,
             )  # fmt: skip
-    axes.plot([], [], color=plotting.ink(), linewidth=1, label="mean")
+    axes.plot([], [], color=plotting.INK, linewidth=1, label="mean")
     plotting.log_axis(axes, "x")
     axes.set_yticks([n + 0.3 for n in range(len(LAYERS))], list(reversed(LAYERS)))
     axes.tick_params("y", length=0)

@@ -121,9 +121,6 @@ def _checkpoint(module: Any) -> None:
         note(f"from {progress.iteration}")
 
     module.save, module.restore = saving, restoring
-
-
-def _cadence(module: Any) -> None:
     module.SHARE = 0.2  # of so short a training: several checkpoints in each
 
 
@@ -175,7 +172,6 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "parsenet_cli.engine.inputs": _prepare,
     "parsenet_cli.engine.train": _train,
     "parsenet_cli.engine.checkpoint": _checkpoint,
-    "parsenet_cli.engine.checkpoint": _cadence,
     "parsenet_cli.runner.launch.local": _local,
     "parsenet_cli.runner.scheduler": _driver,
     "parsenet_cli.report.tables": _output,

@@ -19,7 +19,7 @@ from parsenet_cli.report import export, tensorboard
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
-from tests.unit.test_report_tables import result, study_of
+from tests.unit.report.test_paper_table import result, study_of
 
 
 def records(content: bytes) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
 from tests.conftest import changed
-from tests.unit.test_report_tables import study_of
+from tests.unit.report.test_paper_table import study_of
 
 SIDE = 96
 ABOUT = {"study": "s", "table": "table4", "profile": "quick", "seeds": 2, "overrides": [], "command": ""}
@@ -193,9 +193,9 @@ def test_every_table_can_be_drawn(store: Store, name: str) -> None:
 def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(store: Store) -> None:
     data = table_data(store, "table4")
     data["rows"]["fc7"] = "<script>alert(1)</script> $x$ & co"
-    light, dark = figures.svg("table", data), figures.svg("table", data, dark=True)
+    first, second = figures.svg("table", data), figures.svg("table", {**data, "created": "2027"})
     ids = []
-    for text in (light, dark):
+    for text in (first, second):
         ElementTree.fromstring(text)
         assert "<script" not in text
         ids_here = re.findall(r'\bid="([^"]+)"', text)
@@ -205,7 +205,7 @@ def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(stor
         assert not re.search(r'href="(?!#|data:)', text)
         ids += ids_here
     assert len(set(ids)) == len(ids)
-    assert figures.svg("table", data) == light
+    assert figures.svg("table", data) == first
 
 
 def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
@@ -221,17 +221,20 @@ def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
         assert len(contents[0]) > 1000
 
 
-def test_load_finds_the_newest_and_passes_over_what_is_no_measurement(store: Store) -> None:
-    assert figure_store.load(store, "scales") is None
-    folder = store.figures / "scales"
+def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(store: Store) -> None:
+    study = study_of("table4", {}, store)
+    assert figure_store.newest(store, "scales", [study]) is None
+    folder, about = store.figures / "scales", {"study": study.name}
     for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
-        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "key": key})
-    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027"})
+        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "about": about, "key": key})
+    files.write_json(folder / "of_another.json", {"figure": "scales", "created": "2027", "about": {"study": "another"}})
+    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027", "about": about})
     files.write_json(folder / "list.json", [])
     (folder / "half.json").write_text('{"figure": "sca')
-    assert (figure_store.load(store, "scales") or {})["key"] == "b"
+    assert (figure_store.newest(store, "scales", [study]) or {})["key"] == "b"
     assert (figure_store.load(store, "scales", "a") or {})["key"] == "a"
     assert figure_store.load(store, "scales", "half") is None
+    assert list(figure_store.load_all(store, "scales")) == ["a", "b", "c", "of_another"]
 
 
 def test_data_of_another_version_is_named(store: Store) -> None:

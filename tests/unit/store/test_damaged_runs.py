@@ -21,13 +21,14 @@ from parsenet_cli.engine import train as training
 from parsenet_cli.report import export
 from parsenet_cli.report.build import build_report
 from parsenet_cli.report.figures import context
-from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.runner import clean
 from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import read_runs
 from tests import damage, made_store
 from tests.conftest import changed
 from tests.unit.engine.test_training import DATASET, adapted, never, planned, trainer
@@ -198,11 +199,11 @@ def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(s
         run.record_result(replace(run.done_result(), metrics={}))
     cell = table.cells[0]
     damage.flip(store.run(cell.signature or "").confusions_file, 999)
-    lines = results_frame(table, store)
+    lines = results_frame(table, read_runs([table], store))
     assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in table.cells)
-    measured = tabulate(table, lines)
-    assert any("(n=2/3)" in cell.measured.text for row in measured.rows for cell in row.cells)
-    assert any(f"of run {cell.signature} cannot be read" in note for note in measured.notes)
+    grid = paper_grid(table, lines, "")
+    assert any("(n=2/3)" in cell.text for row in grid.rows for cell in row.cells)
+    assert any(f"of run {cell.signature} cannot be read" in note for _, note in grid.notes)
 
 
 @pytest.mark.parametrize("name", ARRAYS)

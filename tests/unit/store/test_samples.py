@@ -21,7 +21,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     stored = samples.read(file)
     assert list(stored) == ["one/two", "file"]
     assert np.array_equal(stored["file"].truth, TRUTH.T)
-    with Image.open(io.BytesIO(stored["one/two"].photo)) as image:
+    with Image.open(io.BytesIO(stored["one/two"].image)) as image:
         assert np.abs(np.asarray(image).astype(int) - IMAGE).max() < 5
 
 

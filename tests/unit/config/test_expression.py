@@ -1,0 +1,72 @@
+"""Claims are stated in a language of cells, numbers and comparisons, and in nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from parsenet_cli.config.expression import Limit, Reference, parse, parse_limit
+
+
+def test_truths_are_told_from_numbers() -> None:
+    assert [parse(text).truth for text in ("a.x < 1", "a.x.collapsed", "a.x - 1", "a.x")] == [True, True, False, False]
+
+
+def test_an_expression_names_each_cell_once_and_whether_it_needs_a_margin() -> None:
+    expression = parse("a.x.collapsed or abs(a.x - table5.b.x) < a.x")
+    assert expression.references == (
+        Reference("a", "x", collapsed=True),
+        Reference("a", "x"),
+        Reference("b", "x", table="table5"),
+    )
+    assert not expression.uses_margin
+    assert parse("a.x < margin").uses_margin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a.x <",
+        "a",
+        "a.b.c.d",
+        "a.x.collapsed.y.z",
+        "collapsed",
+        "__import__('os').system('true')",
+        "a.x()",
+        "abs(a.x, b.x)",
+        "abs(a.x.collapsed)",
+        "max(a.x, b.x)",
+        "a.x * 2",
+        "a.x / b.x < 1",
+        "a.x == b.x",
+        "not a.x.collapsed",
+        "a.x and b.x",
+        "(a.x < 1) + 1",
+        "a.x[0]",
+        "'text'",
+        "'text'.x",
+        "True",
+        "[a.x]",
+        "a.x if b.x else a.x",
+        "lambda: a.x",
+        "a.x; b.x",
+        "abs(" * 5000 + "a.x" + ")" * 5000,
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an expression|not allowed|is no cell|needed"):
+        parse(text)
+
+
+def test_what_is_no_score_is_compared_with_a_limit() -> None:
+    assert parse_limit("value > 10") == Limit(above=True, limit=10.0, ratio=())
+    ratio = (Reference("a", "x"), Reference("b", "x"))
+    assert parse_limit("a.x / b.x < 1.01") == Limit(above=False, limit=1.01, ratio=ratio)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "value", "value < margin", "a.x < 1", "1 < a.x / b.x < 2", "a.x / b.x == 1", "a / b < 1"]
+)
+def test_any_other_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number with a limit"):
+        parse_limit(text)

@@ -1,0 +1,182 @@
+"""Every mistake in a table file is answered with file, line, key, what was expected and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parsenet_cli.config import table, table_file
+from parsenet_cli.core.errors import UserError
+
+TABLE = """\
+title: Mine
+data: voc12
+base: [recipe=parsenet, body=reduced]
+labels: ["Layers", "Context"]
+columns:
+  raw: {header: "w/o Norm", set: [norm=none], metric: mean_iu}
+  norm: {header: "w/ Norm", set: [norm=l2], metric: "iu[cat]"}
+rows:
+  fc7:
+    label: ["fc7", ""]
+    set: ["layers=[fc7]"]
+    paper: {raw: "36.6", norm: "N/A"}
+  pool6:
+    label: [fc7, pool6]
+    set: ["layers=[pool6,fc7]"]
+    paper: {raw: "**38.2** [19]"}
+    run: false
+    note: shown only
+claims:
+  context_helps:
+    says: Context helps.
+    where: Table 4
+    holds_if: pool6.raw - fc7.raw > margin
+    effect: pool6.raw - fc7.raw
+    margin: "0.5"
+  context_is_cheap:
+    says: Context costs little.
+    where: §3.2
+    measure: parameters
+    holds_if: pool6.raw / fc7.raw < 1.01
+"""
+
+FIGURES = """\
+context_removes_confusions:
+  says: Context removes confusions.
+  where: Fig. 3
+  figure: context
+  value: [errors, more_between_objects]
+  holds_if: value > 0
+  unit: percent points
+  factor: "100"
+"""
+
+MISTAKES = {
+    "not YAML": ("labels: [", "labels: {[", 5, ["not valid YAML"]),
+    "unknown top key": ("title:", "titel:", 1, ["unknown key of a table 'titel'", "'title'"]),
+    "no rows": ("rows:\n", "claims2:\n", 8, ["unknown key of a table"]),
+    "missing header": ('header: "w/o Norm", ', "", 6, ["columns.raw", "no 'header'"]),
+    "missing label": ('    label: ["fc7", ""]\n', "", 9, ["rows.fc7", "no 'label'"]),
+    "unknown row key": ("run: false", "runs: false", 17, ["rows.pool6.runs", "Did you mean 'run'"]),
+    "unknown column key": ("metric: mean_iu", "metrik: mean_iu", 6, ["columns.raw.metrik", "Did you mean 'metric'"]),
+    "unknown metric": ("mean_iu", "mean_ui", 6, ["columns.raw.metric", "unknown metric", "Did you mean 'mean_iu'"]),
+    "class without a name": ("iu[cat]", "iu[]", 7, ["columns.norm.metric", "unknown metric"]),
+    "unknown data": ("voc12", "voc21", 2, ["data", "unknown data set 'voc21'", "Did you mean 'voc12'"]),
+    "unknown axis": ("[norm=l2]", "[nrom=l2]", 7, ["columns.norm.set[0]", "'nrom'", "Did you mean 'norm'"]),
+    "unknown recipe key": ("body=reduced", "recipe.lenght=2", 3, ["base[1]", "Did you mean 'recipe.length'"]),
+    "unknown value": ("norm=l2", "norm=l3", 7, ["columns.norm.set[0]", "value of norm 'l3'", "none, l2"]),
+    "unknown recipe": ("recipe=parsenet", "recipe=parsnet", 3, ["base[0]", "Did you mean 'parsenet'"]),
+    "no override": ("norm=l2", "norm", 7, ["columns.norm.set[0]", "key=value"]),
+    "unquoted list override": ('["layers=[fc7]"]', "[layers=[fc7]]", 11, ["YAML"]),
+    "axis set twice": ("body=reduced", "recipe=fcn", 3, ["base[1]", "'recipe' is set twice"]),
+    "row against column": ("[pool6,fc7]", '[pool6,fc7]", "norm=l2', 15, ["'norm' is set by this row", "column 'raw'"]),
+    "set no list": ("set: [norm=l2]", "set: norm=l2", 7, ["columns.norm.set", "expected a list", "'norm=l2'"]),
+    "row no mapping": ("  pool6:\n", "  pool5: fc7\n  pool6:\n", 13, ["rows.pool5", "expected a mapping", "'fc7'"]),
+    "key no identifier": ("  fc7:\n", "  1x1:\n", 9, ["'1x1' cannot be a key", "letters, digits"]),
+    "key a word of the claims": ("  fc7:\n", "  margin:\n", 9, ["'margin' cannot be a key"]),
+    "key a word of Python": ("  fc7:\n", "  lambda:\n", 9, ["'lambda' cannot be a key"]),
+    "key twice": ("  pool6:\n", "  fc7:\n", 13, ["rows.fc7", "second time"]),
+    "number without quotes": ('"36.6"', "36.6", 12, ["rows.fc7.paper.raw", "in quotes", "36.6 without quotes"]),
+    "no number": ('"36.6"', '"36,6"', 12, ["rows.fc7.paper.raw", "a number as printed", "'36,6'"]),
+    "half bold": ('"36.6"', '"**36.6"', 12, ["rows.fc7.paper.raw", "a number as printed"]),
+    "number for no column": ('{raw: "36.6"', '{rew: "36.6"', 12, ["unknown column 'rew'", "Did you mean 'raw'"]),
+    "labels missing": ("[fc7, pool6]", "[fc7]", 14, ["rows.pool6.label", "1 labels", "announce 2"]),
+    "label a list": ("[fc7, pool6]", "[fc7, [pool6]]", 14, ["rows.pool6.label[1]", "expected a text", "a list"]),
+    "flag": ("run: false", "run: 0", 17, ["rows.pool6.run", "true or false", "0 without quotes"]),
+    "note nothing": ("note: shown only", "note:", 18, ["rows.pool6.note", "expected a text", "found nothing"]),
+    "claim without condition": ("    holds_if: pool6.raw - fc7.raw > margin\n", "", 20, ["no 'holds_if'"]),
+    "claim about no cell": (
+        "holds_if: pool6.raw",
+        "holds_if: pool7.raw",
+        23,
+        ["'pool7.raw'", "Did you mean 'pool6.raw'"],
+    ),
+    "claim about an absent cell": ("holds_if: pool6.raw", "holds_if: fc7.norm", 23, ["unknown cell 'fc7.norm'"]),
+    "claim a number": (" > margin", " + 1", 23, ["holds_if", "something true or false"]),
+    "effect a condition": ("effect: pool6.raw -", "effect: pool6.raw <", 24, ["effect", "a difference"]),
+    "claim not of the language": ("> margin", "> max(fc7.raw, 1)", 23, ["'max(fc7.raw, 1)' is not allowed", "abs()"]),
+    "margin no number": ('"0.5"', '"half"', 25, ["claims.context_helps.margin", "percent points"]),
+    "unknown measure": ("parameters", "params", 29, ["unknown measure 'params'", "parameters, seconds"]),
+    "cost of no cell": ("raw / fc7.raw", "raw / fc8.raw", 30, ["unknown cell 'fc8.raw'", "'fc7.raw'"]),
+    "cost of another table": ("pool6.raw / ", "table6.pool6.raw / ", 30, ["unknown cell 'table6.pool6.raw'"]),
+    "cost without a limit": ("fc7.raw < 1.01", "fc7.raw", 30, ["no number with a limit", "row.column / row.column"]),
+    "cost of a value": ("pool6.raw / fc7.raw <", "value <", 30, ["holds_if", "expected two cells and a limit"]),
+    "margin on cost": ("measure: param", 'margin: "1"\n    measure: param', 29, ["unknown key of a claim on cost"]),
+    "no margin": ('    margin: "0.5"\n', "", 20, ["uses margin but gives none"]),
+}
+
+
+FIGURE_MISTAKES = {
+    "unknown figure": ("figure: context", "figure: contexts", 4, ["unknown figure 'contexts'", "receptive-field"]),
+    "no value": ("  value: [errors, more_between_objects]\n", "", 1, ["the claim has no 'value'"]),
+    "no limit": ("value > 0", "value", 6, ["no number with a limit", "value < 0.5"]),
+    "about cells": ("value > 0", "a.x / b.x > 0", 6, ["expected the figure's value and a limit"]),
+    "factor no number": ('"100"', "100", 8, ["factor", "in quotes"]),
+    "factor no decimal": ('"100"', '"1e2"', 8, ["factor", "expected a number", "in quotes"]),
+}
+
+
+def write(folder: Path, text: str | bytes, name: str = "mine.yaml") -> None:
+    (folder / "ablations").mkdir()
+    (folder / "ablations" / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, TABLE)
+    monkeypatch.chdir(tmp_path)
+    spec = table_file.load("mine")
+    assert spec.printed("pool6", "raw") == table.Printed("38.2", bold=True, cited="[19]")
+    assert spec.printed("pool6", "norm") == table.Printed()
+    assert [(c.row.key, c.column.key) for c in spec.cells(cited=True)] == [("fc7", "raw")]
+    assert spec.rows[1].labels == ("fc7", "pool6")
+    assert [(claim.margin, claim.measure) for claim in spec.claims] == [(0.5, ""), (1.0, "parameters")]
+
+
+def test_claims_of_figures_are_read_from_the_users_file_first_which_is_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(table_file.figure_claims()) == 3
+    write(tmp_path, FIGURES, table_file.FIGURES)
+    monkeypatch.chdir(tmp_path)
+    (claim,) = table_file.figure_claims()
+    assert (claim.figure, claim.value, claim.factor) == ("context", ("errors", "more_between_objects"), 100.0)
+    assert not {"_figures", "mine"} & set(table_file.names())
+
+
+@pytest.mark.parametrize("mistake", [*MISTAKES, *FIGURE_MISTAKES])
+def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, name = (TABLE, "mine.yaml") if mistake in MISTAKES else (FIGURES, table_file.FIGURES)
+    old, new, line, fragments = (MISTAKES | FIGURE_MISTAKES)[mistake]
+    assert old in text
+    write(tmp_path, text.replace(old, new, 1), name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        table_file.load("mine") if mistake in MISTAKES else table_file.figure_claims()
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path / 'ablations' / name}:{line}: "), message
+    for fragment in fragments:
+        assert fragment in message
+
+
+@pytest.mark.parametrize(
+    ("content", "fragment"),
+    [
+        (b"", "the file is empty"),
+        (b"# nothing but a comment\n", "the file is empty"),
+        (b"- a list\n", "expected a mapping"),
+        (b"title: \xff\xfe\n", "UTF-8"),
+        (b"title: a\x00b\n", "not a YAML file"),
+        (b"title: &x [*x]\n", "no 'data'"),
+        (b"title: [\n", "not valid YAML"),
+        (b"title: a\n\tdata: b\n", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_table_is_said_to_be_none(
+    content: bytes, fragment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"mine\.yaml.*" + fragment):
+        table_file.load("mine")

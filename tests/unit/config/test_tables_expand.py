@@ -1,0 +1,200 @@
+"""What the shipped tables run: which cells there are, and which of them are the same experiment."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsenet_cli.config import table as ablation
+from parsenet_cli.config import table_file
+from parsenet_cli.config.compose import hydra_compose
+from parsenet_cli.config.expression import Reference, parse, parse_limit
+from parsenet_cli.config.overrides import axis_choices, key_of
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import Science
+from tests.claim_store import evaluate
+
+
+@cache
+def composed(overrides: tuple[str, ...]) -> Science:
+    """What stands behind overrides; the data's and the weights' identity do not matter here."""
+    content = hydra_compose(overrides)
+    return Science.model_validate({"data_id": ""} | {k: v for k, v in content.items() if k in Science.model_fields})
+
+
+def cell(name: str, row: str, column: str = "mean_iu") -> Science:
+    [found] = table_file.load(name).cells(cited=True, rows=[row], columns=[column])
+    return composed(found.overrides)
+
+
+def identity(science: Science) -> str:
+    return json.dumps(science.model_dump(mode="json"), sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [("table2", "largefov_baseline"), ("table6", "fc7_n"), ("table8", "baseline", "mean")],
+        [("table2", "deeplab_baseline"), ("table5", "fc7", "raw")],
+        [("table4", "fcn32s", "raw"), ("table4", "fc7", "raw"), ("table1", "baseline_d")],
+        [("table1", "fcn32s"), ("table1", "baseline_a")],
+        [("table7", "none", "concat"), ("table6", "pool6_fc7_n_e")],
+        [("table7", "ten", "concat"), ("table6", "pool6_fc7_y_e"), ("spp", "pool6", "early"), ("voc_low", "pool6_fc7")],
+        [("table8", "parsenet", "mean"), ("table6", "pool6_fc7_y_l"), ("spp", "pool6", "late")],
+    ],
+)
+def test_cells_that_are_the_same_experiment_share_one_run(same: list[tuple[str, ...]]) -> None:
+    assert len({identity(cell(*key)) for key in same}) == 1
+
+
+def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
+    distinct = {}
+    for cited in (False, True):
+        cells = [c for name in table_file.names() for c in table_file.load(name).cells(cited=cited)]
+        distinct[cited] = {identity(composed(c.overrides)) for c in cells}
+    assert len(distinct[False]) == 37
+    assert distinct[False] < distinct[True]
+    assert len(distinct[True]) == 40, "DeepLab, DeepLab-LargeFOV and FCN-16s; the cited FCN-32s is Baseline A"
+
+
+def test_columns_that_differ_by_metric_share_their_run() -> None:
+    cells = table_file.load("table3").cells(rows=["conv4"])
+    assert [c.column.metric for c in cells] == ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu"]
+    assert len({c.overrides for c in cells}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "narrowed", "expected"),
+    [
+        ("table4", {"rows": ["fcn8s"]}, "fcn8s.raw"),  # norm has no such cell
+        ("table4", {"rows": ["conv4", "fc7"], "columns": ["norm"]}, "fc7.norm conv4.norm"),  # in the table's order
+        ("table2", {}, "deeplab_baseline.mean_iu largefov_baseline.mean_iu"),  # the others are cited
+        ("table2", {"cited": True, "rows": ["deeplab"]}, "deeplab.mean_iu"),
+        (
+            "table8",
+            {"cited": True, "columns": ["mean"]},
+            "baseline.mean parsenet.mean",
+        ),  # the others are not built here
+    ],
+)
+def test_cells_that_can_be_run(name: str, narrowed: dict[str, Any], expected: str) -> None:
+    cells = table_file.load(name).cells(**narrowed)
+    assert " ".join(f"{cell.row.key}.{cell.column.key}" for cell in cells) == expected
+
+
+def test_an_unknown_table_row_or_column_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown table 'tabel4'.*Did you mean 'table4'"):
+        table_file.load("tabel4")
+    with pytest.raises(UserError, match=r"unknown row of table4 'conv6'. Did you mean 'conv5'"):
+        table_file.load("table4").cells(rows=["conv6"])
+    with pytest.raises(UserError, match=r"unknown column of table4 'nrom'. Did you mean 'norm'"):
+        table_file.load("table4").cells(columns=["nrom"])
+
+
+def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ablations").mkdir()
+    source = paths.shipped("ablations") / "table5.yaml"
+    for name in ("table5", "my_study10", "my_study9"):
+        text = source.read_text().replace("title: Global context", f"title: My {name}")
+        (tmp_path / "ablations" / f"{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert table_file.names()[:2] == ["my_study9", "my_study10"]
+    assert table_file.load("table5").title.startswith("My table5")
+    assert table_file.load("table4").title == "Early fusion on PASCAL-Context"
+
+
+@pytest.mark.parametrize("name", table_file.names())
+def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
+    spec = table_file.load(name)
+    assert ablation.from_json(json.loads(json.dumps(ablation.to_json(spec)))) == spec
+
+
+def test_a_damaged_frozen_table_says_where() -> None:
+    content = ablation.to_json(table_file.load("table5"))
+    del content["rows"][1]["labels"]
+    with pytest.raises(UserError, match=r"frozen table: rows\.1\.labels"):
+        ablation.from_json(content)
+
+
+@pytest.mark.parametrize("name", [n for n in table_file.names() if n not in ("spp", "voc_low")])
+def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
+    spec = table_file.load(name)
+    assert spec.claims
+
+    def paper(reference: Reference) -> float:
+        table = table_file.load(reference.table) if reference.table else spec
+        printed = table.printed(reference.row, reference.column)
+        if reference.collapsed:
+            return printed.text == "0.009"
+        assert printed.value is not None
+        return printed.value
+
+    for claim in spec.claims:
+        if not claim.measure:
+            assert evaluate(claim.holds_if, paper, claim.margin) is True, claim.key
+            assert claim.effect, claim.key
+
+
+@pytest.mark.parametrize(
+    ("name", "claim", "gain"),
+    [
+        ("table2", "recipe_transfers_to_deeplab", 5.16),
+        ("table2", "recipe_transfers_to_largefov", 3.57),
+        ("table5", "context_helps_with_norm", 2.57),
+        ("table6", "context_helps_with_norm", 3.61),
+        ("table7", "mixing_is_no_substitute", 3.04),
+        ("table8", "context_helps", 2.5),
+    ],
+)
+def test_effects_are_the_gains_the_paper_states(name: str, claim: str, gain: float) -> None:
+    spec = table_file.load(name)
+    [effect] = [c.effect for c in spec.claims if c.key == claim]
+    value = evaluate(effect, lambda reference: spec.printed(reference.row, reference.column).value or 0.0)
+    assert value == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("name", table_file.names())
+def test_claims_about_other_tables_name_cells_that_exist(name: str) -> None:
+    for claim in table_file.load(name).claims:
+        references = parse_limit(claim.holds_if).ratio if claim.measure else parse(claim.holds_if).references
+        for reference in references + (parse(claim.effect).references if claim.effect else ()):
+            table = table_file.load(reference.table or name)
+            assert table.cells(cited=True, rows=[reference.row], columns=[reference.column]), str(reference)
+
+
+def test_the_three_baselines_differ_in_training_as_table_1_says() -> None:
+    a, b, c, d = (cell("table1", f"baseline_{x}") for x in "abcd")
+    assert (a.recipe.steps, b.recipe.steps, c.recipe.steps, d.recipe.steps) == (80000, 160000, 80000, 80000)
+    assert (a.init, b.init, c.init, d.init) == ("zero", "zero", "xavier", "xavier")
+    assert (a.pad100, b.pad100, c.pad100, d.pad100) == (True, True, True, False)
+    assert (c.recipe.policy, d.recipe.policy) == ("fixed", "poly")
+    assert {s.body for s in (a, b, c, d)} == {"fcn"}
+    assert cell("table3", "fcn16s").recipe.steps == 300000
+
+
+def test_the_example_of_the_documentation_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "ablations").mkdir()
+    (tmp_path / "ablations" / "scales.yaml").write_text(example)
+    monkeypatch.chdir(tmp_path)
+    spec = table_file.load("scales")
+    assert len({c.overrides for c in spec.cells()}) == 6
+    assert "fusion=late" in spec.cells(rows=["twenty"], columns=["late"])[0].overrides
+
+
+def test_the_protocol_page_names_only_switches_that_exist() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
+    switches = re.findall(r"`([a-z][a-z0-9_.]*=[^`]*)`", page)
+    assert len(switches) > 30
+    for override in " ".join(switches).split():
+        axis = key_of(override)
+        value = override.partition("=")[2]
+        valid = axis_choices(axis)
+        assert not valid or value in valid, override

@@ -1,0 +1,323 @@
+"""The report: well-formed, self-contained, everything in it, nothing of the machine in it, and the same bytes each time."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import hashlib
+import json
+import re
+import shutil
+import socket
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parsenet_cli.config.table_file import read
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_json
+from parsenet_cli.report import figures
+from parsenet_cli.report.build import build_report
+from parsenet_cli.report.collect import collect_input
+from parsenet_cli.report.figures import context, curves
+from parsenet_cli.report.redact import redact_paths
+from parsenet_cli.report.sections.provenance import command
+from parsenet_cli.store import study
+from parsenet_cli.store.run import Store
+from tests import made_store
+
+VOID = frozenset({"link", "meta"})
+
+EVIL = """
+title: "<script>alert(1)</script> & co"
+data: voc12
+labels: ["<b>label</b>"]
+columns:
+  one: {header: "<i>one</i>", metric: mean_iu}
+rows:
+  a: {label: ["<script>alert(2)</script>"], set: ["layers=[fc7]"], paper: {one: "36.6"}, note: "'\\"><img src=http://x.test/y>"}
+  b: {label: ["`|_*[x](http://x.test)"], set: ["layers=[pool6,fc7]"], paper: {one: "37.6"}}
+"""
+
+
+class Page(HTMLParser):
+    """What a page consists of; fails where elements are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.elements: list[str] = []
+        self.ids: list[str] = []
+        self.tips: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        assert len(self.ids) == len(set(self.ids))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "action", "data", "poster", "xlink:href"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "data-tip":
+                self.tips.append(value or "")
+            assert not name.startswith("on")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two tables with three seeds, and the pictures behind them."""
+    store = Store(tmp_path_factory.mktemp("made"))
+    made_store.add_table(store, "table4")
+    made_store.add_table(store, "table8")
+    for data_id in {run.config().science.data_id for run in store.runs()}:
+        made_store.add_images(store, data_id)
+    return store
+
+
+@pytest.fixture
+def store(made: Store, tmp_path: Path) -> Store:
+    """A copy that may be damaged."""
+    shutil.copytree(made.root, tmp_path / "results")
+    return Store(tmp_path / "results")
+
+
+def written(store: Store) -> tuple[Page, str, str]:
+    """The page as parsed and as text, and the Markdown."""
+    made = build_report(store, None, store.root / "report")
+    html, markdown = (file.read_text() for file in made.files)
+    return Page(html), html, markdown
+
+
+def test_page_is_well_formed_and_asks_nobody_for_anything(made: Store) -> None:
+    parsed, html, _ = written(made)
+    assert parsed.elements.count("table") > 5
+    assert parsed.elements.count("svg") >= 3
+    assert {address.partition(":")[0] for address in parsed.addresses if not address.startswith("#")} == {"data"}
+    assert {address[1:] for address in parsed.addresses if address.startswith("#")} <= set(parsed.ids)
+    assert re.findall(r"url\((?!#)|@import", html) == []  # parts of a drawing name each other
+
+
+def test_every_measured_number_says_its_seeds_and_runs(made: Store) -> None:
+    parsed, _, markdown = written(made)
+    one = study.newest(made, "table4")
+    for signature in one.signatures:
+        assert any(signature in tip for tip in parsed.tips)
+        assert signature in markdown
+    tip = next(tip for tip in parsed.tips if one.cells[0].signature and one.cells[0].signature in tip)
+    assert [line.partition(":")[0] for line in tip.splitlines()[:3]] == ["seed 0", "seed 1", "seed 2"]
+    assert "95 % interval" in tip
+
+
+def test_page_and_markdown_hold_the_papers_numbers_and_every_claim(made: Store) -> None:
+    parsed, _, markdown = written(made)
+    for one in collect_input(made, None).studies:
+        for row in one.table.rows:
+            for printed in row.paper.values():
+                assert printed.text in parsed.text
+        for claim in one.table.claims:
+            assert claim.says in parsed.text
+            assert claim.says in markdown
+    for outcome in ("✓ supported", "✗ refuted", "? undecided"):
+        assert outcome in parsed.text
+
+
+def test_what_a_table_says_is_text_never_markup(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "evil.yaml"
+    file.write_text(EVIL)
+    made_store.add_table(store, "evil", (0,), read(file))
+    parsed, html, markdown = written(store)
+    assert parsed.elements.count("script") == 1
+    assert "<script>alert(2)</script>" in parsed.text
+    assert "<img src=http" not in html
+    assert re.search(r"(?<!\\)[<\[]\w", re.sub(r"</?(details|summary|sup)>", "", markdown)) is None
+    assert r"\<script\>alert(2)\</script\>" in markdown
+
+
+def test_nothing_of_the_machine_is_in_it(store: Store, tmp_path: Path) -> None:
+    run = store.run(study.newest(store, "table4").signatures[0])
+    (run.folder / "result.json").unlink()
+    run.update_status(state="failed", error=f"no file {Path.home()}/secret/weights.pt in {store.root.resolve()}/x")
+    _, html, markdown = written(store)
+    for text in (re.sub(r"base64,[\w+/=]+|<style.*?</style>", "", html, flags=re.DOTALL), markdown):
+        assert "weights.pt" in text
+        for private in (Path.home(), store.root, tmp_path, Path.cwd()):
+            assert str(private) not in text
+        for name in (socket.gethostname(), getpass.getuser()):
+            assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("data_root=/data/sets/voc", "data_root=…/voc"),
+        ("'/home/ann/x/y.pt' is gone", "'…/y.pt' is gone"),
+        ("weights=/root/w.pt", "weights=…/w.pt"),
+        ("in /home/ann", "in …"),
+        ("in /home/ann/ now", "in … now"),
+        (r"C:\Users\ann\w.pt", "…/w.pt"),
+        ("w/ Norm and/or 1/8 of https://example.org/a/b", "w/ Norm and/or 1/8 of https://example.org/a/b"),
+        ("results/runs/x", "results/runs/x"),
+        ("/rootfs", "/rootfs"),
+    ],
+)
+def test_absolute_paths_keep_their_last_name_alone(text: str, shown: str) -> None:
+    assert redact_paths(text) == shown
+
+
+def test_same_store_gives_the_same_bytes(made: Store, tmp_path: Path) -> None:
+    first, second = (build_report(made, None, tmp_path / name).files for name in ("first", "second"))
+    assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+
+
+def test_unchanged_inputs_are_not_worked_through_again(store: Store) -> None:
+    out = store.root / "another"
+    assert build_report(store, None, out).written
+    assert not build_report(store, None, out).written
+    assert build_report(store, None, out, force=True).written
+    assert build_report(store, "quick", out).written  # asked for something else
+
+
+@pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "confusion.npz", "env.json"])
+def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
+    build_report(store, None, store.root / "report")
+    file = store.run(study.newest(store, "table4").signatures[0]).folder / name
+    if name.endswith("npz"):
+        with np.load(file) as stored:
+            content = {key: stored[key] for key in stored.files}
+        np.savez(file, **{**content, "confusions": content["confusions"] * 2})
+    else:
+        file.write_text(file.read_text().replace("0", "1", 1) if name != "env.json" else "{}")
+    assert build_report(store, None, store.root / "report").written
+
+
+def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) -> None:
+    runs, studies = store.root / "runs", store.root / "studies"
+    broken = study.newest(store, "table4").signatures[0]
+    (runs / broken / "result.json").write_text('{"signature": ')
+    (runs / "notes").mkdir()
+    (runs / "half").mkdir()
+    (runs / "half" / "metrics.jsonl").write_text("{")
+    (runs / "file.txt").write_text("mine")
+    (studies / "foreign.json").write_text(json.dumps({"cells": []}))
+    (studies / "torn.json").write_text('{"cells": [')
+    parsed, _, _ = written(store)
+    for name in (
+        "runs/notes",
+        "runs/half",
+        "runs/file.txt",
+        f"runs/{broken}",
+        "studies/foreign.json",
+        "studies/torn.json",
+    ):
+        assert name in parsed.text
+    assert "(n=2/3)" in parsed.text
+    assert "Runs without a result" in parsed.text
+
+
+def test_lost_confusions_do_not_cost_the_report(store: Store) -> None:
+    for signature in study.newest(store, "table4").signatures:
+        (store.run(signature).folder / "confusion.npz").unlink()
+    parsed, _, _ = written(store)
+    assert "has lost its confusion.npz" in parsed.text
+
+
+def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
+    older = study.newest(store, "table8")
+    newer = made_store.add_table(store, "table8", (0,))
+    found = collect_input(store, None)
+    assert newer.name in [one.name for one in found.studies]
+    assert (f"studies/{older.name}.json", f"older than {newer.name}") in found.left_out
+
+
+def test_collapsed_failed_and_missing_runs_are_said(store: Store) -> None:
+    config = store.run(study.newest(store, "table4").signatures[0]).config()
+    other = store.run(study.newest(store, "table4").signatures[1])
+    made_store.add_run(store, config, outcome="collapsed", collapsed_at=17, predicted_classes=["background"])
+    (other.folder / "result.json").unlink()
+    other.update_status(state="failed", error="the disk is full")
+    _, _, markdown = written(store)
+    assert "after 17 iterations; predicts background everywhere" in markdown
+    assert "failed: the disk is full" in markdown
+    assert re.search(r"\*\*\d+/\d+\*\* runs done", markdown)
+
+
+def test_empty_store_and_unknown_profile_say_what_to_do(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no study to report.*parsenet ablate all"):
+        build_report(Store(tmp_path / "nothing"), None, tmp_path / "out")
+    with pytest.raises(UserError, match="Did you mean 'quick'"):
+        build_report(store, "qick", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_of_a_study_asks_for_it_again(store: Store) -> None:
+    assert command(study.newest(store, "table4")) == "parsenet ablate table4 --profile quick --seeds 3"
+
+
+def test_script_is_the_only_one_that_the_page_allows(made: Store) -> None:
+    _, html, _ = written(made)
+    script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
+    assert script
+    assert base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode() in html
+    assert "parsenet-inputs" in html
+
+
+def scales(study: str, created: str) -> dict[str, object]:
+    """What `parsenet figure scales` keeps of a network, but for its numbers."""
+    return {"figure": "scales", "created": created, "about": {"study": study}, "options": {}, "note": f"note {created}"}
+
+
+def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def svg(name: str, data: dict[str, object]) -> str:
+        if data["created"] == "2":
+            raise UserError("it cannot be drawn")
+        return f"<svg><text>{name} {data['created']} in /home/ann/voc</text></svg>"
+
+    monkeypatch.setattr(figures, "svg", svg)
+    monkeypatch.setattr(curves, "data", lambda *_: {"created": "curves"})
+    monkeypatch.setattr(context, "from_store", lambda *_: {"created": "context"})
+    name = study.newest(store, "table4").name
+    for i, subject in enumerate([name, name, name, name, "another study"]):
+        write_json(store.figures / "scales" / f"{i}.json", scales(subject, str(i)))
+    (store.figures / "scales" / "torn.json").write_text("{")
+    parsed, html, _ = written(store)
+    assert re.findall(r"<svg><text>(scales.*?)</text>", html) == ["scales 3 in …/voc", "scales 1 in …/voc"]
+    assert "it cannot be drawn" in parsed.text
+    assert "older: scales/0, scales/4." in parsed.text
+    assert "note 3" in parsed.text
+
+
+def test_context_shows_two_cells_that_differ_in_global_context_and_norm_alone(store: Store) -> None:
+    table4 = study.newest(store, "table4")
+    pair = context.default_cells(table4, store)
+    assert pair is not None
+    signatures = [next(cell.signature for cell in table4.cells if cell.key == key) for key in pair]
+    before, after = (store.run(str(signature)).config().science for signature in signatures)
+    assert (before.layers, before.norm) == (("fc7",), "none")
+    assert (after.layers, after.norm) == (("pool6", "fc7"), "l2")
+    data = context.from_store(table4, store)
+    gains = [panel["parsenet_score"] - panel["baseline_score"] for panel in data["panels"]]
+    assert gains == sorted(gains, reverse=True)[: len(gains)] or gains
+
+
+def test_runs_without_kept_images_say_why_there_is_nothing_to_see(store: Store) -> None:
+    shutil.rmtree(store.root / "samples")
+    parsed, _, _ = written(store)
+    assert "The images and their truth are not in this store" in parsed.text
