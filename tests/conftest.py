@@ -9,12 +9,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from parsenet_cli.core.run_config import RunConfig
+from tests import published_archives
 from tests.faulty_server import Faults, serving
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
 """Overrides of a run that takes a second: small scenes, no pretraining."""
@@ -44,8 +48,6 @@ def results(tmp_path: Path, cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small archives in the layouts of the published ones, under their names."""
-    from tests import published_archives
-
     folder = tmp_path_factory.mktemp("archives")
     published_archives.write(folder)
     return folder
@@ -78,11 +80,41 @@ def environment(results: Path) -> dict[str, str]:
 
 @pytest.fixture
 def cli(tmp_path: Path, results: Path) -> Cli:
-    """Run `parsenet …` in an empty folder; returns the completed process."""
+    """Run `parsenet …` in an empty folder; it must exit with `code` and without a traceback. Returns the completed process."""
 
-    def run(*arguments: str | int | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(*arguments: str | int | Path, code: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
             command(*arguments), cwd=tmp_path, env=environment(results), capture_output=True, text=True, timeout=timeout
         )
+        assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (code, False), done.stdout + done.stderr
+        return done
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path: Path, results: Path) -> Iterator[Start]:
+    """Start `parsenet …` in an empty folder; returns the process, which is interrupted when the test has ended without it."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = []
+
+    def run(*arguments: str | int | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process:
+            process.send_signal(signal.SIGINT)
+
+
+def changed(config: RunConfig, **fields: Any) -> RunConfig:
+    """The configuration with other values of these fields, of whichever part: `seed=1`, `lr=0.5`, `keep_model=True`."""
+
+    def copied(part: Any, **inner: Any) -> Any:
+        own = {name: value for name, value in fields.items() if name in type(part).model_fields}
+        return part.model_copy(update=inner | own)
+
+    science = copied(config.science, recipe=copied(config.science.recipe))
+    return config.model_copy(update={"science": science, "runtime": copied(config.runtime)})

@@ -157,17 +157,12 @@ def test_run_whose_jobs_never_finish_fails_within_the_limit(cluster: Cluster, dr
 
 
 def test_failing_run_says_why_and_leaves_the_others(cluster: Cluster, cli: Cli, results: Path) -> None:
-    done = cli(
-        "sweep", "context_bins=[1],[40]", "context=spp", "--seeds", "1", "body=fcn", *QUICK, timeout=PATIENCE_SECONDS
-    )
-    assert done.returncode == 2
+    sweep = ("sweep", "context_bins=[1],[40]", "context=spp", "--seeds", "1", "body=fcn", *QUICK)
+    done = cli(*sweep, code=2, timeout=PATIENCE_SECONDS)
     assert "40" in done.stderr
     assert sorted(run.state() for run in Store(results).runs()) == ["done", "failed"]
 
 
 def test_partition_that_does_not_exist_is_one_sentence(cluster: Cluster, cli: Cli, results: Path) -> None:
-    done = cli(*ONE, *QUICK, "launcher.partition=nowhere")
-    assert done.returncode == 2
-    assert "partition" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "partition" in cli(*ONE, *QUICK, "launcher.partition=nowhere", code=2).stderr
     assert not cluster.jobs()

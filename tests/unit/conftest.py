@@ -10,7 +10,8 @@ from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import scheduler
-from parsenet_cli.store.run import Store
+from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
 
 
@@ -33,10 +34,17 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
+def run(store: Store, config: RunConfig) -> Run:
+    """Planned: its configuration is frozen."""
+    run = store.run(config.signature)
+    run.create(config)
+    return run
+
+
+@pytest.fixture
 def configs(config: RunConfig) -> dict[str, RunConfig]:
     """Four runs that differ in their seeds, by signature."""
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    return {one.signature: one for one in seeds}
+    return {seeded.signature: seeded for seeded in (changed(config, seed=seed) for seed in range(4))}
 
 
 @pytest.fixture
