@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launcher import Task
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 
 
@@ -22,9 +23,8 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
 
 def leave_result(run: Run) -> None:
     """As large as a real one."""
-    result = {
-        **{"signature": run.signature, "outcome": "converged", "collapsed_at": None, "steps": 1},
-        **{"metrics": {"mean_iu": 0.5}, "train_seconds": 1.0, "evaluate_seconds": 1.0},
-        **{"protocol": [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]},
-    }
-    run.record_result(result)
+    protocol = [{"question": f"question {i}", "settings": {"key": i}} for i in range(60)]
+    seconds = {"train_seconds": 1.0, "evaluate_seconds": 1.0}
+    run.record_result(
+        RunResult(run.signature, "converged", metrics={"mean_iu": 0.5}, steps=1, protocol=protocol, **seconds)
+    )

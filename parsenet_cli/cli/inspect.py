@@ -25,15 +25,16 @@ from parsenet_cli.cli.options import (
 )
 from parsenet_cli.config import deviations
 from parsenet_cli.config.deviations import Setting, as_text
-from parsenet_cli.core.errors import UserError
-from parsenet_cli.runner.launch.slurm import queue as slurm_queue
-from parsenet_cli.runner.state import RunSummary, _says, _where, counts, summaries
+from parsenet_cli.runner import launch
+from parsenet_cli.runner.state import RunSummary, counts, queue_of, summaries, summary_of
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import labels
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from parsenet_cli.runner.state import Queue
 
 
 def print_status(store: Store, console: Console, as_json: bool) -> None:
@@ -56,8 +57,8 @@ def print_run(store: Store, prefix: str, console: Console, as_json: bool) -> Non
     switches = deviations.settings_of(config.science)
     content: dict[str, Any] = {
         "signature": run.signature,
-        "state": (state := run.state()),
-        "job": _where(run, state)[0],
+        "state": (summary := summary_of(run)).state,
+        "job": summary.job,
         "serves": list(served),
         "protocol": [switch.as_json() for switch in switches],
         "science": config.science.model_dump(mode="json"),
@@ -71,7 +72,7 @@ def print_run(store: Store, prefix: str, console: Console, as_json: bool) -> Non
         return
     from omegaconf import OmegaConf
 
-    console.print(f"[bold]{run.signature}[/]  {state}  {_says(run, state)}")
+    console.print(f"[bold]{run.signature}[/]  {summary.state}  {summary.says}")
     for place in content["serves"]:
         console.print(f"  {place}", markup=False)
     console.print("\n[bold]protocol[/]")
@@ -101,8 +102,8 @@ def print_diff(store: Store, first: str, second: str, console: Console) -> None:
     if flat[0] == flat[1]:
         console.print("the same run")
     for run in runs:
-        state = run.state()
-        console.print(f"{run.signature}  {state:8}  {_says(run, state)}", markup=False)
+        summary = summary_of(run)
+        console.print(f"{run.signature}  {summary.state:8}  {summary.says}", markup=False)
 
 
 def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:
@@ -259,7 +260,7 @@ def network(
 
 EVERY_SECONDS = 2.0
 QUEUE_SECONDS = 10.0
-"""How often Slurm is asked while runs wait and none runs."""
+"""How often the queue is asked."""
 
 IDLE_LOOKS = 2
 """Looks without a running run after which it ends: between one run and the next there may be a moment without any."""
@@ -277,14 +278,16 @@ def watch_runs(store: Store, console: Console) -> None:
     from rich.text import Text
 
     idle, said, before = 0, "", [b""]
-    queue = slurm_queue.Queue(QUEUE_SECONDS) if slurm_queue.reachable() else None
+    queue, queued, asked = launch.queue(), None, float("-inf")
     try:
         with Live(console=console, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
-                lines = summaries(store)
+                if queue is not None and (idle or time.monotonic() - asked > QUEUE_SECONDS):
+                    queued, asked = queue_of(store.runs(), queue), time.monotonic()
+                lines = summaries(store, queued)
                 preparing = _preparing(store)
-                running = any(line.state == "running" for line in lines) or (preparing and preparing != before)
-                idle = 0 if running or _waiting(lines, queue) else idle + 1
+                running = any(line.state == "running" or _waits(line, store, queued) for line in lines)
+                idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if console.is_terminal:
                     served = labels(study.load_all(store))
@@ -306,15 +309,9 @@ def _preparing(store: Store) -> list[bytes]:
     return said
 
 
-def _waiting(lines: Sequence[RunSummary], queue: slurm_queue.Queue | None) -> bool:
-    """Whether a run may still start by itself: its job is in the queue, or that cannot be told from here."""
-    jobs = [line.job for line in lines if line.state == "queued" and line.job]
-    if not jobs or queue is None:
-        return bool(jobs)
-    try:
-        return any(queue.holds(job) for job in jobs)
-    except UserError:
-        return True
+def _waits(line: RunSummary, store: Store, queued: Queue | None) -> bool:
+    """Whether the run may still start by itself: its job is in the queue, or that cannot be told from here."""
+    return line.state == "queued" and line.job is not None and (queued is None or queued(store.run(line.signature)))
 
 
 def picture(lines: Sequence[RunSummary], served: dict[str, str], height: int) -> str:

@@ -44,7 +44,7 @@ def clean(
     pieces, working = found(Store(results), results_too)
     if working:
         typer.echo(
-            f"at work, or perhaps still in Slurm's queue: {working} (`parsenet cancel` ends that); until then caches stay, "
+            f"at work, or perhaps still in the queue: {working} (`parsenet cancel` ends that); until then caches stay, "
             "and failed and lost runs"
         )
     for kind in dict.fromkeys(piece.kind for piece in pieces):

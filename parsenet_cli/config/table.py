@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from parsenet_cli.config.overrides import last_wins
 from parsenet_cli.core.errors import UserError, unknown
@@ -74,6 +74,13 @@ class Claim:
     """The difference that is shown, in percent points."""
     margin: float | None = None
     """What "about equal" means, in percent points; `margin` in the expressions."""
+
+
+class CellKey(NamedTuple):
+    """Where a cell stands in its table."""
+
+    row: str
+    column: str
 
 
 @dataclass(frozen=True)

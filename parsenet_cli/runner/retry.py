@@ -9,24 +9,33 @@ from typing import Literal
 
 from parsenet_cli.core.memory import oom_kill_count
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner.state import Queue, state_of
 from parsenet_cli.store.run import Run
 
-Action = Literal["done", "run", "join", "given up"]
+Action = Literal["done", "run", "join", "exhausted"]
 
 
-def next_action(run: Run, retry: bool, with_model: bool = False) -> Action:
+def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue | None = None) -> Action:
     """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
 
-    `with_model`: a run that is done without its model is carried out again to get it.
+    Args:
+        run: The run.
+        retry: Whether a run that has failed twice is tried again.
+        with_model: A run that is done without its model is carried out again to get it.
+        queue: What has a job for a run already, which is then joined.
     """
-    state = run.state(with_model)
-    if state == "done":
-        return "done"
-    if state == "running":
-        return "join"
-    if state == "failed" and run.status().failures > 1 and not retry:
-        return "given up"
-    return "run"
+    queued = queue is not None and queue(run)  # first: a job that ends in between has left its result
+    match state_of(run, with_model=with_model):
+        case "done":
+            return "done"
+        case "running":
+            return "join"
+        case _ if queued:
+            return "join"
+        case "failed" if run.status().failures > 1 and not retry:
+            return "exhausted"
+        case _:
+            return "run"
 
 
 class RetryPolicy:
@@ -63,7 +72,7 @@ class RetryPolicy:
         return self._again[signature] <= self._limit
 
     def after_death(self, signature: str) -> bool:
-        """It ended without a word; whether it may go on, alone."""
+        """It exited without a status; whether it may go on, alone."""
         self._alone.add(signature)
         return self.after_leaving(signature)
 

@@ -64,7 +64,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> Store:
     run.update_prerequisite("data", text="decoding")
     run.update_status(threads=2, iteration=50, steps=50)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
-    study.save(plan_table(table_file.load("table8"), composer, (0,))[0], store)
+    study.save(plan_table(table_file.load("table8"), composer, (0,)).study, store)
     composer.save()
     figure_store.save(store, "scales", "key", {"figure": "scales", "created": "2020", "ratio": {"estimate": 12.5}})
     add_pictures(store, config.science.data_id)

@@ -10,8 +10,9 @@ from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import scheduler
-from parsenet_cli.store.run import Store
+from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
+from tests.fakes import seeded
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +36,17 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def configs(config: RunConfig) -> dict[str, RunConfig]:
     """Four runs that differ in their seeds, by signature."""
-    seeds = [config.model_copy(update={"science": config.science.model_copy(update={"seed": s})}) for s in range(4)]
-    return {one.signature: one for one in seeds}
+    return {one.signature: one for one in (seeded(config, seed) for seed in range(4))}
 
 
 @pytest.fixture
-def driver_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def run(store: Store, config: RunConfig) -> Run:
+    """One that is planned."""
+    run = store.run(config.signature)
+    run.create(config)
+    return run
+
+
+@pytest.fixture
+def scheduler_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)

@@ -16,8 +16,7 @@ from typing import Any
 from parsenet_cli.runner import worker
 from parsenet_cli.runner.gpus import Gpu, least_loaded, visible
 from parsenet_cli.runner.launch_options import positive, whole_number
-from parsenet_cli.runner.launcher import Resources
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launcher import Resources, Task
 from parsenet_cli.store.run import Run
 
 _PRELOADED = ["parsenet_cli.runner.preload"]
@@ -49,18 +48,18 @@ class Local:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         """On GPUs by their memory; on a CPU by whether one of the tasks has to be alone."""
         if self._gpus:
             return least_loaded(self._gpus, needs, self._per_gpu) is not None
-        self._tasks = [(process, each) for process, each in self._tasks if process.alive()]
-        return not self._tasks or not (needs.alone or any(each.alone for _, each in self._tasks))
+        self._tasks = [(process, resources) for process, resources in self._tasks if process.alive()]
+        return not self._tasks or not (needs.alone or any(resources.alone for _, resources in self._tasks))
 
     def submit(self, run: Run, task: Task, needs: Resources) -> _Process:
-        """Fork a worker, on the GPU with the fewest tasks of those that have room."""
+        """Fork a worker, on the GPU with the fewest tasks of those that the task fits."""
         gpu = least_loaded(self._gpus, needs, self._per_gpu)
-        name = None if gpu is None else gpu.name
-        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, name))
+        arguments = (str(run.folder), task, self.threads, None if gpu is None else gpu.name)
+        process = self._context.Process(target=worker.main, args=arguments)
         with _not_the_drivers_main_module(), _not_interrupted():
             process.start()
         handle = _Process(process)
