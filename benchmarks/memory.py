@@ -36,7 +36,7 @@ def literal(model: Segmenter, images: Tensor) -> Tensor:
     head, size = model.head, (images.shape[2], images.shape[3])
     assert isinstance(head.classifier, JointClassifier)
     features = head.features(model.trunk(model.preprocess(images), head.wanted))
-    maps = [head.bilinear({feature.grid: feature.spread(feature.values)}, size) for feature in features]
+    maps = [head.bilinear({feature.grid: feature.expand(feature.values)}, size) for feature in features]
     return F.conv2d(torch.cat(maps, dim=1), head.classifier.weight, head.classifier.bias)
 
 

@@ -9,8 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from parsenet_cli.core.run_config import RunConfig
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -67,3 +70,14 @@ def cli(tmp_path: Path, results: Path) -> Cli:
         )
 
     return run
+
+
+def changed(config: RunConfig, **fields: Any) -> RunConfig:
+    """The configuration with other values of these fields, of whichever part: `seed=1`, `lr=0.5`, `keep_model=True`."""
+
+    def copied(part: Any, **inner: Any) -> Any:
+        own = {name: value for name, value in fields.items() if name in type(part).model_fields}
+        return part.model_copy(update=inner | own)
+
+    science = copied(config.science, recipe=copied(config.science.recipe))
+    return config.model_copy(update={"science": science, "runtime": copied(config.runtime)})

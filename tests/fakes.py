@@ -134,7 +134,7 @@ class NullView:
 
     def started(self, run: Run) -> None: ...
     def refresh(
-        self, active: Sequence[Run], preparing: Sequence[str], finished: int, seconds_left: float | None
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
     ) -> None: ...
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
         self.seconds_left.append(seconds_left)
@@ -151,16 +151,6 @@ def sweep(
 ) -> SweepOutcome:
     """What a command does with these runs."""
     return Scheduler(store, configs, launcher, view or NullView()).run(**how)
-
-
-def seeded(config: RunConfig, seed: int) -> RunConfig:
-    """The same with another seed."""
-    return config.model_copy(update={"science": config.science.model_copy(update={"seed": seed})})
-
-
-def keeping_model(config: RunConfig) -> RunConfig:
-    """The same, asked to keep its model."""
-    return config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
 
 
 def succeed(run: Run, **more: Any) -> bool:

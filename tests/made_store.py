@@ -77,7 +77,7 @@ def add_pictures(store: Store, data_id: str) -> Path:
     """The pictures and the truth behind the runs' kept predictions."""
     rng = np.random.default_rng(0)
     photos = [rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in IDS]
-    file = samples.file_of(store.root, data_id, CLASSES)
+    file = samples.file_of(store, data_id, CLASSES)
     samples.write(file, IDS, photos, _truths())
     return file
 

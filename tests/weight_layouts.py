@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from parsenet_cli.models import layers
-from parsenet_cli.models.vgg import Spec, build
+from parsenet_cli.models.vgg import Spec, build_body
 
 CONVOLUTION, INNER_PRODUCT, RELU = 4, 14, 18
 _TYPES = {CONVOLUTION: "Convolution", INNER_PRODUCT: "InnerProduct", RELU: "ReLU"}
@@ -74,7 +74,7 @@ def caffemodel(
 def full_tensors(spec: Spec, seed: int = 0) -> dict[str, Tensor]:
     """Weights of body `fcn` under Caffe's names, of a size that carries an image through to fc7."""
     generator = torch.Generator().manual_seed(seed)
-    trunk = build(spec, "fcn")
+    trunk = build_body(spec, "fcn")
     layers.he_(trunk, generator)
     return {
         name: tensor.detach().clone() if tensor.ndim > 1 else torch.randn(len(tensor), generator=generator)
@@ -107,3 +107,12 @@ def positions(spec: Spec) -> dict[str, int]:
         listed += [] if stage in spec.unpooled else ["pool"]
     listed += ["fc6", "relu", "fc7"]
     return {name: listed.index(name) for name in listed if name not in ("relu", "pool")}
+
+
+def in_torchvisions_squeezenet_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`features.N`, with a classifier; `tensors` are SqueezeNet's under our names."""
+    layers = ("conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7", "fire8", "fire9")
+    names = dict(zip(layers, (0, 3, 4, 6, 7, 9, 10, 11, 12), strict=True))
+    split = ((key.partition("."), tensor) for key, tensor in tensors.items())
+    renamed = {f"features.{names[layer]}.{rest}": tensor for (layer, _, rest), tensor in split}
+    return renamed | {"classifier.1.weight": torch.zeros(1000, 512, 1, 1)}

@@ -184,8 +184,8 @@ class _Confusions:
             ) from None
         if run.has_damaged_environment:
             raise Untestable(
-                f"run {signature}: its {run.environment_file.name} is damaged, so that it is not known on which data it was scored; remove its "
-                "folder and `parsenet ablate` again"
+                f"run {signature}: its {run.environment_file.name} is damaged, so that it is not known on which data it was "
+                "scored; remove its folder and `parsenet ablate` again"
             )
         self.confusions = stored.matrices
         self.images = hashlib.sha256("\n".join([run.environment().data_id, *stored.ids]).encode()).hexdigest()

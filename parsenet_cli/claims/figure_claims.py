@@ -74,24 +74,7 @@ CLAIMS = (
 
 def claim_tests(store: Store, studies: Sequence[Study]) -> list[ClaimTest]:
     """Every claim that figures decide, by the newest data of each figure that belongs to these studies of one profile."""
-    return [_case(claim, newest(store, claim.figure, studies), studies[0].profile) for claim in CLAIMS]
-
-
-def newest(store: Store, figure: str, studies: Sequence[Study]) -> dict[str, Any] | None:
-    """What was last measured for a figure on these studies, on a run of theirs or under their profile; None for nothing."""
-    names, profiles = {study.name for study in studies}, {study.profile for study in studies}
-    signatures = {signature for study in studies for signature in study.signatures}
-
-    def belongs(content: dict[str, Any]) -> bool:
-        about = content.get("about")
-        if not isinstance(about, dict):
-            return False
-        if about.get("study"):
-            return about["study"] in names
-        return about["run"] in signatures if about.get("run") else about.get("profile") in profiles
-
-    found = [content for content in figure_store.load_all(store, figure) if belongs(content)]
-    return max(found, key=lambda content: str(content.get("created", "")), default=None)
+    return [_case(claim, figure_store.newest(store, claim.figure, studies), studies[0].profile) for claim in CLAIMS]
 
 
 def _case(claim: _Shown, data: dict[str, Any] | None, profile: str) -> ClaimTest:

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.overrides import AXES, axis_choices
+from parsenet_cli.config.profile import axis_defaults
+from parsenet_cli.report.blocks import Grid, words
 
-if TYPE_CHECKING:
-    from rich.console import Console
 
-
-def show(console: Console) -> None:
-    """Print tables with their rows, axes with their values, recipes, profiles and data sets."""
-    from rich import box
-    from rich.table import Table
-
-    tables = Table(title="Tables", box=box.SIMPLE_HEAD, title_justify="left")
-    for header in ("table", "title", "rows (keys)", "columns (keys)"):
-        tables.add_column(header)
-    for name in table_file.names():
-        spec = table_file.load(name)
-        rows = ", ".join(row.key for row in spec.rows)
-        tables.add_row(name, spec.title, rows, ", ".join(column.key for column in spec.columns))
-    axes = Table(title="Axes (override with axis=value)", box=box.SIMPLE_HEAD, title_justify="left")
-    axes.add_column("axis")
-    axes.add_column("values")
-    axes.add_column("default")
-    defaults = _defaults()
-    for axis in AXES:
-        axes.add_row(
-            axis, " | ".join(axis_choices(axis)) or "a number, list, name or path", str(defaults.get(axis, ""))
+def grids() -> Iterator[Grid]:
+    """Tables with their rows, axes with their values, profiles, and what recipes, data, weights and launchers there are."""
+    specs = [table_file.load(name) for name in table_file.names()]
+    rows = [
+        (
+            spec.name,
+            spec.title,
+            ", ".join(row.key for row in spec.rows),
+            ", ".join(column.key for column in spec.columns),
         )
-    profiles = Table(title="Profiles (--profile)", box=box.SIMPLE_HEAD, title_justify="left")
-    for header in ("profile", "seeds", "what it is"):
-        profiles.add_column(header)
-    for name in profile.names():
-        found = profile.load(name)
-        profiles.add_row(name, str(found.seeds), found.about)
-    for part in (tables, axes, profiles):
-        console.print(part)
-    console.print("Recipes (recipe=…):    ", ", ".join(axis_choices("recipe")))
-    console.print("Data sets (data=…):    ", ", ".join(axis_choices("data")))
-    console.print(
-        "Weights (weights=…):   ", ", ".join(axis_choices("weights")), "or a file; parsenet weights list says more"
-    )
-    console.print("Launchers (launcher=…):", ", ".join(axis_choices("launcher")))
-
-
-def _defaults() -> dict[str, object]:
-    from omegaconf import OmegaConf
-
-    from parsenet_cli.core import paths
-
-    content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "config.yaml"))
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
+        for spec in specs
+    ]
+    yield words(("table", "title", "rows (keys)", "columns (keys)"), rows, title="Tables")
+    defaults = axis_defaults()
+    axes = [
+        (axis, " | ".join(axis_choices(axis)) or "a number, list, name or path", str(defaults.get(axis, "")))
+        for axis in AXES
+    ]
+    yield words(("axis", "values", "default"), axes, title="Axes (override with axis=value)")
+    profiles = [profile.load(name) for name in profile.names()]
+    about = [(each.name, str(each.seeds), each.about) for each in profiles]
+    yield words(("profile", "seeds", "what it is"), about, title="Profiles (--profile)")
+    chosen = [
+        (f"{group} ({key}=…)", ", ".join(axis_choices(key)))
+        for group, key in (
+            ("recipes", "recipe"),
+            ("data sets", "data"),
+            ("weights", "weights"),
+            ("launchers", "launcher"),
+        )
+    ]
+    note = ("", "weights= also takes a file; parsenet weights list says more")
+    yield words(("chosen by name", "names"), chosen, title="Names", notes=(note,))

@@ -1,20 +1,14 @@
-"""`parsenet data …`: get, check and list data sets. Parse, call, print; the work is done in `parsenet_cli/data`."""
+"""`parsenet data …`: get, check and list data sets. Parse, call, print; the work is done in `parsenet_cli/data/download`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, console
-from parsenet_cli.cli.progress import ProgressLine
-from parsenet_cli.core.text import size_text
-from parsenet_cli.data.download import release
-from parsenet_cli.data.download.prepare import sealed
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid
+from parsenet_cli.core.errors import UserError
 
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -53,6 +47,7 @@ def get(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Download, verify and unpack a data set. Issued again, it goes on where it stopped, or says that all is there."""
+    from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.core.text import size_text
     from parsenet_cli.data.download import release
     from parsenet_cli.data.download.prepare import prepare_release
@@ -77,15 +72,14 @@ def check(
     root: Root = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Verify a data set fully: counts, lists, every picture and label map, hashes. Exit code 2 when something is wrong."""
+    """Verify a data set fully: counts, lists, every image and label map, hashes. Exit code 2 when something is wrong."""
+    from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.data.download import check as checking
     from parsenet_cli.data.download import release
 
     named = what in release.names() and not Path(what).is_dir()
     folder = _home(root, results) / what if named else Path(what).expanduser()
     if named and not folder.is_dir():
-        from parsenet_cli.core.errors import UserError
-
         raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
     name = what if named else checking.detect_layout(folder)
     expected = release.find(name).expected if name in release.names() else None
@@ -104,8 +98,14 @@ def check(
 @app.command("list")
 def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     """Show which data sets can be had and which are here."""
+    from parsenet_cli.data.download import release
+    from parsenet_cli.report.blocks import words
 
-    show(_home(root, results), console())
+    home = _home(root, results)
+    heads = ("name", "state", "lists", "size", "content", "what it is")
+    rows = [(name, *_state(home / name), release.find(name).about) for name in release.names()]
+    note = "parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…"
+    print_grid(words(heads, rows, title=f"Data sets in {home}", notes=(("", note),)))
 
 
 def _home(root: Path | None, results: Path) -> Path:
@@ -114,24 +114,11 @@ def _home(root: Path | None, results: Path) -> Path:
     return root.expanduser().resolve() if root else home(results)
 
 
-_DIGITS = 12
-
-
-def show(home: Path, console: Console) -> None:
-    """Print one line per data set."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=f"Data sets in {home}", box=box.SIMPLE_HEAD, title_justify="left")
-    for header in ("name", "state", "lists", "size", "content", "what it is"):
-        table.add_column(header)
-    for name in release.names():
-        table.add_row(name, *_state(home / name), release.find(name).about)
-    console.print(table)
-    console.print("parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…")
-
-
 def _state(folder: Path) -> tuple[str, str, str, str]:
+    """State, lists, size and content of a data set's folder."""
+    from parsenet_cli.core.text import size_text
+    from parsenet_cli.data.download.prepare import sealed
+
     seal = sealed(folder)
     if seal is None:
         if folder.is_dir():
@@ -139,5 +126,4 @@ def _state(folder: Path) -> tuple[str, str, str, str]:
         begun = folder.with_name(f".{folder.name}.preparing").is_dir()
         return "begun" if begun else "not here", "", "", ""
     lists = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
-    content = str(seal["content"]).removeprefix("sha256:")[:_DIGITS]
-    return "ready", lists, size_text(seal["bytes"]), content
+    return "ready", lists, size_text(seal["bytes"]), str(seal["content"]).removeprefix("sha256:")[:12]

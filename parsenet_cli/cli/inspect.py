@@ -1,4 +1,4 @@
-"""`status`, `show` and `diff`: what the results folder says, without running anything."""
+"""Commands that run nothing: `list`, `status`, `show`, `diff`, `table`, `network`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,154 +14,40 @@ from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     AnyProfile,
     AsJson,
+    FormatName,
     Overrides,
     ProfileName,
     Results,
     SignatureName,
     complete_table,
     console,
+    print_grid,
 )
-from parsenet_cli.config import deviations
-from parsenet_cli.config.deviations import Setting, as_text
-from parsenet_cli.runner import launch
-from parsenet_cli.runner.state import RunSummary, counts, queue_of, summaries, summary_of
-from parsenet_cli.store import artifacts, study
-from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import labels
+from parsenet_cli.core.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from parsenet_cli.config.deviations import Setting
+    from parsenet_cli.report.blocks import Grid
+    from parsenet_cli.runner.state import Queue, RunSummary
+    from parsenet_cli.store.run import Run, Store
 
-    from parsenet_cli.runner.state import Queue
+REFRESH_SECONDS = 2.0
+QUEUE_SECONDS = 10.0
+"""How often the queue is asked."""
 
+IDLE_LOOKS = 2
+"""Looks without a running run after which --watch ends: between one run and the next there may be a moment without any."""
 
-def print_status(store: Store, console: Console, as_json: bool) -> None:
-    """One line per run with its state, and how many there are of each."""
-    lines = summaries(store)
-    if as_json:
-        console.print_json(json.dumps([asdict(line) for line in lines]))
-        return
-    served = labels(study.load_all(store))
-    for line in lines:
-        console.print(line.text(served), markup=False)
-    console.print(counts(lines) if lines else f"no runs in {store.root}")
-
-
-def print_run(store: Store, prefix: str, console: Console, as_json: bool) -> None:
-    """Everything the store holds of one run, and every switch of the protocol as it has it."""
-    run = store.find(prefix)
-    config = run.config()
-    served = _served(store, run)
-    switches = deviations.settings_of(config.science)
-    content: dict[str, Any] = {
-        "signature": run.signature,
-        "state": (summary := summary_of(run)).state,
-        "job": summary.job,
-        "serves": list(served),
-        "protocol": [switch.as_json() for switch in switches],
-        "science": config.science.model_dump(mode="json"),
-        "runtime": config.runtime.model_dump(mode="json"),
-        "status": run.status(),
-        "result": run.result(),
-        "environment": run.environment() or None,
-    }
-    if as_json:
-        console.print_json(json.dumps(content))
-        return
-    from omegaconf import OmegaConf
-
-    console.print(f"[bold]{run.signature}[/]  {summary.state}  {summary.says}")
-    for place in content["serves"]:
-        console.print(f"  {place}", markup=False)
-    console.print("\n[bold]protocol[/]")
-    for line in _protocol(switches, served):
-        console.print(line, markup=False, soft_wrap=True)
-    if content["result"]:
-        content["result"] = {key: value for key, value in content["result"].items() if key != "protocol"}
-    for part in ("science", "runtime", "result", "environment"):
-        if content[part]:
-            console.print(f"\n[bold]{part}[/]")
-            console.print(OmegaConf.to_yaml(content[part]).rstrip(), markup=False)
-    for sentence in artifacts.damage_reports([run]):
-        console.print(f"\n{sentence}", markup=False, soft_wrap=True)
-    if content["state"] == "failed":
-        console.print("\n[bold]log[/]")
-        console.print("\n".join(run.log_tail()), markup=False)
-
-
-def print_diff(store: Store, first: str, second: str, console: Console) -> None:
-    """The keys in which two runs' science differs, and both results."""
-    runs = [store.find(first), store.find(second)]
-    flat = [_flat(run.config().science.model_dump(mode="json")) for run in runs]
-    for key in dict.fromkeys([*flat[0], *flat[1]]):
-        ours, theirs = (each.get(key) for each in flat)
-        if ours != theirs:
-            console.print(f"{key}: {ours} -> {theirs}", markup=False)
-    if flat[0] == flat[1]:
-        console.print("the same run")
-    for run in runs:
-        summary = summary_of(run)
-        console.print(f"{run.signature}  {summary.state:8}  {summary.says}", markup=False)
-
-
-def _served(store: Store, run: Run) -> dict[str, dict[str, Any]]:
-    """The cells that the run serves, in words, and what each of them sets."""
-    served: dict[str, dict[str, Any]] = {}
-    for one in study.load_all(store):
-        overrides = {(cell.row.key, cell.column.key): cell.overrides for cell in one.table.cells(cited=True)}
-        for cell in one.cells:
-            if cell.signature == run.signature:
-                place = f"{one.table.name} ({one.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
-                served[place] = deviations.cell_settings(overrides.get((cell.row, cell.column), ()))
-    return served
-
-
-def _protocol(switches: Sequence[Setting], served: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line per switch that arises: question, mark, value, and whether it is the default or who sets it otherwise."""
-    arising = [switch for switch in switches if switch.arises]
-    width = max(len(switch.question) for switch in arising)
-    for switch in arising:
-        status = "default"
-        if switch.deviating:
-            status = "deviates from " + " ".join(f"{key}={as_text(switch.expected[key])}" for key in switch.deviating)
-            setters = [
-                place.partition(",")[0].replace(": row ", " ")
-                for place, said in served.items()
-                if all(key in said and said[key] == switch.settings[key] for key in switch.deviating)
-            ]
-            status += f", as {setters[0]} says" if setters else ""
-        value = " ".join(f"{key}={as_text(setting)}" for key, setting in switch.settings.items())
-        yield f"{switch.question:{width}}  {switch.mark:8}  {value}: {status}"
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
-class Format(StrEnum):
-    """Outputs of `parsenet table`."""
-
-    terminal = "terminal"
-    md = "md"
-    latex = "latex"
-    csv = "csv"
-
-
-class Document(StrEnum):
-    """Outputs of `parsenet network`."""
-
-    terminal = "terminal"
-    md = "md"
+FIRST = ("running", "failed", "lost", "queued", "new", "done")
+"""What --watch shows where not everything fits."""
 
 
 def list_() -> None:
     """Show tables, axes, recipes, profiles and data sets."""
     from parsenet_cli.cli import catalogue
 
-    catalogue.show(console())
+    for grid in catalogue.grids():
+        print_grid(grid)
 
 
 def status(
@@ -174,15 +58,39 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show how every run of the results folder stands."""
-    from parsenet_cli.core.errors import UserError
+    from parsenet_cli.runner.state import summaries
     from parsenet_cli.store.run import Store
 
+    store = Store(results)
     if watch and as_json:
         raise UserError("--watch and --json: choose one; `parsenet status --json` says how the runs stand now")
     if watch:
-        watch_runs(Store(results), console())
-        return
-    print_status(Store(results), console(), as_json)
+        watch_runs(store)
+    elif as_json:
+        typer.echo(json.dumps([vars(summary) for summary in summaries(store)], indent=2))
+    else:
+        lines = summaries(store)
+        if not lines:
+            typer.echo(f"no runs in {store.root}")
+            return
+        print_grid(status_grid(lines, store))
+
+
+def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Grid:
+    """One row per run with its state and what it is for; `more` runs are only counted."""
+    from parsenet_cli.report.blocks import Cell, words
+    from parsenet_cli.runner.state import counts
+    from parsenet_cli.store import study
+
+    labels = study.labels(study.load_all(store))
+    rows = [
+        (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
+        for line in lines
+    ]
+    notes = [f"… and {more} more"] if more else []
+    return words(
+        ("run", "state", "for", "how it stands"), rows, notes=tuple(("", note) for note in (*notes, counts(lines)))
+    )
 
 
 def show(
@@ -191,9 +99,44 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show everything that is known of one run."""
+    from parsenet_cli.config import deviations
+    from parsenet_cli.runner.state import summary_of
+    from parsenet_cli.store import artifacts
     from parsenet_cli.store.run import Store
 
-    print_run(Store(results), signature, console(), as_json)
+    store = Store(results)
+    run = store.find(signature)
+    config, summary, result = run.config(), summary_of(run), run.result()
+    cells = _served_cells(store, run)
+    settings = deviations.settings_of(config.science)
+    content: dict[str, Any] = {
+        "signature": run.signature,
+        "state": summary.state,
+        "job": summary.job,
+        "serves": list(cells),
+        "protocol": [setting.as_json() for setting in settings],
+        "science": config.science.model_dump(mode="json"),
+        "runtime": config.runtime.model_dump(mode="json"),
+        "status": run.status().content,
+        "result": result.content if result else None,
+        "environment": run.environment().content or None,
+    }
+    if as_json:
+        typer.echo(json.dumps(content, indent=2))
+        return
+    from omegaconf import OmegaConf
+
+    typer.echo("\n".join([f"{run.signature}  {summary.state}  {summary.says}", *(f"  {cell}" for cell in cells)]))
+    typer.echo("\n".join(["", "protocol", *_protocol(settings, cells)]))
+    if result:
+        content["result"] = {key: value for key, value in result.content.items() if key != "protocol"}
+    for part in ("science", "runtime", "result", "environment"):
+        if content[part]:
+            typer.echo(f"\n{part}\n{OmegaConf.to_yaml(content[part]).rstrip()}")
+    for sentence in artifacts.damage_reports([run]):
+        typer.echo(f"\n{sentence}")
+    if summary.state == "failed":
+        typer.echo("\n".join(["", "log", *run.log_tail()]))
 
 
 def diff(
@@ -202,30 +145,36 @@ def diff(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Show in what two runs differ."""
+    from parsenet_cli.runner.state import summary_of
     from parsenet_cli.store.run import Store
 
-    print_diff(Store(results), first, second, console())
+    runs = [Store(results).find(prefix) for prefix in (first, second)]
+    ours, theirs = (_flat(run.config().science.model_dump(mode="json")) for run in runs)
+    for key in dict.fromkeys([*ours, *theirs]):
+        if ours.get(key) != theirs.get(key):
+            typer.echo(f"{key}: {ours.get(key)} -> {theirs.get(key)}")
+    if ours == theirs:
+        typer.echo("the same run")
+    for summary in map(summary_of, runs):
+        typer.echo(f"{summary.signature}  {summary.state:8}  {summary.says}")
 
 
 def table(
     name: Annotated[str, typer.Argument(help="A table, or a study's full name.", autocompletion=complete_table)],
-    to: Annotated[Format, typer.Option("--to", help="terminal, md, latex or csv.")] = Format.terminal,
+    to: FormatName = "terminal",
     profile: AnyProfile = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Print the newest study of a table; runs nothing."""
-    from parsenet_cli.report import tables
+    from parsenet_cli.report import formats, tables
     from parsenet_cli.store import study
     from parsenet_cli.store.run import Store
 
+    formats.find(to)
     store = Store(results)
     for sentence in study.skipped(store):  # one that is passed over may be the newest of this table
         typer.echo(sentence, err=True)
-    found = study.newest(store, name, profile)
-    if to is Format.terminal:
-        console().print(tables.for_terminal(found, store))
-    else:
-        typer.echo(tables.as_text(found, store, to.value), nl=False)
+    print_grid(tables.study_grid(study.newest(store, name, profile), store), to)
 
 
 def network(
@@ -235,7 +184,7 @@ def network(
         str, typer.Option("--size", help="Width x height of the image, for the sizes of the maps.")
     ] = "500x375",
     classes: Annotated[int, typer.Option("--classes", min=2, help="Classes the head tells apart.")] = 21,
-    to: Annotated[Document, typer.Option("--to", help="terminal or md.")] = Document.terminal,
+    to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
@@ -245,42 +194,32 @@ def network(
     weights.
     """
     from parsenet_cli.config import profile as profiles
-    from parsenet_cli.report import network as drawing
+    from parsenet_cli.report.network import image_size, network_grid, networks
     from parsenet_cli.store.run import Store
 
-    pixels = drawing.image_size(size)
-    found = drawing.networks(overrides or [], profiles.load(profile), Store(results).cache, pixels, classes)
+    described = networks(overrides or [], profiles.load(profile), Store(results).cache, image_size(size), classes)
     if as_json:
-        typer.echo(json.dumps([{"network": one.name, **one.content} for one in found], indent=1))
-    elif to is Document.md:
-        typer.echo(drawing.to_markdown(found), nl=False)
+        typer.echo(json.dumps([{"network": each.name, **each.content} for each in described], indent=1))
     else:
-        drawing.show(found, console())
+        print_grid(network_grid(described), to)
 
 
-EVERY_SECONDS = 2.0
-QUEUE_SECONDS = 10.0
-"""How often the queue is asked."""
-
-IDLE_LOOKS = 2
-"""Looks without a running run after which it ends: between one run and the next there may be a moment without any."""
-
-_FIRST = ("running", "failed", "lost", "queued", "new", "done")
-"""What is shown where not everything fits."""
-
-
-def watch_runs(store: Store, console: Console) -> None:
+def watch_runs(store: Store) -> None:
     """Refresh until nothing runs and no job waits in a queue; Ctrl-C leaves at once and stops no run.
 
-    In a terminal the picture is redrawn; elsewhere a line is printed whenever a run has changed its state.
+    In a terminal the table is drawn anew; elsewhere a line is printed whenever a run has changed its state.
     """
     from rich.live import Live
-    from rich.text import Text
 
-    idle, said, before = 0, "", [b""]
+    from parsenet_cli.report.formats import terminal
+    from parsenet_cli.runner import launch
+    from parsenet_cli.runner.state import counts, queue_of, summaries
+
+    idle, printed, before = 0, "", [b""]
     queue, queued, asked = launch.queue(), None, float("-inf")
+    screen = console()
     try:
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
                 if queue is not None and (idle or time.monotonic() - asked > QUEUE_SECONDS):
                     queued, asked = queue_of(store.runs(), queue), time.monotonic()
@@ -289,24 +228,30 @@ def watch_runs(store: Store, console: Console) -> None:
                 running = any(line.state == "running" or _waits(line, store, queued) for line in lines)
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
-                if console.is_terminal:
-                    served = labels(study.load_all(store))
-                    live.update(Text(picture(lines, served, console.height - 2), no_wrap=True), refresh=True)
-                elif said != (said := counts(lines)):
-                    console.print(said, markup=False)
+                if screen.is_terminal:
+                    live.update(terminal.renderable(_fitting(lines, store, screen.height)), refresh=True)
+                elif printed != (printed := counts(lines)):
+                    screen.print(printed, markup=False)
                 if idle < IDLE_LOOKS:
-                    time.sleep(EVERY_SECONDS)
+                    time.sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:
         return
 
 
+def _fitting(lines: Sequence[RunSummary], store: Store, height: int) -> Grid:
+    """The runs that somebody looks for first, as many as fit, and the counts of all."""
+    ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
+    room = max(0, height - 6)
+    return status_grid(ordered[:room] if len(ordered) > room else ordered, store, max(0, len(ordered) - room))
+
+
 def _preparing(store: Store) -> list[bytes]:
     """What is said of data and weights that are being prepared for runs, all of which still wait: it changes while they are."""
-    said = []
-    for file in sorted(store.runs_folder.glob("*/preparing-*.json")):
+    texts = []
+    for file in store.prerequisite_files():
         with contextlib.suppress(OSError):
-            said.append(file.read_bytes())
-    return said
+            texts.append(file.read_bytes())
+    return texts
 
 
 def _waits(line: RunSummary, store: Store, queued: Queue | None) -> bool:
@@ -314,11 +259,43 @@ def _waits(line: RunSummary, store: Store, queued: Queue | None) -> bool:
     return line.state == "queued" and line.job is not None and (queued is None or queued(store.run(line.signature)))
 
 
-def picture(lines: Sequence[RunSummary], served: dict[str, str], height: int) -> str:
-    """At most `height` lines: the runs that somebody looks for first, and the counts."""
-    ordered = sorted(lines, key=lambda line: _FIRST.index(line.state))
-    shown = ordered if len(ordered) < height else ordered[: max(0, height - 2)]
-    texts = [line.text(served) for line in shown]
-    if len(shown) < len(lines):
-        texts.append(f"… and {len(lines) - len(shown)} more")
-    return "\n".join([*texts, counts(lines)])
+def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:
+    """The cells that the run serves, in words, and what each of them sets."""
+    from parsenet_cli.config import deviations
+    from parsenet_cli.store import study
+
+    served: dict[str, dict[str, Any]] = {}
+    for each in study.load_all(store):
+        overrides = {(cell.row.key, cell.column.key): cell.overrides for cell in each.table.cells(cited=True)}
+        for cell in each.cells:
+            if cell.signature == run.signature:
+                place = f"{each.table.name} ({each.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
+                served[place] = deviations.cell_settings(overrides.get(cell.key, ()))
+    return served
+
+
+def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """One line per question that arises: mark, value, and whether it is as the first cell that the run serves has it."""
+    from parsenet_cli.config import deviations
+    from parsenet_cli.config.deviations import as_text
+
+    place, sets = next(iter(cells.items()), ("", None))
+    width = max(len(setting.question) for setting in settings)
+    for setting in settings:
+        deviating = deviations.deviations([setting], sets)
+        if not setting.arises and not deviating:
+            continue
+        status = "default"
+        if deviating:
+            status = "deviates from " + " ".join(f"{each.key}={as_text(each.expected)}" for each in deviating)
+        elif setting.deviating:
+            status = f"as {place.partition(',')[0].replace(': row ', ' ')} sets it"
+        value = " ".join(f"{key}={as_text(each)}" for key, each in setting.settings.items())
+        yield f"{setting.question:{width}}  {setting.mark:8}  {value}: {status}"
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from parsenet_cli.report.blocks import Grid
 
 
 def complete(text: str) -> list[str]:
@@ -37,6 +39,20 @@ def complete_table(text: str) -> list[str]:
     )
 
 
+def complete_format(text: str) -> list[str]:
+    """Formats that begin with `text`."""
+    from parsenet_cli.report import formats
+
+    return [name for name in formats.names() if name.startswith(text)]
+
+
+def print_grid(grid: Grid, to: str = "terminal") -> None:
+    """Write a table to the standard output in the format `to`. Raises `UserError` for an unknown one."""
+    from parsenet_cli.report import formats
+
+    typer.echo(formats.find(to).text(grid), nl=False)
+
+
 Arguments = Annotated[
     list[str], typer.Argument(help="Tables, and overrides such as recipe.lr=1e-3.", autocompletion=complete_table)
 ]
@@ -56,6 +72,10 @@ LauncherName = Annotated[
 Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
 Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]
+FormatName = Annotated[
+    str,
+    typer.Option("--to", help="terminal, markdown (or md), latex, html, csv or json.", autocompletion=complete_format),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")
@@ -74,8 +94,7 @@ def issued() -> str:
 
 
 def console() -> Any:
-    """A rich console as wide as the terminal; 160 columns where the output goes into a file."""
-    from rich.console import Console
+    """A rich console as wide as the terminal."""
+    from parsenet_cli.report.formats import terminal
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
-    return Console(width=width, highlight=False)
+    return terminal.console()

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, Results, SignatureName, console, issued
-from parsenet_cli.cli.progress import ProgressLine
 from parsenet_cli.core.errors import UserError
 
 
@@ -37,6 +36,7 @@ def predict(
 
     For each, class ids as an indexed PNG, and the image in the colours of its classes; one legend for all.
     """
+    from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.engine.predict.photos import predict_images
     from parsenet_cli.store.run import Store
 
@@ -62,6 +62,7 @@ def submit(
 
     Predicts the test list; issuing the same command again goes on where it stopped.
     """
+    from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.engine.predict import submit
     from parsenet_cli.store.run import Store
 

@@ -57,7 +57,7 @@ class PlainView:
             self.print(f"      | {line}")
 
     def refresh(
-        self, active: Sequence[Run], preparing: Sequence[str], finished: int, seconds_left: float | None
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
     ) -> None:
         heads = [text.partition(":")[0] for text in preparing]
         for head, text in zip(heads, preparing, strict=True):
@@ -97,7 +97,7 @@ class LiveView(PlainView):
         super().failed(run, error)
 
     def refresh(
-        self, active: Sequence[Run], preparing: Sequence[str], finished: int, seconds_left: float | None
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
     ) -> None:
         if self.live is None or time.monotonic() - self._drawn < 0.5:
             return

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
-from parsenet_cli.cli.progress import ProgressLine
 
 
 class ExportFormat(StrEnum):
@@ -39,6 +38,7 @@ def figure(
     scales and receptive-field look at a network, context, curves and table at a table as it was run. Written as PNG and PDF
     into the results folder unless --out says otherwise.
     """
+    from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.report.measure import make_figure
     from parsenet_cli.store.run import Store
 

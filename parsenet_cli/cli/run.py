@@ -12,6 +12,8 @@ import typer
 
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
+    FAILED,
+    INTERRUPTED,
     Arguments,
     AsJson,
     Cited,
@@ -26,16 +28,9 @@ from parsenet_cli.cli.options import (
     Seeds,
     console,
     issued,
+    print_grid,
 )
-from parsenet_cli.cli.progress import open_view
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.text import duration
-from parsenet_cli.report import tables
-from parsenet_cli.runner import launch
-from parsenet_cli.runner.launcher import BatchLauncher
-from parsenet_cli.runner.plan import all_configs
-from parsenet_cli.runner.scheduler import Scheduler
-from parsenet_cli.store import study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +40,6 @@ if TYPE_CHECKING:
     from parsenet_cli.config.compose import Composer
     from parsenet_cli.runner.plan import Plan, PlannedCell, PlanSummary
     from parsenet_cli.store.run import Store
-
-FAILED, INTERRUPTED = 1, 130
 
 
 def run_plans(
@@ -64,6 +57,14 @@ def run_plans(
     `overrides` are those that choose the launcher; others do no harm. `detach`: leave the runs to the launcher's queue; a
     later command joins them.
     """
+    from parsenet_cli.cli.progress import open_view
+    from parsenet_cli.report import tables
+    from parsenet_cli.runner import launch
+    from parsenet_cli.runner.launcher import BatchLauncher
+    from parsenet_cli.runner.plan import all_configs
+    from parsenet_cli.runner.scheduler import Scheduler
+    from parsenet_cli.store import study
+
     options = composer.launcher(overrides)
     store.check_writable()
     composer.save()
@@ -91,8 +92,9 @@ def run_plans(
     if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
         typer.echo(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
     for one in [] if outcome.left else studies:
-        console.print(tables.for_terminal(one, store))
-        for file in tables.write(one, store):
+        grid = tables.study_grid(one, store)
+        print_grid(grid)
+        for file in tables.write(grid, one, store):
             typer.echo(f"written: {file}")
     for signature, error in outcome.failed.items():
         log = store.run(signature).log
@@ -213,6 +215,8 @@ def show_plan(summary: PlanSummary, console: Console) -> None:
     """Print one line per cell and the totals."""
     from rich import box
     from rich.table import Table
+
+    from parsenet_cli.core.text import duration
 
     grid = Table(box=box.SIMPLE_HEAD)
     for header in ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state"):

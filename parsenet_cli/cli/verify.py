@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, console
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, print_grid
 
 if TYPE_CHECKING:
     from parsenet_cli.store.run import Store
     from parsenet_cli.store.study import Study
 
 REFUTED, UNDECIDED = 3, 4
-
-
-class VerdictFormat(StrEnum):
-    """Outputs of `parsenet verify`."""
-
-    terminal = "terminal"
-    md = "md"
-    json = "json"
 
 
 def _complete(text: str) -> list[str]:
@@ -36,7 +27,7 @@ def verify(
     ] = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
-    to: Annotated[VerdictFormat, typer.Option("--to", help="terminal, md or json.")] = VerdictFormat.terminal,
+    to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Judge the paper's claims by the runs; runs nothing.
@@ -45,7 +36,7 @@ def verify(
     nothing is refuted, 3 when something is.
     """
     from parsenet_cli.claims import judge
-    from parsenet_cli.report import verdicts as output
+    from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
     from parsenet_cli.store.run import Store
 
@@ -54,15 +45,7 @@ def verify(
     studies = _all(store, profile) if everything else _named(store, list(dict.fromkeys(tables or [])), profile)
     verdicts = judge.judge_studies(studies, store, figures=everything)
     notices = [*judge.changed(studies), *study.skipped(store), *store.skipped()]
-    if to is VerdictFormat.json:
-        typer.echo(output.to_json(verdicts, notices), nl=False)
-    elif to is VerdictFormat.md:
-        typer.echo(output.to_markdown(verdicts, notices), nl=False)
-    else:
-        console().print(output.for_terminal(verdicts))
-        for sentence in notices:
-            typer.echo(sentence)
-        typer.echo(output.totals(verdicts))
+    print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}
     if "refuted" in outcomes:
         raise typer.Exit(REFUTED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, console
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid
 
 if TYPE_CHECKING:
     from parsenet_cli.models.preprocessing_spec import Order
@@ -31,25 +31,23 @@ TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.
 @app.command("list")
 def list_(results: Results = DEFAULT_RESULTS) -> None:
     """Show the sources of every trunk, and which of them are here."""
-    from rich import box
-    from rich.table import Table
-
     from parsenet_cli.core.text import size_text
-    from parsenet_cli.models.weights import convert as weights_files
+    from parsenet_cli.models.weights import sources
+    from parsenet_cli.report.blocks import words
 
-    table = Table(title="Weights (weights=NAME)", box=box.SIMPLE_HEAD, title_justify="left")
-    for header in ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin"):
-        table.add_column(header, overflow="fold")
-    for one in weights_files.listed(_folder(results)):
+    heads = ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin")
+    rows = []
+    for one in sources.list_sources(_folder(results)):
         said, source = one.metadata, one.source
-        bodies = " ".join(source.bodies) + (f" (without {' '.join(source.drawn)})" if source.drawn else "")
-        order = (said or {}).get("channel_order", source.convention.order)
+        bodies = " ".join(source.bodies)
+        bodies += f" (without {' '.join(source.reinitialized)})" if source.reinitialized else ""
+        order = (said or {}).get("channel_order", source.normalization.order)
         digits = said.get("source_sha256", "") if said else (source.checksum or "").removeprefix("sha256:")
         size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
         file = str(one.file) if said else source.file
         here = "yes" if said else "no"
-        table.add_row(one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin)
-    console().print(table)
+        rows.append((one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
+    print_grid(words(heads, rows, labels=2, title="Weights (weights=NAME)"))
 
 
 @app.command()
@@ -64,13 +62,15 @@ def get(
     An interrupted download goes on where it stopped; what is there is not fetched again.
     """
     from parsenet_cli.core.errors import UserError
-    from parsenet_cli.models.weights import convert as weights_files
+    from parsenet_cli.models.weights import sources
 
-    chosen = weights_files.names(trunk, name)
+    chosen = sources.source_names(trunk, name)
     if given is not None and len(chosen) > 1:
         raise UserError(f"--from {given}: say which source it is: {', '.join(chosen)}")
+    from parsenet_cli.models.weights.convert import get_weights
+
     for source in chosen:
-        file = weights_files.get(trunk, source, _folder(results), _say, given)
+        file = get_weights(trunk, source, _folder(results), _say, given)
         typer.echo(f"weights={source}: {file}")
 
 
@@ -86,10 +86,10 @@ def convert(
     convolutions: Annotated[bool, typer.Option("--convolutions", help="Leave fc6 and fc7 out.")] = False,
 ) -> None:
     """Write a weights file as safetensors, with its channel order and mean; use it as weights=OUT."""
-    from parsenet_cli.models.weights import convert as weights_files
+    from parsenet_cli.models.weights.convert import convert_file
 
     chosen: Order | None = None if order is None else "RGB" if order is ChannelOrder.rgb else "BGR"
-    typer.echo(weights_files.convert_file(file, out, trunk, body=body, order=chosen, convolutions=convolutions))
+    typer.echo(convert_file(file, out, trunk, body=body, order=chosen, convolutions=convolutions))
 
 
 def _folder(results: Path) -> Path:

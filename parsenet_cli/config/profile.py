@@ -30,6 +30,15 @@ def _files() -> dict[str, Path]:
     return {f.stem: f for folder in folders for f in sorted((folder / "profile").glob("*.yaml"))}
 
 
+def axis_defaults() -> dict[str, object]:
+    """The axes of the shipped conf/config.yaml with their defaults."""
+    from omegaconf import OmegaConf
+
+    content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "config.yaml"))
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
 def names() -> list[str]:
     """The profiles that can be chosen."""
     return sorted(_files())

@@ -76,13 +76,6 @@ class Claim:
     """What "about equal" means, in percent points; `margin` in the expressions."""
 
 
-class CellKey(NamedTuple):
-    """Where a cell stands in its table."""
-
-    row: str
-    column: str
-
-
 @dataclass(frozen=True)
 class Cell:
     """One place of a table and the overrides that make it, no key twice: table base < column < row."""
@@ -90,6 +83,16 @@ class Cell:
     row: Row
     column: Column
     overrides: tuple[str, ...]
+
+
+class CellKey(NamedTuple):
+    """Where a cell stands in its table."""
+
+    row: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.row}.{self.column}"
 
 
 @dataclass(frozen=True)

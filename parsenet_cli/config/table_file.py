@@ -12,8 +12,8 @@ from parsenet_cli.config.table import NO_CELL, Claim, Column, Printed, Row, Tabl
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
-from parsenet_cli.core.text import natural_key
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.text import natural_key
 
 
 def names() -> list[str]:

@@ -1,1 +1,1 @@
-"""What every room uses: a run's configuration, metrics, errors, files, downloads, paths, text. Nothing here knows a room above."""
+"""What every room uses: run configuration, metrics, errors, files, downloads, paths, text."""

@@ -72,7 +72,7 @@ def evaluate_model(
 def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor:
     """The label maps of a batch, predicted in halves where memory does not suffice for all of it."""
     try:
-        return classify(model(images.to(device)))
+        return argmax_classes(model(images.to(device)))
     except (torch.OutOfMemoryError, RuntimeError) as problem:
         if len(images) == 1 or not is_out_of_memory(problem):
             raise
@@ -80,7 +80,7 @@ def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor
     return torch.cat([_predicted(model, half, device) for half in halves])
 
 
-def classify(logits: Tensor) -> Tensor:
+def argmax_classes(logits: Tensor) -> Tensor:
     """The class with the largest logit, uint8 (N, H, W); the first of equals.
 
     A pixel with a nan among its logits is class 0, as in Caffe, where a nan wins no comparison: a network that has

@@ -9,11 +9,12 @@ import torch
 from parsenet_cli.config.identity import data_options, of_file
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import sha256_of
-from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import Dataset
 from parsenet_cli.models import trunks
+from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.weights import convert, sources
 from parsenet_cli.models.weights.read import Weights, load
 
@@ -53,8 +54,8 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
     name, trunk = config.science.weights, config.science.trunk
     if name == "none":
         return None
-    if name in trunks.find(trunk).SOURCES:
-        return load(convert.get(trunk, name, cache / "weights", progress))
+    if name in trunks.find(trunk).sources:
+        return load(convert.get_weights(trunk, name, cache / "weights", progress))
     if name.startswith("pretrained"):
         from parsenet_cli.engine.pretrain import pretrain_trunk
 
@@ -66,3 +67,14 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
     if file.is_file():
         check_weights(file, name)
     return load(file)
+
+
+def network(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
+    """The network of a run as its training begins.
+
+    Raises:
+        UserError: it cannot be built, the weights are not its trunk's, or no mean is published for the data that asks for it.
+    """
+    if reason := sets.unpublished_mean(science):
+        raise UserError(reason)
+    return build_model(science, num_classes, weights, sets.published_mean(science.data))

@@ -19,7 +19,7 @@ from parsenet_cli.engine import inputs
 from parsenet_cli.engine.train import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.models import trunks
-from parsenet_cli.models.build import Segmenter, build_model
+from parsenet_cli.models.build import Segmenter
 from parsenet_cli.store.run import Run
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ class LoadedNetwork:
             "norm": science.norm,
             "seed": science.seed,
             "run": self.run,
-            "stands_for": dict(trunks.find(science.trunk).LAYERS),
+            "stands_for": dict(trunks.find(science.trunk).layers),
         }
 
     def sample(self, number: int) -> list[int]:
@@ -84,7 +84,8 @@ def from_config(config: RunConfig, cache: Path, progress: Progress) -> LoadedNet
     """The network a run would start from. Raises `UserError` for missing data or weights."""
     dataset = inputs.data(config, cache, progress)
     weights = inputs.weights(config, cache, torch.get_num_threads(), progress)
-    return _loaded(build_model(config.science, len(dataset.classes), weights), dataset.val, config, None, progress)
+    model = inputs.network(config.science, len(dataset.classes), weights)
+    return _loaded(model, dataset.val, config, None, progress)
 
 
 def from_run(run: Run, cache: Path, progress: Progress) -> LoadedNetwork:

@@ -12,7 +12,7 @@ from torch import nn
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.palette import Pixels
-from parsenet_cli.engine.evaluate import classify
+from parsenet_cli.engine.evaluate import argmax_classes
 from parsenet_cli.engine.train import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.store.run import Run
@@ -65,7 +65,7 @@ class Predictor:
     def _predict(self, image: Pixels) -> Pixels:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self._device)
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            return np.asarray(classify(self._model(pixels))[0].cpu().numpy())
+            return np.asarray(argmax_classes(self._model(pixels))[0].cpu().numpy())
 
     def _least_side(self) -> int:
         """The side of the smallest square the network takes."""

@@ -1,6 +1,6 @@
 """The pretrained trunk of the quick profile: trained on image-level labels once, cached, and scaled as VGG is.
 
-It stands in for ImageNet: small pictures, and for each only *which* things it shows. Batch normalisation speeds the
+It stands in for ImageNet: small images, and for each only *which* things it shows. Batch normalisation speeds the
 training up and is folded into the convolutions afterwards, so that the trunk has VGG's layers and nothing else. Then the
 layers are rescaled: features of a lower layer are far larger than fc7's, as in VGG (Fig. 2 of the paper). A chain of
 convolutions and ReLUs allows this without changing what it computes, because relu(a x) = a relu(x) for a > 0.
@@ -8,20 +8,26 @@ convolutions and ReLUs allows this without changing what it computes, because re
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from parsenet_cli.models.weights.sources import PRETRAINED_VERSION
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, write_checksum_beside
+from parsenet_cli.core.text import Progress
+from parsenet_cli.data.synthetic.generate import generator
+from parsenet_cli.data.synthetic.scenes import PRETRAINING_CLASSES, pretraining_scene
+from parsenet_cli.models import trunks
+from parsenet_cli.models.preprocess import Preprocess
+from parsenet_cli.models.trunk import Trunk
+from parsenet_cli.models.weights.sources import PRETRAINED_VERSION, verified_metadata
 
-    from parsenet_cli.models.trunk import Trunk
-
-PICTURES, STEPS, BATCH, RATE, DROPOUT = 2000, 700, 16, 5e-3, 0.2
+IMAGES, STEPS, BATCH, RATE, DROPOUT = 2000, 700, 16, 5e-3, 0.2
 
 FEATURE_NORM = {
     "conv1": 300.0,
@@ -35,21 +41,15 @@ FEATURE_NORM = {
 """Mean L2 norm of a cell's features after rescaling: two orders of magnitude from conv3 to fc7 (§3.3, Fig. 2)."""
 
 
-def pretrain_trunk(trunk: str, cache: Path, progress: Callable[[str], None]) -> Path:
+def pretrain_trunk(trunk: str, cache: Path, progress: Progress) -> Path:
     """The safetensors file with the trunk's weights under `cache`, made now unless it is there and what was written.
 
     Training runs on one thread whatever the machine has, so that the same machine always gives the same weights.
     """
-    import torch
-    from safetensors.torch import save
-
-    from parsenet_cli.core.files import atomic_write, file_lock, intact, os_errors_as_user_errors, write_checksum_beside
-    from parsenet_cli.models.weights.convert import metadata
-
     file = cache / "weights" / f"{trunk}-{PRETRAINED_VERSION}.safetensors"
-    said = f"pretraining {trunk}: waiting for another process that does it"
-    with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), lambda: progress(said)):
-        if metadata(file) is None or not intact(file):
+    waiting = f"pretraining {trunk}: waiting for another process that does it"
+    with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), lambda: progress(waiting)):
+        if verified_metadata(file) is None:
             if file.is_file():
                 print(f"{file}: is damaged; the trunk is pretrained again", flush=True)
             threads = torch.get_num_threads()
@@ -64,17 +64,13 @@ def pretrain_trunk(trunk: str, cache: Path, progress: Callable[[str], None]) -> 
     return file
 
 
-def _train(name: str, progress: Callable[[str], None]) -> dict[str, Tensor]:
-    """Train the trunk's `fcn` body as a classifier of small pictures; returns its tensors, rescaled."""
-    import numpy as np
-    import torch
-    from torch import nn
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    module = importlib.import_module(f"parsenet_cli.models.trunks.{name}")
-    images, present = _pictures(progress)
+def _train(name: str, progress: Progress) -> dict[str, Tensor]:
+    """Train the trunk's `fcn` body as a classifier of small images; returns its tensors, rescaled."""
+    architecture = trunks.find(name)
+    images, present = _images(progress)
+    images = Preprocess(architecture.default_input)(images)
     torch.manual_seed(0)
-    trunk: Trunk = module.pretraining_body(DROPOUT)
+    trunk = architecture.pretraining_body(DROPOUT)
     layers: list[nn.Module] = []
     for layer in trunk.children():
         layers.append(layer)
@@ -89,7 +85,7 @@ def _train(name: str, progress: Callable[[str], None]) -> dict[str, Tensor]:
     order: list[int] = []
     for step in range(STEPS):
         if len(order) < BATCH:
-            order = draw.permutation(PICTURES).tolist()
+            order = draw.permutation(IMAGES).tolist()
         chosen, order = order[:BATCH], order[BATCH:]
         batch = images[chosen].flip(3) if draw.random() < 0.5 else images[chosen]
         warm_up = min(1.0, (step + 1) / 30)
@@ -107,31 +103,21 @@ def _train(name: str, progress: Callable[[str], None]) -> dict[str, Tensor]:
     return _rescaled(trunk, images[:64])
 
 
-def _pictures(progress: Callable[[str], None]) -> tuple[Tensor, Tensor]:
-    """Preprocessed pictures (N, 3, H, W), and which classes each shows (N, K), 0 or 1."""
-    import numpy as np
-    import torch
-
-    from parsenet_cli.data.synthetic.generate import generator
-    from parsenet_cli.data.synthetic.scenes import PRETRAINING_CLASSES, pretraining_scene
-    from parsenet_cli.models.preprocess import TORCHVISION, Preprocess
-
+def _images(progress: Progress) -> tuple[Tensor, Tensor]:
+    """uint8 images (N, 3, H, W), and which classes each shows (N, K), 0 or 1."""
     scenes = []
-    for index in range(PICTURES):
+    for index in range(IMAGES):
         scenes.append(pretraining_scene(generator(PRETRAINED_VERSION, "pretrain", index)))
         if (index + 1) % 100 == 0:
-            progress(f"painting pictures for pretraining: {index + 1} of {PICTURES}")
+            progress(f"generating images for pretraining: {index + 1} of {IMAGES}")
     images = torch.from_numpy(np.stack([scene.image for scene in scenes])).permute(0, 3, 1, 2)
     classes = np.arange(1, len(PRETRAINING_CLASSES) + 1)
     present = np.stack([np.isin(classes, scene.label) for scene in scenes]).astype(np.float32)
-    return Preprocess(TORCHVISION)(images), torch.from_numpy(present)
+    return images, torch.from_numpy(present)
 
 
 def _fold(layers: Sequence[nn.Module]) -> None:
     """Put each batch normalisation's statistics, scale and shift into the convolution before it."""
-    import torch
-    from torch import nn
-
     with torch.no_grad():
         for layer, norm in pairwise(layers):
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
@@ -145,9 +131,6 @@ def _fold(layers: Sequence[nn.Module]) -> None:
 
 def _rescaled(trunk: Trunk, images: Tensor) -> dict[str, Tensor]:
     """The trunk's tensors with every layer's features brought to `FEATURE_NORM`, what they compute unchanged."""
-    import torch
-    from torch import nn
-
     tensors: dict[str, Tensor] = {}
     before, x = 1.0, images
     with torch.no_grad():

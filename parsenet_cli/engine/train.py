@@ -16,17 +16,17 @@ from parsenet_cli.core import metrics
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.data import sets
 from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import IGNORED, Dataset
-from parsenet_cli.data.sets import published_mean
 from parsenet_cli.engine import checkpoint, environment, inputs, trained_model
 from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
 from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.models import trunks
-from parsenet_cli.models.build import Segmenter, build_model
-from parsenet_cli.models.describe import description_of
+from parsenet_cli.models.build import Segmenter
+from parsenet_cli.models.describe import describe_model
 from parsenet_cli.store import artifacts, samples
 from parsenet_cli.store.heartbeat import Heartbeat
 from parsenet_cli.store.result import RunResult
@@ -47,23 +47,23 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
 
     def preparing(text: str) -> None:
         run.update_status(preparing=text)
-        if stop() and not prepared:  # later, when a picture has to be decoded again, a stop is not without a checkpoint
+        if stop() and not prepared:  # later, when an image has to be decoded again, a stop is not without a checkpoint
             raise Stopped(None)
 
     dataset = inputs.data(config, cache, preparing)
-    model = build_model(config.science, len(dataset.classes), inputs.weights(config, cache, threads, preparing))
-    model = model.to(device)
+    weights = inputs.weights(config, cache, threads, preparing)
+    model = inputs.network(config.science, len(dataset.classes), weights).to(device)
     run.record_environment(environment.describe(device, config.science.data_id))
     prepared = True
 
     trainer = Trainer(config, model, dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
-    started, pulse = time.perf_counter(), Heartbeat(run)
+    started, heartbeat = time.perf_counter(), Heartbeat(run)
 
     def evaluated(images: int, of: int) -> None:
-        if pulse.due():
-            pulse.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
+        if heartbeat.due():
+            heartbeat.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
 
     evaluation = evaluate_model(
         model,
@@ -124,7 +124,7 @@ class Trainer:
         torch.set_num_threads(self.progress.threads)
         run.cut_metrics(self.progress.iteration)
         before, clock = self.progress.seconds, time.perf_counter()
-        pulse, cadence = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
+        heartbeat, schedule = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
         losses = self.progress.losses
         self.model.train()
         while self.progress.iteration < steps and self.progress.collapsed_at is None:
@@ -145,15 +145,15 @@ class Trainer:
                     }
                 )
                 losses.clear()
-            if pulse.due():
+            if heartbeat.due():
                 left = (steps - done) * self.progress.seconds / done
-                pulse.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
+                heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
             if stop():
                 checkpoint.save(run, self.model, self.optimizer, self.progress)
                 raise Stopped(done)
-            if cadence.due(now):
+            if schedule.due(now):
                 checkpoint.save(run, self.model, self.optimizer, self.progress)
-                cadence.wrote(now, time.perf_counter())
+                schedule.wrote(now, time.perf_counter())
 
     def step(self, iteration: int) -> float:
         """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.
@@ -199,8 +199,8 @@ class Trainer:
 
 def _mean_colour(science: Science) -> tuple[int, int, int]:
     """The 8-bit colour that preprocessing turns to about zero: what lies beyond the image in a crop."""
-    mean = published_mean(science.data) if science.input_mean == "data" else None
-    red, green, blue = mean or trunks.find(science.trunk).MEAN_RGB
+    mean = sets.published_mean(science.data) if science.input_mean == "data" else None
+    red, green, blue = mean or trunks.find(science.trunk).mean_rgb
     return round(red), round(green), round(blue)
 
 
@@ -254,7 +254,7 @@ def _record(
         ran_out_of_memory=trainer.ran_out_of_memory,
         peak_memory_mb=environment.peak_memory_mb(trainer.device),
         gpu_mb=environment.gpu_mb(trainer.device),
-        network=description_of(trainer.model, science.trunk),
+        network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
         deviations=[deviation.text for deviation in deviations.deviations(switches)],
     )

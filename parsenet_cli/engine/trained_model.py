@@ -22,15 +22,11 @@ def save(run: Run, config: RunConfig, model: Segmenter, classes: tuple[str, ...]
     """
     from safetensors.torch import save as to_bytes
 
-    convention = model.preprocess.convention
-    order = convention.order.lower()
     metadata = {
         "signature": run.signature,
         "science": config.science.model_dump_json(),
         "classes": json.dumps(classes),
-        "channel_order": convention.order,
-        f"mean_{order}": ",".join(map(str, convention.mean)),
-        f"std_{order}": ",".join(map(str, convention.std)),
+        **model.preprocess.normalization.metadata(),
     }
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with atomic_write(run.model_file) as file:
@@ -48,15 +44,15 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
         verify_model(run)
     else:
         raise UserError(f"{run.folder}: the run has no {run.model_file.name}, {_why(run)}; {again}")
-    metadata = read.load(run.model_file)
+    stored = read.load(run.model_file)
     try:
-        signature, classes = metadata.metadata["signature"], tuple(json.loads(metadata.metadata["classes"]))
-        science = Science.model_validate(json.loads(metadata.metadata["science"]))
+        signature, classes = stored.metadata["signature"], tuple(json.loads(stored.metadata["classes"]))
+        science = Science.model_validate(json.loads(stored.metadata["science"]))
     except (KeyError, ValueError) as problem:
         what = " ".join(str(problem).split())
         raise UserError(f"{run.model_file}: does not say which network it holds ({what}); {again}") from None
-    convention = metadata.convention()
-    if signature != run.signature or convention is None:
+    normalization = stored.normalization()
+    if signature != run.signature or normalization is None:
         raise UserError(
             f"{run.model_file}: expected the model of run {run.signature}, found that of {signature}; {again}"
         )
@@ -64,7 +60,7 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     from safetensors.torch import load_file
 
     model = build_model(science, len(classes), None)
-    model.preprocess = Preprocess(convention)
+    model.preprocess = Preprocess(normalization)
     model.load_state_dict(load_file(run.model_file))
     return model.eval(), classes
 

@@ -7,15 +7,12 @@ from torch import Generator, Tensor, nn
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import Science
-from parsenet_cli.data.sets import published_mean
 from parsenet_cli.models import layers, support, trunks
 from parsenet_cli.models.head import Head
 from parsenet_cli.models.norm import L2Norm
 from parsenet_cli.models.preprocess import Preprocess
-from parsenet_cli.models.preprocessing_spec import InputNormalization
 from parsenet_cli.models.trunk import Trunk
-from parsenet_cli.models.weights import read as weights_file
-from parsenet_cli.models.weights.read import Weights
+from parsenet_cli.models.weights.read import Weights, install
 
 
 class Segmenter(nn.Module):
@@ -63,7 +60,9 @@ def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
     return f"{part}_{'weight' if parameter.ndim > 1 else 'bias'}"
 
 
-def build_model(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
+def build_model(
+    science: Science, num_classes: int, weights: Weights | None, mean: tuple[float, float, float] | None = None
+) -> Segmenter:
     """The network `science` describes, in training mode; everything that is drawn comes from its seed.
 
     On the CPU, or under `torch.device("meta")` without any memory and without numbers.
@@ -72,30 +71,26 @@ def build_model(science: Science, num_classes: int, weights: Weights | None) -> 
         science: the axes.
         num_classes: K.
         weights: the trunk's, or None to draw them as well.
+        mean: the published mean colour (R, G, B) of the data, for `input_mean=data`.
 
     Raises:
         UserError: no such network can be built, or the weights are not those of the trunk.
     """
-    reason = support.unsupported(science)
-    if reason:
+    if reason := support.unsupported(science):
         raise UserError(f"{science.trunk}: {reason}")
-    module = trunks.find(science.trunk)
+    architecture = trunks.find(science.trunk)
     generator = Generator().manual_seed(science.seed)
     with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made
         torch.default_generator.manual_seed(science.seed)
-        trunk = module.build(science)
+        trunk = architecture.build(science)
         head = Head(science, num_classes, trunk, generator)
     if weights is None:
         layers.he_(trunk, generator)
     else:
-        fitted = module.fit(weights, science.body, science.deeplab_kernel)
-        weights_file.install(weights, fitted, trunk, science.trunk, generator)
-    start = weights.about if weights else "drawn (He)"
-    model = Segmenter(Preprocess(input_normalization(science, module.convention(weights))), trunk, head, start)
+        tensors = architecture.adapt_weights(weights, science.body, science.deeplab_kernel)
+        install(weights, tensors, trunk, science.trunk, generator)
+    normalization = architecture.normalization(weights)
+    if mean is not None and science.input_mean == "data":
+        normalization = normalization.with_mean(mean)
+    model = Segmenter(Preprocess(normalization), trunk, head, weights.about if weights else "drawn (He)")
     return model.to(memory_format=torch.channels_last)
-
-
-def input_normalization(science: Science, of_weights: InputNormalization) -> InputNormalization:
-    """The preprocessing of a network whose weights expect `of_weights`: `input_mean=data` replaces the mean."""
-    mean = published_mean(science.data) if science.input_mean == "data" else None
-    return of_weights if mean is None else of_weights.with_mean(mean)

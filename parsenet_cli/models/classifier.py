@@ -14,15 +14,21 @@ from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.upsample import Size
 
 
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
 @dataclass(frozen=True)
 class Feature:
-    """One branch during a forward pass: small values that stand for a map of `size` cells on `grid`."""
+    """One branch during a forward pass: small values that stand for a map of `size` cells on `grid`.
+
+    `expand` brings the resolution of `values` to `size`, without changing channels: the identity for a layer of the trunk.
+    """
 
     values: Tensor
     grid: Grid
     size: Size
-    spread: Callable[[Tensor], Tensor]
-    """From the resolution of `values` to `size`, without changing channels; the identity for a layer of the trunk."""
+    expand: Callable[[Tensor], Tensor] = _identity
 
 
 class JointClassifier(nn.Module):
@@ -59,6 +65,6 @@ def classify(features: Sequence[Feature], blocks: Sequence[Tensor]) -> dict[Grid
     """Every feature times its block of weights, without bias; those that share a grid are added there."""
     maps: dict[Grid, Tensor] = {}
     for feature, block in zip(features, blocks, strict=True):
-        scores = feature.spread(F.conv2d(feature.values, block).float())
+        scores = feature.expand(F.conv2d(feature.values, block).float())
         maps[feature.grid] = maps[feature.grid] + scores if feature.grid in maps else scores
     return maps

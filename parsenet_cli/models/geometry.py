@@ -15,14 +15,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Grid:
-    """A map's cells in image coordinates. Two grids are equal when their cells are centred alike."""
+    """A map's cells in image coordinates. Two grids are equal when their cells are centred alike.
+
+    Attributes:
+        stride: pixels between neighbouring cells.
+        offset: the pixel on which cell 0 is centred; negative when it lies outside the image.
+        field: theoretical receptive field: the side, in pixels, of the square a cell depends on.
+    """
 
     stride: int
-    """Pixels between neighbouring cells."""
     offset: float
-    """The pixel on which cell 0 is centred; negative when it lies outside the image."""
     field: int = field(default=1, compare=False)
-    """Theoretical receptive field: the side, in pixels, of the square a cell depends on."""
 
     def centre(self, cell: int) -> float:
         """The image coordinate of the centre of cell `cell`."""
@@ -34,14 +37,16 @@ IMAGE = Grid(stride=1, offset=0.0, field=1)
 
 @dataclass(frozen=True)
 class Window:
-    """The sliding window of a convolution or a pooling, the same in both directions."""
+    """The sliding window of a convolution or a pooling, the same in both directions.
+
+    `ceil` says whether lengths are rounded up, as in Caffe's pooling (src/caffe/layers/pooling_layer.cpp).
+    """
 
     kernel: int
     stride: int
     padding: int
     dilation: int
     ceil: bool
-    """Whether lengths are rounded up, as in Caffe's pooling (src/caffe/layers/pooling_layer.cpp)."""
 
     @property
     def extent(self) -> int:
@@ -69,12 +74,12 @@ class Window:
 
 
 def windows(module: Any) -> Iterator[Window]:
-    """The windows a value passes on its widest way through a module; none for pointwise modules.
+    """The windows a value passes on its widest path through a module; none for pointwise modules.
 
-    A module with parallel ways says which is the widest by a method `widest_way() -> Iterable[Module]`.
+    A module with parallel paths says which is the widest by a method `widest_path() -> Iterable[Module]`.
     """
-    if hasattr(module, "widest_way"):
-        for step in module.widest_way():
+    if hasattr(module, "widest_path"):
+        for step in module.widest_path():
             yield from windows(step)
     elif hasattr(module, "kernel_size"):
         kernel, stride, padding, dilation = (

@@ -8,7 +8,8 @@ layers of VGG-16) is never built. docs/protocol.md, "Fusion", lists the choices 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -102,39 +103,38 @@ class Head(nn.Module):
         """The branches, normalised, in the order of their blocks of weights."""
         features: dict[str, Feature] = {}
         for layer in self.layers:
+            grid, values = self.grids[layer], taps[self.context_source if layer == "pool6" else layer]
+            size = (values.shape[2], values.shape[3])
             if layer == "pool6" and self.context:
-                source = taps[self.context_source]
-                size = (source.shape[2], source.shape[3])
-                for level, (name, pooled) in enumerate(zip(self.context.levels, self.context(source), strict=True)):
-                    spread = partial(self.context.spread, level, size=size)
-                    features[name] = Feature(self.context_dropout(pooled), self.grids[layer], size, spread)
+                for level, (name, pooled) in enumerate(zip(self.context.levels, self.context(values), strict=True)):
+                    unpool = partial(self.context.unpool, level, size=size)
+                    features[name] = Feature(self.context_dropout(pooled), grid, size, unpool)
             else:
-                values = taps[layer]
-                features[layer] = Feature(values, self.grids[layer], (values.shape[2], values.shape[3]), _identity)
+                features[layer] = Feature(values, grid, size)
         if self.upsample_first:
-            target = next(feature.size for feature in features.values() if feature.grid == self.finest)
+            target = self._finest_size(features.values())
             features = {name: self._upsampled(feature, target) for name, feature in features.items()}
         if not self.norms:
             return list(features.values())
-        return [
-            Feature(self.norms[name](feature.values), feature.grid, feature.size, feature.spread)
-            for name, feature in features.items()
-        ]
+        return [replace(feature, values=self.norms[name](feature.values)) for name, feature in features.items()]
+
+    def _finest_size(self, features: Iterable[Feature]) -> Size:
+        return next(feature.size for feature in features if feature.grid == self.finest)
 
     def _upsampled(self, feature: Feature, target: Size) -> Feature:
         """A feature on the finest grid, replicated and interpolated in memory."""
-        values = feature.spread(feature.values)
+        values = feature.expand(feature.values)
         if feature.grid != self.finest:
             values = self.bilinear({feature.grid: values}, target, self.finest)
-        return Feature(values, self.finest, target, _identity)
+        return Feature(values, self.finest, target)
 
     def _mixed(self, features: Sequence[Feature], mix: JointClassifier) -> Feature:
         """The extra 1x1 convolution over the concatenation on the finest grid, ReLU and dropout (Table 7)."""
         blocks, bias = mix.blocks()
         maps = classify(features, blocks)
-        target = next(feature.size for feature in features if feature.grid == self.finest)
+        target = self._finest_size(features)
         mixed = maps[self.finest] if len(maps) == 1 else self.bilinear(maps, target, self.finest)
-        return Feature(self.mix_dropout(torch.relu(mixed + bias.view(1, -1, 1, 1))), self.finest, target, _identity)
+        return Feature(self.mix_dropout(torch.relu(mixed + bias.view(1, -1, 1, 1))), self.finest, target)
 
 
 def _norm(science: Science, channels: int) -> L2Norm:
@@ -146,7 +146,3 @@ def _norm(science: Science, channels: int) -> L2Norm:
         across_space=science.norm_across_space,
         gradient=science.norm_gradient,
     )
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x

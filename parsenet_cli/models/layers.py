@@ -1,4 +1,8 @@
-"""Initial weights: Caffe's fillers for the head (include/caffe/filler.hpp), He's for a trunk without weights."""
+"""Layers and initial weights that are Caffe's or SqueezeNet's rather than PyTorch's.
+
+Initial weights: Caffe's fillers for the head (include/caffe/filler.hpp), He's for a trunk without weights, the bilinear
+kernel of a deconvolution. Layers: a faster dropout and the fire module.
+"""
 
 from __future__ import annotations
 
@@ -55,26 +59,6 @@ def bilinear_kernel(size: int) -> Tensor:
     return torch.outer(side, side)
 
 
-class Fire(nn.Module):
-    """A 1x1 convolution to few channels, then 1x1 and 3x3 convolutions side by side, concatenated; ReLU after each."""
-
-    def __init__(self, channels: int, squeeze: int, expand: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Conv2d(channels, squeeze, 1)
-        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
-        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
-        self.out_channels = 2 * expand
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W) -> (N, 2 * expand, H, W)."""
-        x = torch.relu_(self.squeeze(x))
-        return torch.relu_(torch.cat((self.expand1x1(x), self.expand3x3(x)), dim=1))
-
-    def widest_way(self) -> Iterable[nn.Module]:
-        """The layers that decide the receptive field."""
-        return (self.squeeze, self.expand3x3)
-
-
 class Dropout(nn.Module):
     """Each value is zeroed with probability `p` in training, the others are divided by 1 - p.
 
@@ -95,3 +79,23 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         """The probability, for `print(model)`."""
         return f"p={self.p}"
+
+
+class Fire(nn.Module):
+    """A 1x1 convolution to few channels, then 1x1 and 3x3 convolutions side by side, concatenated; ReLU after each."""
+
+    def __init__(self, channels: int, squeeze: int, expand: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeeze, 1)
+        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
+        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
+        self.out_channels = 2 * expand
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, H, W) -> (N, 2 * expand, H, W)."""
+        x = torch.relu_(self.squeeze(x))
+        return torch.relu_(torch.cat((self.expand1x1(x), self.expand3x3(x)), dim=1))
+
+    def widest_path(self) -> Iterable[nn.Module]:
+        """The layers that decide the receptive field."""
+        return (self.squeeze, self.expand3x3)

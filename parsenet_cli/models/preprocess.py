@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
-
-__all__ = ["CAFFE", "TORCHVISION", "InputNormalization", "Preprocess"]
+from parsenet_cli.models.preprocessing_spec import InputNormalization
 
 
 class Preprocess(nn.Module):
@@ -16,18 +14,18 @@ class Preprocess(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, convention: InputNormalization) -> None:
+    def __init__(self, normalization: InputNormalization) -> None:
         super().__init__()
-        self.convention = convention
-        self.register_buffer("mean", torch.tensor(convention.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(convention.std).view(1, 3, 1, 1), persistent=False)
+        self.normalization = normalization
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 RGB (N, 3, H, W) -> float32 (N, 3, H, W), channels last in memory."""
-        ordered = images.flip(1) if self.convention.order == "BGR" else images
+        ordered = images.flip(1) if self.normalization.order == "BGR" else images
         ordered = ordered.to(torch.float32, memory_format=torch.channels_last)
         return (ordered - self.mean).div_(self.std)
 
     def extra_repr(self) -> str:
-        """The convention, for `print(model)`."""
-        return str(self.convention)
+        """Order, mean and scale, for `print(model)`."""
+        return str(self.normalization)

@@ -27,7 +27,7 @@ class InputNormalization:
         return replace(self, mean=rgb if self.order == "RGB" else rgb[::-1])
 
     def metadata(self) -> dict[str, str]:
-        """As a weights file says it: `channel_order`, `mean_…` and `std_…`, read back by `Weights.convention`."""
+        """As a weights file says it: `channel_order`, `mean_…` and `std_…`, read back by `Weights.normalization`."""
         kind = self.order.lower()
         texts = {key: ",".join(map(str, values)) for key, values in (("mean", self.mean), ("std", self.std))}
         return {"channel_order": self.order} | {f"{key}_{kind}": text for key, text in texts.items()}

@@ -26,6 +26,7 @@ class Skips(nn.Module):
 
     def __init__(self, science: Science, num_classes: int, trunk: Trunk, generator: Generator) -> None:
         super().__init__()
+        learned = science.upsample == "learned"
         self.wanted = TAPS[science.skips]
         self.multipliers = dict(AT_ONCE)
         self.grids = {tap: trunk.grids[tap] for tap in self.wanted}
@@ -34,12 +35,10 @@ class Skips(nn.Module):
         self.classifiers = nn.ModuleDict(
             {tap: JointClassifier([trunk.channels[tap]], num_classes, science.init, generator) for tap in self.wanted}
         )
-        steps: dict[str, nn.Module] = {}
-        below = trunk.grids["fc7"]
-        for tap, grid in self.grids.items():
-            steps[tap] = Learned(num_classes, [below], grid) if science.upsample == "learned" else Bilinear()
-            below = grid
-        self.steps = nn.ModuleDict(steps)
+        climb = zip(self.grids, [trunk.grids["fc7"], *self.grids.values()], self.grids.values(), strict=False)
+        self.steps = nn.ModuleDict(
+            {tap: Learned(num_classes, [below], grid) if learned else Bilinear() for tap, below, grid in climb}
+        )
 
     def forward(self, grid: Grid, scores: Tensor, taps: Mapping[str, Tensor]) -> tuple[Grid, Tensor]:
         """Scores (N, K, h, w) on fc7's grid -> the last skip's grid, and float32 scores on it."""

@@ -15,16 +15,10 @@ def unsupported(science: Science) -> str | None:
     """
     trunk = trunks.find(science.trunk)
     for layer in science.layers:
-        if layer not in trunk.LAYERS:
-            return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.LAYERS)}"
-    weights = sources.unsupported(science)
-    if weights:
-        return weights
-    if science.input_mean == "data":
-        from parsenet_cli.data.sets import published_mean
-
-        if published_mean(science.data) is None:
-            return f"input_mean=data: no mean is published for {science.data}; use input_mean=weights"
+        if layer not in trunk.layers:
+            return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.layers)}"
+    if reason := sources.unsupported(science):
+        return reason
     if science.fusion == "late" and science.mix == "conv1x1":
         return "mix=conv1x1 mixes the concatenation of early fusion; fusion=late has none"
     if science.skips != "none":
@@ -35,6 +29,6 @@ def unsupported(science: Science) -> str | None:
             return (
                 f"skips={science.skips} join the scores of fc7; {', '.join(extra)} would be added twice: use skips=none"
             )
-        if science.skips not in trunk.SKIPS:
+        if science.skips not in trunk.skips:
             return trunk.unsupported(science) or f"skips={science.skips}: {science.trunk} has no such skips"
     return trunk.unsupported(science)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import count
 
@@ -23,12 +24,12 @@ class Trunk(nn.Sequential):
     """
 
     def __init__(self, layers: Mapping[str, nn.Module], taps: Mapping[str, str]) -> None:
-        super().__init__()
-        for name, layer in layers.items():
-            self.add_module(name, layer)
+        super().__init__(OrderedDict(layers))
         self.taps = dict(taps)
         grids = geometry.grids(layers.items())
-        widths = _widths(layers.items())
+        widths, width = dict[str, int](), 3
+        for name, layer in layers.items():
+            widths[name] = width = int(getattr(layer, "out_channels", width))
         self.grids: dict[str, Grid] = {tap: grids[layer] for tap, layer in taps.items()}
         self.channels: dict[str, int] = {tap: widths[layer] for tap, layer in taps.items()}
         self._windows = [(name, window) for name, layer in layers.items() for window in geometry.windows(layer)]
@@ -37,14 +38,14 @@ class Trunk(nn.Sequential):
         """Preprocessed images (N, 3, H, W) -> tap name -> (N, C, h, w). Raises `UserError` when the image is too small."""
         self.check_size(int(x.shape[2]), int(x.shape[3]))
         missing = {self.taps[tap]: tap for tap in wanted}
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
         for name, layer in self.named_children():
             x = layer(x)
             if name in missing:
-                found[missing.pop(name)] = x
+                features[missing.pop(name)] = x
             if not missing:
                 break
-        return found
+        return features
 
     def check_size(self, height: int, width: int) -> tuple[int, int]:
         """The size of the last map for an image of `height` x `width`.
@@ -71,13 +72,3 @@ class Trunk(nn.Sequential):
             return all((side := window.length(side)) >= 1 for _, window in self._windows)
 
         return next(side for side in count(1) if fits(side))
-
-
-def _widths(layers: Iterable[tuple[str, nn.Module]]) -> dict[str, int]:
-    """Channels after every layer: those of the last layer that sets them (`out_channels`)."""
-    result: dict[str, int] = {}
-    width = 3
-    for name, layer in layers:
-        width = int(getattr(layer, "out_channels", width))
-        result[name] = width
-    return result

@@ -23,18 +23,15 @@ from parsenet_cli.models.layers import bilinear_kernel
 Size = tuple[int, int]
 
 
-def hat_matrix(
-    source: Grid,
-    cells: int,
-    target: Grid,
-    size: int,
-    *,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | None = None,
-) -> Tensor:
-    """The matrix (size, cells) that upsamples one axis from `source` to `target` (see the module's text)."""
-    centres = source.stride * torch.arange(cells, dtype=dtype, device=device) + source.offset
-    wanted = target.stride * torch.arange(size, dtype=dtype, device=device) + target.offset
+def hat_matrix(source: Grid, cells: int, target: Grid, size: int, like: Tensor | None = None) -> Tensor:
+    """The matrix (size, cells) that upsamples one axis from `source` to `target` (see the module's text).
+
+    In the type and on the device of `like`, or in float32 on the CPU.
+    """
+    like = torch.empty(0) if like is None else like
+    indices = torch.arange(max(size, cells), dtype=like.dtype, device=like.device)
+    centres = source.stride * indices[:cells] + source.offset
+    wanted = target.stride * indices[:size] + target.offset
     return (1 - (wanted[:, None] - centres).abs() / source.stride).clamp_min(0)
 
 
@@ -49,13 +46,8 @@ class Bilinear(nn.Module):
         height, width = size
         wide = {grid: at_least_float32(z) for grid, z in maps.items()}
         with without_autocast(next(iter(maps.values())).device):
-            columns = [
-                z @ hat_matrix(grid, z.shape[3], target, width, dtype=z.dtype, device=z.device).T
-                for grid, z in wide.items()
-            ]
-            rows = [
-                hat_matrix(grid, z.shape[2], target, height, dtype=z.dtype, device=z.device) for grid, z in wide.items()
-            ]
+            columns = [z @ hat_matrix(grid, z.shape[3], target, width, z).T for grid, z in wide.items()]
+            rows = [hat_matrix(grid, z.shape[2], target, height, z) for grid, z in wide.items()]
             return torch.cat(rows, dim=1) @ torch.cat(columns, dim=2)
 
 

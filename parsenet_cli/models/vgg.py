@@ -1,6 +1,6 @@
 """VGG's topology and the four bodies built from it, for any widths (docs/protocol.md, "Bodies").
 
-A trunk of this family is a `Spec`; `build` turns it into layers. What follows conv4 is the axis `body`:
+A trunk of this family is a `Spec`; `build_body` turns it into layers. What follows conv4 is the axis `body`:
 
     fcn        every pool halves; fc6 over adjacent cells                        FCN's voc-fcn32s/net.py
     reduced    pool4 and pool5 keep the size, conv5 and fc6 are dilated, thinner fc   VGGNetBody in the authors'
@@ -12,11 +12,12 @@ A trunk of this family is a `Spec`; `build` turns it into layers. What follows c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization
+from parsenet_cli.models.trunks import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,84 +26,164 @@ if TYPE_CHECKING:
     from parsenet_cli.models.trunk import Trunk
     from parsenet_cli.models.weights.read import Weights
 
-Body = Literal["fcn", "reduced", "deeplab", "largefov"]
-Pad = Literal["same", "none"]
+# Kernel, stride and padding of the maximum pools after stages 1 to 3, 4 and 5. Sizes are rounded up as in Caffe.
+_SAME = (3, 1, 1)
+_POOLS = {
+    "fcn": ((2, 2, 0), (2, 2, 0), (2, 2, 0)),
+    "reduced": ((2, 2, 0), _SAME, _SAME),
+    "deeplab": ((2, 2, 1), (2, 1, 0), _SAME),
+    "largefov": ((3, 2, 1), _SAME, _SAME),
+}
+BODIES = tuple(_POOLS)
 
 
 @dataclass(frozen=True)
 class Fc6:
-    """fc6 as a convolution: which taps of the pretrained kernel it keeps, and how far apart they are put."""
+    """fc6 as a convolution: which taps of the pretrained kernel it keeps, and how far apart they are put.
+
+    Attributes:
+        taps: rows and columns of the `fcn` body's kernel that are kept.
+        dilation: cells between them.
+        every: every how many-th output filter is kept, in fc6 and in fc7.
+    """
 
     taps: tuple[int, ...]
-    """Rows and columns of the `fcn` body's kernel that are kept."""
     dilation: int
     every: int = 1
-    """Every how many-th output filter is kept, in fc6 and in fc7."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One member of the family. Convolutions are 3x3 with padding 1; every stage but those without a pool is halved."""
+    """One member of the family. Convolutions are 3x3 with padding 1; every stage but those without a pool is halved.
 
-    widths: tuple[int, int, int, int, int]
-    """Channels of the five stages."""
-    convs: tuple[int, int, int, int, int]
-    """Convolutions in each stage."""
+    Attributes:
+        widths: channels of the five stages.
+        convs: convolutions in each stage.
+        unpooled: stages (1-5) that have no pool after them.
+        fc: filters of fc6 and fc7 in the `fcn` body.
+        fc6: that of each body; `deeplab7` is the body `deeplab` with deeplab_kernel=7.
+        big_pad: padding of conv1_1 under pad100.
+    """
+
+    widths: tuple[int, ...]
+    convs: tuple[int, ...]
     unpooled: tuple[int, ...]
-    """Stages (1-5) that have no pool after them."""
     fc: int
-    """Filters of fc6 and fc7 in the `fcn` body."""
     fc6: dict[str, Fc6]
-    """fc6 of each body; `deeplab7` is the body `deeplab` with deeplab_kernel=7."""
     big_pad: int
-    """Padding of conv1_1 under pad100."""
+
+    def fc6_of(self, body: str, deeplab_kernel: int = 4) -> Fc6:
+        """fc6 of a body."""
+        return self.fc6["deeplab7" if body == "deeplab" and deeplab_kernel == 7 else body]
+
+    def fc6_shape(self, body: str, deeplab_kernel: int = 4) -> tuple[int, int]:
+        """The filters of fc6 (and of fc7), and the side of its kernel."""
+        fc6 = self.fc6_of(body, deeplab_kernel)
+        return self.fc // fc6.every, len(fc6.taps)
 
 
-@dataclass(frozen=True)
-class Pool:
-    """A maximum pooling, sizes rounded up as in Caffe."""
+@dataclass(frozen=True, kw_only=True)
+class Vgg(Architecture):
+    """A trunk of this family.
 
-    kernel: int
-    stride: int
-    padding: int
+    Attributes:
+        spec: its layers.
+        caffe_first_taps: the upper left tap of conv1_1's first filter in Caffe's training of it, for blue, green and red:
+            it tells which channel of any port is which. Empty where there is no such training.
+    """
 
+    spec: Spec
+    caffe_first_taps: tuple[float, ...] = ()
+    bodies: tuple[str, ...] = BODIES
+    skips: tuple[str, ...] = ("16s", "8s")
 
-def _pools(body: Body) -> tuple[Pool, Pool, Pool]:
-    """The pool after stages 1 to 3, after stage 4 and after stage 5."""
-    same = Pool(3, 1, 1)
-    match body:
-        case "fcn":
-            return Pool(2, 2, 0), Pool(2, 2, 0), Pool(2, 2, 0)
-        case "reduced":
-            return Pool(2, 2, 0), same, same
-        case "deeplab":
-            return Pool(2, 2, 1), Pool(2, 1, 0), same
-        case "largefov":
-            return Pool(3, 2, 1), same, same
+    def unsupported(self, science: Science) -> str | None:
+        """Skips need the coarser maps of body `fcn`."""
+        if science.skips == "none" or science.body == "fcn":
+            return None
+        return f"skips={science.skips}: FCN's skips join body fcn, {self.name}'s body {science.body} has no coarser map to join"
 
-
-def fc6_of(spec: Spec, body: Body, deeplab_kernel: int = 4) -> Fc6:
-    """fc6 of a body."""
-    return spec.fc6["deeplab7" if body == "deeplab" and deeplab_kernel == 7 else body]
-
-
-def unsupported(name: str, science: Science) -> str | None:
-    """Why a trunk of this family cannot serve a configuration, or None."""
-    if science.skips != "none" and science.body != "fcn":
-        return (
-            f"skips={science.skips}: FCN's skips join body fcn, {name}'s body {science.body} has no coarser map to join"
+    def build(self, science: Science) -> Trunk:
+        """The layers of `science.body`."""
+        return build_body(
+            self.spec,
+            science.body,
+            deeplab_kernel=science.deeplab_kernel,
+            pad100=science.pad100,
+            fc6_pad=science.fc6_pad,
+            dropout=science.recipe.dropout,
         )
-    return None
+
+    def pretraining_body(self, dropout: float) -> Trunk:
+        """Body `fcn`, which every body is decimated from."""
+        return build_body(self.spec, "fcn", dropout=dropout)
+
+    def skeleton(self, body: str) -> Trunk:
+        """The layers of a body, for their names and shapes alone."""
+        return build_body(self.spec, body)
+
+    def detect_input(self, weights: Weights) -> InputNormalization | None:
+        """Caffe's, in the channel order of a port of Caffe's training, seen in its first filter; None for others."""
+        names = ("conv1_1.weight", "features.0.weight", "0.weight")
+        first = next((weights.tensors[name] for name in names if name in weights.tensors), None)
+        if not self.caffe_first_taps or first is None or first.shape != (self.spec.widths[0], 3, 3, 3):
+            return None
+        taps = first[0, :, 0, 0].double()
+        caffe = taps.new_tensor(self.caffe_first_taps)
+        if (taps - caffe).abs().max() < 1e-3:  # equal as far as half precision goes
+            return CAFFE
+        return CAFFE.in_order("RGB") if (taps - caffe.flip(0)).abs().max() < 1e-3 else None
+
+    def body_of(self, weights: Weights) -> str:
+        """The body whose fc6 a file holds; `fcn`, the full one, where it holds none that any body has.
+
+        Raises:
+            UserError: the file holds convolutions of another network.
+        """
+        weight = self._renamed(weights).get("fc6.weight")
+        if weight is not None and weight.ndim == 4:
+            for body in self.bodies:
+                filters, side = self.spec.fc6_shape(body)
+                if (weight.shape[0], *weight.shape[2:]) == (filters, side, side):
+                    return body
+        return "fcn"
+
+    def adapt_weights(self, weights: Weights, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
+        """A file's tensors under Caffe's names, with fc6 and fc7 decimated to `body`'s where they are the full ones.
+
+        Raises:
+            UserError: the file has convolutions that this trunk has not, or its fc6 is neither the full one nor the body's.
+        """
+        return decimate(self._renamed(weights), self.spec, body, deeplab_kernel, weights.source)
+
+    def _renamed(self, weights: Weights) -> dict[str, Tensor]:
+        """Tensors under Caffe's names, from these or two others, and fc6 and fc7 as convolutions where they are matrices.
+
+        The others are torchvision's (`features.N`, `classifier.0` and `.3`) and SSD's (`N`, the position in its list of
+        layers, fc6 and fc7 included). What belongs to no layer of this network, such as a classifier, is left out.
+
+        Raises:
+            UserError: a convolution of another network (VGG-19, say) stands among them.
+        """
+        names = _layer_names(self.spec)
+        tensors: dict[str, Tensor] = {}
+        foreign: list[str] = []
+        for name, tensor in weights.tensors.items():
+            layer, _, kind = name.rpartition(".")
+            if ours := names.get(layer):
+                tensors[f"{ours}.{kind}"] = _as_convolution(tensor, ours, self.spec) if kind == "weight" else tensor
+            elif layer.isdigit() or layer.startswith(("conv", "features.")):
+                foreign.append(name)
+        if foreign:
+            raise UserError(
+                f"{weights.source}: not the weights of trunk {self.name}: it has no {', '.join(foreign[:3])}"
+                f"{', …' if len(foreign) > 3 else ''}, which the file holds. These are the weights of another network"
+            )
+        return tensors
 
 
-def build(
-    spec: Spec,
-    body: Body,
-    *,
-    deeplab_kernel: int = 4,
-    pad100: bool = False,
-    fc6_pad: Pad = "same",
-    dropout: float = 0.5,
+def build_body(
+    spec: Spec, body: str, *, deeplab_kernel: int = 4, pad100: bool = False, fc6_pad: str = "same", dropout: float = 0.5
 ) -> Trunk:
     """The layers of a body, with Caffe's names (conv1_1, pool1, … fc6, fc7), before any weights are loaded.
 
@@ -114,8 +195,7 @@ def build(
     from parsenet_cli.models.layers import Dropout
     from parsenet_cli.models.trunk import Trunk
 
-    fc6 = fc6_of(spec, body, deeplab_kernel)
-    early_pool, pool4, pool5 = _pools(body)
+    early_pool, pool4, pool5 = _POOLS[body]
     layers: dict[str, nn.Module] = {}
     taps: dict[str, str] = {}
     channels = 3
@@ -128,14 +208,14 @@ def build(
             channels = width
         taps[f"conv{stage}"] = f"relu{stage}_{convs}"
         if stage not in spec.unpooled:
-            pool = {4: pool4, 5: pool5}.get(stage, early_pool)
-            layers[f"pool{stage}"] = nn.MaxPool2d(pool.kernel, pool.stride, pool.padding, ceil_mode=True)
+            kernel, stride, padding = {4: pool4, 5: pool5}.get(stage, early_pool)
+            layers[f"pool{stage}"] = nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
             taps[f"pool{stage}"] = f"pool{stage}"
     if body == "largefov":
         layers["pool5a"] = nn.AvgPool2d(3, 1, 1, ceil_mode=True, count_include_pad=True)
-    kernel, fc = len(fc6.taps), spec.fc // fc6.every
-    padding = 0 if pad100 or fc6_pad == "none" else fc6.dilation * (kernel - 1) // 2
-    layers["fc6"] = nn.Conv2d(channels, fc, kernel, padding=padding, dilation=fc6.dilation)
+    dilation, (fc, kernel) = spec.fc6_of(body, deeplab_kernel).dilation, spec.fc6_shape(body, deeplab_kernel)
+    padding = 0 if pad100 or fc6_pad == "none" else dilation * (kernel - 1) // 2
+    layers["fc6"] = nn.Conv2d(channels, fc, kernel, padding=padding, dilation=dilation)
     layers["relu6"] = nn.ReLU(inplace=True)
     layers["drop6"] = Dropout(dropout)
     layers["fc7"] = nn.Conv2d(fc, fc, 1)
@@ -144,72 +224,38 @@ def build(
     return Trunk(layers, {**taps, "fc7_before_dropout": "relu7", "fc7": "drop7"})
 
 
-def outline(spec: Spec, body: str, deeplab_kernel: int = 4) -> Trunk:
-    """The layers of a body, for their names and shapes alone."""
-    return build(spec, cast(Body, body), deeplab_kernel=deeplab_kernel)
+def decimate(
+    tensors: dict[str, Tensor], spec: Spec, body: str, deeplab_kernel: int = 4, source: str = "weights"
+) -> dict[str, Tensor]:
+    """Tensors with fc6 and fc7 of the full `fcn` body decimated to `body`'s.
 
-
-def fit(weights: Weights, spec: Spec, trunk: str, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
-    """A file's tensors under this family's names, with fc6 and fc7 decimated to `body`'s where they are the full ones.
-
-    Raises:
-        UserError: the file has convolutions that the trunk `trunk` has not, or its fc6 is neither the full one nor the
-            body's.
-    """
-    try:
-        return decimate(renamed(weights.tensors, spec, trunk), spec, cast(Body, body), deeplab_kernel)
-    except UserError as problem:
-        raise UserError(f"{weights.source}: {problem}") from None
-
-
-def body_of(weights: Weights, spec: Spec, trunk: str) -> Body:
-    """The body whose fc6 a file holds; `fcn`, the full one, where it holds none that any body has.
+    Every k-th filter and the body's taps of fc6, every k-th row and column of fc7, values unscaled (the authors'
+    python/net_surgery.py). fc6 and fc7 that already have the body's shape are left as they are.
 
     Raises:
-        UserError: the file holds convolutions of another network.
+        UserError: fc6 is neither the full one nor the body's; `source` is the file it names.
     """
-    try:
-        weight = renamed(weights.tensors, spec, trunk).get("fc6.weight")
-    except UserError as problem:
-        raise UserError(f"{weights.source}: {problem}") from None
-    if weight is None or weight.ndim != 4:
-        return "fcn"
-    for body in get_args(Body):
-        fc6 = fc6_of(spec, body)
-        side = len(fc6.taps)
-        if (weight.shape[0], *weight.shape[2:]) == (spec.fc // fc6.every, side, side):
-            return cast(Body, body)
-    return "fcn"
-
-
-def renamed(tensors: Mapping[str, Tensor], spec: Spec, trunk: str) -> dict[str, Tensor]:
-    """Tensors under Caffe's names, from these or two others, and fc6 and fc7 as convolutions where they are matrices.
-
-    The others are torchvision's (`features.N`, `classifier.0` and `.3`) and SSD's (`N`, the position in its list of layers,
-    fc6 and fc7 included). What belongs to no layer of this network, such as a classifier, is left out.
-
-    Raises:
-        UserError: a convolution of another network (VGG-19, say) stands among them.
-    """
-    known = _other_names(spec)
-    found: dict[str, Tensor] = {}
-    foreign: list[str] = []
-    for name, tensor in tensors.items():
-        layer, _, kind = name.rpartition(".")
-        ours = known.get(layer)
-        if ours is not None:
-            found[f"{ours}.{kind}"] = _as_convolution(tensor, ours, spec) if kind == "weight" else tensor
-        elif layer.isdigit() or layer.startswith(("conv", "features.")):
-            foreign.append(name)
-    if foreign:
+    weight, second = tensors.get("fc6.weight"), tensors.get("fc7.weight")
+    if weight is None or second is None or weight.ndim != 4 or second.ndim != 4 or weight.shape[2] != weight.shape[3]:
+        return tensors  # `read.check` names what is missing or misshapen
+    full, wanted = spec.fc6_shape("fcn"), spec.fc6_shape(body, deeplab_kernel)
+    shape = (weight.shape[0], weight.shape[-1])
+    if shape == wanted:
+        return tensors
+    if shape != full:
         raise UserError(
-            f"not the weights of trunk {trunk}: it has no {', '.join(foreign[:3])}{', …' if len(foreign) > 3 else ''}, "
-            "which the file holds. These are the weights of another network"
+            f"{source}: fc6 of the weights has {shape[0]} filters of {shape[1]}x{shape[1]}; body {body} expects {wanted[0]} "
+            f"of {wanted[1]}x{wanted[1]}, or {full[0]} of {full[1]}x{full[1]} to be decimated from. Pass the weights of "
+            "this trunk"
         )
-    return found
+    fc6 = spec.fc6_of(body, deeplab_kernel)
+    taps, every = list(fc6.taps), fc6.every
+    biases = {name: tensors[name][::every] for name in ("fc6.bias", "fc7.bias") if name in tensors}
+    fc6_weight = weight[::every][:, :, taps][:, :, :, taps]
+    return tensors | biases | {"fc6.weight": fc6_weight, "fc7.weight": second[::every, ::every]}
 
 
-def _other_names(spec: Spec) -> dict[str, str]:
+def _layer_names(spec: Spec) -> dict[str, str]:
     """The name of a layer in each layout -> Caffe's name. Both lists count convolutions, ReLUs and pools."""
     names: dict[str, str] = {}
     position = 0
@@ -231,35 +277,3 @@ def _as_convolution(weight: Tensor, layer: str, spec: Spec) -> Tensor:
     side = math.isqrt(weight.shape[1] // channels)
     fits = channels * side * side == weight.shape[1]
     return weight.reshape(weight.shape[0], channels, side, side) if fits else weight
-
-
-def decimate(tensors: dict[str, Tensor], spec: Spec, body: Body, deeplab_kernel: int = 4) -> dict[str, Tensor]:
-    """Tensors with fc6 and fc7 of the full `fcn` body decimated to `body`'s.
-
-    Every k-th filter and the body's taps of fc6, every k-th row and column of fc7, values unscaled (the authors'
-    python/net_surgery.py). fc6 and fc7 that already have the body's shape are left as they are.
-
-    Raises:
-        UserError: fc6 is neither the full one nor the body's.
-    """
-    fc6 = fc6_of(spec, body, deeplab_kernel)
-    result = dict(tensors)
-    weight, second, side = tensors.get("fc6.weight"), tensors.get("fc7.weight"), max(fc6_of(spec, "fcn").taps) + 1
-    if weight is None or second is None or weight.ndim != 4 or second.ndim != 4 or weight.shape[2] != weight.shape[3]:
-        return result  # `weights.check` names what is missing or misshapen
-    full, wanted = (spec.fc, side), (spec.fc // fc6.every, len(fc6.taps))
-    found = (weight.shape[0], weight.shape[-1])
-    if found == wanted:
-        return result
-    if found != full:
-        raise UserError(
-            f"fc6 of the weights has {found[0]} filters of {found[1]}x{found[1]}; body {body} expects {wanted[0]} of "
-            f"{wanted[1]}x{wanted[1]}, or {full[0]} of {side}x{side} to be decimated from. Pass the weights of this trunk"
-        )
-    taps = list(fc6.taps)
-    result["fc6.weight"] = weight[:: fc6.every][:, :, taps][:, :, :, taps]
-    result["fc7.weight"] = second[:: fc6.every, :: fc6.every]
-    for name in ("fc6.bias", "fc7.bias"):
-        if name in tensors:
-            result[name] = tensors[name][:: fc6.every]
-    return result

@@ -1,15 +1,17 @@
-"""What a report says, apart from how it looks: sections of blocks, which page.py and markdown.py render alike."""
+"""What is shown, apart from how it looks: tables and the other blocks of a report. `formats/` writes them, all alike."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
-class Field:
+class Cell:
     """One entry of a grid."""
 
-    text: str
+    text: str = ""
     bold: bool = False
     quiet: bool = False
     """Printed in the paper, or otherwise in the background."""
@@ -25,29 +27,50 @@ class Field:
     tip: tuple[str, ...] = ()
     """Lines that are shown while the pointer or the keyboard is on the number."""
     target: str = ""
-    """The line (`Line.key`) that says the same on paper and in Markdown."""
+    """The row (`Row.key`) that says the same on paper and in Markdown."""
 
 
 @dataclass(frozen=True)
-class Line:
+class Row:
     """A line of a grid."""
 
-    fields: tuple[Field, ...]
+    cells: tuple[Cell, ...]
     key: str = ""
     """Unique in the document, if something points here."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: label columns (left-aligned), then groups of columns."""
+    """A table: label columns (left-aligned), then columns in groups. Every table that is printed or written is one."""
 
     labels: tuple[str, ...]
+    """Headers of the label columns."""
     groups: tuple[tuple[str, tuple[str, ...]], ...]
-    lines: tuple[Line, ...]
+    """A header and the headers below it: `("w/ Norm", ("paper", "measured"))`, or `("mean", ("",))`."""
+    rows: tuple[Row, ...]
     notes: tuple[tuple[str, str], ...] = ()
     """Letter (or nothing) and text."""
     prose: bool = False
-    """Whether the columns hold sentences, to be broken and left-aligned, rather than numbers."""
+    """Whether the columns hold words, left-aligned and broken where they have to be, rather than numbers."""
+    name: str = ""
+    title: str = ""
+    caption: str = ""
+    records: tuple[Mapping[str, Any], ...] = ()
+    """What the grid was made from, one flat mapping per line: what `csv` writes, and `json` in place of the rows."""
+    data: Mapping[str, Any] | None = None
+    """What `json` writes, where it is not a list of records."""
+
+    @property
+    def heads(self) -> list[str]:
+        """The headers of all columns but the labels, in one row."""
+        return [f"{head} {below}".strip() for head, group in self.groups for below in group]
+
+
+def words(heads: Sequence[str], rows: Iterable[Sequence[str | Cell]], labels: int = 1, **other: Any) -> Grid:
+    """A grid of words: the first `labels` columns are its labels. `other`: fields of `Grid`."""
+    made = (Row(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row)) for row in rows)
+    groups = tuple((head, ("",)) for head in heads[labels:])
+    return Grid(tuple(heads[:labels]), groups, tuple(made), **{"prose": True, **other})
 
 
 @dataclass(frozen=True)
@@ -73,32 +96,18 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture with its caption. Either an inline SVG that this package has drawn, or addresses of `data:`."""
+class Drawing:
+    """A figure as an SVG element whose ink is `currentColor`."""
 
-    says: str
+    svg: str
+    description: str
     """What is to be seen, for those who cannot see it."""
     caption: str = ""
-    svg: str = ""
-    data: str = ""
-    dark: str = ""
-    """The same for a dark page, if it differs."""
-    patches: tuple[tuple[str, str], ...] = ()
-    """A legend: colour (`#rrggbb`) and name."""
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Pictures side by side; `small` ones fit four to a line, `wide` ones take a line each."""
-
-    pictures: tuple[Picture, ...]
-    small: bool = False
-    wide: bool = False
 
 
 @dataclass(frozen=True)
 class Legend:
-    """What colours or strokes of the pictures around mean: (a key of page.css or `#rrggbb`, name)."""
+    """What the shades of a table mean: (a class of page.css, name)."""
 
     entries: tuple[tuple[str, str], ...]
 
@@ -120,7 +129,7 @@ class Part:
     blocks: tuple[Block, ...]
 
 
-Block = Paragraph | Listing | Grid | Tiles | Gallery | Legend | Fold | Part
+Block = Paragraph | Listing | Grid | Tiles | Drawing | Legend | Fold | Part
 
 
 @dataclass(frozen=True)
@@ -136,10 +145,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report."""
+    """A whole page."""
 
     title: str
     about: str
     sections: tuple[Section, ...]
-    digest: str
+    digest: str = ""
     """Of everything it was made from."""

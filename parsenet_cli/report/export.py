@@ -16,7 +16,7 @@ from parsenet_cli.report import tensorboard
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, StudyCell
+from parsenet_cli.store.study import Study, StudyCell, read_runs
 
 EVENTS = "events.out.tfevents.0.parsenet"
 """TensorBoard finds files by the middle of this name; the same one every time, so that exporting again replaces it."""
@@ -123,7 +123,7 @@ def _tables(studies: Sequence[Study], store: Store) -> str:
 
     frames = []
     for one in studies:
-        lines = results_frame(one, store)
+        lines = results_frame(one, read_runs([one], store))
         lines.insert(0, "profile", one.profile)
         frames.append(lines)
     return str(pd.concat(frames).to_csv(index=False, float_format="%.6g"))

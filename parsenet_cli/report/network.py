@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from parsenet_cli.config import deviations
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.overrides import parse_override
 from parsenet_cli.config.profile import Profile
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.models import support, trunks
-from parsenet_cli.models.weights import sources
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from parsenet_cli.core.run_config import Science
+from parsenet_cli.data import sets
+from parsenet_cli.models import support
+from parsenet_cli.report.blocks import Grid, words
 
 BASELINES = tuple(
     ("layers=[fc7]", "norm=none", *overrides)
@@ -38,9 +34,6 @@ BASELINES = tuple(
     )
 )
 """The bodies of the paper with a classifier on fc7: what is shown when nothing is named (docs/protocol.md, "Bodies")."""
-
-TAPS = ("conv3", "pool3", "conv4", "pool4", "conv5", "fc7")
-"""The maps that are shown, from the image to the head; a pool only where the head reads it."""
 
 HEADS = ("network", "map", "layer", "channels", "stride", "offset", "receptive field")
 
@@ -69,6 +62,8 @@ def networks(
     Of the paper's bodies, which are shown where nothing is named, those that the profile's trunk does not have are left out.
     Raises `UserError` for a wrong override, a network that cannot be built, and an image too small for it.
     """
+    from parsenet_cli.models.describe import describe_network
+
     chosen = configurations(arguments)
     varied = {text for cell in chosen for text in cell if any(text not in other for other in chosen)}
     found = []
@@ -76,54 +71,17 @@ def networks(
         name = " ".join(text for text in cell if text in varied or len(chosen) == 1) or "default"
         try:
             science = Composer(profile, cell, cache).science()
-            if arguments or not support.unsupported(science):
-                found.append(Network(name, describe_network(science, classes, size)))
+            reason = support.unsupported(science) or sets.unpublished_mean(science)
+            if reason and arguments:
+                raise UserError(f"{science.trunk}: {reason}")
+            if reason is None:
+                mean = sets.published_mean(science.data) if science.input_mean == "data" else None
+                deviating = deviations.deviations(deviations.settings_of(science))
+                content = describe_network(science, classes, size, mean) | {"deviations": [d.text for d in deviating]}
+                found.append(Network(name, content))
         except UserError as problem:
             raise UserError(f"{name}: {problem}") from None
     return found
-
-
-def describe_network(science: Science, classes: int, size: tuple[int, int]) -> dict[str, Any]:
-    """One network on the meta device: `description.describe`, with the maps that are shown and what deviates.
-
-    Each feature has `cells`, the height and width of its map for an image of `size`; the preprocessing is that of the
-    trunk, which a file of weights can replace. Raises `UserError` where there is no such network.
-    """
-    import torch
-
-    from parsenet_cli.models.build import build_model
-    from parsenet_cli.models.describe import describe_feature, description_of
-
-    with torch.device("meta"):
-        model = build_model(science, classes, None).eval()
-        image = torch.empty(1, 3, *size)
-    trunk, reads = model.trunk, model.head.wanted
-    taps = [tap for tap in TAPS if tap in trunk.taps and (tap in reads or not tap.startswith("pool"))]
-    maps = trunk(image, taps)
-    features = {
-        tap: {**describe_feature(trunk, science.trunk, tap), "cells": list(maps[tap].shape[2:])} for tap in taps
-    }
-    found = deviations.deviations(deviations.settings_of(science))
-    return {
-        **description_of(model, science.trunk),
-        **_input(science),
-        "features": features,
-        "reads": list(dict.fromkeys([*science.layers, *reads])),
-        "classes": classes,
-        "size": list(size),
-        "deviations": [deviation.text for deviation in found],
-    }
-
-
-def _input(science: Science) -> dict[str, Any]:
-    """Origin and preprocessing of published weights; a file of the user's says both for itself, where it is read."""
-    from parsenet_cli.models.build import input_normalization
-
-    module = trunks.find(science.trunk)
-    source = module.SOURCES.get(sources.resolve(module, science.weights, science.body))
-    if source is None:
-        return {"weights": science.weights}
-    return {"weights": source.origin, "preprocessing": asdict(input_normalization(science, source.convention))}
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -134,38 +92,21 @@ def image_size(text: str) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
-def show(found: Sequence[Network], console: Console) -> None:
-    """Print one line per map, then what is to be said of each network."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=box.SIMPLE_HEAD)
-    for head in _heads(found):
-        grid.add_column(head, justify="left" if head in HEADS[:3] else "right", no_wrap=True)
-    for line in _lines(found):
-        grid.add_row(*line, end_section=False)
-    console.print(grid)
-    console.print(f"{PLACE}\n")
-    remarks = [list(_remarks(network)) for network in found]
-    shared = [line for line in remarks[0] if len(found) > 1 and all(line in others for others in remarks)]
-    for name, lines in zip([network.name for network in found], remarks, strict=True):
-        console.print(Text(name, style="bold"))
-        for remark in (remark for remark in lines if remark not in shared):
-            console.print(f"  {remark}", markup=False, soft_wrap=True)
-    if shared:
-        console.print(Text("all of them", style="bold"))
-        for remark in shared:
-            console.print(f"  {remark}", markup=False, soft_wrap=True)
-
-
-def to_markdown(found: Sequence[Network]) -> str:
-    """The same as GitHub-flavoured tables: maps, then parameters."""
-    heads = _heads(found)
-    maps = _markdown([heads, ["---" if head in HEADS[:3] else "---:" for head in heads], *_lines(found)])
-    counts = [[network.name, *_parameters(network)] for network in found]
-    parameters = _markdown([["network", "trunk", "head", "together"], ["---", "---:", "---:", "---:"], *counts])
-    return f"{maps}\n{PLACE}\n\nParameters, with {found[0].content['classes']} classes:\n\n{parameters}"
+def network_grid(networks: Sequence[Network]) -> Grid:
+    """One row per map; below, what is to be said of each network, and once what is to be said of all."""
+    height, width = networks[0].content["size"]
+    remarks = [list(_remarks(network)) for network in networks]
+    shared = [line for line in remarks[0] if len(networks) > 1 and all(line in others for others in remarks)]
+    notes = [PLACE]
+    for network, lines in zip(networks, remarks, strict=True):
+        notes += [f"{network.name}: {line}" for line in lines if line not in shared]
+    return words(
+        (*HEADS, f"cells at {width}x{height}"),
+        _rows(networks),
+        labels=3,
+        prose=False,
+        notes=tuple(("", note) for note in (*notes, *(f"all of them: {line}" for line in shared))),
+    )
 
 
 PLACE = (
@@ -180,13 +121,8 @@ def _values(text: str) -> list[str]:
     return [f"{key}={value}" for value in parsed.sweep_string_iterator()]
 
 
-def _heads(found: Sequence[Network]) -> list[str]:
-    height, width = found[0].content["size"]
-    return [*HEADS, f"cells at {width}x{height}"]
-
-
-def _lines(found: Sequence[Network]) -> Iterator[list[str]]:
-    for network in found:
+def _rows(networks: Sequence[Network]) -> Iterator[list[str]]:
+    for network in networks:
         name = network.name
         for tap, feature in network.content["features"].items():
             height, width = feature["cells"]
@@ -213,7 +149,3 @@ def _remarks(network: Network) -> Iterator[str]:
 def _parameters(network: Network) -> list[str]:
     keys = ("trunk_parameters", "head_parameters", "parameters")
     return [f"{network.content[key]:,}".replace(",", " ") for key in keys]
-
-
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

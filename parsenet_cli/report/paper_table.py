@@ -1,95 +1,30 @@
-"""Where the entries of a table go, for every output alike: measured beside printed, or below it in a wide table."""
+"""A study laid out as the paper lays out its table: the same rows and columns, measured beside printed or below it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from parsenet_cli.config.table import Printed
+from parsenet_cli.config.table import CellKey, Printed
+from parsenet_cli.config.table import Row as TableRow
+from parsenet_cli.report.blocks import Cell, Grid, Row
+from parsenet_cli.report.redact import redact_paths
 from parsenet_cli.store.frame import DAMAGED
 from parsenet_cli.store.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTHING = "–"
+"""Stands where nothing was measured."""
+
 WIDE = 8
 """With more columns than this, printed and measured stand below each other (Table 8 has 22)."""
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-@dataclass(frozen=True)
-class Entry:
-    """One field: its text, and the footnotes behind it."""
-
-    text: str
-    bold: bool = False
-    printed: bool = False
-    """Whether it is the paper's."""
-    marks: tuple[int, ...] = ()
-    place: tuple[int, int] | None = None
-    """Row and column of the table, where it is the number that was measured there."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Label columns, then columns in groups, then lines of entries."""
-
-    labels: tuple[str, ...]
-    groups: tuple[tuple[str, tuple[str, ...]], ...]
-    """A header and the headers below it: `("w/ Norm", ("paper", "measured"))`, or `("mean", ("",))`."""
-    lines: tuple[tuple[Entry, ...], ...]
-
-    @property
-    def heads(self) -> list[str]:
-        """The headers of all columns but the labels in one row."""
-        return [f"{head} {below}".strip() for head, group in self.groups for below in group]
-
-
-def layout(table: Table) -> Layout:
-    """Choose by the number of columns; a table without printed numbers has the measured ones alone."""
-    if table.has_paper and len(table.columns) > WIDE:
-        lines = tuple(line for i, row in enumerate(table.rows) for line in _stacked(i, row))
-        return Layout((*table.labels, ""), tuple((column, ("",)) for column in table.columns), lines)
-    below = ("paper", "measured") if table.has_paper else ("",)
-    return Layout(
-        table.labels,
-        tuple((column, below) for column in table.columns),
-        tuple(_beside(i, row, table) for i, row in enumerate(table.rows)),
-    )
-
-
-def _labels(row: TableRow) -> list[Entry]:
-    *others, last = row.labels
-    return [*(Entry(text) for text in others), Entry(last, marks=row.marks)]
-
-
-def _beside(number: int, row: TableRow, table: Table) -> tuple[Entry, ...]:
-    line = _labels(row)
-    for i, cell in enumerate(row.cells):
-        if table.has_paper:
-            line.append(Entry(cell.paper.text, cell.paper.bold, printed=True))
-        line.append(Entry(cell.measured.text, cell.measured.bold, marks=cell.measured.marks, place=(number, i)))
-    return tuple(line)
-
-
-def _stacked(number: int, row: TableRow) -> Iterator[tuple[Entry, ...]]:
-    """A line with the paper's numbers, one with the measured ones, one with their spread; the last two only if there are any."""
-    yield (*_labels(row), Entry("paper"), *(Entry(c.paper.text, c.paper.bold, printed=True) for c in row.cells))
-    blank = [Entry("")] * len(row.labels)
-    measured = [cell.measured for cell in row.cells]
-    if any(m.text != STANDS_FOR_NOTHING for m in measured):
-        texts = [" ".join(filter(None, [m.number, m.remark])) for m in measured]
-        entries = (
-            Entry(text, m.bold, marks=m.marks, place=(number, i))
-            for i, (text, m) in enumerate(zip(texts, measured, strict=True))
-        )
-        yield (*blank, Entry("measured"), *entries)
-    if any(m.spread for m in measured):
-        yield (*blank, Entry("±"), *(Entry(m.spread.removeprefix("± ")) for m in measured))
-
-
-STANDS_FOR_NOTHING = "–"
 _EXPLAINED = {
     "failed": "failed: `parsenet show {}` says more",
     DAMAGED: "damaged: the confusion matrices of run {} cannot be read; remove the run's folder and issue the command again",
@@ -101,15 +36,14 @@ _EXPLAINED = {
 class Measured:
     """What was measured for one cell: the mean over seeds in percent and what a reader must know of it."""
 
-    number: str = STANDS_FOR_NOTHING
+    number: str = NOTHING
     spread: str = ""
     """`± 0.8`, with several seeds."""
     remark: str = ""
     """`(n=2/3)`, `collapsed 3/3`."""
     bold: bool = False
     mean: float | None = None
-    marks: tuple[int, ...] = ()
-    """Footnotes, as indices into the table's."""
+    marks: str = ""
 
     @property
     def text(self) -> str:
@@ -117,92 +51,126 @@ class Measured:
         return " ".join(filter(None, [self.number, self.spread, self.remark]))
 
 
-@dataclass(frozen=True)
-class TableCell:
-    """Printed and measured, side by side."""
-
-    paper: Printed
-    measured: Measured
-
-
-@dataclass(frozen=True)
-class TableRow:
-    labels: tuple[str, ...]
-    marks: tuple[int, ...]
-    cells: tuple[TableCell, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """What every renderer renders."""
-
-    name: str
-    title: str
-    caption: str
-    labels: tuple[str, ...]
-    columns: tuple[str, ...]
-    has_paper: bool
-    rows: tuple[TableRow, ...]
-    notes: tuple[str, ...]
-
-
-class _Notes:
-    """Footnotes in the order of their first mark; the same text gets the same mark."""
+class Footnotes:
+    """Footnotes in the order of their first mark; the same text gets the same letter."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self._texts: list[str] = []
+        self._marked: set[str] = set()
 
-    def mark(self, *texts: str) -> tuple[int, ...]:
-        for text in texts:
-            if text and text not in self.texts:
-                self.texts.append(text)
-        return tuple(self.texts.index(text) for text in texts if text)
+    def mark(self, *texts: str) -> str:
+        """The letters behind an entry with these notes: `a,c`."""
+        given = [text for text in texts if text]
+        self.add(*given)
+        self._marked.update(given)
+        return ",".join(_letter(self._texts.index(text)) for text in given)
+
+    def add(self, *texts: str) -> None:
+        """Notes that nothing in the table refers to."""
+        self._texts += [text for text in dict.fromkeys(texts) if text and text not in self._texts]
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Each note with its letter; those that nothing refers to have none."""
+        return tuple((_letter(i) if text in self._marked else "", text) for i, text in enumerate(self._texts))
 
 
-def tabulate(study: Study, frame: pd.DataFrame, warnings: Iterable[str] = ()) -> Table:
-    """Lay out a study. Cells of rows that are only shown, or narrowed away, keep the paper's number and a dash."""
-    spec, notes = study.table, _Notes()
-    by_place = dict(list(frame.groupby(["row", "column"], sort=False)))
-    reasons = {(cell.row, cell.column): cell.reason for cell in study.cells if cell.reason}
-    grid: dict[tuple[str, str], Measured] = {}
-    for row in spec.rows:
-        for column in spec.columns:
-            place = (row.key, column.key)
-            if place in reasons:
-                grid[place] = Measured("n/a", marks=notes.mark(reasons[place]))
-            elif place in by_place:
-                grid[place] = _measured(by_place[place], spec.decimals(column.key), len(study.seeds), notes)
+def measure_cells(study: Study, frame: pd.DataFrame, notes: Footnotes) -> dict[CellKey, Measured]:
+    """What was measured, cell by cell. Cells of rows that are only shown, or narrowed away, have a dash."""
+    lines = {CellKey(*map(str, key)): group for key, group in frame.groupby(["row", "column"], sort=False)}
+    reasons = {cell.key: cell.reason for cell in study.cells if cell.reason}
+    measured: dict[CellKey, Measured] = {}
+    for row in study.table.rows:
+        for column in study.table.columns:
+            key = CellKey(row.key, column.key)
+            if key in reasons:
+                measured[key] = Measured("n/a", marks=notes.mark(reasons[key]))
+            elif key in lines:
+                measured[key] = _measured(lines[key], study.table.decimals(column.key), len(study.seeds), notes)
             else:
-                grid[place] = Measured()
-    for place in _best(study, grid):
-        grid[place] = replace(grid[place], bold=True)
-    rows = []
-    for row in spec.rows:
-        cells = tuple(TableCell(row.paper.get(c.key, Printed()), grid[row.key, c.key]) for c in spec.columns)
-        sources = {printed.cited for printed in row.paper.values() if printed.cited}
-        rows.append(TableRow(row.labels, notes.mark(row.note, *(f"cited from {s}" for s in sorted(sources))), cells))
-    for column in spec.columns:
-        notes.mark(f"{column.header}: {column.note}" if column.note else "")
-    return Table(
+                measured[key] = Measured()
+    for key in _best(study, measured):
+        measured[key] = replace(measured[key], bold=True)
+    return measured
+
+
+def paper_grid(
+    study: Study,
+    frame: pd.DataFrame,
+    setting: str,
+    warnings: Iterable[str] = (),
+    more: Mapping[CellKey, Mapping[str, Any]] | None = None,
+) -> Grid:
+    """The table of a study.
+
+    Args:
+        study: its table and what was asked for.
+        frame: the long frame of its runs (store/frame.py).
+        setting: data and trunk, for the caption.
+        warnings: what a reader of the table must know of its runs; stand below it.
+        more: fields that are added to the cells of measured numbers, such as a tip.
+    """
+    spec, notes = study.table, Footnotes()
+    measured = measure_cells(study, frame, notes)
+    labels = {row.key: _labels(row, notes) for row in spec.rows}
+    notes.add(*(f"{column.header}: {column.note}" for column in spec.columns if column.note), spec.note, *warnings)
+    has_paper = any(row.paper for row in spec.rows)
+    wide = has_paper and len(spec.columns) > WIDE
+
+    def cell(key: CellKey, text: str) -> Cell:
+        value = measured[key]
+        return Cell(text, value.bold, marks=value.marks, **(more or {}).get(key, {}))
+
+    def beside(row: TableRow) -> Row:
+        cells = [*labels[row.key]]
+        for column in spec.columns:
+            key = CellKey(row.key, column.key)
+            cells += [_printed(row, column.key)] if has_paper else []
+            cells.append(cell(key, measured[key].text))
+        return Row(tuple(cells))
+
+    def stacked(row: TableRow) -> Iterator[Row]:
+        """The paper's numbers, the measured ones, their spread; the last two only where there are any."""
+        keys = [CellKey(row.key, column.key) for column in spec.columns]
+        yield Row((*labels[row.key], Cell("paper"), *(_printed(row, key.column) for key in keys)))
+        blank, values = [Cell()] * len(row.labels), [measured[key] for key in keys]
+        if any(value.text != NOTHING for value in values):
+            texts = [" ".join(filter(None, [value.number, value.remark])) for value in values]
+            yield Row((*blank, Cell("measured"), *map(cell, keys, texts)))
+        if any(value.spread for value in values):
+            yield Row((*blank, Cell("±"), *(Cell(value.spread.removeprefix("± ")) for value in values)))
+
+    below = ("paper", "measured") if has_paper and not wide else ("",)
+    return Grid(
+        labels=(*spec.labels, "") if wide else spec.labels,
+        groups=tuple((column.header, below) for column in spec.columns),
+        rows=tuple(line for row in spec.rows for line in stacked(row)) if wide else tuple(map(beside, spec.rows)),
+        notes=notes.lines(),
         name=spec.name,
         title=spec.title,
-        caption=_caption(study),
-        labels=spec.labels,
-        columns=tuple(column.header for column in spec.columns),
-        has_paper=any(row.paper for row in spec.rows),
-        rows=tuple(rows),
-        notes=(*notes.texts, *filter(None, [spec.note]), *warnings),
+        caption=_caption(study, setting),
+        records=tuple({str(key): value for key, value in line.items()} for line in frame.to_dict("records")),
     )
 
 
-def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: _Notes) -> Measured:
+def _labels(row: TableRow, notes: Footnotes) -> list[Cell]:
+    sources = sorted({printed.cited for printed in row.paper.values() if printed.cited})
+    *others, last = row.labels
+    return [*map(Cell, others), Cell(last, marks=notes.mark(row.note, *(f"cited from {source}" for source in sources)))]
+
+
+def _printed(row: TableRow, column: str) -> Cell:
+    printed = row.paper.get(column, Printed())
+    return Cell(printed.text, printed.bold, quiet=True)
+
+
+def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: Footnotes) -> Measured:
     """Mean ± standard deviation over the seeds that are done; `n=2/3` where one is missing."""
     done = lines[lines["outcome"].isin(["converged", "collapsed"])]
     values = done["value"].dropna()
     states = sorted(set(lines["outcome"]) - {"converged", "collapsed"})
     marks = notes.mark(*(_EXPLAINED[state].format(_first(lines, state)) for state in states if state in _EXPLAINED))
     if values.empty:
-        return Measured(", ".join(states) or STANDS_FOR_NOTHING, marks=marks)
+        return Measured(", ".join(states) or NOTHING, marks=marks)
     mean = float(values.mean())
     remarks = [f"(n={len(done)}/{seeds})"] if len(done) < seeds else []
     collapsed = int((done["outcome"] == "collapsed").sum())
@@ -221,22 +189,24 @@ def _first(lines: pd.DataFrame, outcome: str) -> str:
     return str(lines[lines["outcome"] == outcome]["signature"].iloc[0])
 
 
-def _best(study: Study, grid: dict[tuple[str, str], Measured]) -> list[tuple[str, str]]:
+def _best(study: Study, measured: Mapping[CellKey, Measured]) -> list[CellKey]:
     """The best measured cells, sought where the paper seeks them: per column if it prints bold in several, else once."""
     spec = study.table
     bold = {column for row in spec.rows for column, printed in row.paper.items() if printed.bold}
-    places = [place for place, measured in grid.items() if measured.mean is not None and not math.isnan(measured.mean)]
-    if len({row for row, _ in places}) < 2 or (not bold and any(row.paper for row in spec.rows)):
+    keys = [key for key, value in measured.items() if value.mean is not None and not math.isnan(value.mean)]
+    if len({key.row for key in keys}) < 2 or (not bold and any(row.paper for row in spec.rows)):
         return []
-    groups = [[p for p in places if p[1] == column.key] for column in spec.columns] if len(bold) > 1 else [places]
-    return [max(group, key=lambda place: grid[place].mean or 0.0) for group in groups if group]
+    groups = [[key for key in keys if key.column == column.key] for column in spec.columns] if len(bold) > 1 else [keys]
+    return [max(group, key=lambda key: measured[key].mean or 0.0) for group in groups if group]
 
 
-def _caption(study: Study) -> str:
+def _caption(study: Study, setting: str) -> str:
     seeds = f"{len(study.seeds)} seeds, mean ± standard deviation" if len(study.seeds) > 1 else "1 seed"
-    words = [f"profile {study.profile}", seeds, "percent"]
-    if study.overrides:
-        words.insert(1, " ".join(study.overrides))
+    parts = [f"profile {study.profile}", setting, redact_paths(" ".join(study.overrides)), seeds, "percent"]
     if study.profile != "paper" and any(row.paper for row in study.table.rows):
-        words.append("other data and another network than the paper's: compare effects, not numbers")
-    return "; ".join(words)
+        parts.append("other data and another network than the paper's: compare effects, not numbers")
+    return "; ".join(filter(None, parts))
+
+
+def _letter(index: int) -> str:
+    return LETTERS[index % 26] * (index // 26 + 1)

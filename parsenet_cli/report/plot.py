@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write
 
@@ -25,81 +26,30 @@ if TYPE_CHECKING:
 SUFFIXES = ("png", "pdf", "svg")
 """What a figure can be written as."""
 
+STYLE = paths.PACKAGE / "report/figures.mplstyle"
+
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of a page."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b8a800")
 """Told apart by colour-blind readers (Okabe and Ito's, the black one grey and the yellow one darker), on white and on black."""
 
-_LIGHT = {"ink": "#222222", "quiet": "#8a8a8a", "grid": "#e4e4e4"}
-_DARK = {"ink": "#e6e6e6", "quiet": "#9a9a9a", "grid": "#3a3a3a"}
+INK, QUIET = "#222222", "#8a8a8a"
+"""Of text, and of what stands back; on a page ink is the colour of its text."""
 
 
 @contextmanager
-def style(dark: bool = False, salt: str = "parsenet") -> Iterator[None]:
+def style() -> Iterator[None]:
     """Within the block figures are drawn and saved in the project's manner, whatever the user's matplotlibrc says.
 
-    `dark`: light ink, for a dark page. The same figure gives the same bytes; `salt` keeps apart the names that two SVGs in
-    one page give to their parts.
-    """
+    The same figure gives the same bytes."""
     import matplotlib
-    from cycler import cycler
 
-    tone = _DARK if dark else _LIGHT
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "figure.facecolor": "none",
-                "axes.facecolor": "none",
-                "savefig.facecolor": "none" if dark else "white",
-                "font.size": 8,
-                "axes.titlesize": 8,
-                "axes.labelsize": 8,
-                "xtick.labelsize": 7,
-                "ytick.labelsize": 7,
-                "legend.fontsize": 7,
-                "legend.frameon": False,
-                "text.color": tone["ink"],
-                "axes.labelcolor": tone["ink"],
-                "axes.edgecolor": tone["quiet"],
-                "xtick.color": tone["quiet"],
-                "ytick.color": tone["quiet"],
-                "xtick.labelcolor": tone["ink"],
-                "ytick.labelcolor": tone["ink"],
-                "grid.color": tone["grid"],
-                "grid.linewidth": 0.6,
-                "axes.axisbelow": True,
-                "axes.linewidth": 0.6,
-                "xtick.major.width": 0.6,
-                "ytick.major.width": 0.6,
-                "axes.spines.top": False,
-                "axes.spines.right": False,
-                "axes.prop_cycle": cycler(color=COLOURS),
-                "lines.linewidth": 1.2,
-                "text.parse_math": False,
-                "figure.constrained_layout.use": True,
-                "savefig.dpi": 250,
-                "pdf.fonttype": 42,
-                "svg.hashsalt": salt,
-                "svg.fonttype": "none",
-            }
-        )
+        matplotlib.rcParams.update(matplotlib.rc_params_from_file(STYLE, use_default_template=False))
+        matplotlib.rcParams["svg.hashsalt"] = "parsenet"
         yield
-
-
-def ink() -> str:
-    """The colour of text, within `style`."""
-    import matplotlib
-
-    return str(matplotlib.rcParams["text.color"])
-
-
-def quiet() -> str:
-    """The colour of what stands back, within `style`."""
-    import matplotlib
-
-    return str(matplotlib.rcParams["axes.edgecolor"])
 
 
 def new(width: float, height: float) -> Figure:
@@ -114,7 +64,7 @@ def caption(figure: Figure | SubFigure, text: str, width: float) -> None:
     import textwrap
 
     lines = textwrap.fill(text, round(width * 21))
-    figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color=quiet())
+    figure.supxlabel(lines, x=0.01, ha="left", fontsize=6, color=QUIET)
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"]) -> None:
@@ -148,8 +98,8 @@ def _number(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
-def picture_axes(axes: Axes) -> None:
-    """No ticks and no frame: for a picture."""
+def image_axes(axes: Axes) -> None:
+    """No ticks and no frame: for an image."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -179,17 +129,19 @@ def to_svg(figure: Figure, prefix: str) -> str:
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata=_undated("svg"), transparent=True)
     text = content.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # matplotlib makes ids of coordinates to their last bit, in which two layouts of one figure may differ.
+    ids = {name: f"{prefix}-{n}" for n, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))}
+    text = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda found: found[1] + ids.get(found[2], found[2]), text)
+    return text.replace(INK, "currentColor")
 
 
 def _undated(form: str) -> dict[str, None]:
     return {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
 
 
-def to_text(pixels: npt.NDArray[np.uint8]) -> str:
-    """A picture (H, W, 3) as a JPEG, or a label map (H, W) as a PNG, in base64, to be kept in JSON."""
+def to_base64(pixels: npt.NDArray[np.uint8]) -> str:
+    """An image (H, W, 3) as a JPEG, or a label map (H, W) as a PNG, in base64, to be kept in JSON."""
     from PIL import Image
 
     content = io.BytesIO()
@@ -200,9 +152,9 @@ def to_text(pixels: npt.NDArray[np.uint8]) -> str:
     return base64.b64encode(content.getvalue()).decode()
 
 
-def from_text(text: str) -> npt.NDArray[np.uint8]:
-    """The pixels of `to_text`."""
+def from_base64(text: str) -> npt.NDArray[np.uint8]:
+    """The pixels of `to_base64`."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
-        return np.array(picture)
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        return np.array(image)

@@ -1,118 +1,127 @@
-"""The sentence under a table whose runs deviate from the protocol of its rows."""
+"""The tables of studies, on the terminal and under results/tables/."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from parsenet_cli.config import deviations
 from parsenet_cli.config.deviations import Deviation
 from parsenet_cli.config.protocol import STAND_INS
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
-from parsenet_cli.report.formats import render
-from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.report import formats
+from parsenet_cli.report.blocks import Grid
+from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study
+from parsenet_cli.store.study import Study, StudyRun, read_runs
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+WRITTEN = ("markdown", "latex", "csv")
+"""The formats of results/tables/."""
 
-
-def deviating(study: Study, store: Store) -> list[str]:
-    """One sentence that names what deviates from what the cells set (deviations.py has the rule), or nothing.
-
-    Profiles other than `paper` replace data, network and numbers by design, and the caption says so: of their runs only
-    what the command line changed is named. Runs whose result holds no protocol are passed over.
-    """
-    said = {
-        (cell.row.key, cell.column.key): deviations.cell_settings(cell.overrides)
-        for cell in study.table.cells(cited=True)
-        if study.table.base or cell.row.overrides or cell.column.overrides  # else it is a run by itself
-    }
-    chosen = None if study.profile == "paper" else {text.partition("=")[0] for text in study.overrides}
-    cells: dict[str, list[tuple[str, str]]] = {}
-    for cell in study.cells:
-        if cell.signature:
-            cells.setdefault(cell.signature, []).append((cell.row, cell.column))
-    counts: Counter[str] = Counter()
-    judged = 0
-    for signature, places in cells.items():
-        protocol = (r := store.run(signature).result()) and r.protocol
-        if not protocol:
-            continue
-        judged += 1
-        switches = deviations.from_json(protocol)
-        found = {
-            d.text for place in places for d in deviations.deviations(switches, said.get(place)) if _told(d, chosen)
-        }
-        counts.update(sorted(found))
-    if not counts:
-        return []
-    words = [text if count == judged else f"{text} ({count} of {judged} runs)" for text, count in counts.items()]
-    return [f"Deviates from the protocol of these rows in {'; '.join(words)}."]
+Runs = Mapping[str, StudyRun]
 
 
-def _told(deviation: Deviation, chosen: set[str] | None) -> bool:
-    if chosen is None:
-        return True
-    group = deviation.key.partition(".")[0]
-    return deviation.key not in STAND_INS and (deviation.key in chosen or group in chosen)
+def study_grid(study: Study, store: Store) -> Grid:
+    """The table of a study as it stands; every file of a run is read once."""
+    runs = read_runs([study], store)
+    return paper_grid(study, results_frame(study, runs), setting(study, runs), warnings(study, runs))
 
 
-SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv"}
-
-
-def for_terminal(study: Study, store: Store) -> RenderableType:
-    """The table for a rich console."""
-    return render.to_terminal(tabulate(study, results_frame(study, store), warnings(study, store)))
-
-
-def as_text(study: Study, store: Store, form: str) -> str:
-    """The table as `md` or `latex`, the long frame as `csv`."""
-    lines = results_frame(study, store)
-    if form == "csv":
-        return render.to_csv(lines)
-    table = tabulate(study, lines, warnings(study, store))
-    return render.to_markdown(table) if form == "md" else render.to_latex(table)
-
-
-def write(study: Study, store: Store) -> list[Path]:
+def write(grid: Grid, study: Study, store: Store) -> list[Path]:
     """Write results/tables/<profile>/<table>.{md,tex,csv}; files that would not change are left alone."""
     written = []
-    for form, suffix in SUFFIXES.items():
-        file = store.tables / study.profile / f"{study.table.name}.{suffix}"
-        text = as_text(study, store, form)
+    for name in WRITTEN:
+        table_format = formats.find(name)
+        file = store.tables / study.profile / f"{study.table.name}.{table_format.SUFFIX}"
+        text = table_format.text(grid)
         if not file.is_file() or file.read_text() != text:
             write_text(file, text)
             written.append(file)
     return written
 
 
-def warnings(study: Study, store: Store) -> list[str]:
+def setting(study: Study, runs: Runs) -> str:
+    """Data and trunk behind a table, for its caption: `synthetic_voc, vgg_tiny`; empty while nothing is known."""
+    settings = dict.fromkeys(filter(None, (_setting(runs[signature]) for signature in study.signatures)))
+    return " and ".join(settings)
+
+
+def _setting(read: StudyRun) -> str:
+    """As its result says; a run that is not done is asked for its configuration, unless that is another version's."""
+    if read.result and read.result.protocol:
+        values = {key: value for switch in read.result.protocol for key, value in switch["settings"].items()}
+    else:
+        try:
+            values = vars(read.run.config().science)
+        except UserError:
+            return ""
+    return f"{values['data']}, {values['trunk']}"
+
+
+def warnings(study: Study, runs: Runs) -> list[str]:
     """What a reader of the table must know of the runs behind it."""
-    return [*scored(study, store), *deviating(study, store), *mixed(study, store)]
+    return [*scored(study, runs), *deviating(study, runs), *mixed(study, runs)]
 
 
-def scored(study: Study, store: Store) -> list[str]:
+def scored(study: Study, runs: Runs) -> list[str]:
     """One sentence that says over which classes and pixels the scores are taken."""
-    results = [store.run(signature).result() for signature in study.signatures]
-    found = dict.fromkeys(result.convention for result in results if result and result.convention)
-    return [f"Scored: {'; others: '.join(found)}."] if found else []
+    results = [runs[signature].result for signature in study.signatures]
+    notes = dict.fromkeys(result.convention for result in results if result and result.convention)
+    return [f"Scored: {'; others: '.join(notes)}."] if notes else []
 
 
-def mixed(study: Study, store: Store) -> list[str]:
-    """Sentences that warn of runs made by different code, versions or devices."""
+def mixed(study: Study, runs: Runs) -> list[str]:
+    """A sentence that warns of runs made by different code, versions or devices."""
     seen: dict[str, set[str]] = {"states of the code": set(), "sets of versions": set(), "devices": set()}
-    for signature in study.signatures:
-        run = store.run(signature)
-        if run.result() is None:
-            continue
-        environment = run.environment()
+    for read in (runs[signature] for signature in study.signatures if runs[signature].result):
+        environment = read.environment
         seen["states of the code"].add(f"{environment.commit} {environment.uncommitted}")
         seen["sets of versions"].add(json.dumps(environment.versions, sort_keys=True))
-        seen["devices"].add(str(environment.device))
-    words = [f"{len(values)} different {what}" for what, values in seen.items() if len(values) > 1]
-    return [f"The runs behind this table were made with {', '.join(words)}."] if words else []
+        seen["devices"].add(environment.device)
+    several = [f"{len(values)} different {what}" for what, values in seen.items() if len(values) > 1]
+    return [f"The runs behind this table were made with {', '.join(several)}."] if several else []
+
+
+def deviating(study: Study, runs: Runs) -> list[str]:
+    """One sentence that names what deviates from what the cells set (config/deviations.py has the rule), or nothing.
+
+    Profiles other than `paper` replace data, network and numbers by design, and the caption says so: of their runs only
+    what the command line changed is named. Runs whose result holds no protocol are passed over.
+    """
+    settings = {
+        (cell.row.key, cell.column.key): deviations.cell_settings(cell.overrides)
+        for cell in study.table.cells(cited=True)
+        if study.table.base or cell.row.overrides or cell.column.overrides  # else it is a run by itself
+    }
+    changed = None if study.profile == "paper" else {text.partition("=")[0] for text in study.overrides}
+    counts: Counter[str] = Counter()
+    judged = 0
+    for signature in study.signatures:
+        result = runs[signature].result
+        if not result or not result.protocol:
+            continue
+        judged += 1
+        keys = [cell.key for cell in study.cells if cell.signature == signature]
+        switches = result.settings
+        texts = {
+            deviation.text
+            for key in keys
+            for deviation in deviations.deviations(switches, settings.get(key))
+            if _is_told(deviation, changed)
+        }
+        counts.update(sorted(texts))
+    if not counts:
+        return []
+    parts = [text if count == judged else f"{text} ({count} of {judged} runs)" for text, count in counts.items()]
+    return [f"Deviates from the protocol of these rows in {'; '.join(parts)}."]
+
+
+def _is_told(deviation: Deviation, changed: set[str] | None) -> bool:
+    if changed is None:
+        return True
+    group = deviation.key.partition(".")[0]
+    return deviation.key not in STAND_INS and (deviation.key in changed or group in changed)

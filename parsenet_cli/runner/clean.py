@@ -49,7 +49,7 @@ class Piece:
     """Whose folder it is, or lies in."""
 
 
-def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
+def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
     """Everything that can go, and the number of runs at work or waiting for it in a queue.
 
     While there are any, caches stay, and failed and lost runs too: a driver may be about to try them again. `results_too`

@@ -14,6 +14,7 @@ from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import Progress
+from parsenet_cli.data import sets
 from parsenet_cli.models import support
 from parsenet_cli.runner import launch
 from parsenet_cli.runner.cost import CostKey, CostModel
@@ -57,7 +58,7 @@ def plan_table(
         except UserError as problem:
             raise UserError(f"{spec.name}, row {cell.row.key}, column {cell.column.key}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
-        reason = support.unsupported(first.science)
+        reason = support.unsupported(first.science) or sets.unpublished_mean(first.science)
         for seed in seeds:
             config = first.model_copy(update={"science": first.science.model_copy(update={"seed": seed})})
             signature = None if reason else config.signature
@@ -138,10 +139,10 @@ def summarize(
     for plan in plans:
         seeds_of: dict[CellKey, list[StudyCell]] = {}
         for cell in plan.study.cells:
-            seeds_of.setdefault(CellKey(cell.row, cell.column), []).append(cell)
+            seeds_of.setdefault(cell.key, []).append(cell)
         for key, seeds in seeds_of.items():
             signatures = tuple(cell.signature for cell in seeds if cell.signature)
-            name = f"{plan.study.table.name} {key.row}.{key.column}"
+            name = f"{plan.study.table.name} {key}"
             user = first_use.setdefault(signatures, name) if signatures else name
             science = configs[signatures[0]].science if signatures else None
             cells.append(

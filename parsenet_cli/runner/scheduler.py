@@ -48,7 +48,7 @@ class View(Protocol):
     def again(self, run: Run, reason: str) -> None: ...
     def failed(self, run: Run, error: str) -> None: ...
     def refresh(
-        self, active: Sequence[Run], preparing: Sequence[str], finished: int, seconds_left: float | None
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
     ) -> None: ...
 
 
@@ -155,7 +155,7 @@ class Scheduler:
                     return
             if time.monotonic() - shown > SHOW_SECONDS:
                 shown = time.monotonic()
-                self._view.refresh(self._begun, self._prerequisites.texts, self._finished, self._seconds_left())
+                self._view.refresh(self._begun, self._finished, self._seconds_left(), self._prerequisites.texts)
             time.sleep(pause)
 
     @property

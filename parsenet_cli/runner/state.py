@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from parsenet_cli.core.text import duration
@@ -56,10 +56,6 @@ class RunSummary:
     host: str | None = None
     """Where it runs."""
 
-    def text(self, served: Mapping[str, str]) -> str:
-        """The line that is printed; `served` says what a run is for."""
-        return f"{self.signature}  {self.state:8}  {served.get(self.signature, ''):60}  {self.says}"
-
 
 def summaries(store: Store, queue: Queue | None = None) -> list[RunSummary]:
     """How every run of the store stands, by signature."""
@@ -88,9 +84,8 @@ def summary_of(run: Run, queue: Queue | None = None) -> RunSummary:
 
 def counts(lines: Sequence[RunSummary]) -> str:
     """`3 running, 14 done`."""
-    return (
-        ", ".join(f"{number} {state}" for state, number in Counter(line.state for line in lines).items()) or "no runs"
-    )
+    states = Counter(line.state for line in lines)
+    return ", ".join(f"{number} {state}" for state, number in states.items()) or "no runs"
 
 
 def progress_text(status: RunStatus) -> str:

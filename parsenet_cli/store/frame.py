@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parsenet_cli.core import metrics
 from parsenet_cli.core.files import Damaged
+from parsenet_cli.store import artifacts
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, newest
+from parsenet_cli.store.study import Study, StudyRun, newest, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,31 +28,27 @@ def load_frame(table: str, results: str | Path = "results", profile: str | None 
     Raises `UserError` when the table has not been run.
     """
     store = Store(Path(results))
-    return results_frame(newest(store, table, profile), store)
+    study = newest(store, table, profile)
+    return results_frame(study, read_runs([study], store))
 
 
-def results_frame(study: Study, store: Store) -> pd.DataFrame:
-    """One line per row, column and seed with the columns `COLUMNS`.
+def results_frame(study: Study, runs: Mapping[str, StudyRun]) -> pd.DataFrame:
+    """One line per row, column and seed with the columns `COLUMNS`. `runs` are those of the study, by signature.
 
     `paper` is the printed text without its emphasis, `value` the measured percentage (nan while there is none), `outcome`
     one of converged, collapsed, damaged, n/a, or the state of a run that is not done.
     """
     import pandas as pd
 
-    columns = {column.key: column for column in study.table.columns}
-    results: dict[str, RunResult | None] = {}
+    metric_of = {column.key: column.metric for column in study.table.columns}
     lines = []
     for cell in study.cells:
-        metric = columns[cell.column].metric
-        value, outcome = float("nan"), "n/a"
+        metric, value, outcome = metric_of[cell.column], float("nan"), "n/a"
         if cell.signature:
-            run = store.run(cell.signature)
-            if cell.signature not in results:
-                results[cell.signature] = run.result()
-            result = results[cell.signature]
-            outcome = result.outcome if result else run.state()
+            read = runs[cell.signature]
+            outcome = read.outcome
             try:
-                value = 100 * score(run, result, metric) if result else value
+                value = 100 * score(read.run, read.result, metric) if read.result else value
             except Damaged:
                 outcome = DAMAGED
         printed = study.table.printed(cell.row, cell.column).text
@@ -70,9 +69,6 @@ def score(run: Run, result: RunResult, metric: str) -> float:
     elif metric.startswith("iu["):
         value = result.iu.get(metric[3:-1])
     else:
-        from parsenet_cli.core import metrics
-        from parsenet_cli.store import artifacts
-
-        total = artifacts.confusions(run).matrices.sum(axis=0)
+        total = artifacts.confusions(run, result).matrices.sum(axis=0)
         value = metrics.measure(metric, total, result.classes, result.class_mean)
     return float("nan") if value is None else float(value)

@@ -390,17 +390,22 @@ class Store:
             return []
         return [Run(entry) for entry in sorted(folder.iterdir()) if Run(entry).config_file.is_file()]
 
+    def prerequisite_files(self) -> list[Path]:
+        """Where it stands how far what runs share is prepared, for all runs."""
+        return sorted(self.runs_folder.glob("*/preparing-*.json"))
+
     def skipped(self) -> list[str]:
         """A sentence for each thing among the runs that is passed over: foreign, or half-written."""
         folder = self.runs_folder
         found = []
         for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if not Run(entry).config_file.is_file():
-                found.append(f"{entry}: passed over, it is no run's folder (no config.yaml).")
-            elif Run(entry).has_damaged_result:
+            run = Run(entry)
+            if not run.config_file.is_file():
+                found.append(f"{entry}: passed over, it is no run's folder (no {run.config_file.name}).")
+            elif run.has_damaged_result:
                 found.append(
-                    f"{entry}: passed over, its {Run(entry).result_file.name} is damaged or another run's. The next command that needs the run "
-                    "does it again and keeps the file beside the new one."
+                    f"{entry}: passed over, its {run.result_file.name} is damaged or another run's. The next command that "
+                    "needs the run does it again and keeps the file beside the new one."
                 )
         return found
 

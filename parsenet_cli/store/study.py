@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from parsenet_cli.config import table as ablation
 from parsenet_cli.config import table_file
-from parsenet_cli.config.table import TableSpec
+from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
-from parsenet_cli.store.run import Store
-
-if TYPE_CHECKING:
-    pass
+from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
+from parsenet_cli.store.run import Run, Store
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,11 @@ class StudyCell:
     seed: int
     signature: str | None
     reason: str = ""
+
+    @property
+    def key(self) -> CellKey:
+        """Where it stands in the table."""
+        return CellKey(self.row, self.column)
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,48 @@ class Study:
         return list(dict.fromkeys(cell.signature for cell in self.cells if cell.signature))
 
 
+@dataclass(frozen=True)
+class StudyRun:
+    """A run of some studies as it was read, once."""
+
+    run: Run
+    label: str
+    """The cells that it serves, in words."""
+    state: RunState
+    result: RunResult | None
+    """Of a finished run."""
+    environment: RunEnvironment
+
+    @property
+    def signature(self) -> str:
+        return self.run.signature
+
+    @property
+    def outcome(self) -> str:
+        """converged | collapsed, or the state of a run that is not done."""
+        return self.result.outcome if self.result else self.state
+
+
+def read_runs(studies: Sequence[Study], store: Store) -> dict[str, StudyRun]:
+    """The distinct runs behind some studies, by signature, in their order; each file of a run is read once."""
+    runs = {}
+    for signature, label in labels(studies).items():
+        run = store.run(signature)
+        result = run.result()
+        runs[signature] = StudyRun(run, label, "done" if result else run.state(), result, run.environment())
+    return runs
+
+
+def file_of(name: str, store: Store) -> Path:
+    """Where the study of this name is kept."""
+    return store.studies / f"{name}.json"
+
+
 def save(study: Study, store: Store) -> Study:
     """Write the study with the present time; the newest of a table and profile is the one that `table` shows."""
     study = replace(study, created=datetime.now(UTC).isoformat(timespec="microseconds"))
     content = {**asdict(study), "table": ablation.to_json(study.table)}
-    write_with_checksum(store.root / "studies" / f"{study.name}.json", content)
+    write_with_checksum(file_of(study.name, store), content)
     return study
 
 
@@ -81,12 +121,12 @@ def newest(store: Store, table: str, profile: str | None = None) -> Study:
     known = sorted({study.table.name for study in studies} | set(table_file.names()))
     if table not in known:
         raise unknown("table", table, known)
-    under = f" under profile {profile}" if profile else ""
-    raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}` first")
+    under, option = (f" under profile {profile}", f" --profile {profile}") if profile else ("", "")
+    raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}{option}` first")
 
 
 def _files(store: Store) -> list[Path]:
-    return sorted((store.root / "studies").glob("*.json"))
+    return sorted(store.studies.glob("*.json"))
 
 
 def _read(file: Path) -> Study | str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -68,15 +68,13 @@ def lengths(trunk: Trunk, cells: int) -> list[int]:
 
 def trunk(case: Case) -> Trunk:
     """Our trunk of their widths, in the one of our bodies whose every window is theirs. Raises ValueError for none."""
-    fitting = {
-        body: built for body in get_args(vgg.Body) if windows(built := _trunk(case, body)) == _their_windows(case)
-    }
+    fitting = {body: built for body in vgg.BODIES if windows(built := _trunk(case, body)) == _their_windows(case)}
     if len(fitting) != 1:
         raise ValueError(f"{case.title}: bodies {sorted(fitting)} have these windows, expected one")
     return next(iter(fitting.values()))
 
 
-def _trunk(case: Case, body: vgg.Body) -> Trunk:
+def _trunk(case: Case, body: str) -> Trunk:
     theirs = convolutions(case)
     stages = [[n for n in theirs if n.startswith(f"conv{stage}_")] for stage in range(1, 6)]
     fc6, first = theirs["fc6"], theirs["conv1_1"]
@@ -89,7 +87,7 @@ def _trunk(case: Case, body: vgg.Body) -> Trunk:
         fc6={body: Fc6(taps=tuple(range(fc6["kernel"])), dilation=fc6["dilation"])},
         big_pad=first["pad"],
     )
-    built = vgg.build(spec, body, pad100=first["pad"] > 1, dropout=0.0)
+    built = vgg.build_body(spec, body, pad100=first["pad"] > 1, dropout=0.0)
     # The recorded network with padded 3x3 pools has no average pool after pool5, which our body `largefov` has.
     kept = {name: module for name, module in built.named_children() if name != "pool5a" or "pool5a" in theirs}
     return Trunk(kept, built.taps)

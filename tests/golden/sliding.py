@@ -53,9 +53,9 @@ def average(case: Case) -> None:
     _pooled(case, AVERAGE, _windowed(case, "largefov", "pool5a"))
 
 
-def _windowed(case: Case, body: vgg.Body, name: str) -> nn.Module:
+def _windowed(case: Case, body: str, name: str) -> nn.Module:
     """A pool as our trunk has it, with the window of the case."""
-    layer = copy.copy(vgg.build(SPEC, body).get_submodule(name))
+    layer = copy.copy(vgg.build_body(SPEC, body).get_submodule(name))
     for ours, theirs in (("kernel_size", "kernel"), ("stride", "stride"), ("padding", "pad")):
         setattr(layer, ours, case.spec[theirs])
     return layer

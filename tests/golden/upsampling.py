@@ -69,12 +69,12 @@ def unpooling(case: Case) -> None:
     bins = x.shape[2]
     pyramid = Pyramid((bins,), x.shape[1], adaptive=False)
     wanted = case.given("top")
-    top = pyramid.spread(0, x, (wanted.shape[2], wanted.shape[3]))
+    top = pyramid.unpool(0, x, (wanted.shape[2], wanted.shape[3]))
     case.compare(FORWARD, "top", top)
     (gradient,) = torch.autograd.grad(top, x, case.given("top_diff"))
     case.compare(GRADIENTS, "bottom_diff", gradient)
     height, width = (int(side) for side in case.given("like_shape")[2:])
-    case.compare(FORWARD, "top", pyramid.spread(0, x, (height, width)), wanted[:, :, :height, :width])
+    case.compare(FORWARD, "top", pyramid.unpool(0, x, (height, width)), wanted[:, :, :height, :width])
 
 
 def crops(case: Case) -> None:

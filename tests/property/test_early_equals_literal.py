@@ -61,7 +61,7 @@ def branches(trunk: Trunk, head: Head, taps: Mapping[str, Tensor]) -> list[tuple
         size = (fc7.shape[2], fc7.shape[3])
         if isinstance(head.context, Pyramid):
             pyramid = head.context
-            pooled = [pyramid.spread(level, averages, size) for level, averages in enumerate(pyramid(fc7))]
+            pooled = [pyramid.unpool(level, averages, size) for level, averages in enumerate(pyramid(fc7))]
         else:
             pooled = [fc7.mean((2, 3), keepdim=True).repeat(1, 1, *size)]
         names = [name for name in head.norms if name.startswith("pool6")] or ["pool6"] * len(pooled)

@@ -11,8 +11,8 @@ from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import scheduler
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
-from tests.fakes import seeded
 
 
 @pytest.fixture(scope="session")
@@ -34,19 +34,19 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def configs(config: RunConfig) -> dict[str, RunConfig]:
-    """Four runs that differ in their seeds, by signature."""
-    return {one.signature: one for one in (seeded(config, seed) for seed in range(4))}
-
-
-@pytest.fixture
 def run(store: Store, config: RunConfig) -> Run:
-    """One that is planned."""
+    """Planned: its configuration is frozen."""
     run = store.run(config.signature)
     run.create(config)
     return run
 
 
 @pytest.fixture
-def scheduler_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def configs(config: RunConfig) -> dict[str, RunConfig]:
+    """Four runs that differ in their seeds, by signature."""
+    return {seeded.signature: seeded for seeded in (changed(config, seed=seed) for seed in range(4))}
+
+
+@pytest.fixture
+def driver_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.001)

@@ -37,10 +37,13 @@ FOUND_BY_NAME = ("data/sets", "models/trunks", "models/context", "runner/launch"
 """Folders whose files are found by their names; no other module is named by a string."""
 
 FILE_NAMES = re.compile(
-    r"\b(result|status|env|job)\.json\b|config\.yaml$|metrics\.jsonl|\blog\.txt|checkpoint(\.previous)?\.pt"
-    r"|model\.safetensors|(confusion|predictions)\.npz|^(runs|studies|samples)$"
+    r"\b(result|status|env|job)\.json\b|metrics\.jsonl|\blog\.txt|checkpoint(\.previous)?\.pt"
+    r"|model\.safetensors|(confusion|predictions)\.npz"
 )
-"""Names of files and folders of the results folder: only `store` knows them."""
+"""Names of files of the results folder: only `store` knows them."""
+
+FOLDER_NAMES = ("runs", "studies", "samples", "figures", "tables", "cache")
+"""Folders of the results folder, as the right side of a path's `/`."""
 
 Sources = Mapping[str, str]
 """Module as a path in the package without its suffix (`store/run`, `data/sets/__init__`) -> its text."""
@@ -137,6 +140,9 @@ def file_names(sources: Sources) -> list[str]:
                     found.append(f"{module}:{node.lineno} names {node.value!r}")
             elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("parent.parent"):
                 found.append(f"{module}:{node.lineno} goes up two folders")
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and room(module) != "store":
+                if isinstance(node.right, ast.Constant) and node.right.value in FOLDER_NAMES:
+                    found.append(f"{module}:{node.lineno} names the folder {node.right.value!r}")
     return found
 
 
@@ -171,6 +177,7 @@ def test_there_are_ten_rooms_and_no_other_module(house: dict[str, str]) -> None:
         ("store/run", "import torch", strayed_guests),
         ("claims/judge", "import importlib\nimportlib.import_module('parsenet_cli.report')", named_by_strings),
         ("report/tables", "FILE = 'result.json'", file_names),
+        ("runner/clean", "FOLDER = root / 'runs'", file_names),
         ("engine/train", "ROOT = folder.parent.parent", file_names),
     ],
 )

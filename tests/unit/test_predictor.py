@@ -14,7 +14,8 @@ from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.engine import predictor, trained_model
 from parsenet_cli.engine.predictor import Predictor
 from parsenet_cli.models.build import Segmenter, build_model
-from parsenet_cli.models.preprocessing_spec import InputNormalization, Preprocess
+from parsenet_cli.models.preprocess import Preprocess
+from parsenet_cli.models.preprocessing_spec import InputNormalization
 from parsenet_cli.models.weights import read
 from parsenet_cli.store.run import Run, Store
 
@@ -55,14 +56,14 @@ def noise(height: int, width: int) -> np.ndarray:
 def test_network_is_rebuilt_from_the_file_alone(run: Run, model: Segmenter) -> None:
     rebuilt, classes = trained_model.load_model(run)
     assert classes == CLASSES
-    assert rebuilt.preprocess.convention == CONVENTION
+    assert rebuilt.preprocess.normalization == CONVENTION
     pixels = torch.from_numpy(noise(90, 70)).permute(2, 0, 1)[None]
     with torch.inference_mode():
         torch.testing.assert_close(rebuilt(pixels), model(pixels), rtol=0, atol=0)
 
 
 def test_model_can_be_the_weights_of_another_run(run: Run, model: Segmenter) -> None:
-    assert read.load(run.model_file).convention() == CONVENTION
+    assert read.load(run.model_file).normalization() == CONVENTION
 
 
 def test_network_that_diverged_predicts_its_first_class(run: Run, config: RunConfig, model: Segmenter) -> None:

@@ -65,7 +65,7 @@ class Release:
 
 def names() -> list[str]:
     """The data sets that can be had."""
-    return paths.modules("data/getting")
+    return paths.modules("data/releases")
 
 
 def find(name: str) -> Release:

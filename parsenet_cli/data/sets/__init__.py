@@ -9,6 +9,7 @@ from parsenet_cli.core import paths
 from parsenet_cli.core.errors import unknown
 
 if TYPE_CHECKING:
+    from parsenet_cli.core.run_config import Science
     from parsenet_cli.core.text import Progress
     from parsenet_cli.data.dataset import DataOptions, Dataset
 
@@ -41,3 +42,10 @@ def published_mean(name: str) -> tuple[float, float, float] | None:
     """The mean colour (R, G, B) that was published for a data set, `MEAN_RGB` of its module; None where none was."""
     mean: tuple[float, float, float] | None = getattr(find(name), "MEAN_RGB", None)
     return mean
+
+
+def unpublished_mean(science: Science) -> str | None:
+    """Why `input_mean=data` cannot be had, as a clause that fits behind "n/a: ", or None."""
+    if science.input_mean == "data" and published_mean(science.data) is None:
+        return f"input_mean=data: no mean is published for {science.data}; use input_mean=weights"
+    return None

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 class Context(nn.Module):
-    """Summaries of fc7 ("levels"), each to be normalised and classified on its own, then spread over fc7's map.
+    """Summaries of fc7 ("levels"), each to be normalised and classified on its own, then unpooled (§3.1) to fc7's map.
 
-    A summary stays as small as it is until after the classifier: normalising, classifying and spreading commute,
-    because the first two work on one cell at a time (§3.1 calls the spreading "unpooling").
+    A summary stays as small as it is until after the classifier: normalising, classifying and unpooling commute,
+    because the first two work on one cell at a time.
+
+    Attributes:
+        levels: names of the levels; they name the branches of the head.
+        channels: of each level.
     """
 
     def __init__(self, levels: tuple[str, ...], channels: tuple[int, ...]) -> None:
         super().__init__()
         self.levels = levels
-        """Names of the levels; they name the branches of the head."""
         self.channels = channels
-        """Channels of each level."""
 
     def forward(self, fc7: Tensor) -> list[Tensor]:
         """(N, C, h, w) -> one (N, C', h', w') per level. Raises `UserError` when the map is too small."""
@@ -35,7 +37,7 @@ class Context(nn.Module):
     def check_size(self, height: int, width: int) -> None:
         """Raises `UserError` when an fc7 map of `height` x `width` cells is too small to be summarised."""
 
-    def spread(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
+    def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """Anything of the resolution of a level, (N, K, h', w') -> (N, K, *size), the size of fc7."""
         raise NotImplementedError
 

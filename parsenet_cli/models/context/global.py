@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Global(Context):
-    """The mean of every channel over the whole map; spread by broadcasting, so it is never replicated in memory."""
+    """The mean of every channel over the whole map; unpooled by broadcasting, so it is never replicated in memory."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(("pool6",), (channels,))
@@ -22,7 +22,7 @@ class Global(Context):
         """(N, C, h, w) -> [(N, C, 1, 1)]."""
         return [fc7.mean((2, 3), keepdim=True)]
 
-    def spread(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
+    def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, K, 1, 1) -> a view (N, K, *size)."""
         return z.expand(-1, -1, *size)
 

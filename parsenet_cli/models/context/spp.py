@@ -88,7 +88,7 @@ class Pyramid(Context):
             levels.append(torch.einsum("pi,ncij,qj->ncpq", rows, fc7, columns))
         return levels
 
-    def spread(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
+    def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, K, b, b) -> (N, K, *size), every cell a copy of its bin."""
         rows, columns = (self.owners(cells, self.bins[level]).to(z.device) for cells in size)
         return z[:, :, rows[:, None], columns]

@@ -11,19 +11,7 @@ fc6's own padding it gives one fc7 cell per 16x16 block, as the pad of 100 gives
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from parsenet_cli.models import vgg
-from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
-from parsenet_cli.models.vgg import Fc6, Spec
-from parsenet_cli.models.weights.source import Source
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from parsenet_cli.core.run_config import Science
-    from parsenet_cli.models.trunk import Trunk
-    from parsenet_cli.models.weights.read import Weights
+from parsenet_cli.models.vgg import Fc6, Spec, Vgg
 
 SPEC = Spec(
     widths=(8, 16, 24, 32, 48),
@@ -40,58 +28,10 @@ SPEC = Spec(
     big_pad=17,
 )
 
-BODIES = ("fcn", "reduced", "deeplab", "largefov")
-SKIPS = ("16s", "8s")
-LAYERS = {"pool6": "the context of fc7", "fc7": "fc7", "conv5": "conv5_1", "conv4": "conv4_1", "conv3": "conv3_1"}
-SOURCES: dict[str, Source] = {}
-IMAGENET: dict[str, str] = {}
-PRETRAINED = True
-MEAN_RGB = (123, 117, 104)
-REMARKS = "a thin VGG: strides are half of VGG-16's, skips=16s and 8s join the maps one and two halvings below fc7"
-
-
-def unsupported(science: Science) -> str | None:
-    """Why the thin VGG cannot serve a configuration, or None."""
-    return vgg.unsupported("vgg_tiny", science)
-
-
-def build(science: Science) -> Trunk:
-    """The layers of `science.body`."""
-    return vgg.build(
-        SPEC,
-        science.body,
-        deeplab_kernel=science.deeplab_kernel,
-        pad100=science.pad100,
-        fc6_pad=science.fc6_pad,
-        dropout=science.recipe.dropout,
-    )
-
-
-def pretraining_body(dropout: float) -> Trunk:
-    """Body `fcn`, as which the weights of every body are trained."""
-    return vgg.build(SPEC, "fcn", dropout=dropout)
-
-
-def outline(body: str, deeplab_kernel: int = 4) -> Trunk:
-    """The layers of a body, for their names and shapes alone."""
-    return vgg.outline(SPEC, body, deeplab_kernel)
-
-
-def convention(weights: Weights | None) -> InputNormalization:
-    """RGB of unit variance unless a file says otherwise: this trunk is trained here, from nothing."""
-    return (weights.convention() if weights else None) or TORCHVISION
-
-
-def recognise(weights: Weights) -> InputNormalization | None:
-    """None: no weights of this trunk are published."""
-    return None
-
-
-def body_of(weights: Weights) -> str:
-    """The body whose fc6 a file has."""
-    return vgg.body_of(weights, SPEC, "vgg_tiny")
-
-
-def fit(weights: Weights, body: str, deeplab_kernel: int = 4) -> dict[str, Tensor]:
-    """Weights of body `fcn`, decimated for the body."""
-    return vgg.fit(weights, SPEC, "vgg_tiny", body, deeplab_kernel)
+TRUNK = Vgg(
+    name="vgg_tiny",
+    spec=SPEC,
+    layers={"pool6": "the context of fc7", "fc7": "fc7", "conv5": "conv5_1", "conv4": "conv4_1", "conv3": "conv3_1"},
+    pretrained=True,
+    remarks="a thin VGG: strides are half of VGG-16's, skips=16s and 8s join the maps one and two halvings below fc7",
+)

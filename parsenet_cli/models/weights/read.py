@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import layers
-from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization, Order
+from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization
 from parsenet_cli.models.weights import caffemodel
 
 CAFFEMODEL = ".caffemodel"
@@ -36,44 +36,40 @@ class Weights:
         return self.metadata.get("origin") or Path(self.source).name
 
     @property
-    def drawn(self) -> tuple[str, ...]:
+    def reinitialized(self) -> tuple[str, ...]:
         """Layers the file declares not to hold (metadata `drawn`): they start from He's initialisation."""
         return tuple(filter(None, self.metadata.get("drawn", "").split(",")))
 
     @property
     def about(self) -> str:
         """`origin`, and what is drawn."""
-        return "; ".join([self.origin, *(f"{layer} drawn (He)" for layer in self.drawn)])
+        return "; ".join([self.origin, *(f"{layer} drawn (He)" for layer in self.reinitialized)])
 
-    def convention(self) -> InputNormalization | None:
-        """The preprocessing these weights were trained with, where the file says so.
+    def normalization(self) -> InputNormalization | None:
+        """The input these weights were trained on, where the file says so.
 
         From the metadata `channel_order` (RGB or BGR) and `mean_rgb` or `mean_bgr` (and `std_…`), numbers of the 0-255
         range separated by commas; else from `caffe_bgr` in the file's name; else Caffe's for a caffemodel, because Caffe
-        reads images as BGR; else None: the trunk's own convention.
+        reads images as BGR; else None: the trunk's own default.
         """
-        found = self.metadata.get("channel_order", "").upper()
-        if found in ("RGB", "BGR"):
-            order: Order = "RGB" if found == "RGB" else "BGR"
-            default = CAFFE.in_order(order)
-            return InputNormalization(
-                order,
-                self._three(f"mean_{order.lower()}") or default.mean,
-                self._three(f"std_{order.lower()}") or default.std,
-            )
+        match self.metadata.get("channel_order", "").upper():
+            case "RGB" | "BGR" as order:
+                caffe = CAFFE.in_order(order)
+                mean, std = (self._triple(f"{key}_{order.lower()}") for key in ("mean", "std"))
+                return InputNormalization(order, mean or caffe.mean, std or caffe.std)
         if "caffe_bgr" in Path(self.source).name:
             return InputNormalization("BGR", (104.0, 117.0, 123.0))
         return CAFFE if Path(self.source).suffix == CAFFEMODEL else None
 
-    def _three(self, key: str) -> tuple[float, ...] | None:
-        if key not in self.metadata:
+    def _triple(self, key: str) -> tuple[float, ...] | None:
+        text = self.metadata.get(key)
+        if text is None:
             return None
         try:
-            red_or_blue, green, other = (float(part) for part in self.metadata[key].split(","))
+            first, second, third = map(float, text.split(","))
         except ValueError:
-            found = self.metadata[key]
-            raise UserError(f"{self.source}: metadata {key}: expected three numbers, found '{found}'") from None
-        return red_or_blue, green, other
+            raise UserError(f"{self.source}: metadata {key}: expected three numbers, found '{text}'") from None
+        return first, second, third
 
 
 def load(file: Path) -> Weights:
@@ -153,10 +149,10 @@ def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, n
     wanted = dict(trunk.named_parameters())
     check(weights, tensors, wanted, name)
     with torch.no_grad():
-        for layer in weights.drawn:
+        for layer in weights.reinitialized:
             layers.he_(trunk.get_submodule(layer), generator)
         for key, parameter in wanted.items():
-            if layer_of(key) not in weights.drawn:
+            if layer_of(key) not in weights.reinitialized:
                 parameter.copy_(tensors[key])
 
 
@@ -166,10 +162,10 @@ def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[s
     Raises:
         UserError: a parameter is missing, has another shape, or holds a number that is not finite.
     """
-    for layer in weights.drawn:
+    for layer in weights.reinitialized:
         if layer not in map(layer_of, parameters):
             raise UserError(f"{weights.source}: metadata drawn: expected layers of trunk {name}, found '{layer}'")
-    wanted = {key: parameter for key, parameter in parameters.items() if layer_of(key) not in weights.drawn}
+    wanted = {key: parameter for key, parameter in parameters.items() if layer_of(key) not in weights.reinitialized}
     missing = [key for key in wanted if key not in tensors]
     if missing:
         raise UserError(
@@ -177,10 +173,10 @@ def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[s
             f"({_some(missing)}); the file holds {_some(list(weights.tensors))}. Pass a file for {name}, or choose its trunk"
         )
     for key, parameter in wanted.items():
-        found = tuple(tensors[key].shape)
-        if found != tuple(parameter.shape):
+        if tensors[key].shape != parameter.shape:
             raise UserError(
-                f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found {found}. "
+                f"{weights.source}: {key}: expected shape {tuple(parameter.shape)} for trunk {name}, found "
+                f"{tuple(tensors[key].shape)}. "
                 "These are the weights of another network or of another body"
             )
         if not all(part.isfinite().all() for part in torch.split(tensors[key].flatten(), _AT_ONCE)):

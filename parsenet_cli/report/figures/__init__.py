@@ -16,20 +16,14 @@ import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import read_verified, write_with_checksum
 from parsenet_cli.store.figures import Data
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.figure import Figure
-
-    from parsenet_cli.store.run import Store
 
 
 class FigureModule(Protocol):
@@ -40,13 +34,13 @@ class FigureModule(Protocol):
         ...
 
     def draw(self, data: Data) -> Figure:
-        """Plot, within `plotting.style`."""
+        """Plot, within `plot.style`."""
         ...
 
 
 def names() -> list[str]:
     """The figures that can be asked for."""
-    return [name.replace("_", "-") for name in paths.modules("figures")]
+    return [name.replace("_", "-") for name in paths.modules("report/figures")]
 
 
 def find(name: str) -> FigureModule:
@@ -67,16 +61,16 @@ def options(module: FigureModule) -> dict[str, Any]:
     return {one.name: one.default for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def svg(name: str, data: Data, dark: bool = False) -> str:
-    """The figure of some data as an `<svg>` element for a page.
+def svg(name: str, data: Data) -> str:
+    """The figure of some data as an `<svg>` element for a page, its ink the colour of the text around it.
 
     Raises:
         UserError: the data is not this figure's.
     """
     from parsenet_cli.report import plot
 
-    prefix = f"{name}-{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:6]}{'-dark' * dark}"
-    with plot.style(dark, salt=prefix):
+    prefix = f"{name}-{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:6]}"
+    with plot.style():
         return plot.to_svg(drawn(name, data), prefix)
 
 

@@ -1,17 +1,19 @@
 """Where global context helps and where it harms: pictures, and which confusions it removes (Fig. 3 and 4 of the paper).
 
-Pictures are chosen by measured gain among those whose small label maps the runs keep, not by eye.
+Images are chosen by measured gain among those whose small label maps the runs keep, not by eye.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from parsenet_cli.config.table import CellKey
 from parsenet_cli.core import metrics
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.report import plot
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     Counts = npt.NDArray[np.int64]
     Pair = tuple[Run, Run]
+    _Images = Callable[[Run, Store, list[str]], dict[str, dict[str, str]]]
 
 TABLE = "table6"
 """The table that is meant when none is named."""
@@ -36,27 +39,67 @@ BACKGROUND = "background"
 def data(
     study: Study, store: Store, *, gains: int = 3, losses: int = 2, baseline: str = "", parsenet: str = ""
 ) -> dict[str, Any]:
-    """Pictures of the largest gain and loss, and the errors of both networks by their kind.
+    """Images of the largest gain and loss, and the errors of both networks by their kind.
 
-    `baseline` and `parsenet` are two cells, `row.column`; not given, they are the first two whose runs differ in nothing but
-    `layers` ([fc7] and [pool6,fc7]) and `norm` (none and l2). A picture's score is the mean IU over the classes it shows, meant
-    over seeds; its maps are those of the first seed. Errors are percent of all labelled pixels, over pictures and seeds; their
-    intervals (95 %) are those of a bootstrap over pictures.
+    `baseline` and `parsenet` are two cells, `row.column`; not given, they are `default_cells`. An image's score is the mean
+    IU over the classes it shows, meant over seeds; its maps are those of the first seed. Errors are percent of all labelled
+    pixels, over images and seeds; their intervals (95 %) are over seeds and images as those of a table's claims.
 
     Raises:
         UserError: there are no such cells, a run of theirs is not done, or a file of it is damaged.
     """
-    first, second = _cells(study, store, baseline, parsenet)
+    first, second = _named_cells(study, store, baseline, parsenet)
+    return _compare(study, store, first, second, gains, losses, _from_data_set)
+
+
+def from_store(study: Study, store: Store) -> dict[str, Any]:
+    """The same of the default cells, by what lies in the results folder alone. Raises `UserError` as `data` does."""
+    cells = default_cells(study, store)
+    if cells is None:
+        raise UserError(f"{study.name}: no two cells differ in global context alone")
+    return _compare(study, store, *cells, 3, 2, _not_there)
+
+
+def default_cells(study: Study, store: Store) -> tuple[CellKey, CellKey] | None:
+    """Two cells whose runs differ in nothing but that the second has `pool6` more, and perhaps its features normalised.
+
+    Of several pairs the one whose norm goes from none to l2 comes first, as the paper compares its baseline with ParseNet
+    (Fig. 3 and 4), then the one with the fewest layers. None where there is no pair.
+    """
+    variants: dict[CellKey, tuple[list[str], str, str]] = {}
+    for cell in study.cells:
+        if cell.signature and cell.seed == study.seeds[0]:
+            try:
+                content = store.run(cell.signature).config().science.model_dump(mode="json")
+            except UserError:  # edited, or another version's
+                continue
+            variants[cell.key] = (content.pop("layers"), content.pop("norm"), json.dumps(content, sort_keys=True))
+    pairs = [
+        (norm == context_norm, len(layers), first.column != second.column, order, first, second)
+        for order, (first, (layers, norm, rest)) in enumerate(variants.items())
+        for second, (context_layers, context_norm, other) in variants.items()
+        if "pool6" not in layers
+        and context_layers == ["pool6", *layers]
+        and rest == other
+        and (norm == context_norm or (norm, context_norm) == ("none", "l2"))
+    ]
+    return min(pairs)[-2:] if pairs else None
+
+
+def _compare(
+    study: Study, store: Store, first: CellKey, second: CellKey, gains: int, losses: int, otherwise: _Images
+) -> dict[str, Any]:
+    """The measurement; `otherwise` gives images and truths that the store does not keep."""
     pairs = _pairs(study, store, first, second)
     classes, ids, counts = _counts(pairs)
-    scores = np.array([[[_score(c) for c in run] for run in pair] for pair in counts]).mean(axis=0)
+    scores = np.array([[[metrics.mean_iu(c) for c in run] for run in pair] for pair in counts]).mean(axis=0)
     kept = _maps(pairs[0], ids)
     gain = scores[1] - scores[0]
     order = [int(i) for i in np.argsort(-gain, kind="stable") if ids[i] in kept and np.isfinite(gain[i])]
     chosen = [i for i in order if gain[i] > 0][:gains], [i for i in reversed(order) if gain[i] < 0][:losses]
-    shown = _pictures(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both])
+    shown = _images(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both], otherwise)
     return {
-        "cells": {"baseline": ".".join(first), "parsenet": ".".join(second)},
+        "cells": {"baseline": str(first), "parsenet": str(second)},
         "classes": classes,
         "images": len(ids),
         "kept": len(kept),
@@ -67,8 +110,8 @@ def data(
                 "baseline_score": 100 * float(scores[0, i]),
                 "parsenet_score": 100 * float(scores[1, i]),
                 **shown[ids[i]],
-                "baseline": plot.to_text(kept[ids[i]][0]),
-                "parsenet": plot.to_text(kept[ids[i]][1]),
+                "baseline": plot.to_base64(kept[ids[i]][0]),
+                "parsenet": plot.to_base64(kept[ids[i]][1]),
             }
             for kind, several in zip(("gain", "loss"), chosen, strict=True)
             for i in several
@@ -100,54 +143,41 @@ def draw(data: dict[str, Any]) -> Figure:
     about = data["about"]
     cells, number = data["cells"], plot.seeds(len(data["signatures"]))
     text = (
-        f"{about['table']}, profile {about['profile']}, {number}: {cells['baseline']} against {cells['parsenet']}. Pictures "
+        f"{about['table']}, profile {about['profile']}, {number}: {cells['baseline']} against {cells['parsenet']}. Images "
         f"chosen by gain among the {data['kept']} of {data['images']} whose maps are kept; of all, {data['better']} gain and "
-        f"{data['worse']} lose. Scores: mean IU over the classes of the picture, mean of the seeds."
+        f"{data['worse']} lose. Scores: mean IU over the classes of the image, mean of the seeds."
     )
     plot.caption(below, text, width)
     return figure
 
 
-def _cells(study: Study, store: Store, *named: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    places = list(dict.fromkeys((cell.row, cell.column) for cell in study.cells if cell.signature))
+def _named_cells(study: Study, store: Store, *named: str) -> tuple[CellKey, CellKey]:
+    keys = {str(cell.key): cell.key for cell in study.cells if cell.signature}
     for text in filter(None, named):
-        if text not in map(".".join, places):
-            raise unknown(f"cell of {study.table.name}", text, map(".".join, places))
-    science = {}
-    for cell in study.cells:
-        if cell.signature and cell.seed == study.seeds[0]:
-            content = store.run(cell.signature).config().science.model_dump(mode="json")
-            science[cell.row, cell.column] = (content.pop("layers"), content.pop("norm"), content)
-    for first in [p for p in places if not named[0] or ".".join(p) == named[0]]:
-        for second in [p for p in places if not named[1] or ".".join(p) == named[1]]:
-            layers, norm, rest = science[first]
-            with_context, other_norm, other = science[second]
-            fits = (layers, norm, with_context, other_norm) == (
-                ["fc7"],
-                "none",
-                ["pool6", "fc7"],
-                "l2",
-            ) and rest == other
-            if first != second and (all(named) or fits):
-                return first, second
-    raise UserError(
-        f"{study.name}: no two cells differ in nothing but layers ([fc7] and [pool6,fc7]) and norm (none and l2); name them, "
-        f"baseline=ROW.COLUMN parsenet=ROW.COLUMN, of {', '.join(map('.'.join, places))}"
-    )
+        if text not in keys:
+            raise unknown(f"cell of {study.table.name}", text, keys)
+    defaults = default_cells(study, store)
+    if not all(named) and (defaults is None or any(text and keys[text] not in defaults for text in named)):
+        raise UserError(
+            f"{study.name}: no two cells differ in nothing but global context and norm; name them, "
+            f"baseline=ROW.COLUMN parsenet=ROW.COLUMN, of {', '.join(keys)}"
+        )
+    first, second = (keys[text] if text else default for text, default in zip(named, defaults or ("", ""), strict=True))
+    assert isinstance(first, CellKey)
+    assert isinstance(second, CellKey)
+    return first, second
 
 
-def _pairs(study: Study, store: Store, first: tuple[str, str], second: tuple[str, str]) -> list[Pair]:
+def _pairs(study: Study, store: Store, first: CellKey, second: CellKey) -> list[Pair]:
     """The runs of both cells, seed by seed."""
     pairs = []
     for seed in study.seeds:
         runs = []
-        for place in (first, second):
-            cell = next(c for c in study.cells if (c.row, c.column, c.seed) == (*place, seed))
+        for key in (first, second):
+            cell = next(cell for cell in study.cells if (cell.key, cell.seed) == (key, seed))
             run = store.run(cell.signature or "")
             if not run.done():
-                raise UserError(
-                    f"{study.name}: {'.'.join(place)}, seed {seed}, is not done ({run.state()}): run {run.signature}"
-                )
+                raise UserError(f"{study.name}: {key}, seed {seed}, is not done ({run.state()}): run {run.signature}")
             runs.append(run)
         pairs.append((runs[0], runs[1]))
     return pairs
@@ -169,28 +199,30 @@ def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
     return list(result.classes), ids[0], np.array(found)
 
 
-def _score(confusion: Counts) -> float:
-    return metrics.mean_iu(confusion)
-
-
 def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
     """The small label maps that both runs keep."""
     stored = [artifacts.predictions(run) for run in pair]
     return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
 
 
-def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dict[str, dict[str, str]]:
-    """Small pictures and truths, from the store; where it has none, from the data set that the run was scored on."""
-    data_id = run.config().science.data_id
-    kept = samples.read(samples.file_of(store, data_id, classes))
-    if all(name in kept for name in ids):
-        return {
-            name: {
-                "picture": base64.b64encode(kept[name].photo).decode(),
-                "truth": plot.to_text(kept[name].truth),
-            }
-            for name in ids
+def _images(
+    run: Run, store: Store, classes: list[str], ids: list[str], otherwise: _Images
+) -> dict[str, dict[str, str]]:
+    """Small images and truths by id, from the store where it keeps them."""
+    kept = samples.read(samples.file_of(store, run.config().science.data_id, classes))
+    if not all(name in kept for name in ids):
+        return otherwise(run, store, ids)
+    return {
+        name: {
+            "picture": base64.b64encode(kept[name].photo).decode(),
+            "truth": plot.to_base64(kept[name].truth),
         }
+        for name in ids
+    }
+
+
+def _from_data_set(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
+    """From the data set that the run was scored on."""
     from parsenet_cli.core.text import silent
     from parsenet_cli.engine import inputs
     from parsenet_cli.engine.evaluate import shrink
@@ -198,9 +230,16 @@ def _pictures(run: Run, store: Store, classes: list[str], ids: list[str]) -> dic
     val = inputs.data(run.config(), store.cache, silent).val
     places = {name: val.ids.index(name) for name in ids}
     return {
-        name: {"picture": plot.to_text(shrink(val.image(i))), "truth": plot.to_text(shrink(val.label(i)))}
+        name: {"picture": plot.to_base64(shrink(val.image(i))), "truth": plot.to_base64(shrink(val.label(i)))}
         for name, i in places.items()
     }
+
+
+def _not_there(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
+    raise UserError(
+        "The images and their truth are not in this store: its runs were made before they were kept. The next run that "
+        "finishes on this data writes them."
+    )
 
 
 def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
@@ -249,7 +288,7 @@ def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
 
 
 def _height(panel: dict[str, Any]) -> float:
-    height, width = plot.from_text(panel["truth"]).shape
+    height, width = plot.from_base64(panel["truth"]).shape
     return float(np.clip(height / width, 0.6, 1.4))
 
 
@@ -261,8 +300,8 @@ def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _draw_panel(line: Sequence[Axes], panel: dict[str, Any]) -> None:
     for axes, key in zip(line, ("picture", "truth", "baseline", "parsenet"), strict=True):
-        axes.imshow(_coloured(plot.from_text(panel[key])), interpolation="nearest")
-        plot.picture_axes(axes)
+        axes.imshow(_coloured(plot.from_base64(panel[key])), interpolation="nearest")
+        plot.image_axes(axes)
         if key in ("baseline", "parsenet"):
             axes.set_xlabel(f"{panel[f'{key}_score']:.0f} % IU", fontsize=7, labelpad=2)
     line[0].set_ylabel("context helps" if panel["kind"] == "gain" else "context harms", fontsize=7)
@@ -293,7 +332,7 @@ def _legend(axes: Axes, data: dict[str, Any]) -> None:
     from parsenet_cli.core.palette import palette
 
     seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
-                   for i in np.unique(plot.from_text(panel[key]))})  # fmt: skip
+                   for i in np.unique(plot.from_base64(panel[key]))})  # fmt: skip
     names = [(i, "ignored" if i >= len(data["classes"]) else data["classes"][i]) for i in seen]
     patches = [Patch(color=palette()[i] / 255, label=name) for i, name in names]
     axes.axis("off")

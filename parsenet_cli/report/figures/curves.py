@@ -69,7 +69,7 @@ def draw(data: dict[str, Any]) -> Figure:
     for n, label in enumerate(labels if len(labels) > 1 else []):
         grid[0, 0].plot([], [], color=plotting.COLOURS[n % len(plotting.COLOURS)], label=label)
     if any(seed["collapsed"] for row in rows for curve in row["curves"] for seed in curve["seeds"]):
-        grid[0, 0].plot([], [], "x", color=plotting.ink(), markersize=4, label="collapsed")
+        grid[0, 0].plot([], [], "x", color=plotting.INK, markersize=4, label="collapsed")
     if grid[0, 0].get_legend_handles_labels()[1]:
         figure.legend(loc="outside upper right", ncols=4)
     return figure
@@ -98,7 +98,7 @@ def _loss(study: Study, store: Store) -> str:
     for run in (store.run(signature) for signature in study.signatures):
         with suppress(UserError):  # written by another version: its curve is shown all the same
             found.add(words[run.config().science.recipe.loss])
-    return " or ".join(sorted(found))
+    return found.pop() if len(found) == 1 else ""
 
 
 def _draw_row(axes: Axes, row: dict[str, Any], labels: list[str]) -> None:

@@ -203,7 +203,7 @@ def _example(network: LoadedNetwork, i: int, one: FieldSample) -> dict[str, Any]
     return {
         "image": network.val.ids[i],
         "size": size,
-        "picture": plotting.to_text(np.array(picture)),
+        "picture": plotting.to_base64(np.array(picture)),
         "window": list(one.window),
         "square": list(one.square),
         "centre": list(one.centre),
@@ -215,7 +215,7 @@ def _example(network: LoadedNetwork, i: int, one: FieldSample) -> dict[str, Any]
 def _draw_example(axes: Axes, data: dict[str, Any]) -> None:
     example = data["example"]
     width, height = example["size"]
-    axes.imshow(plotting.from_text(example["picture"]), extent=(0, width, height, 0))
+    axes.imshow(plotting.from_base64(example["picture"]), extent=(0, width, height, 0))
     top, left, bottom, right = example["window"]
     change = np.array(example["change"])
     ys, xs = (low + (np.arange(n) + 0.5) * (high - low) / n
@@ -226,7 +226,7 @@ def _draw_example(axes: Axes, data: dict[str, Any]) -> None:
     axes.plot(example["centre"][1], example["centre"][0], "+", color="white", markersize=5)
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
-    plotting.picture_axes(axes)
+    plotting.image_axes(axes)
     axes.set_title(
         f"one unit (channel {example['channel']})\nline: {plotting.percent(float(THRESHOLDS[1]))} of the peak of its change"
     )

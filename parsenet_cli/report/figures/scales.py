@@ -150,7 +150,7 @@ def _draw_values(axes: Axes, data: dict[str, Any]) -> None:
             values = place["values"][layer]
             axes.plot(across, values, ".", markersize=1.8, color=plotting.COLOURS[n], rasterized=True)
         if n:
-            axes.axvline(n, linewidth=0.5, color=plotting.quiet())
+            axes.axvline(n, linewidth=0.5, color=plotting.QUIET)
     labels = [f"{layer}\n{data['layers'][layer]['channels']}" for layer in LAYERS]
     axes.set_xticks([n + 0.5 for n in range(len(LAYERS))], labels)
     axes.tick_params("x", length=0)
@@ -167,15 +167,15 @@ def _draw_norms(axes: Axes, data: dict[str, Any]) -> None:
         axes.stairs(
             n + 0.78 * counts / max(counts.max(), 1), bins, baseline=n, fill=True, color=colour, alpha=0.75, linewidth=0
         )
-        axes.plot([found["mean"]] * 2, [n, n + 0.86], color=plotting.ink(), linewidth=1)
+        axes.plot([found["mean"]] * 2, [n, n + 0.86], color=plotting.INK, linewidth=1)
         if found["after"]:
             quantiles = found["after"]["quantiles"]
-            axes.plot([quantiles["5"], quantiles["95"]], [n + 0.12] * 2, color=plotting.ink(), linewidth=0.8)
+            axes.plot([quantiles["5"], quantiles["95"]], [n + 0.12] * 2, color=plotting.INK, linewidth=0.8)
             axes.plot(
-                found["after"]["mean"], n + 0.12, "o", markersize=4, color=plotting.ink(), markerfacecolor="none",
+                found["after"]["mean"], n + 0.12, "o", markersize=4, color=plotting.INK, markerfacecolor="none",
                 label="mean and 5 to 95 % after the norm" if not n else None,
             )  # fmt: skip
-    axes.plot([], [], color=plotting.ink(), linewidth=1, label="mean")
+    axes.plot([], [], color=plotting.INK, linewidth=1, label="mean")
     plotting.log_axis(axes, "x")
     axes.set_yticks([n + 0.3 for n in range(len(LAYERS))], list(reversed(LAYERS)))
     axes.tick_params("y", length=0)

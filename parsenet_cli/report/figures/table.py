@@ -26,8 +26,9 @@ def data(study: Study, store: Store) -> dict[str, Any]:
     """
     from parsenet_cli.claims.table_claims import cell_intervals
     from parsenet_cli.store.frame import results_frame
+    from parsenet_cli.store.study import read_runs
 
-    lines = results_frame(study, store)
+    lines = results_frame(study, read_runs([study], store))
     done = lines[lines["outcome"].isin(["converged", "collapsed"])].dropna(subset="value")
     if done.empty:
         raise UserError(f"{study.name}: none of its runs is done yet. Run `parsenet ablate {study.table.name}` first")
@@ -117,7 +118,7 @@ def _draw_panel(axes: Axes, series: dict[str, list[dict[str, Any]]], by: str, li
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.grid(axis="x")
     for n in range(len(lines) - 1):
-        axes.axhline(n + 0.5, color=plotting.quiet(), linewidth=0.25)
+        axes.axhline(n + 0.5, color=plotting.QUIET, linewidth=0.25)
     axes.tick_params("y", length=0)
 
 
@@ -126,12 +127,12 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
     handles, names = axes.get_legend_handles_labels() if several else ([], [])
     from matplotlib.lines import Line2D
 
-    marks = [("o", "none", "paper"), ("o", plotting.ink(), "measured, seeds")]
+    marks = [("o", "none", "paper"), ("o", plotting.INK, "measured, seeds")]
     if any(cell["collapsed"] for cell in data["cells"]):
-        marks.append(("x", plotting.ink(), "some seed collapsed"))
+        marks.append(("x", plotting.INK, "some seed collapsed"))
     for marker, fill, name in marks:
         handles.append(
-            Line2D([], [], marker=marker, color=plotting.ink(), markerfacecolor=fill, markersize=4, linestyle="none")
+            Line2D([], [], marker=marker, color=plotting.INK, markerfacecolor=fill, markersize=4, linestyle="none")
         )
         names.append(name)
     figure.legend(handles, names, loc="outside upper right", ncols=5 if figure.get_figwidth() > plotting.COLUMN else 2)

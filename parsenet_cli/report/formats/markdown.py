@@ -1,16 +1,17 @@
-"""A report as GitHub-flavoured Markdown: the same tables and sentences; pictures are on the page alone."""
+"""Tables and reports as GitHub-flavoured Markdown; of a report's drawings, the captions."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from html import escape
 
 from parsenet_cli.report.blocks import (
     Block,
+    Cell,
     Document,
-    Field,
+    Drawing,
     Fold,
-    Gallery,
     Grid,
     Legend,
     Listing,
@@ -18,59 +19,75 @@ from parsenet_cli.report.blocks import (
     Part,
     Tiles,
 )
-from parsenet_cli.report.formats.render import markdown_line, markdown_text
 from parsenet_cli.report.redact import redact_paths
 
+SUFFIX = "md"
 
-def to_markdown(document: Document) -> str:
-    """The whole report as one file; its first line says what it was made from."""
-    out = [f"<!-- parsenet-inputs: {document.digest} -->", f"# {_text(document.title)}", _text(document.about)]
-    for section in document.sections:
-        out += [f"## {_text(section.title)}", *_blocks(section.blocks, 3)]
+_Escape = Callable[[str], str]
+
+
+def text(grid: Grid) -> str:
+    """A table with its name, title and caption above and its notes below."""
+    head = []
+    if grid.name or grid.title:
+        name = f"**{': '.join(filter(None, [grid.name, plain(grid.title)]))}**"
+        head = [f"{name} ({plain(grid.caption)})" if grid.caption else name]
+    return "\n\n".join([*head, *_grid(grid, plain)]) + "\n"
+
+
+def document(report: Document) -> str:
+    """A whole report as one file; its first line says what it was made from."""
+    out = [f"<!-- parsenet-inputs: {report.digest} -->", f"# {private(report.title)}", private(report.about)]
+    for section in report.sections:
+        out += [f"## {private(section.title)}", *_blocks(section.blocks, 3)]
     return "\n\n".join(out) + "\n"
 
 
-def _blocks(blocks: tuple[Block, ...], level: int) -> list[str]:
+def plain(words: str) -> str:
+    """Text in which nothing makes a table, emphasis or HTML."""
+    return re.sub(r"([|*_<>\\])", r"\\\1", words)
+
+
+def private(words: str) -> str:
+    """Text in which nothing is Markdown, without anybody's folders."""
+    return re.sub(r"([`\[\]])", r"\\\1", plain(redact_paths(" ".join(words.split()))))
+
+
+def _blocks(blocks: Sequence[Block], level: int) -> list[str]:
     return [text for block in blocks for text in _block(block, level)]
 
 
 def _block(block: Block, level: int) -> list[str]:
     match block:
         case Paragraph():
-            return [_text(block.text)]
+            return [private(block.text)]
         case Listing():
-            return ["\n".join(["```", *(redact_paths(line) for line in block.lines), "```"])]
+            return ["\n".join(["```", *map(redact_paths, block.lines), "```"])]
         case Tiles():
-            return [" · ".join(f"**{_text(number)}** {_text(what)}" for number, what, _ in block.tiles)]
+            return [" · ".join(f"**{private(number)}** {private(what)}" for number, what, _ in block.tiles)]
         case Grid():
-            return _grid(block)
-        case Gallery():
-            return [f"Pictures on the page: {_text(', '.join(p.caption or p.says for p in block.pictures))}."]
+            return _grid(block, private)
+        case Drawing():
+            return [f"Drawn on the page: {private(block.description)} {private(block.caption)}".rstrip()]
         case Legend():
             return []
         case Fold():
             title = escape(redact_paths(block.title))
             return [f"<details><summary>{title}</summary>", *_blocks(block.blocks, level), "</details>"]
         case Part():
-            return [f"{'#' * level} {_text(block.title)}", *_blocks(block.blocks, level + 1)]
+            return [f"{'#' * level} {private(block.title)}", *_blocks(block.blocks, level + 1)]
 
 
-def _grid(grid: Grid) -> list[str]:
-    heads = [*grid.labels, *(f"{head} {below}".strip() for head, group in grid.groups for below in group)]
-    right = len(heads) - len(grid.labels)
-    rule = ["---"] * len(grid.labels) + ["---" if grid.prose else "---:"] * right
-    lines = [markdown_line([_text(head) or " " for head in heads]), markdown_line(rule)]
-    lines += [markdown_line([_field(field) for field in line.fields]) for line in grid.lines]
-    notes = [f"<sup>{mark}</sup> {_text(note)}" if mark else _text(note) for mark, note in grid.notes]
-    return ["\n".join(lines), *notes]
+def _grid(grid: Grid, escaped: _Escape) -> list[str]:
+    heads = [escaped(head) or " " for head in (*grid.labels, *grid.heads)]
+    rule = ["---"] * len(grid.labels) + ["---" if grid.prose else "---:"] * len(grid.heads)
+    lines = [heads, rule, *([_cell(cell, escaped) for cell in row.cells] for row in grid.rows)]
+    notes = [f"<sup>{mark}</sup> {escaped(note)}" if mark else escaped(note) for mark, note in grid.notes]
+    return ["\n".join(f"| {' | '.join(line)} |" for line in lines), *notes]
 
 
-def _field(field: Field) -> str:
-    text = _text(field.text)
-    text = f"**{text}**" if field.bold and text else text
-    text += f" ({_text(field.under)})" if field.under else ""
-    return text + (f"<sup>{field.marks}</sup>" if field.marks else "")
-
-
-def _text(text: str) -> str:
-    return re.sub(r"([`\[\]])", r"\\\1", markdown_text(redact_paths(" ".join(text.split()))))
+def _cell(cell: Cell, escaped: _Escape) -> str:
+    text = escaped(cell.text.replace("\n", " "))
+    text = f"**{text}**" if cell.bold and text else text
+    text += f" ({escaped(cell.under)})" if cell.under else ""
+    return text + (f"<sup>{cell.marks}</sup>" if cell.marks else "")

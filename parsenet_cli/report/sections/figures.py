@@ -1,90 +1,109 @@
-"""The figures whose measurements lie in the store (`parsenet figure`); nothing is measured for a report."""
+"""Training curves, what context does, and the figures whose measurements lie in the store; nothing is measured for a report.
+
+A figure is drawn by its own file in `figures/`, for the page as for `parsenet figure`.
+"""
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.report import figures
-from parsenet_cli.report.blocks import Block, Gallery, Paragraph, Part, Picture, Section
+from parsenet_cli.report.blocks import Block, Drawing, Paragraph, Part, Section
 from parsenet_cli.report.collect import ReportInput
-from parsenet_cli.report.redact import redact_paths
+from parsenet_cli.report.figures import context as context_figure
+from parsenet_cli.report.figures import curves as curves_figure
+from parsenet_cli.report.sections.tables import part_key
 from parsenet_cli.store import figures as figure_store
+from parsenet_cli.store.study import Study
 
-DRAWN_ALREADY = ("curves", "table")
+OF_STUDIES = ("curves", "table", "context")
 """What other sections show of every study."""
 
 MOST = 3
-"""Measurements that are drawn of one figure, the newest first: pictures make a page heavy."""
+"""Measurements that are drawn of one figure, the newest first: drawings make a page heavy."""
 
 
-def sections(survey: ReportInput) -> list[Section]:
-    """One section, or none where nothing was measured."""
+def curves(report: ReportInput) -> Section:
+    """The training loss of every run: one part per study that has runs of its own."""
+    drawn: set[str] = set()
     parts: list[Block] = []
-    passed_over = []
-    for name in figures.names():
-        if name in DRAWN_ALREADY:
+    for study in report.studies:
+        title, key = f"{study.table.name} ({study.profile})", f"curves-{part_key(study)}"
+        if drawn.issuperset(study.signatures):
+            parts.append(Part(key, title, (Paragraph("The same runs as in tables above."),)))
             continue
-        found = _found(survey, name)
-        chosen = sorted((under for under in found if _belongs(found[under], survey)), key=lambda u: _age(found[u], u))
-        parts += [_part(name, under, found[under]) for under in chosen[::-1][:MOST]]
-        passed_over += [f"{name}/{under}" for under in found if under not in chosen[::-1][:MOST]]
-    if passed_over:
-        parts.append(
-            Paragraph(
-                f"Measured, but not drawn here, because it is of something else or older: {', '.join(passed_over)}.",
-                "caption",
-            )
-        )
+        drawn.update(study.signatures)
+        try:
+            data = curves_figure.data(study, report.store)
+        except UserError:  # nothing is recorded yet
+            continue
+        parts.append(Part(key, title, (_drawing("curves", data, f"Training loss of the runs of {title}"),)))
+    text = "Loss over iterations, logarithmic, one scale per table. A cross marks a run that collapsed."
+    return Section("curves", "Training curves", (Paragraph(text), *parts), outlined=False)
+
+
+def context(report: ReportInput) -> Section:
+    """Where global context helps and harms, once per profile and data set: the first study whose cells show it."""
+    parts: dict[tuple[str, str], Block] = {}
+    for study in report.studies:
+        place = (study.profile, study.table.data)
+        if place in parts or context_figure.default_cells(study, report.store) is None:
+            continue
+        title = f"{study.table.name} ({study.profile})"
+        try:
+            data = {**context_figure.from_store(study, report.store), "about": _about_study(study)}
+            block: Block = _drawing("context", data, f"Images and errors without and with global context: {title}")
+        except UserError as problem:
+            block = Paragraph(str(problem))
+        parts[place] = Part(f"context-{part_key(study)}", title, (block,))
+    if not parts:
+        none = "There are no two cells that differ in global context alone, so there is nothing to show."
+        return Section("context", "What context does", (Paragraph(none),))
+    text = (
+        "Images, their truth, and the predictions of two networks of which one has global context. Shown are those whose own "
+        "mean IU rises and falls most among those whose label maps are kept."
+    )
+    return Section("context", "What context does", (Paragraph(text), *parts.values()))
+
+
+def measured(report: ReportInput) -> list[Section]:
+    """The figures of networks that were measured for these studies; none where nothing was."""
+    parts: list[Block] = []
+    others = []
+    for name in (name for name in figures.names() if name not in OF_STUDIES):
+        kept = figure_store.load_all(report.store, name)
+        mine = [key for key in kept if figure_store.belongs(kept[key], report.studies)]
+        newest = sorted(mine, key=lambda key: (str(kept[key].get("created", "")), key), reverse=True)[:MOST]
+        parts += [_part(name, key, kept[key]) for key in newest]
+        others += [f"{name}/{key}" for key in kept if key not in newest]
+    if others:
+        text = f"Measured, but not drawn here, because it is of something else or older: {', '.join(others)}."
+        parts.append(Paragraph(text, "caption"))
     return [Section("figures", "Figures", tuple(parts))] if parts else []
 
 
-def _found(survey: ReportInput, name: str) -> dict[str, figure_store.Data]:
-    keys = [file.stem for file in sorted((survey.store.root / "figures" / name).glob("*.json"))]
-    loaded = {under: figure_store.load(survey.store, name, under) for under in keys}
-    return {under: data for under, data in loaded.items() if data is not None}
-
-
-def _about(data: figure_store.Data) -> Mapping[str, Any]:
-    about = data.get("about")
-    return about if isinstance(about, dict) else {}
-
-
-def _belongs(data: figure_store.Data, survey: ReportInput) -> bool:
-    """Whether it is of a study, a run or a profile that the report is about."""
-    about = _about(data)
-    if about.get("study"):
-        return about["study"] in {one.name for one in survey.studies}
-    return about["run"] in survey.runs if about.get("run") else about.get("profile") in survey.profiles
-
-
-def _age(data: figure_store.Data, under: str) -> tuple[str, str]:
-    return str(data.get("created", "")), under
-
-
-def _part(name: str, under: str, data: figure_store.Data) -> Part:
-    about = _about(data)
-    says = (figures.find(name).__doc__ or name).splitlines()[0]
-    network = [str(about.get(key)) for key in ("trunk", "body", "weights") if about.get(key)]
-    of = str(about.get("study") or (f"run {about['run']}" if about.get("run") else ", ".join(network)) or under)
-    options = data.get("options")
-    chosen = [f"{key}={value}" for key, value in options.items()] if isinstance(options, dict) else []
-    blocks: list[Block] = [Paragraph(says)]
+def _part(name: str, key: str, data: figure_store.Data) -> Part:
+    about: Mapping[str, Any] = data["about"] if isinstance(data.get("about"), dict) else {}
+    description = (figures.find(name).__doc__ or name).splitlines()[0]
+    network = ", ".join(str(about[field]) for field in ("trunk", "body", "weights") if about.get(field))
+    subject = str(about.get("study") or (f"run {about['run']}" if about.get("run") else network) or key)
+    options = data["options"] if isinstance(data.get("options"), dict) else {}
+    caption = "; ".join(filter(None, [subject, " ".join(f"{option}={value}" for option, value in options.items())]))
+    blocks: list[Block] = [Paragraph(description)]
     try:
-        light, dark = (_address(figures.svg(name, data, dark=dark)) for dark in (False, True))
-        caption = "; ".join([of, *([" ".join(chosen)] if chosen else [])])
-        blocks.append(Gallery((Picture(says, caption, data=light, dark=dark),), wide=True))
+        blocks.append(_drawing(name, data, description, caption))
     except UserError as problem:
         blocks.append(Paragraph(str(problem), "warning"))
     if data.get("note"):
         blocks.append(Paragraph(str(data["note"])))
-    return Part(f"figure-{name}-{under}", f"{name}: {of}", tuple(blocks))
+    return Part(f"figure-{name}-{key}", f"{name}: {subject}", tuple(blocks))
 
 
-def _address(svg: str) -> str:
-    """The picture as an address of `data:`; its words keep to themselves where things lie, as the page's do."""
-    discreet = re.sub(r"(?<=>)[^<>]+(?=<)", lambda words: redact_paths(words[0]), svg)
-    return f"data:image/svg+xml;base64,{base64.b64encode(discreet.encode()).decode()}"
+def _drawing(name: str, data: figure_store.Data, description: str, caption: str = "") -> Drawing:
+    return Drawing(figures.svg(name, data), description, caption)
+
+
+def _about_study(study: Study) -> dict[str, Any]:
+    return {"study": study.name, "table": study.table.name, "profile": study.profile, "seeds": len(study.seeds)}

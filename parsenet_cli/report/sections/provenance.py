@@ -1,73 +1,73 @@
-"""How the numbers came about: troubles, environment, commands, durations, and what is not shown."""
+"""How the numbers came about: failures, environment, commands, durations, and what is not shown."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from parsenet_cli.report.blocks import Block, Field, Fold, Grid, Line, Listing, Paragraph, Section
-from parsenet_cli.report.collect import ReportInput, RunSummary
-from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.study import Study
+from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Listing, Paragraph, Section, words
+from parsenet_cli.report.collect import ReportInput
+from parsenet_cli.store.study import Study, StudyRun
 
 
-def troubles(survey: ReportInput) -> Section:
+def failures(report: ReportInput) -> Section:
     """Collapsed, failed and missing runs, each with what is known of it."""
-    collapsed = [seen for seen in survey.runs.values() if seen.outcome == "collapsed"]
-    missing = [seen for seen in survey.runs.values() if seen.result is None]
+    runs = report.runs.values()
+    collapsed = [(*_run(read), _collapse(read)) for read in runs if read.outcome == "collapsed"]
+    missing = [(*_run(read), _state(read)) for read in runs if read.result is None]
+    reasons = {
+        (study.table.name, cell.key): cell.reason for study in report.studies for cell in study.cells if cell.reason
+    }
+    absent = [(table, f"{key.row}, {key.column}", reason) for (table, key), reason in reasons.items()]
     blocks: list[Block] = []
-    if collapsed:
-        lines = [(seen.signature, seen.label, _collapse(seen.result)) for seen in collapsed]
-        blocks += [
-            Paragraph("Collapsed runs. They are results and count in their cells."),
-            _grid(("run", "cell", "how"), lines),
-        ]
-    if missing:
-        lines = [(seen.signature, seen.label, _why(seen)) for seen in missing]
-        blocks.append(
-            Paragraph("Runs without a result. Their seeds are missing from the cells, which say so.", "warning")
-        )
-        blocks.append(_grid(("run", "cell", "state"), lines))
-    absent = [line for one in survey.studies for line in _absent(one)]
-    if absent:
-        blocks += [Paragraph("Cells that cannot be run."), _grid(("table", "row, column", "reason"), absent)]
+    for text, tone, heads, rows in (
+        ("Collapsed runs. They are results and count in their cells.", "", ("run", "cell", "how"), collapsed),
+        (
+            "Runs without a result. Their seeds are missing from the cells, which say so.",
+            "warning",
+            ("run", "cell", "state"),
+            missing,
+        ),
+        ("Cells that cannot be run.", "", ("table", "row, column", "reason"), absent),
+    ):
+        if rows:
+            blocks += [Paragraph(text, tone), words(heads, rows)]
     if not blocks:
         blocks = [Paragraph("None: every run of every cell and seed is done, and none collapsed.")]
-    return Section("troubles", "Collapsed, failed and missing runs", tuple(blocks))
+    return Section("failures", "Collapsed, failed and missing runs", tuple(blocks))
 
 
-def making(survey: ReportInput) -> Section:
+def making(report: ReportInput) -> Section:
     """Environment, commands, durations of every run and in all."""
-    done = [seen for seen in survey.runs.values() if seen.result]
-    seconds = sum(_seconds(seen) for seen in done)
-    words = f"{len(done)} runs took {_time(seconds)} in all, counted one after the other."
+    done = [read for read in report.runs.values() if read.result]
+    seconds = sum(read.result.seconds for read in done if read.result)
+    studies = [(study.name, study.created[:19].replace("T", " ")) for study in report.studies]
     return Section(
         "making",
         "How it was made",
         (
             Paragraph("The commands behind these tables, each carried out when its study says."),
-            _grid(("study", "made (UTC)"), [(one.name, one.created[:19].replace("T", " ")) for one in survey.studies]),
-            Listing(tuple(command(one) for one in survey.studies)),
+            words(("study", "made (UTC)"), studies),
+            Listing(tuple(command(study) for study in report.studies)),
             Paragraph("The environments in which the runs were carried out."),
             _environments(done),
-            Paragraph(words),
-            Fold("Every run: durations, memory, steps", (_runs(survey),)),
+            Paragraph(f"{len(done)} runs took {_time(seconds)} in all, counted one after the other."),
+            Fold("Every run: durations, memory, steps", (_durations(report.runs.values()),)),
         ),
     )
 
 
-def left_out(survey: ReportInput) -> Section:
+def left_out(report: ReportInput) -> Section:
     """What lies in the results folder and is not on this page."""
-    if not survey.left_out:
-        return Section(
-            "left-out", "Not shown", (Paragraph("Nothing: everything in the results folder is on this page."),)
-        )
-    grid = _grid(("what", "why"), survey.left_out)
-    says = f"{len(survey.left_out)} entries of the results folder are not on this page, or only in part."
-    return Section("left-out", "Not shown", (Paragraph(says), Fold("Which, and why", (grid,))))
+    if not report.left_out:
+        nothing = Paragraph("Nothing: everything in the results folder is on this page.")
+        return Section("left-out", "Not shown", (nothing,))
+    text = f"{len(report.left_out)} entries of the results folder are not on this page, or only in part."
+    grid = words(("what", "why"), report.left_out)
+    return Section("left-out", "Not shown", (Paragraph(text), Fold("Which, and why", (grid,))))
 
 
 def command(study: Study) -> str:
@@ -81,7 +81,7 @@ def command(study: Study) -> str:
         named = any(text.startswith("seed=") for text in asked)
         return shlex.join(["parsenet", "sweep", *asked, *options, *([] if named else seeds)])
     options += seeds
-    words = ["parsenet", "ablate", study.table.name, *study.overrides]
+    parts = ["parsenet", "ablate", study.table.name, *study.overrides]
     rows, columns = ({getattr(cell, kind) for cell in study.cells} for kind in ("row", "column"))
     runnable = study.table.cells()
     for option, kept, every in (
@@ -89,41 +89,43 @@ def command(study: Study) -> str:
         ("--columns", columns, dict.fromkeys(cell.column.key for cell in runnable)),
     ):
         if not kept.issuperset(every):
-            words += [option, ",".join(key for key in every if key in kept)]
+            parts += [option, ",".join(key for key in every if key in kept)]
     cited = {(cell.row, cell.column) for cell in study.cells} - {(cell.row.key, cell.column.key) for cell in runnable}
-    return shlex.join([*words, *options, *(["--cited"] if cited else [])])
+    return shlex.join([*parts, *options, *(["--cited"] if cited else [])])
 
 
 def _seed(study: Study) -> list[str]:
     return [] if study.seeds == (0,) or any("seed=" in text for text in study.overrides) else [f"seed={study.seeds[0]}"]
 
 
-def _environments(done: Iterable[RunSummary]) -> Grid:
+def _environments(done: Iterable[StudyRun]) -> Grid:
     counts: Counter[str] = Counter()
-    for seen in done:
-        known = {key: getattr(seen.environment, key) for key in ("device", "commit", "uncommitted", "versions")}
-        known["uncommitted"] = bool(known["uncommitted"])
+    for read in done:
+        environment = read.environment
+        known = (environment.device, environment.commit, bool(environment.uncommitted), environment.versions)
         counts[json.dumps(known, sort_keys=True)] += 1
-    lines = []
+    rows = []
     for text, count in counts.items():
-        known = json.loads(text)
-        versions = ", ".join(f"{name} {number}" for name, number in (known["versions"] or {}).items())
-        code = (known["commit"] or "not from a clone") + (", with uncommitted changes" if known["uncommitted"] else "")
-        lines.append((str(count), str(known["device"] or "not recorded"), code, versions or "not recorded"))
-    return _grid(("runs", "device", "commit", "versions"), lines)
+        device, commit, changed, versions = json.loads(text)
+        code = (commit or "not from a clone") + (", with uncommitted changes" if changed else "")
+        packages = ", ".join(f"{name} {number}" for name, number in versions.items())
+        rows.append((str(count), device or "not recorded", code, packages or "not recorded"))
+    return words(("runs", "device", "commit", "versions"), rows)
 
 
-def _runs(survey: ReportInput) -> Grid:
-    heads = ("outcome", "steps", "training, s", "evaluation, s", "peak memory, MB")
-    lines = []
-    for seen in survey.runs.values():
-        keys = ("steps", "train_seconds", "evaluate_seconds", "peak_memory_mb")
-        numbers = [Field(_number(getattr(seen.result, key, None))) for key in keys]
-        tone = seen.outcome if seen.outcome in ("collapsed", "failed") else ""
-        lines.append(
-            Line((Field(seen.signature, code=True), Field(seen.label), Field(seen.outcome, tone=tone), *numbers))
-        )
-    return Grid(("run", "cell"), tuple((head, ("",)) for head in heads), tuple(lines))
+def _durations(runs: Iterable[StudyRun]) -> Grid:
+    heads = ("run", "cell", "outcome", "steps", "training, s", "evaluation, s", "peak memory, MB")
+    keys = ("steps", "train_seconds", "evaluate_seconds", "peak_memory_mb")
+    rows: list[tuple[str | Cell, ...]] = []
+    for read in runs:
+        tone = read.outcome if read.outcome in ("collapsed", "failed") else ""
+        numbers = [_number(getattr(read.result, key, None)) for key in keys]
+        rows.append((*_run(read), Cell(read.outcome, tone=tone), *numbers))
+    return words(heads, rows, labels=2, prose=False)
+
+
+def _run(read: StudyRun) -> tuple[Cell, str]:
+    return Cell(read.signature, code=True), read.label
 
 
 def _number(value: Any) -> str:
@@ -137,30 +139,13 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _seconds(seen: RunSummary) -> float:
-    return seen.result.seconds if seen.result else 0.0
+def _collapse(read: StudyRun) -> str:
+    predicted: Sequence[str] = read.result.predicted_classes if read.result else ()
+    iteration = read.result.collapsed_at if read.result else None
+    names = f"{', '.join(predicted)} everywhere" if len(predicted) == 1 else f"{len(predicted)} classes"
+    return f"after {iteration} iterations; predicts {names}"
 
 
-def _collapse(result: RunResult | None) -> str:
-    assert result is not None
-    predicted = result.predicted_classes
-    what = (
-        f"predicts {', '.join(predicted)} everywhere" if len(predicted) == 1 else f"predicts {len(predicted)} classes"
-    )
-    return f"after {result.collapsed_at} iterations; {what}"
-
-
-def _why(seen: RunSummary) -> str:
-    error = str(seen.run.status().error or "")
-    return f"{seen.state}: {error}" if error else seen.state
-
-
-def _absent(study: Study) -> list[tuple[str, str, str]]:
-    reasons = {(cell.row, cell.column): cell.reason for cell in study.cells if cell.reason}
-    return [(study.table.name, f"{row}, {column}", reason) for (row, column), reason in reasons.items()]
-
-
-def _grid(heads: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> Grid:
-    """Sentences in columns; a run's signature is set as code."""
-    rows = tuple(Line(tuple(Field(text, code=heads[i] == "run") for i, text in enumerate(line))) for line in lines)
-    return Grid(heads[:1], tuple((head, ("",)) for head in heads[1:]), rows, prose=True)
+def _state(read: StudyRun) -> str:
+    error = read.run.status().error
+    return f"{read.state}: {error}" if error else read.state

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from parsenet_cli.claims.decide import Verdict
-from parsenet_cli.claims.estimate import Interval
-from parsenet_cli.report.blocks import Block, Field, Grid, Line, Paragraph, Part, Section, Tiles
+from parsenet_cli.core.text import p_text, signed
+from parsenet_cli.report.blocks import Block, Cell, Paragraph, Part, Section, Tiles, words
 from parsenet_cli.report.collect import ReportInput
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
@@ -31,22 +31,26 @@ OTHER_WORTH = (
 )
 
 
-def summary(survey: ReportInput, verdicts: Sequence[Verdict]) -> Section:
+def summary(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
     """The counts, and in a plain sentence what they are and are not."""
-    outcomes = Counter(seen.outcome for seen in survey.runs.values())
+    outcomes = Counter(read.outcome for read in report.runs.values())
     counts = Counter(str(verdict.outcome) for verdict in verdicts)
-    tiles = (
-        [(str(counts[outcome]), f"{SYMBOLS[outcome]} {outcome}", outcome) for outcome in SYMBOLS] if verdicts else []
-    )
-    done = outcomes["converged"] + outcomes["collapsed"]
-    tiles.append((f"{done}/{len(survey.runs)}" if done < len(survey.runs) else str(done), "runs done", ""))
-    tiles.append((str(len(survey.studies)), "table" if len(survey.studies) == 1 else "tables", ""))
-    blocks: list[Block] = [Tiles(tuple(tiles))]
-    for profile in survey.profiles:
-        seeds = sorted({len(one.seeds) for one in survey.of(profile)})
-        said = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        each = "1 seed" if said == "1" else f"{said} seeds"
-        blocks.append(Paragraph(f"Profile {profile}, {each} per cell. {WORTH.get(profile, OTHER_WORTH)}"))
+    done, all_runs = outcomes["converged"] + outcomes["collapsed"], len(report.runs)
+    tiles = [(str(counts[outcome]), f"{symbol} {outcome}", outcome) for outcome, symbol in SYMBOLS.items()]
+    blocks: list[Block] = [
+        Tiles(
+            (
+                *(tiles if verdicts else ()),
+                (f"{done}/{all_runs}" if done < all_runs else str(done), "runs done", ""),
+                (str(len(report.studies)), "table" if len(report.studies) == 1 else "tables", ""),
+            )
+        )
+    ]
+    for profile in report.profiles:
+        seeds = sorted({len(study.seeds) for study in report.under(profile)})
+        number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        plural = "1 seed" if number == "1" else f"{number} seeds"
+        blocks.append(Paragraph(f"Profile {profile}, {plural} per cell. {WORTH.get(profile, OTHER_WORTH)}"))
     if outcomes["collapsed"]:
         blocks.append(
             Paragraph(
@@ -54,11 +58,10 @@ def summary(survey: ReportInput, verdicts: Sequence[Verdict]) -> Section:
                 "everywhere. A collapse is a result and is shown as one."
             )
         )
-    if (rest := len(survey.runs) - done) > 0:
-        words = ", ".join(f"{n} {state}" for state, n in outcomes.items() if state not in ("converged", "collapsed"))
-        blocks.append(
-            Paragraph(f"{rest} of {len(survey.runs)} runs have no result ({words}): their cells say so.", "warning")
-        )
+    if done < all_runs:
+        states = ", ".join(f"{n} {state}" for state, n in outcomes.items() if state not in ("converged", "collapsed"))
+        missing = f"{all_runs - done} of {all_runs} runs have no result ({states}): their cells say so."
+        blocks.append(Paragraph(missing, "warning"))
     if verdicts:
         blocks.append(
             Paragraph(
@@ -69,38 +72,26 @@ def summary(survey: ReportInput, verdicts: Sequence[Verdict]) -> Section:
     return Section("summary", "Summary", tuple(blocks))
 
 
-def claims(survey: ReportInput, verdicts: Sequence[Verdict]) -> Section:
-    """One line per claim, by profile."""
+def claims(verdicts: Sequence[Verdict]) -> Section:
+    """One row per claim, by profile."""
     if not verdicts:
         return Section("verdicts", "Claims of the paper", (Paragraph("The tables of this store state no claim."),))
+    heads = ("claim, and why", "outcome", "effect in points, 95 % interval", "p", "where")
     parts = []
     for profile in dict.fromkeys(verdict.profile for verdict in verdicts):
-        lines = tuple(_line(verdict) for verdict in verdicts if verdict.profile == profile)
-        heads = ("outcome", "effect in points, 95 % interval", "p", "where")
-        grid = Grid(("claim, and why",), tuple((head, ("",)) for head in heads), lines, prose=True)
+        grid = words(heads, [_row(verdict) for verdict in verdicts if verdict.profile == profile])
         parts.append(Part(f"verdicts-{profile}", f"Under profile {profile}", (grid,)))
     return Section("verdicts", "Claims of the paper", tuple(parts) if len(parts) > 1 else parts[0].blocks)
 
 
-def _line(verdict: Verdict) -> Line:
-    return Line(
-        (
-            Field(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
-            Field(
-                f"{SYMBOLS[verdict.outcome]} {verdict.outcome}",
-                tone=verdict.outcome,
-                under="" if verdict.margin is None else f"equal: within ±{verdict.margin:g}",
-            ),
-            Field("–") if verdict.effect is None else _effect(verdict.effect),
-            Field("–" if verdict.p is None else "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"),
-            Field(verdict.where, quiet=True),
-        )
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
-
-
-def _effect(effect: Interval) -> Field:
-    return Field(_number(effect.estimate), under=f"{_number(effect.low)} to {_number(effect.high)}")
+def _row(verdict: Verdict) -> list[Cell]:
+    effect, equal = verdict.effect, "" if verdict.margin is None else f"equal: within ±{verdict.margin:g}"
+    return [
+        Cell(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
+        Cell(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome, under=equal),
+        Cell("–")
+        if effect is None
+        else Cell(signed(effect.estimate, 2), under=f"{signed(effect.low, 2)} to {signed(effect.high, 2)}"),
+        Cell("–" if verdict.p is None else p_text(verdict.p)),
+        Cell(verdict.where, quiet=True),
+    ]

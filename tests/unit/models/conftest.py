@@ -1,14 +1,20 @@
-"""A `Science` built without configuration files, so that these tests do not depend on the shipped defaults."""
+"""A `Science` built without configuration files, so that no test depends on the shipped defaults, and files of weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from parsenet_cli.core.run_config import Recipe, Science
+from tests.weight_layouts import caffemodel
+
+SaveTensors = Callable[[Mapping[str, Tensor], str], Path]
 
 RECIPE: dict[str, Any] = {
     "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
@@ -36,6 +42,23 @@ class MakeScience:
 @pytest.fixture
 def make_science() -> MakeScience:
     return MakeScience()
+
+
+@pytest.fixture
+def save_tensors(tmp_path: Path) -> SaveTensors:
+    """`save_tensors(tensors, name)` writes them below `tmp_path`, in the format that the name's suffix stands for."""
+
+    def save(tensors: Mapping[str, Tensor], name: str) -> Path:
+        file = tmp_path / name
+        if file.suffix == ".caffemodel":
+            file.write_bytes(caffemodel(tensors, old=name.startswith("old")))
+        elif file.suffix == ".safetensors":
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
+        else:
+            torch.save(dict(tensors), file)
+        return file
+
+    return save
 
 
 @pytest.fixture(autouse=True)

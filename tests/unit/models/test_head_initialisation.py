@@ -43,7 +43,9 @@ def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_ea
     assert isinstance(late, BranchClassifiers)
     widths = [64, 64, 48, 32, 24]
     assert early.weight.shape == (7, sum(widths), 1, 1)
-    assert early.weight.abs().max() <= init.xavier_range(sum(widths))
+    for block in early.blocks()[0]:
+        assert 0.9 * init.xavier_range(sum(widths)) < block.abs().max() <= init.xavier_range(sum(widths))
+    assert (early.bias == 0).all()
     for block, width in zip(late.blocks()[0], widths, strict=True):
         assert 0.9 * init.xavier_range(width) < block.abs().max() <= init.xavier_range(width)
 

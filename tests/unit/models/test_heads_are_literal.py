@@ -143,9 +143,9 @@ def test_pool6_is_never_replicated(make_science: Any) -> None:
     model = build_model(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
     pool6, fc7 = model.head.features(model.trunk(torch.randn(2, 3, *SIZE), model.head.wanted))
     assert pool6.values.shape == (2, 64, 1, 1)
-    spread = pool6.spread(pool6.values)
-    assert spread.shape == fc7.values.shape
-    assert spread.untyped_storage().nbytes() == pool6.values.untyped_storage().nbytes()
+    expanded = pool6.expand(pool6.values)
+    assert expanded.shape == fc7.values.shape
+    assert expanded.untyped_storage().nbytes() == pool6.values.untyped_storage().nbytes()
 
 
 def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> None:

@@ -30,8 +30,8 @@ def test_bins_are_caffes(height: int, width: int, bins: int) -> None:
 @pytest.mark.parametrize(("height", "width"), SHAPES)
 def test_unpooling_repeats_each_bin_over_the_cells_it_pooled(height: int, width: int) -> None:
     pyramid = Pyramid((4,), 1, adaptive=False)
-    spread = pyramid.spread(0, torch.arange(16.0).view(1, 1, 4, 4), (height, width))
-    for cells, owners in ((height, spread[0, 0, :, 0] // 4), (width, spread[0, 0, 0] % 4)):
+    cells_of_bins = pyramid.unpool(0, torch.arange(16.0).view(1, 1, 4, 4), (height, width))
+    for cells, owners in ((height, cells_of_bins[0, 0, :, 0] // 4), (width, cells_of_bins[0, 0, 0] % 4)):
         for b, (first, end) in enumerate(pyramid.bounds(cells, 4)):
             assert torch.equal((owners == b).nonzero().flatten(), torch.arange(max(first, 0), min(end, cells)))
 
@@ -42,7 +42,7 @@ def test_adaptive_bins_are_pytorchs(bins: int) -> None:
     pyramid = Pyramid((bins,), 3, adaptive=True)
     (found,) = pyramid(x)
     torch.testing.assert_close(found, F.adaptive_avg_pool2d(x, bins))
-    torch.testing.assert_close(pyramid.spread(0, found, (9, 11)), F.interpolate(found, size=(9, 11), mode="nearest"))
+    torch.testing.assert_close(pyramid.unpool(0, found, (9, 11)), F.interpolate(found, size=(9, 11), mode="nearest"))
 
 
 def test_one_bin_is_the_global_average() -> None:

@@ -11,33 +11,48 @@ from torch import nn
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.data.synthetic import scenes
 from parsenet_cli.models import trunks, vgg
+from parsenet_cli.models.describe import describe_network
 from parsenet_cli.models.geometry import Grid, Window, grids
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
 from parsenet_cli.models.upsample import Learned
+from tests.unit.models.conftest import MakeScience
 
-PUBLISHED = [  # body, big pad, tap, stride, offset, receptive field
-    ("fcn", False, "conv3", 4, 1.5, 40),
-    ("fcn", False, "conv4", 8, 3.5, 92),
-    ("fcn", False, "conv5", 16, 7.5, 196),
-    ("fcn", False, "fc7", 32, 15.5, 404),
-    ("fcn", True, "conv3", 4, -97.5, 40),
-    ("fcn", True, "conv4", 8, -95.5, 92),
-    ("fcn", True, "conv5", 16, -91.5, 196),
-    ("fcn", True, "fc7", 32, 12.5, 404),
-    ("reduced", False, "conv3", 4, 1.5, 40),
-    ("reduced", False, "conv4", 8, 3.5, 92),
-    ("reduced", False, "conv5", 8, 3.5, 204),
-    ("reduced", False, "fc7", 8, 3.5, 412),
-    ("deeplab", False, "conv3", 4, -1.5, 40),
-    ("deeplab", False, "conv4", 8, -3.5, 92),
-    ("deeplab", False, "conv5", 8, 0.5, 196),
-    ("deeplab", False, "fc7", 8, 0.5, 308),
-    ("largefov", False, "conv3", 4, 0, 43),
-    ("largefov", False, "conv4", 8, 0, 99),
-    ("largefov", False, "conv5", 8, 0, 211),
-    ("largefov", False, "fc7", 8, 0, 435),
-]
+# axes -> parameters with 21 classes; stride, offset and receptive field of each map; sides of an image -> cells of fc7
+PUBLISHED: list[tuple[dict[str, Any], int, dict[str, tuple[int, float, int]], dict[int, int]]] = [
+    ({"body": "fcn", "pad100": True}, 134_346_581,
+     {"conv3": (4, -97.5, 40), "conv4": (8, -95.5, 92), "conv5": (16, -91.5, 196), "fc7": (32, 12.5, 404)},
+     {256: 9, 321: 11, 375: 12, 500: 16, 513: 17}),
+    ({"body": "fcn"}, 134_346_581,
+     {"conv3": (4, 1.5, 40), "conv4": (8, 3.5, 92), "conv5": (16, 7.5, 196), "fc7": (32, 15.5, 404)},
+     {256: 8, 321: 11, 375: 12, 500: 16, 513: 17}),
+    ({"body": "reduced"}, 20_505_429,
+     {"conv3": (4, 1.5, 40), "conv4": (8, 3.5, 92), "conv5": (8, 3.5, 204), "fc7": (8, 3.5, 412)},
+     {256: 32, 321: 41, 375: 47, 500: 63, 513: 65}),
+    ({"body": "deeplab"}, 65_140_565,
+     {"conv3": (4, -1.5, 40), "conv4": (8, -3.5, 92), "conv5": (8, 0.5, 196), "fc7": (8, 0.5, 308)}, {306: 39}),
+    ({"body": "deeplab", "deeplab_kernel": 7}, 134_346_581,
+     {"conv3": (4, -1.5, 40), "conv4": (8, -3.5, 92), "conv5": (8, 0.5, 196), "fc7": (8, 0.5, 404)}, {306: 39}),
+    ({"body": "largefov"}, 20_505_429,
+     {"conv3": (4, 0, 43), "conv4": (8, 0, 99), "conv5": (8, 0, 211), "fc7": (8, 0, 435)},
+     {256: 33, 321: 41, 375: 48, 500: 64, 513: 65}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("axes", "parameters", "maps", "cells"), PUBLISHED)
+def test_vgg16_is_the_published_network(
+    make_science: MakeScience,
+    axes: dict[str, Any],
+    parameters: int,
+    maps: dict[str, tuple[int, float, int]],
+    cells: dict[int, int],
+) -> None:
+    """Sizes are rounded up as in Caffe; centre(i) = stride * i + offset, in pixels from 0."""
+    for side, expected in cells.items():
+        network = describe_network(make_science(trunk="vgg16", **axes), 21, (side, side))
+        assert network["features"]["fc7"]["cells"] == [expected, expected]
+        assert {tap: (f["stride"], f["offset"], f["field"]) for tap, f in network["features"].items()} == maps
+        assert network["parameters"] == network["trunk_parameters"] + network["head_parameters"] == parameters
 
 
 def thin(spec: vgg.Spec) -> vgg.Spec:
@@ -46,52 +61,7 @@ def thin(spec: vgg.Spec) -> vgg.Spec:
 
 
 def trunk_of(spec: vgg.Spec, body: Any, **settings: Any) -> Trunk:
-    return vgg.build(thin(spec), body, **settings)
-
-
-@pytest.mark.parametrize(("body", "pad100", "tap", "stride", "offset", "field"), PUBLISHED)
-def test_vgg16_maps_lie_where_the_published_nets_put_them(
-    body: str, pad100: bool, tap: str, stride: int, offset: float, field: int
-) -> None:
-    grid = trunk_of(vgg16.SPEC, body, pad100=pad100).grids[tap]
-    assert (grid.stride, grid.offset, grid.field) == (stride, offset, field)
-
-
-@pytest.mark.parametrize(
-    ("size", "pool5", "padded_fc6", "fc6", "reduced", "largefov"),
-    [
-        (256, 8, 9, 8, 32, 33),
-        (321, 11, 11, 11, 41, 41),
-        (375, 12, 12, 12, 47, 48),
-        (500, 16, 16, 16, 63, 64),
-        (513, 17, 17, 17, 65, 65),
-    ],
-)
-def test_vgg16_map_sizes_round_up_as_in_caffe(
-    size: int, pool5: int, padded_fc6: int, fc6: int, reduced: int, largefov: int
-) -> None:
-    image = torch.zeros(1, 3, size, size)
-
-    def side(body: str, tap: str = "fc7", **settings: Any) -> int:
-        return int(trunk_of(vgg16.SPEC, body, **settings).eval()(image, [tap])[tap].shape[2])
-
-    with torch.inference_mode():
-        found = (
-            side("fcn", "pool5"), side("fcn", pad100=True), side("fcn"), side("reduced"), side("largefov")
-        )  # fmt: skip
-    assert found == (pool5, padded_fc6, fc6, reduced, largefov)
-
-
-def test_deeplab_body_gives_39_cells_for_its_306_pixel_crop() -> None:
-    with torch.inference_mode():
-        fc7 = trunk_of(vgg16.SPEC, "deeplab").eval()(torch.zeros(1, 3, 306, 306))["fc7"]
-    assert tuple(fc7.shape[2:]) == (39, 39)
-
-
-def test_deeplab_7x7_has_the_receptive_field_of_fcn() -> None:
-    trunk = trunk_of(vgg16.SPEC, "deeplab", deeplab_kernel=7)
-    assert (trunk.grids["fc7"], trunk.grids["fc7"].field) == (Grid(8, 0.5), 404)
-    assert trunk.get_submodule("fc6").padding == (12, 12)
+    return vgg.build_body(thin(spec), body, **settings)
 
 
 def test_largefov_sees_16_pixels_less_without_its_average_pool() -> None:
@@ -190,7 +160,7 @@ def test_a_cell_depends_on_exactly_its_receptive_field(body: Any, pad100: bool) 
         assert expected == (int(touched.min()), int(touched.max())), tap
 
 
-def test_squeezenet_maps_are_centred_on_multiples_of_their_stride(make_science: Any) -> None:
+def test_squeezenet_maps_are_centred_on_multiples_of_their_stride(make_science: MakeScience) -> None:
     trunk = trunks.find("squeezenet").build(make_science(trunk="squeezenet"))
     found = [trunk.grids[tap] for tap in ("conv3", "conv4", "conv5", "fc7")]
     assert found == [Grid(4, 0), Grid(8, 0), Grid(16, 0), Grid(16, 0)]

@@ -18,7 +18,7 @@ from parsenet_cli.runner.retry import next_action
 from parsenet_cli.store.run import Run, Store
 from tests.fakes import FakeCluster, FakeJob, fail, succeed, sweep
 
-pytestmark = pytest.mark.usefixtures("scheduler_that_does_not_wait")
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 def test_all_runs_go_out_at_once_whatever_the_bound(store: Store, configs: dict[str, RunConfig]) -> None:
@@ -177,7 +177,7 @@ def test_commands_reach_whatever_queue_there_is(run: Run) -> None:
     """One that runs is not named as taken out, one that is not in the queue is not waited for."""
     for job, busy in (("7", 1), ("8", 1), ("9", 0)):
         run.record_job(job)
-        assert clean.found(run.results, False)[1] == busy
+        assert clean.removable(run.results, False)[1] == busy
     said: list[str] = []
     for job in ("7", "8"):
         run.record_job(job)

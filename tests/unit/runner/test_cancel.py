@@ -127,7 +127,7 @@ def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
     assert (run.state(), run.status().iteration) == ("queued", None)
 
 
-@pytest.mark.usefixtures("scheduler_that_does_not_wait")
+@pytest.mark.usefixtures("driver_that_does_not_wait")
 def test_no_cancelled_run_is_started_until_the_next_command(store: Store, configs: dict[str, RunConfig]) -> None:
     first, *others = configs
 

@@ -12,8 +12,9 @@ from parsenet_cli.core.files import write_text
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import clean
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
-from tests.fakes import keeping_model, seeded, succeed
+from tests.fakes import succeed
 
 
 @pytest.fixture
@@ -42,15 +43,18 @@ def old(file: Path) -> Path:
 
 @pytest.fixture
 def runs(store: Store, config: RunConfig) -> dict[str, Run]:
-    return {state: add(store, seeded(config, i), state) for i, state in enumerate(("done", "failed", "lost", "queued"))}
+    return {
+        state: add(store, changed(config, seed=i), state)
+        for i, state in enumerate(("done", "failed", "lost", "queued"))
+    }
 
 
 def found(store: Store, results_too: bool = False) -> list[clean.Piece]:
-    return clean.found(store, results_too)[0]
+    return clean.removable(store, results_too)[0]
 
 
 def working(store: Store) -> int:
-    return clean.found(store, results_too=False)[1]
+    return clean.removable(store, results_too=False)[1]
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
@@ -60,7 +64,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 def test_all_but_finished_and_waiting_runs_goes(store: Store, runs: dict[str, Run]) -> None:
     write_text(store.cache / "data" / "scenes.u8", "x" * 100)
     temporary = old(runs["queued"].folder / ".status.json.7.tmp")
-    pieces, working = clean.found(store, results_too=False)
+    pieces, working = clean.removable(store, results_too=False)
     assert working == 0
     assert {(piece.kind, piece.path) for piece in pieces} == {
         ("temporary files", temporary),
@@ -76,7 +80,7 @@ def test_all_but_finished_and_waiting_runs_goes(store: Store, runs: dict[str, Ru
     assert {name: text for name, text in snapshot(runs["queued"].folder).items() if name != "lock"} == waiting
     assert [run.state() for run in runs.values()] == ["done", "new", "new", "queued"]
     assert not any(store.cache.iterdir())
-    assert clean.found(store, results_too=False) == ([], 0)
+    assert clean.removable(store, results_too=False) == ([], 0)
 
 
 def test_finished_results_go_only_when_that_is_asked_for(store: Store, runs: dict[str, Run]) -> None:
@@ -90,9 +94,10 @@ def test_finished_results_go_only_when_that_is_asked_for(store: Store, runs: dic
 def test_nothing_of_a_running_run_goes_and_caches_stay_while_there_is_one(store: Store, runs: dict[str, Run]) -> None:
     write_text(store.cache / "data", "x")
     with runs["lost"].lock():
-        pieces, working = clean.found(store, results_too=True)
-    assert working == 1
-    assert {piece.path for piece in pieces} == {runs["done"].folder}
+        pieces, working = clean.removable(store, results_too=True)
+        assert (working, {piece.path for piece in pieces}) == (1, {runs["done"].folder})
+        with runs["done"].lock():  # it is trained again for its model
+            assert clean.removable(store, results_too=True) == ([], 2)
 
 
 def test_run_that_was_planned_and_never_begun_goes_after_an_hour(store: Store, config: RunConfig) -> None:
@@ -146,7 +151,7 @@ def test_run_that_comes_to_life_or_finishes_after_it_was_shown_is_left(store: St
 
 
 def test_checkpoint_of_a_run_that_is_trained_again_for_its_model_stays(store: Store, config: RunConfig) -> None:
-    run = add(store, keeping_model(config), "done")
+    run = add(store, changed(config, keep_model=True), "done")
     assert found(store) == []
     run.model_file.touch()
     assert {piece.path for piece in found(store)} == set(run.checkpoints)

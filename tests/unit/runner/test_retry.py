@@ -11,7 +11,7 @@ from parsenet_cli.runner import retry
 from parsenet_cli.store.run import Run, Store
 from tests.fakes import FakeLauncher, NullView, succeed, sweep
 
-pytestmark = pytest.mark.usefixtures("scheduler_that_does_not_wait")
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 def lose(run: Run) -> None:

@@ -15,9 +15,10 @@ from parsenet_cli.runner.launch.inline import Inline
 from parsenet_cli.runner.launcher import Resources, Task
 from parsenet_cli.runner.retry import next_action
 from parsenet_cli.store.run import Run, Store
-from tests.fakes import FakeHandle, FakeLauncher, NullView, fail, keeping_model, seeded, succeed, sweep
+from tests.conftest import changed
+from tests.fakes import FakeHandle, FakeLauncher, NullView, fail, succeed, sweep
 
-pytestmark = pytest.mark.usefixtures("scheduler_that_does_not_wait")
+pytestmark = pytest.mark.usefixtures("driver_that_does_not_wait")
 
 
 def test_every_missing_run_is_trained_once_and_a_second_command_trains_none(
@@ -35,7 +36,7 @@ def test_done_run_is_trained_again_for_its_model_alone_and_only_once(
 ) -> None:
     sweep(store, configs, FakeLauncher(succeed))
     signature, config = next(iter(configs.items()))
-    keeping = {signature: keeping_model(config)}
+    keeping = {signature: changed(config, keep_model=True)}
 
     def with_model(run: Run) -> None:
         assert run.config().runtime.keep_model, "the frozen configuration asks for the model"
@@ -52,7 +53,7 @@ def test_done_run_is_trained_again_for_its_model_alone_and_only_once(
 
 def test_failure_to_make_the_model_is_a_failure_and_keeps_the_result(store: Store, config: RunConfig) -> None:
     sweep(store, {config.signature: config}, FakeLauncher(succeed))
-    outcome = sweep(store, {config.signature: keeping_model(config)}, FakeLauncher(fail))
+    outcome = sweep(store, {config.signature: changed(config, keep_model=True)}, FakeLauncher(fail))
     assert list(outcome.failed) == [config.signature]
     assert store.run(config.signature).state() == "done"
 
@@ -85,11 +86,6 @@ def test_lost_run_goes_on_and_that_of_a_living_worker_is_joined(run: Run) -> Non
 # --- what runs share ------------------------------------------------------------------------------------------------------
 
 
-def of_data(config: RunConfig, data_id: str, seed: int = 0) -> RunConfig:
-    config = seeded(config, seed)
-    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
-
-
 def test_shared_data_is_prepared_once_before_any_run_that_needs_it(store: Store, configs: dict[str, RunConfig]) -> None:
     launcher = FakeLauncher(succeed)
     sweep(store, configs, launcher)
@@ -98,7 +94,7 @@ def test_shared_data_is_prepared_once_before_any_run_that_needs_it(store: Store,
 
 def test_run_waits_for_its_own_prerequisites_alone(store: Store, config: RunConfig) -> None:
     """Two data sets; making the second takes as long as it likes."""
-    plain, other = of_data(config, "quick"), of_data(config, "slow")
+    plain, other = changed(config, data_id="quick"), changed(config, data_id="slow")
 
     class Slow(FakeLauncher):
         def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
@@ -119,7 +115,7 @@ def test_run_waits_for_its_own_prerequisites_alone(store: Store, config: RunConf
 
 
 def test_with_one_slot_nothing_is_prepared_before_a_run_needs_it(store: Store, config: RunConfig) -> None:
-    planned = [of_data(config, data, seed) for seed in range(2) for data in ("first", "second")]
+    planned = [changed(config, data_id=data, seed=seed) for seed in range(2) for data in ("first", "second")]
     launcher = FakeLauncher(succeed, slots=1)
     sweep(store, {one.signature: one for one in planned}, launcher)
     assert [task for task, _ in launcher.submitted] == ["data", "train", "data", "train", "train", "train"]
@@ -127,7 +123,7 @@ def test_with_one_slot_nothing_is_prepared_before_a_run_needs_it(store: Store, c
 
 
 def test_failed_preparation_fails_those_who_need_it_and_no_others(store: Store, config: RunConfig) -> None:
-    bad, good = of_data(config, "none"), of_data(config, "good")
+    bad, good = changed(config, data_id="none"), changed(config, data_id="good")
 
     class Unprepared(FakeLauncher):
         def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
@@ -231,7 +227,7 @@ def test_time_left_is_not_told_anew_for_every_run_that_ends(
         looked.append(science.seed)
 
     monkeypatch.setattr(CostModel, "seconds", look)
-    seeds = [seeded(config, seed) for seed in range(60)]
+    seeds = [changed(config, seed=seed) for seed in range(60)]
     sweep(store, {one.signature: one for one in seeds}, FakeLauncher(succeed))
     assert 0 < len(looked) <= len(seeds)
 

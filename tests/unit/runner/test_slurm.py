@@ -25,8 +25,9 @@ from parsenet_cli.runner.launch.slurm import Slurm, job
 from parsenet_cli.runner.launch.slurm import options as slurm_options
 from parsenet_cli.runner.launcher import ANY, Handle
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
-from tests.fakes import seeded, succeed
+from tests.fakes import succeed
 
 POLL_SECONDS = 0.005
 
@@ -43,7 +44,7 @@ def options(tmp_path: Path) -> dict[str, Any]:
 @pytest.fixture
 def runs(tmp_path: Path, config: RunConfig) -> list[Run]:
     """Five that were planned."""
-    store, configs = Store(tmp_path / "results"), [seeded(config, seed) for seed in range(5)]
+    store, configs = Store(tmp_path / "results"), [changed(config, seed=seed) for seed in range(5)]
     for one in configs:
         store.run(one.signature).create(one)
     return [store.run(one.signature) for one in configs]

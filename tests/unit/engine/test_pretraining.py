@@ -25,7 +25,7 @@ def test_folded_batch_normalisation_computes_the_same() -> None:
 
 def test_rescaled_trunk_has_vggs_scales_and_computes_the_same_up_to_one_factor() -> None:
     torch.manual_seed(0)
-    trunk = vgg_tiny.pretraining_body(0.0).eval()
+    trunk = vgg_tiny.TRUNK.pretraining_body(0.0).eval()
     with torch.no_grad():
         for parameter in trunk.parameters():
             parameter.add_(0.02)

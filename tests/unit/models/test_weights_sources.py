@@ -13,18 +13,19 @@ import torch
 
 from parsenet_cli.config import identity, profile
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.core import download, paths
+from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION
 from parsenet_cli.models.support import unsupported
-from parsenet_cli.models.trunks import vgg16, vgg_tiny
-from parsenet_cli.models.weights import convert, sources
+from parsenet_cli.models.trunks import vgg_tiny
+from parsenet_cli.models.weights import sources
+from parsenet_cli.models.weights.convert import get_weights
 from parsenet_cli.models.weights.read import load
 from parsenet_cli.models.weights.source import Source
 from tests import damage
 from tests.faulty_server import Faults, serving
+from tests.unit.models.conftest import MakeScience
 from tests.weight_layouts import full_tensors, in_ssds_positions
 
 TENSORS = full_tensors(vgg_tiny.SPEC)
@@ -41,31 +42,36 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     with serving(tmp_path / "served") as faults:
         mirrors = (faults.address("missing", "thin.pth"), faults.address("cuts", "thin.pth"))
         monkeypatch.setitem(
-            vgg_tiny.SOURCES,
+            vgg_tiny.TRUNK.sources,
             "thin",
-            Source("thin.pth", mirrors, f"sha256:{digits[:8]}", None, ("fcn",), "made by a test", CAFFE),
+            Source(
+                file="thin.pth",
+                mirrors=mirrors,
+                checksum=f"sha256:{digits[:8]}",
+                bodies=("fcn",),
+                origin="made by a test",
+                normalization=CAFFE,
+            ),
         )
         yield faults
 
 
 def get(folder: Path, given: Path | None = None) -> tuple[Path, list[str]]:
-    said: list[str] = []
-    return convert.get("vgg_tiny", "thin", folder / "weights", said.append, given), said
+    messages: list[str] = []
+    return get_weights("vgg_tiny", "thin", folder / "weights", messages.append, given), messages
 
 
 def test_a_source_is_downloaded_checked_and_converted_once(server: Faults, tmp_path: Path) -> None:
-    file, said = get(tmp_path)
+    file, messages = get(tmp_path)
     found = load(file)
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
-    assert found.convention() == CAFFE
+    assert found.normalization() == CAFFE
     assert found.about == "made by a test"
     assert found.metadata["weights"] == "thin"
-    assert found.metadata["source_sha256"].startswith(vgg_tiny.SOURCES["thin"].checksum.removeprefix("sha256:"))  # type: ignore[union-attr]
-    assert any("BGR order (as declared for this source)" in text for text in said)
-    assert {one.name for one in file.parent.iterdir() if not one.name.endswith(".lock")} == {
-        file.name,
-        f"{file.name}.json",
-    }
+    assert found.metadata["source_sha256"].startswith(vgg_tiny.TRUNK.sources["thin"].checksum.removeprefix("sha256:"))  # type: ignore[union-attr]
+    assert any("BGR order (as declared for this source)" in text for text in messages)
+    names = {path.name for path in file.parent.iterdir() if path.suffix != ".lock"}
+    assert names == {file.name, f"{file.name}.json"}
     asked = len(server.requests["cuts"])
     again, _ = get(tmp_path)
     assert again == file
@@ -101,7 +107,7 @@ def test_a_file_one_has_already_is_taken_when_it_is_the_published_one(server: Fa
     own = tmp_path / "own.pth"
     own.write_bytes((tmp_path / "served" / "thin.pth").read_bytes())
     file, _ = get(tmp_path, own)
-    assert load(file).convention() == CAFFE
+    assert load(file).normalization() == CAFFE
     assert own.is_file()
     assert not server.requests
     own.write_bytes(own.read_bytes()[:-1] + b"?")
@@ -115,9 +121,9 @@ def test_a_source_that_cannot_be_had_names_every_mirror(
     server: Faults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = replace(
-        vgg_tiny.SOURCES["thin"], mirrors=tuple(server.address(f, "thin.pth") for f in ("missing", "wrong_byte"))
+        vgg_tiny.TRUNK.sources["thin"], mirrors=tuple(server.address(f, "thin.pth") for f in ("missing", "wrong_byte"))
     )
-    monkeypatch.setitem(vgg_tiny.SOURCES, "thin", broken)
+    monkeypatch.setitem(vgg_tiny.TRUNK.sources, "thin", broken)
     with pytest.raises(UserError, match=r"missing/thin\.pth.*wrong_byte/thin\.pth"):
         get(tmp_path)
     assert not (tmp_path / "weights" / "vgg_tiny-thin.safetensors").exists()
@@ -126,7 +132,7 @@ def test_a_source_that_cannot_be_had_names_every_mirror(
 def test_another_network_under_a_sources_name_is_refused(server: Faults, tmp_path: Path) -> None:
     published = tmp_path / "served" / "thin.pth"
     torch.save({"layer1.0.conv1.weight": torch.zeros(1)}, published)
-    vgg_tiny.SOURCES["thin"] = replace(vgg_tiny.SOURCES["thin"], checksum=None)
+    vgg_tiny.TRUNK.sources["thin"] = replace(vgg_tiny.TRUNK.sources["thin"], checksum=None)
     with pytest.raises(UserError, match=r"thin\.pth: not the weights of trunk vgg_tiny"):
         get(tmp_path)
     assert not (tmp_path / "weights" / "vgg_tiny-thin.safetensors").exists()
@@ -167,11 +173,6 @@ def test_a_run_asks_for_the_source_of_its_body(cache: Path) -> None:
         weights("weights=cafe")
 
 
-@pytest.fixture
-def science(cache: Path) -> Science:
-    return Composer(profile.load("quick"), ["weights=none"], cache).run_config().science
-
-
 @pytest.mark.parametrize(
     ("axes", "says"),
     [
@@ -189,37 +190,33 @@ def science(cache: Path) -> Science:
         ({"trunk": "squeezenet", "weights": "imagenet", "body": "deeplab"}, "squeezenet has no body deeplab"),
     ],
 )
-def test_a_source_that_cannot_serve_says_which_can(science: Science, axes: dict[str, Any], says: str) -> None:
-    assert says in (unsupported(science.model_copy(update=axes)) or "")
+def test_a_source_that_cannot_serve_says_which_can(make_science: MakeScience, axes: dict[str, Any], says: str) -> None:
+    assert says in (unsupported(make_science(**axes)) or "")
 
 
-def test_what_imagenet_means_can_serve_every_body(science: Science) -> None:
-    for trunk in paths.modules("models/trunks"):
-        module = trunks.find(trunk)
-        assert set(module.IMAGENET) <= set(module.BODIES)
-        for body, name in module.IMAGENET.items():
-            assert unsupported(science.model_copy(update={"trunk": trunk, "body": body, "weights": name})) is None
-    assert set(vgg16.IMAGENET) == set(vgg16.BODIES)
-
-
-def test_sources_are_declared_with_what_a_download_needs() -> None:
-    for trunk in paths.modules("models/trunks"):
-        for source in trunks.find(trunk).SOURCES.values():
-            assert source.file
-            assert all(mirror.endswith(f"/{source.file}") for mirror in source.mirrors)
-            assert source.checksum is None or source.checksum.startswith("sha256:")
-            assert set(source.bodies) <= set(trunks.find(trunk).BODIES)
-            assert source.convention in (CAFFE, TORCHVISION)
+@pytest.mark.parametrize("name", trunks.names())
+def test_sources_are_declared_with_what_a_download_needs(make_science: MakeScience, name: str) -> None:
+    """And what `imagenet` means can serve every body."""
+    trunk = trunks.find(name)
+    for source in trunk.sources.values():
+        assert source.file
+        assert all(mirror.endswith(f"/{source.file}") for mirror in source.mirrors)
+        assert source.checksum is None or source.checksum.startswith("sha256:")
+        assert set(source.bodies) <= set(trunk.bodies)
+        assert source.normalization in (CAFFE, TORCHVISION)
+    assert set(trunk.imagenet) == (set(trunk.bodies) if trunk.sources else set())
+    for body, source_name in trunk.imagenet.items():
+        assert unsupported(make_science(trunk=name, body=body, weights=source_name)) is None
 
 
 def test_what_there_is_to_get(tmp_path: Path) -> None:
-    assert convert.names("vgg16", None) == ["caffe_full", "caffe_reduced"]
-    assert convert.names("vgg16", "torchvision") == ["torchvision"]
-    assert convert.names("squeezenet", None) == ["imagenet"]
+    assert sources.source_names("vgg16", None) == ["caffe_full", "caffe_reduced"]
+    assert sources.source_names("vgg16", "torchvision") == ["torchvision"]
+    assert sources.source_names("squeezenet", None) == ["imagenet"]
     with pytest.raises(
         UserError, match=r"unknown source of weights for vgg16 'caffe_fuller'\. Did you mean 'caffe_full'"
     ):
-        convert.names("vgg16", "caffe_fuller")
+        sources.source_names("vgg16", "caffe_fuller")
     with pytest.raises(UserError, match="vgg_tiny has no published weights"):
-        convert.names("vgg_tiny", None)
+        sources.source_names("vgg_tiny", None)
     assert "caffe_full" in sources.all_choices()

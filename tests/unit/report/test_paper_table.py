@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +13,14 @@ import pytest
 
 from parsenet_cli.config import table_file
 from parsenet_cli.core import files
-from parsenet_cli.report.formats import render
-from parsenet_cli.report.paper_table import Table, layout, tabulate
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.report import formats, tables
+from parsenet_cli.report.blocks import Grid
+from parsenet_cli.report.formats import latex
+from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.store.frame import COLUMNS, results_frame
 from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study, StudyCell
+from parsenet_cli.store.study import Study, StudyCell, read_runs
 
 SEEDS = (0, 1, 2)
 
@@ -50,13 +55,14 @@ def study_of(name: str, values: dict[tuple[str, str], list[float | str]], store:
     return Study(f"{name}-quick-0", "2026", "quick", (), SEEDS, table_file.load(name), tuple(cells))
 
 
-def table_of(study: Study, store: Store) -> Table:
-    return tabulate(study, results_frame(study, store))
+def table_of(study: Study, store: Store) -> Grid:
+    return paper_grid(study, results_frame(study, read_runs([study], store)), "synthetic_context, vgg_tiny")
 
 
-def cell(table: Table, label: str, column: int) -> str:
-    row = next(row for row in table.rows if row.labels[0] == label)
-    return row.cells[column].measured.text
+def cell(table: Grid, label: str, column: int) -> str:
+    """What was measured, where every column has the paper's number beside it."""
+    row = next(row for row in table.rows if row.cells[0].text == label)
+    return row.cells[len(table.labels) + 2 * column + 1].text
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def table4(store: Store) -> Table:
+def table4(store: Store) -> Grid:
     values: dict[tuple[str, str], list[float | str]] = {
         ("fc7", "raw"): [0.30, 0.32, 0.34],
         ("fc7", "norm"): [0.35, 0.35],
@@ -75,28 +81,28 @@ def table4(store: Store) -> Table:
     return table_of(study_of("table4", values, store), store)
 
 
-def test_rows_and_numbers_are_the_papers(table4: Table) -> None:
-    assert [row.labels[0] for row in table4.rows][-1] == "pool6 + fc7 + conv5 + conv4 + conv3"
-    assert [c.paper.text for c in table4.rows[-1].cells] == ["0.009", "40.4"]
-    assert table4.rows[-1].cells[1].paper.bold
+def test_rows_and_numbers_are_the_papers(table4: Grid) -> None:
+    assert [row.cells[0].text for row in table4.rows][-1] == "pool6 + fc7 + conv5 + conv4 + conv3"
+    printed = [cell for cell in table4.rows[-1].cells if cell.quiet]
+    assert [(cell.text, cell.bold) for cell in printed] == [("0.009", False), ("40.4", True)]
 
 
-def test_mean_and_deviation_have_the_papers_decimals(table4: Table) -> None:
+def test_mean_and_deviation_have_the_papers_decimals(table4: Grid) -> None:
     assert cell(table4, "fc7", 0) == "32.0 ± 2.0"
 
 
-def test_missing_and_failed_seeds_are_said(table4: Table) -> None:
+def test_missing_and_failed_seeds_are_said(table4: Grid) -> None:
     assert cell(table4, "fc7", 1) == "35.0 ± 0.0 (n=2/3)"
     assert cell(table4, "pool6 + fc7 + conv5 + conv4 + conv3", 1) == "56.0 ± 1.4 (n=2/3)"
     assert cell(table4, "pool6 + fc7", 0) == "–"
 
 
-def test_collapse_is_shown_in_the_cell(table4: Table) -> None:
+def test_collapse_is_shown_in_the_cell(table4: Grid) -> None:
     assert cell(table4, "pool6 + fc7 + conv5 + conv4 + conv3", 0) == "0.9 ± 0.0 collapsed 3/3"
 
 
-def test_single_best_cell_is_bold_where_the_paper_bolds_one(table4: Table) -> None:
-    bold = [c.measured.text for row in table4.rows for c in row.cells if c.measured.bold]
+def test_single_best_cell_is_bold_where_the_paper_bolds_one(table4: Grid) -> None:
+    bold = [c.text for row in table4.rows for c in row.cells if c.bold and not c.quiet]
     assert bold == ["56.0 ± 1.4 (n=2/3)"]
 
 
@@ -104,67 +110,77 @@ def test_cell_that_cannot_be_run_says_why(store: Store) -> None:
     study = study_of("table6", {("fc7_n", "mean_iu"): [0.5, 0.5, 0.5]}, store)
     missing = StudyCell("fc7_y", "mean_iu", 0, None, "squeezenet has no body deeplab")
     table = table_of(Study(**{**vars(study), "cells": (*study.cells, missing)}), store)
-    texts = [c.measured.text for row in table.rows for c in row.cells]
-    assert texts[:2] == ["50.00 ± 0.00", "n/a"]
-    assert "squeezenet has no body deeplab" in table.notes
+    assert [row.cells[-1].text for row in table.rows[:2]] == ["50.00 ± 0.00", "n/a"]
+    assert "squeezenet has no body deeplab" in [note for _, note in table.notes]
 
 
 def test_class_that_the_data_lacks_is_a_dash(store: Store) -> None:
     table = table_of(study_of("table8", {("parsenet", "bkg"): [0.5] * 3, ("parsenet", "cat"): [0.5] * 3}, store), store)
-    row = next(row for row in table.rows if row.labels[0] == "ParseNet")
-    shown = dict(zip(table.columns, (c.measured.text for c in row.cells), strict=True))
+    first = next(i for i, row in enumerate(table.rows) if row.cells[0].text == "ParseNet")
+    heads = [*table.labels, *table.heads]
+    shown = dict(zip(heads, (c.text for c in table.rows[first + 1].cells), strict=True))
     assert shown["bkg"].startswith("90.0")
     assert shown["cat"] == "–"
 
 
-def test_quick_profile_never_pretends_to_be_the_paper(table4: Table) -> None:
+def test_caption_names_data_and_trunk_and_never_pretends_to_be_the_paper(table4: Grid) -> None:
+    assert table4.caption.startswith("profile quick; synthetic_context, vgg_tiny; 3 seeds")
     assert "compare effects, not numbers" in table4.caption
 
 
+def test_caption_keeps_to_itself_where_things_lie(store: Store) -> None:
+    study = study_of("table6", {("fc7_n", "mean_iu"): [0.5]}, store)
+    changed = Study(**{**vars(study), "overrides": ("data_root=/home/ann/photos", "weights=/data/w.pt", "norm=l2")})
+    assert "data_root=…/photos weights=…/w.pt norm=l2" in table_of(changed, store).caption
+
+
 @pytest.mark.parametrize("name", table_file.names())
-def test_every_table_renders_everywhere_with_all_its_cells(name: str, store: Store) -> None:
+def test_every_table_is_written_in_every_format_with_all_its_cells(name: str, store: Store) -> None:
     spec = table_file.load(name)
     values: dict[tuple[str, str], list[float | str]] = {
         (c.row.key, c.column.key): [0.4, 0.5, 0.6] for c in spec.cells()
     }
     table = table_of(study_of(name, values, store), store)
-    plan = layout(table)
-    width = len(plan.labels) + len(plan.heads)
-    assert {len(line) for line in plan.lines} == {width}
-    shown = {entry.text for line in plan.lines for entry in line}
+    width = len(table.labels) + len(table.heads)
+    assert {len(row.cells) for row in table.rows} == {width}
+    shown = {cell.text for row in table.rows for cell in row.cells}
     assert {printed.text for row in spec.rows for printed in row.paper.values()} <= shown
-    markdown = [line for line in render.to_markdown(table).splitlines() if line.startswith("|")]
-    assert len(markdown) == len(plan.lines) + 2
+    markdown = [line for line in formats.find("md").text(table).splitlines() if line.startswith("|")]
+    assert len(markdown) == len(table.rows) + 2
     assert {line.replace(r"\|", "").count("|") for line in markdown} == {width + 1}
-    parts = render.to_latex(table).split(r"\midrule")[1:]
+    parts = latex.text(table).split(r"\midrule")[1:]
     bodies = [part.split(r"\bottomrule")[0].strip().splitlines() for part in parts]
-    assert {len(body) for body in bodies} == {len(plan.lines)}
+    assert {len(body) for body in bodies} == {len(table.rows)}
     counts = [{line.replace(r"\&", "").count("&") for line in body} for body in bodies]
-    assert sum(count - len(plan.labels) + 1 for (count,) in counts) == len(plan.heads)
+    assert sum(count - len(table.labels) + 1 for (count,) in counts) == len(table.heads)
     assert all(line.endswith(r"\\") for body in bodies for line in body)
+    html = formats.find("html").text(table)
+    assert html.count("<tr>") == len(table.rows) + 1 + any(len(below) > 1 for _, below in table.groups)
+    terminal = formats.find("terminal").text(table)
+    assert all(word in terminal for cell in table.rows[0].cells[: len(table.labels)] for word in cell.text.split())
 
 
 def test_wide_table_has_printed_and_measured_below_each_other(store: Store) -> None:
     values: dict[tuple[str, str], list[float | str]] = {("parsenet", "mean"): [0.5, 0.6, 0.7]}
-    lines = layout(table_of(study_of("table8", values, store), store)).lines
-    assert [line[-1].text for line in lines[-3:]] == ["69.8", "60.0", "10.0"]
+    rows = table_of(study_of("table8", values, store), store).rows
+    assert [row.cells[-1].text for row in rows[-3:]] == ["69.8", "60.0", "10.0"]
 
 
 def test_latex_has_no_character_that_latex_would_stumble_over() -> None:
     hostile = r"100% of a_b & $c {d} #e ~f ^g \h ± <i>"
-    text = render._latex_text(hostile)
+    text = latex.escaped(hostile)
     assert text.isascii()
     for bare in ("%", "_", "&", "#"):
         assert text.count(bare) == text.count("\\" + bare)
 
 
 def test_latex_row_does_not_begin_with_what_a_line_break_takes_for_its_own() -> None:
-    assert render._latex_text("[19] FCN*") == "{[}19] FCN{*}"
+    assert latex.escaped("[19] FCN*") == "{[}19] FCN{*}"
 
 
 def test_csv_is_the_long_frame(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    lines = list(csv.DictReader(io.StringIO(render.to_csv(results_frame(study, store)))))
+    lines = list(csv.DictReader(io.StringIO(formats.find("csv").text(table_of(study, store)))))
     assert tuple(lines[0]) == COLUMNS
     assert [(line["seed"], line["value"], line["outcome"]) for line in lines] == [
         ("0", "30", "converged"),
@@ -172,6 +188,36 @@ def test_csv_is_the_long_frame(store: Store) -> None:
         ("2", "34", "converged"),
     ]
     assert lines[0]["paper"] == "36.6"
+
+
+def test_json_is_the_same_records_with_null_for_what_is_not_defined(store: Store) -> None:
+    study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
+    content = json.loads(formats.find("json").text(table_of(study, store)))
+    assert [(line["seed"], line["value"], line["outcome"]) for line in content["rows"]] == [
+        (0, 30.0, "converged"),
+        (1, None, "failed"),
+        (2, 34.0, "converged"),
+    ]
+    assert content["title"] == study.table.title
+
+
+def test_unknown_format_is_answered_with_the_nearest(store: Store) -> None:
+    with pytest.raises(UserError, match=r"unknown format 'htm'.*Did you mean 'html'"):
+        formats.find("htm")
+
+
+def test_a_table_is_printed_by_reading_each_result_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = study_of("table4", {("fc7", "raw"): [0.30, 0.31, 0.34], ("conv3", "norm"): [0.5, 0.6, 0.55]}, store)
+    reads: Counter[str] = Counter()
+    read_bytes = Path.read_bytes
+
+    def counted(file: Path) -> bytes:
+        reads[file.name] += file.name == "result.json"
+        return read_bytes(file)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    tables.study_grid(study, store)
+    assert reads["result.json"] == len(study.signatures) == 6
 
 
 def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> None:
@@ -185,7 +231,7 @@ def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> 
     with files.atomic_write(run.folder / "confusion.npz") as file:
         confusions = np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32)
         np.savez_compressed(file, confusions=confusions, ids=np.array(["a", "b"]))
-    (value,) = results_frame(study, store)["value"]
+    (value,) = results_frame(study, read_runs([study], store))["value"]
     # 6 of 6 and 2 of 4 pixels right: IU 6/8 and 2/4, weighted by 6 and 4 pixels
     assert value == pytest.approx(100 * (6 * (6 / 8) + 4 * (2 / 4)) / 10)
 

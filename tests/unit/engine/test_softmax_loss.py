@@ -1,4 +1,7 @@
-"""The loss is Caffe's SoftmaxWithLoss: what it divides by, what it ignores, where it is capped."""
+"""The loss is Caffe's SoftmaxWithLoss: what it divides by, what it ignores, where it is capped.
+
+That value and gradient are those of the cross entropy: tests/property/test_loss_is_cross_entropy.py.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,6 @@ def test_sum_divides_by_images_and_mean_by_labelled_pixels_of_the_whole_batch() 
     assert divisor(LABELS, 255, "sum") == 2
     assert divisor(LABELS, 255, "mean") == 3
     assert divisor(LABELS, None, "mean") == 8
-
-
-def test_uniform_logits_cost_log_of_the_number_of_classes_per_labelled_pixel() -> None:
-    logits = torch.full((2, 3, 2, 2), 7.0)
-    assert float(softmax_loss(logits, LABELS, 255, divisor(LABELS, 255, "sum"))) == pytest.approx(3 * math.log(3) / 2)
-    assert float(softmax_loss(logits, LABELS, 255, divisor(LABELS, 255, "mean"))) == pytest.approx(math.log(3))
-
-
-def test_the_gradient_is_softmax_minus_onehot() -> None:
-    logits = torch.log(torch.tensor([0.2, 0.3, 0.5])).reshape(1, 3, 1, 1)
-    _, found = gradient(logits, torch.tensor([[[1]]]), None, 4)
-    assert found.flatten().tolist() == pytest.approx([0.2 / 4, -0.7 / 4, 0.5 / 4])
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from parsenet_cli.core import metrics
 from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine import evaluate as module
-from parsenet_cli.engine.evaluate import classify, evaluate_model, shrink
+from parsenet_cli.engine.evaluate import argmax_classes, evaluate_model, shrink
 
 CPU = torch.device("cpu")
 SIZES = [(6, 8), (5, 9), (6, 8), (7, 7), (6, 8), (5, 9)]
@@ -124,7 +124,7 @@ def test_progress_ends_at_the_number_of_images() -> None:
 
 def test_the_first_of_equal_logits_wins_and_nan_is_background() -> None:
     logits = torch.tensor([[0.0, 2.0, 2.0], [1.0, 1.0, torch.nan], [torch.nan, 0.0, 1.0], [0.0, -1.0, torch.inf]])
-    predicted = classify(logits.T.reshape(1, 3, 1, 4))
+    predicted = argmax_classes(logits.T.reshape(1, 3, 1, 4))
     assert predicted.dtype == torch.uint8
     assert predicted.flatten().tolist() == [1, 0, 0, 2]
 
