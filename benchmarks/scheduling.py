@@ -24,7 +24,7 @@ from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.report import plot as plotting
 from parsenet_cli.runner.launch import local
-from parsenet_cli.runner.launcher import Resources, Task
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.runner.plan import plan_table
 from parsenet_cli.runner.scheduler import Scheduler
 from parsenet_cli.store import study
@@ -49,7 +49,7 @@ class Pretending:
     def fits(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> Pretending:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> Pretending:
         nothing.main(str(run.folder), task)
         return self
 

@@ -52,7 +52,7 @@ class FakeLauncher:
     def fits(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
         self.submitted.append((task, run.signature))
         self.handles.append(FakeHandle(self.lives))
         if task == "train":

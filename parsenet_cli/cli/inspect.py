@@ -28,7 +28,7 @@ from parsenet_cli.core.errors import UserError
 if TYPE_CHECKING:
     from parsenet_cli.config.deviations import Setting
     from parsenet_cli.report.blocks import Grid
-    from parsenet_cli.runner.state import Queue, RunSummary
+    from parsenet_cli.runner.state import RunSummary
     from parsenet_cli.store.run import Run, Store
 
 REFRESH_SECONDS = 2.0
@@ -213,19 +213,19 @@ def watch_runs(store: Store) -> None:
 
     from parsenet_cli.report.formats import terminal
     from parsenet_cli.runner import launch
-    from parsenet_cli.runner.state import counts, queue_of, summaries
+    from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
 
     idle, printed, before = 0, "", [b""]
-    queue, queued, asked = launch.queue(), None, float("-inf")
-    screen = console()
+    queue, asked, screen = launch.queue(), float("-inf"), console()
     try:
         with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
-                if queue is not None and (idle or time.monotonic() - asked > QUEUE_SECONDS):
+                if idle or time.monotonic() - asked > QUEUE_SECONDS:
                     queued, asked = queue_of(store.runs(), queue), time.monotonic()
-                lines = summaries(store, queued)
+                lines = summaries(store, in_no_queue if queue is None else queued)
                 preparing = _preparing(store)
-                running = any(line.state == "running" or _waits(line, store, queued) for line in lines)
+                waiting = any(line.state == "queued" and queued(store.run(line.signature)) for line in lines)
+                running = waiting or any(line.state == "running" for line in lines)
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if screen.is_terminal:
@@ -252,11 +252,6 @@ def _preparing(store: Store) -> list[bytes]:
         with contextlib.suppress(OSError):
             texts.append(file.read_bytes())
     return texts
-
-
-def _waits(line: RunSummary, store: Store, queued: Queue | None) -> bool:
-    """Whether the run may still start by itself: its job is in the queue, or that cannot be told from here."""
-    return line.state == "queued" and line.job is not None and (queued is None or queued(store.run(line.signature)))
 
 
 def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:

@@ -13,23 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_errors_as_user_errors
 from parsenet_cli.runner import launch
 from parsenet_cli.runner.state import queue_of, state_of
 from parsenet_cli.store.run import Busy, Run, Store
-
-Kind = Literal[
-    "temporary files",
-    "damaged files, put aside",
-    "caches",
-    "checkpoints of done runs",
-    "failed and lost runs",
-    "runs that never began",
-    "finished results",
-]
 
 _UNFINISHED = ("failed and lost runs", "runs that never began")
 
@@ -41,7 +30,8 @@ AGE_SECONDS = 3600.0
 class Piece:
     """A file or folder that can go, and what is lost with it."""
 
-    kind: Kind
+    kind: str
+    """In words; the pieces of a kind are shown together."""
     path: Path
     bytes: int
     remark: str = ""
@@ -110,18 +100,13 @@ def remove(pieces: Sequence[Piece], say: Callable[[str], None]) -> int:
         try:
             with nullcontext() if piece.run is None else piece.run.lock(wait=0):
                 if piece.kind in _UNFINISHED and piece.run is not None and piece.run.result() is not None:
-                    raise _Finished
+                    say(f"{piece.path}: left alone, it has finished now")
+                    continue
                 _remove(piece.path)
             freed += piece.bytes
         except Busy:
             say(f"{piece.path}: left alone, it is at work now")
-        except _Finished:
-            say(f"{piece.path}: left alone, it has finished now")
     return freed
-
-
-class _Finished(Exception):
-    """Since it was found, the run has got its result."""
 
 
 def _remove(path: Path) -> None:

@@ -53,16 +53,19 @@ class Launcher(Protocol):
     def fits(self, needs: Resources) -> bool:
         """Whether such a task could be started now; `slots` is checked by the caller."""
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> Handle:
-        """Start a task that fits; returns at once where the launcher can."""
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> Handle:
+        """Start a task that fits; returns at once where the launcher can.
+
+        `after`: those that have to end before it starts. Only a launcher with a queue is given any that have not.
+        """
 
 
 @runtime_checkable
 class BatchLauncher(Launcher, Protocol):
-    """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once and bounds them itself."""
+    """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once, and bounds them itself.
 
-    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> Handle:
-        """Take a task, which takes effect with `flush`; it starts when those that it comes `after` have ended."""
+    What is submitted takes effect with `flush`.
+    """
 
     def flush(self) -> list[Run]:
         """Send what was submitted since the last time. Returns the runs that turn out to be another command's task already."""

@@ -1,13 +1,14 @@
-"""`parsenet plan`: what a command would do, what is done already, how long it will take and how much disk it needs."""
+"""What a command would do: the runs behind a table, and what `parsenet plan` tells of them before they are carried out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from parsenet_cli.config import sweep
 from parsenet_cli.config import table as ablation
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table import CellKey, TableSpec
@@ -21,7 +22,7 @@ from parsenet_cli.runner.cost import CostKey, CostModel
 from parsenet_cli.runner.state import state_of
 from parsenet_cli.store.artifacts import verify_weights_file
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, StudyCell
+from parsenet_cli.store.study import Study, StudyCell, load_all
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,6 @@ class Plan:
 
     study: Study
     configs: Mapping[str, RunConfig]
-
-
-def all_configs(plans: Iterable[Plan]) -> dict[str, RunConfig]:
-    """The runs of several plans, each once."""
-    return {signature: config for plan in plans for signature, config in plan.configs.items()}
 
 
 def plan_table(
@@ -77,6 +73,37 @@ def plan_table(
         cells=tuple(cells),
     )
     return Plan(study, configs)
+
+
+def plan_retrain(store: Store, run: Run) -> Plan:
+    """A study of this run alone, under the profile it was run with, and its frozen configuration with keep_model=true.
+
+    Nothing is composed again: what was edited since does not change which run it is.
+    """
+    frozen = run.config()
+    config = frozen.model_copy(update={"runtime": frozen.runtime.model_copy(update={"keep_model": True})})
+    spec, _ = sweep.single([])
+    (row,) = spec.rows
+    spec = replace(spec, name=f"keep-{run.signature}", rows=(replace(row, labels=(run.signature,)),))
+    studies = reversed(load_all(store))
+    profile = next((one.profile for one in studies if run.signature in one.signatures), config.science.data)
+    seed = config.science.seed
+    cells = tuple(StudyCell(row.key, column.key, seed, run.signature) for column in spec.columns)
+    only = Study(
+        name=f"{spec.name}-{profile}",
+        created="",
+        profile=profile,
+        overrides=(),
+        seeds=(seed,),
+        table=spec,
+        cells=cells,
+    )
+    return Plan(only, {run.signature: config})
+
+
+def all_configs(plans: Iterable[Plan]) -> dict[str, RunConfig]:
+    """The runs of several plans, each once."""
+    return {signature: config for plan in plans for signature, config in plan.configs.items()}
 
 
 WITHOUT_MODEL = "to do again: its model was not kept"

@@ -9,13 +9,13 @@ from typing import Literal
 
 from parsenet_cli.core.memory import oom_kill_count
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.runner.state import Queue, state_of
+from parsenet_cli.runner.state import Queue, in_no_queue, state_of
 from parsenet_cli.store.run import Run
 
 Action = Literal["done", "run", "join", "exhausted"]
 
 
-def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue | None = None) -> Action:
+def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue = in_no_queue) -> Action:
     """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
 
     Args:
@@ -24,7 +24,7 @@ def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue | 
         with_model: A run that is done without its model is carried out again to get it.
         queue: What has a job for a run already, which is then joined.
     """
-    queued = queue is not None and queue(run)  # first: a job that ends in between has left its result
+    queued = queue(run)  # first: a job that ends in between has left its result
     match state_of(run, with_model=with_model):
         case "done":
             return "done"

@@ -20,7 +20,7 @@ from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.runner.launcher import ANY, BatchLauncher, Handle, Launcher, Resources
 from parsenet_cli.runner.prerequisites import FailedPrerequisite, Prerequisites
 from parsenet_cli.runner.retry import RetryPolicy, next_action
-from parsenet_cli.runner.state import state_of
+from parsenet_cli.runner.state import Queue, in_no_queue, state_of
 from parsenet_cli.store.heartbeat import StallDetector, out_of_reach
 from parsenet_cli.store.result import RunState
 from parsenet_cli.store.run import Run, Store
@@ -75,6 +75,7 @@ class Scheduler:
     def __init__(self, store: Store, configs: Mapping[str, RunConfig], launcher: Launcher, view: View) -> None:
         self._store, self._launcher, self._view, self._configs = store, launcher, view, dict(configs)
         self._queue = launcher if isinstance(launcher, BatchLauncher) else None
+        self._is_queued: Queue = in_no_queue if self._queue is None else self._queue.is_queued
         self._retries = RetryPolicy(launcher.resubmissions)
         self._detector = StallDetector(launcher.silence_seconds)
         self._cost = CostModel(store)
@@ -121,10 +122,9 @@ class Scheduler:
         return self._outcome
 
     def _admit(self, retry: bool) -> None:
-        queue = None if self._queue is None else self._queue.is_queued
         for signature, config in self._configs.items():
             run = self._store.run(signature)
-            match next_action(run, retry, config.runtime.keep_model, queue):
+            match next_action(run, retry, config.runtime.keep_model, self._is_queued):
                 case "done":
                     self._finished += 1
                 case "join":
@@ -217,10 +217,7 @@ class Scheduler:
         self._view.started(run)
         self._retries.started(run.signature, [*self._active, *self._prerequisites.names])
         self._detector.forget(run.signature)
-        if self._queue is None:
-            handle = self._launcher.submit(run, "train", needs)
-        else:
-            handle = self._queue.submit(run, "train", needs, after=self._prerequisites.under_way(config))
+        handle = self._launcher.submit(run, "train", needs, after=self._prerequisites.under_way(config))
         self._active[run.signature] = (run, handle)
 
     # --- what ends ---------------------------------------------------------------------------------------------------
@@ -236,13 +233,10 @@ class Scheduler:
                 self._ended(run)
         if self._joined and time.monotonic() - self._joined_seen > JOINED_SECONDS:
             self._joined_seen = time.monotonic()
-            for run in [run for run in self._joined if not self._queued(run) and not run.alive()]:
+            for run in [run for run in self._joined if not self._is_queued(run) and not run.alive()]:
                 self._joined.remove(run)
                 self._ended(run)
         return self._tasks < before
-
-    def _queued(self, run: Run) -> bool:
-        return self._queue is not None and self._queue.is_queued(run)
 
     def _unprepared(self, failed: FailedPrerequisite) -> None:
         """The runs that need it do not start; those that wait in a queue leave it, if they do not begin before."""
@@ -279,14 +273,13 @@ class Scheduler:
                 self._fail_unprepared(run, taken_back)
             case "queued" | "lost" as state:
                 self._ended_early(run, config, state)
-            case "failed" if self._may_try_alone(run):
+            case "failed" if run.status().out_of_memory and self._may_try_alone(run):
                 self._again(run, config, "memory was not enough for it beside others")
             case _:
                 self._fail(run)
 
     def _may_try_alone(self, run: Run) -> bool:
-        out_of_memory = self._queue is None and run.status().out_of_memory
-        return out_of_memory and self._retries.after_out_of_memory(run.signature)
+        return self._queue is None and self._retries.after_out_of_memory(run.signature)
 
     def _ended_early(self, run: Run, config: RunConfig, state: RunState) -> None:
         """It goes on from its checkpoint, a few times: somebody else has stopped it, or its worker exited without a status."""
@@ -346,7 +339,7 @@ class Scheduler:
             self._stalled.add(run.signature)
             if own is not None:
                 own[1].kill()
-            elif self._queue is not None and self._queue.is_queued(run):
+            elif self._queue is not None and self._is_queued(run):
                 self._queue.kill(run)
             elif not process.kill(status):
                 self._joined.remove(run)

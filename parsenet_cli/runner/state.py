@@ -15,7 +15,12 @@ Queue = Callable[[Run], bool]
 """Whether the queue of a cluster has a job for a run, pending or running."""
 
 
-def state_of(run: Run, queue: Queue | None = None, with_model: bool = False) -> RunState:
+def in_no_queue(run: Run) -> bool:
+    """The answer where no queue is asked."""
+    return False
+
+
+def state_of(run: Run, queue: Queue = in_no_queue, with_model: bool = False) -> RunState:
     """How a run stands: by its folder alone, or also by the queue that may have a job for it.
 
     Args:
@@ -23,7 +28,7 @@ def state_of(run: Run, queue: Queue | None = None, with_model: bool = False) -> 
         queue: What asks the queue. A run that it has is `queued`, although its last worker failed or was lost with its node.
         with_model: A run whose model was not kept is not done.
     """
-    queued = queue is not None and queue(run)  # first: a job that ends in between has left its result
+    queued = queue(run)  # first: a job that ends in between has left its result
     state = run.state(with_model)
     return "queued" if queued and state in ("failed", "lost") else state
 
@@ -57,12 +62,12 @@ class RunSummary:
     """Where it runs."""
 
 
-def summaries(store: Store, queue: Queue | None = None) -> list[RunSummary]:
+def summaries(store: Store, queue: Queue = in_no_queue) -> list[RunSummary]:
     """How every run of the store stands, by signature."""
     return [summary_of(run, queue) for run in store.runs()]
 
 
-def summary_of(run: Run, queue: Queue | None = None) -> RunSummary:
+def summary_of(run: Run, queue: Queue = in_no_queue) -> RunSummary:
     """How a run stands. Its result is read once: it is most of what two thousand runs cost."""
     result = run.result()
     state = state_of(run, queue) if result is None else "done"

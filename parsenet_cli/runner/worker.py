@@ -71,7 +71,7 @@ def run_task(run: Run, task: Task, threads: int) -> int:
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
-        return _bad_input(run, problem)
+        return _failed(run, problem)
 
 
 def _train(run: Run, threads: int, stop: StopFlag) -> int:
@@ -98,23 +98,29 @@ def _train(run: Run, threads: int, stop: StopFlag) -> int:
         reached = before.iteration if stopped.iteration is None else stopped.iteration
         _record(run, state="queued", iteration=reached)
         return STOPPED
-    except UserError as problem:
-        return _bad_input(run, problem)
     except BaseException as problem:
-        traceback.print_exc()
-        failures, error = before.failures + 1, f"{type(problem).__name__}: {problem}"
-        _record(run, state="failed", failures=failures, error=error, out_of_memory=is_out_of_memory(problem))
-        return 1
+        return _failed(run, problem)
     _record(run, state="done")
     return 0
 
 
-def _bad_input(run: Run, problem: UserError) -> int:
+def _failed(run: Run, problem: BaseException) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
-    _log(f"{ERROR_PREFIX}{problem}")
+    code, error = _told(problem)
     failures = run.status().failures + (not isinstance(problem, NotWritten))
-    _record(run, state="failed", failures=failures, error=str(problem), bad_input=True)
-    return BAD_INPUT
+    out_of_memory = is_out_of_memory(problem)
+    bad_input = code == BAD_INPUT
+    _record(run, state="failed", failures=failures, error=error, bad_input=bad_input, out_of_memory=out_of_memory)
+    return code
+
+
+def _told(problem: BaseException) -> tuple[int, str]:
+    """Exit code and error of a task that ended so; the log has it too."""
+    if isinstance(problem, UserError):
+        _log(f"{ERROR_PREFIX}{problem}")
+        return BAD_INPUT, str(problem)
+    traceback.print_exc()
+    return 1, f"{type(problem).__name__}: {problem}"
 
 
 def _log(text: str) -> None:
@@ -145,12 +151,8 @@ def _prepare(run: Run, task: Task, threads: int) -> int:
         return 0
     except KeyboardInterrupt:  # only where the command does it in its own process
         raise
-    except UserError as problem:
-        _log(f"{ERROR_PREFIX}{problem}")
-        code, error = BAD_INPUT, str(problem)
     except BaseException as problem:
-        traceback.print_exc()
-        code, error = 1, f"{type(problem).__name__}: {problem}"
+        code, error = _told(problem)
     try:
         run.update_prerequisite(task, error=error, bad_input=code == BAD_INPUT)
     except UserError as problem:  # those that need it prepare it themselves, and say what is wrong

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from parsenet_cli.runner import worker
-from parsenet_cli.runner.launcher import Resources, Task
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
 
 
@@ -39,7 +40,7 @@ class Inline:
     def fits(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> _Finished:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Finished:
         run.folder.mkdir(parents=True, exist_ok=True)
         with run.log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             code = worker.run_task(run, task, self.threads)

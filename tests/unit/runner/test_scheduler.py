@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.runner import scheduler
 from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.runner.launch.inline import Inline
-from parsenet_cli.runner.launcher import Resources, Task
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.runner.retry import next_action
 from parsenet_cli.store.run import Run, Store
 from tests.conftest import changed
@@ -97,7 +98,7 @@ def test_run_waits_for_its_own_prerequisites_alone(store: Store, config: RunConf
     plain, other = changed(config, data_id="quick"), changed(config, data_id="slow")
 
     class Slow(FakeLauncher):
-        def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
+        def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
             handle = super().submit(run, task, needs)
             if task == "data" and run.signature == other.signature:
                 handle.lives = 10**9
@@ -126,7 +127,7 @@ def test_failed_preparation_fails_those_who_need_it_and_no_others(store: Store, 
     bad, good = changed(config, data_id="none"), changed(config, data_id="good")
 
     class Unprepared(FakeLauncher):
-        def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
+        def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
             self.prerequisite = {"error": "no such folder", "bad_input": True} if run.signature == bad.signature else {}
             return super().submit(run, task, needs)
 
@@ -156,7 +157,7 @@ def test_no_run_is_started_that_does_not_fit(store: Store, configs: dict[str, Ru
         def fits(self, needs: Resources) -> bool:
             return not any(handle.lives > 0 for handle in self.handles)
 
-        def submit(self, run: Run, task: Task, needs: Resources) -> FakeHandle:
+        def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
             assert self.fits(needs)
             return super().submit(run, task, needs)
 
