@@ -16,6 +16,7 @@ import pytest
 from parsenet_cli.core.run_config import RunConfig
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
 """Overrides of a run that takes a second: small scenes, no pretraining."""
@@ -62,14 +63,23 @@ def environment(results: Path) -> dict[str, str]:
 
 @pytest.fixture
 def cli(tmp_path: Path, results: Path) -> Cli:
-    """Run `parsenet …` in an empty folder; returns the completed process."""
+    """Run `parsenet …` in an empty folder; it must exit with `code` and without a traceback. Returns the completed process."""
 
-    def run(*arguments: str | int | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(*arguments: str | int | Path, code: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
             command(*arguments), cwd=tmp_path, env=environment(results), capture_output=True, text=True, timeout=timeout
         )
+        assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (code, False), done.stdout + done.stderr
+        return done
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path: Path, results: Path) -> Start:
+    """Start `parsenet …` in an empty folder; returns the process."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return lambda *arguments: subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
 
 
 def changed(config: RunConfig, **fields: Any) -> RunConfig:

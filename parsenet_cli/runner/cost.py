@@ -50,7 +50,7 @@ class CostModel:
             self._learn_memory(kind, result)
             if result.outcome != "converged":
                 continue
-            per_step[kind].append(_seconds_per_step(result))
+            per_step[kind].append(result.seconds_per_step)
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
             if result.parameters is not None:
@@ -59,7 +59,7 @@ class CostModel:
 
     def learn(self, science: Science, result: RunResult) -> None:
         """A run has just been done; its time counts for more than that of earlier ones."""
-        self.add(science, _seconds_per_step(result))
+        self.add(science, result.seconds_per_step)
         self._learn_memory(CostKey.of(science), result)
 
     def add(self, science: Science, seconds_per_step: float) -> None:
@@ -94,18 +94,11 @@ class CostModel:
         """
         total, files = 0.0, mean(self._bytes) if self._bytes else None
         for config in runs:
-            model = self._model_bytes(config.science) if config.runtime.keep_model else 0
+            kind = CostKey.of(config.science)
+            near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
+            parameters = self.parameters.get(kind) or max(near, default=None)
+            model = parameters if config.runtime.keep_model else 0
             if model is None or (files is None and model == 0):
                 return None
-            total += (files or 0) + model
+            total += (files or 0) + 4 * model
         return total
-
-    def _model_bytes(self, science: Science) -> int | None:
-        kind = CostKey.of(science)
-        near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
-        parameters = self.parameters.get(kind) or max(near, default=None)
-        return None if parameters is None else 4 * parameters
-
-
-def _seconds_per_step(result: RunResult) -> float:
-    return result.seconds / max(1, result.steps)

@@ -61,16 +61,12 @@ def plan_table(
             cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature, reason or ""))
             if signature:
                 configs[signature] = config
-    content = [asdict(cell) for cell in cells], ablation.to_json(spec), composer.profile.name, list(seeds)
+    profile, overrides = composer.profile.name, tuple(composer.command_line)
+    content = [asdict(cell) for cell in cells], ablation.to_json(spec), profile, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    name, seeds = f"{spec.name}-{profile}-{digest}", tuple(seeds)
     study = Study(
-        name=f"{spec.name}-{composer.profile.name}-{digest}",
-        created="",
-        profile=composer.profile.name,
-        overrides=tuple(composer.command_line),
-        seeds=tuple(seeds),
-        table=spec,
-        cells=tuple(cells),
+        name=name, created="", profile=profile, overrides=overrides, seeds=seeds, table=spec, cells=tuple(cells)
     )
     return Plan(study, configs)
 
@@ -89,15 +85,8 @@ def plan_retrain(store: Store, run: Run) -> Plan:
     profile = next((one.profile for one in studies if run.signature in one.signatures), config.science.data)
     seed = config.science.seed
     cells = tuple(StudyCell(row.key, column.key, seed, run.signature) for column in spec.columns)
-    only = Study(
-        name=f"{spec.name}-{profile}",
-        created="",
-        profile=profile,
-        overrides=(),
-        seeds=(seed,),
-        table=spec,
-        cells=cells,
-    )
+    name = f"{spec.name}-{profile}"
+    only = Study(name=name, created="", profile=profile, overrides=(), seeds=(seed,), table=spec, cells=cells)
     return Plan(only, {run.signature: config})
 
 
@@ -112,7 +101,14 @@ WITHOUT_MODEL = "to do again: its model was not kept"
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One cell: the runs behind it, one per seed, and how each stands."""
+    """One cell: the runs behind it, one per seed, and how each stands.
+
+    Attributes:
+        shared_with: The first cell that needs the same runs, if it is another one.
+        steps: Optimisation steps of each run; 0 where there is none.
+        images: Images in a step.
+        seconds: Expected duration of each run; None while nothing of its kind was measured.
+    """
 
     table: str
     row: str
@@ -121,27 +117,26 @@ class PlannedCell:
     states: tuple[str, ...]
     reason: str
     shared_with: str
-    """The first cell that needs the same runs, if it is another one."""
     steps: int
-    """Optimisation steps of each run; 0 where there is none."""
     images: int
-    """Images in a step."""
     seconds: float | None
-    """Expected duration of each run; None while nothing of its kind was measured."""
 
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """What `plan` prints."""
+    """What `plan` prints.
+
+    Attributes:
+        steps: Of all runs that are missing.
+        images: Seen in those steps, counted each time.
+    """
 
     cells: tuple[PlannedCell, ...]
     runs: int
     missing: int
     slots: int
     steps: int
-    """Of all runs that are missing."""
     images: int
-    """Seen in those steps, counted each time."""
     seconds: float | None
     bytes: float | None
 

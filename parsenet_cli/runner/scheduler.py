@@ -196,7 +196,7 @@ class Scheduler:
             unbegun = self._prerequisites.unbegun(config)
             if unbegun is None and self._queue is None and self._prerequisites.under_way(config):
                 continue  # in a queue it waits for them itself
-            alone = self._retries.alone(run.signature)
+            alone = run.signature in self._retries.alone
             needs = ANY if unbegun else Resources(self._cost.gpu_mb(config.science), alone)
             if needs in refused or not self._launcher.fits(needs):
                 refused.add(needs)
@@ -273,13 +273,14 @@ class Scheduler:
                 self._fail_unprepared(run, taken_back)
             case "queued" | "lost" as state:
                 self._ended_early(run, config, state)
-            case "failed" if run.status().out_of_memory and self._may_try_alone(run):
+            case "failed" if self._may_try_alone(run):
                 self._again(run, config, "memory was not enough for it beside others")
             case _:
                 self._fail(run)
 
     def _may_try_alone(self, run: Run) -> bool:
-        return self._queue is None and self._retries.after_out_of_memory(run.signature)
+        tried_here = self._queue is None and run.status().out_of_memory
+        return tried_here and self._retries.may_try_alone(run.signature)
 
     def _ended_early(self, run: Run, config: RunConfig, state: RunState) -> None:
         """It goes on from its checkpoint, a few times: somebody else has stopped it, or its worker exited without a status."""
@@ -296,7 +297,7 @@ class Scheduler:
         else:
             reason = NO_STATUS if killed else "it was stopped by somebody else"
         tries = self._retries.tries(run.signature)
-        if self._retries.after_death(run.signature) if killed else self._retries.after_leaving(run.signature):
+        if self._retries.may_go_on(run.signature, killed):
             self._again(run, self._retries.with_less_memory(run.signature, config), reason)
             return
         times = f", {tries} times in this command" if tries > 1 else ""

@@ -90,7 +90,6 @@ class Slurm:
         self._followed: set[str] = set()
         """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
-        self._stop_not_before = 0.0
         self._said_refused = False
 
     def fits(self, needs: Resources) -> bool:
@@ -154,11 +153,8 @@ class Slurm:
         return f"{error}; it never started Python: see {output}" if output.is_file() and not began(run, job) else error
 
     def _stop(self) -> None:
-        if self.to_stop and time.monotonic() >= self._stop_not_before:
-            if self.queue.stop(self.to_stop) is not None:
-                self.to_stop = []
-            else:
-                self._stop_not_before = time.monotonic() + self._options["poll_seconds"]
+        if self.to_stop and self.queue.stop(self.to_stop) is not None:
+            self.to_stop = []
 
     def _join(self) -> list[Run]:
         """What another command has submitted since this one looked needs no second job, and nothing made for it."""

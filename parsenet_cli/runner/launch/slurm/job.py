@@ -38,7 +38,7 @@ class Job:
             job = f"Slurm job {launch.current_job()} on {node}, restarted {self._restarts} times"
             log.write(f"{self.task}: {job}\n")
         # What arrives before a training listens is forgotten: Slurm then ends the job, which counts as lost.
-        signal.signal(signal.SIGTERM, _ignore if self.task == "train" else signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, (lambda *_: None) if self.task == "train" else signal.SIG_DFL)
         if self.task == "train":
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 from parsenet_cli.engine import train  # noqa: F401
@@ -72,10 +72,6 @@ def began(run: Run, job: str) -> bool:
         return f": Slurm job {job} on " in run.log.read_text(errors="replace")
     except OSError:
         return False
-
-
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    return
 
 
 def _put_back() -> None:

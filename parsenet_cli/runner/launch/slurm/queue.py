@@ -22,6 +22,7 @@ class Queue:
     def __init__(self, poll_seconds: float = 0.0) -> None:
         self._poll_seconds = poll_seconds
         self._states: dict[str, str] | None = None
+        self._answers = True
         self.asked = 0.0
         """When the snapshot was taken, in seconds of the monotonic clock."""
 
@@ -36,14 +37,18 @@ class Queue:
         return job in (self._states or {})
 
     def ask(self) -> bool:
-        """Take a new snapshot; False where squeue does not answer now. Raises `UserError` where it never did."""
-        answer = _squeue("--me")
-        self.asked = time.monotonic()
-        if answer.returncode == 0:
-            self._states = _states(answer)
-        elif self._states is None:
-            raise UserError(f"squeue does not answer ({answer.stderr.strip()}): is this a node of the cluster?")
-        return answer.returncode == 0
+        """Take a new snapshot; False where squeue does not answer now. Raises `UserError` where it never did.
+
+        One that does not answer is given `poll_seconds` before it is asked again.
+        """
+        if self._answers or time.monotonic() - self.asked > self._poll_seconds:
+            answer = _squeue("--me")
+            self.asked, self._answers = time.monotonic(), answer.returncode == 0
+            if self._answers:
+                self._states = _states(answer)
+            elif self._states is None:
+                raise UserError(f"squeue does not answer ({answer.stderr.strip()}): is this a node of the cluster?")
+        return self._answers
 
     def add(self, jobs: Iterable[str]) -> None:
         """These were accepted after the snapshot was taken."""
