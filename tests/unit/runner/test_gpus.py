@@ -60,46 +60,33 @@ def test_machine_without_the_tool_has_none(tmp_path: Path, monkeypatch: pytest.M
     assert visible() == []
 
 
-def test_runs_share_a_gpu_as_long_as_they_fit_and_no_longer() -> None:
-    gpu, each = Gpu("0", 10000 / SHARE), Resources(gpu_mb=4000)
-    first, second = task(), task()
-    assert gpu.fits(each, 4)
-    gpu.take(first, each)
-    assert gpu.fits(each, 4)
-    gpu.take(second, each)
-    assert not gpu.fits(each, 4)
-    assert gpu.fits(Resources(gpu_mb=2000), 4)
-    assert not gpu.fits(Resources(gpu_mb=2000), 2)
-    second.lives = 0
-    assert gpu.fits(each, 2)
+SMALL, LARGE, ALONE = Resources(gpu_mb=2000), Resources(gpu_mb=4000), Resources(gpu_mb=1, alone=True)
 
 
-def test_run_of_a_kind_that_was_never_measured_has_a_gpu_for_itself() -> None:
-    gpu = Gpu("0", 1e6)
-    unknown = task()
-    gpu.take(unknown, ANY)
-    assert not gpu.fits(Resources(gpu_mb=1), 4)
-    unknown.lives = 0
-    gpu.take(task(), Resources(gpu_mb=1))
-    assert not gpu.fits(ANY, 4)
-
-
-def test_run_that_has_to_be_alone_waits_and_is_left_alone() -> None:
-    gpu, alone = Gpu("0", 1e6), Resources(gpu_mb=1, alone=True)
-    other = task()
-    gpu.take(other, Resources(gpu_mb=1))
-    assert not gpu.fits(alone, 4)
-    other.lives = 0
-    assert gpu.fits(alone, 4)
-    gpu.take(task(), alone)
-    assert not gpu.fits(Resources(gpu_mb=1), 4)
-
-
-def test_gpu_of_unknown_memory_is_not_shared_and_an_idle_one_takes_anything() -> None:
-    gpu = Gpu("MIG-1", None)
-    assert gpu.fits(Resources(gpu_mb=1e9), 4)
-    gpu.take(task(), Resources(gpu_mb=1))
-    assert not gpu.fits(Resources(gpu_mb=1), 4)
+@pytest.mark.parametrize(
+    ("free_mb", "there", "new", "at_a_time", "fits"),
+    [
+        (10000 / SHARE, [LARGE], LARGE, 4, True),
+        (10000 / SHARE, [LARGE, LARGE], LARGE, 4, False),
+        (10000 / SHARE, [LARGE, LARGE], SMALL, 4, True),
+        (10000 / SHARE, [LARGE, LARGE], SMALL, 2, False),
+        (1e6, [ANY], SMALL, 4, False),  # of a kind that was never measured
+        (1e6, [SMALL], ANY, 4, False),
+        (1e6, [SMALL], ALONE, 4, False),
+        (1e6, [ALONE], SMALL, 4, False),
+        (None, [SMALL], SMALL, 4, False),  # whose memory nobody knows
+    ],
+)
+def test_runs_share_a_gpu_as_long_as_they_are_known_to_fit(
+    free_mb: float | None, there: list[Resources], new: Resources, at_a_time: int, fits: bool
+) -> None:
+    gpu, tasks = Gpu("0", free_mb), [task() for _ in there]
+    for handle, needs in zip(tasks, there, strict=True):
+        gpu.take(handle, needs)
+    assert gpu.fits(new, at_a_time) is fits
+    for handle in tasks:
+        handle.lives = 0
+    assert gpu.fits(new, at_a_time), "an idle one takes anything"
 
 
 def test_next_run_goes_to_the_gpu_with_the_fewest() -> None:

@@ -54,31 +54,25 @@ def test_shipped_options_are_accepted() -> None:
     slurm_options.check(OPTIONS)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("partition", "a b"),
-        ("partition", "--wrap=x"),
-        ("account", "a\n#SBATCH --uid=root"),
-        ("qos", "$(id)"),
-        ("constraint", "a100'; id"),
-        ("minutes", 0),
-        ("minutes", "4:00:00"),
-        ("minutes", None),
-        ("signal_seconds", 7200),
-        ("threads", 0),
-        ("gpus", -1),
-        ("gpus", True),
-        ("slots", 0),
-        ("memory_gb", 0),
-        ("memory_gb", "4G"),
-        ("poll_seconds", 0),
-        ("requeues", -1),
-        ("setup", "module load cuda"),
-        ("setup", ["a\nb"]),
-        ("folder", None),
-    ],
-)
+WRONG: dict[str, list[object]] = {
+    "partition": ["a b", "--wrap=x"],
+    "account": ["a\n#SBATCH --uid=root"],
+    "qos": ["$(id)"],
+    "constraint": ["a100'; id"],
+    "minutes": [0, "4:00:00", None],
+    "signal_seconds": [7200],
+    "threads": [0],
+    "gpus": [-1, True],
+    "slots": [0],
+    "memory_gb": [0, "4G"],
+    "poll_seconds": [0],
+    "requeues": [-1],
+    "setup": ["module load cuda", ["a\nb"]],
+    "folder": [None],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
 def test_wrong_option_is_named_with_what_was_expected(key: str, value: object) -> None:
     with pytest.raises(UserError, match=rf"launcher\.{key}=.*expected"):
         slurm_options.check({**OPTIONS, key: value})

@@ -115,6 +115,8 @@ class Slurm:
         if not self._unsent or time.monotonic() < self._not_before:
             return joined
         folder = slurm_options.private_folder(self._options["folder"])
+        if folder.is_relative_to(store := self._unsent[0].run.results.root.resolve()):
+            raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
         with file_lock(folder / "submitting.lock", lambda: None):
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
@@ -192,7 +194,7 @@ class Slurm:
         while tasks:
             array = tasks[:size]
             try:
-                jobs = self._sbatch([self._job(task, folder) for task in array], folder, after)
+                jobs = self._sbatch(array, folder, after)
             except _Refused as refused:
                 if size > 1:
                     size = (size + 1) // 2  # more than one array or one user may have?
@@ -210,21 +212,23 @@ class Slurm:
                     task.run.record_job(job, after)
         return True
 
-    def _sbatch(self, tasks: list[Job], folder: Path, after: Sequence[str]) -> list[str]:
+    def _sbatch(self, tasks: Sequence[_Submitted], folder: Path, after: Sequence[str]) -> list[str]:
         """One array, or one job. Returns their ids; raises `_Refused`."""
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+        requeues = self._options["requeues"]
+        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues) for task in tasks]
         executor = SlurmExecutor(folder=folder)
         executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots, after))
         try:
             # submitit repeats there what sbatch said, which is told once and in full where it matters
             with contextlib.redirect_stderr(io.StringIO()), executor.batch():
-                jobs = [executor.submit(task) for task in tasks]
+                submitted = [executor.submit(job) for job in jobs]
         except (FailedJobError, FailedSubmissionError) as problem:
             last = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
             raise _Refused(last.strip()) from None
-        return [job.job_id for job in jobs]
+        return [job.job_id for job in submitted]
 
     def _refused(self, refused: _Refused) -> None:
         """Wait for the end of jobs that Slurm took before, if there are any."""
@@ -238,12 +242,6 @@ class Slurm:
             self._said_refused = True
             waiting = f"{len(self._unsent)} wait here until others have ended"
             print(f"Slurm takes no more jobs now ({refused}): {waiting}", file=sys.stderr, flush=True)
-
-    def _job(self, submitted: _Submitted, folder: Path) -> Job:
-        store = submitted.run.results.root.resolve()
-        if folder.is_relative_to(store):
-            raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
-        return Job(str(submitted.run.folder.resolve()), submitted.task, self.threads, self._options["requeues"])
 
 
 class _Refused(Exception):
