@@ -154,8 +154,8 @@ class _Table:
     @staticmethod
     def spreads(*tables: _Table) -> Callable[[str, bool], VariancePrior]:
         """What the cells of each table say of their variances."""
-        pools = {f"{table.data}/mean_iu": table.scores for table in tables}
-        return lambda pool, paired: variance_prior(list(pools[pool]), paired)
+        families = {f"{table.data}/mean_iu": table.scores for table in tables}
+        return lambda family, paired: variance_prior(list(families[family]), paired)
 
     def _cell(self, index: int) -> CellScores:
         if index not in self._cells:
@@ -166,7 +166,7 @@ class _Table:
                 scores=self.scores[index],
                 influences=100 * np.stack(moved),
                 collapsed=(False,) * len(self.seeds),
-                pool=f"{self.data}/mean_iu",
+                family=f"{self.data}/mean_iu",
                 images=str(self.data),
             )
         return self._cells[index]

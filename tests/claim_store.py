@@ -1,13 +1,16 @@
-"""Stores with runs that were never trained: confusion matrices of a wanted quality, for tests of claims."""
+"""For tests of claims: stores with runs that were never trained, and what an expression is of numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from parsenet_cli.config import table_file
+from parsenet_cli.config.expression import Reference, parse
 from parsenet_cli.config.table import Claim, Column, Row, TableSpec
 from parsenet_cli.core import files, metrics
 from parsenet_cli.store.run import Store
@@ -18,6 +21,15 @@ SEEDS = (0, 1, 2)
 IMAGES = 40
 
 
+def evaluate(text: str, value_of: Callable[[Reference], float], margin: float | None = None) -> float:
+    """An expression's value by Python's own arithmetic, of whose expressions those of the language are a part."""
+    expression = parse(text)
+    text = ast.unparse(expression.tree)
+    for reference in expression.references:
+        text = re.sub(rf"(?<![\w.]){re.escape(str(reference))}(?![\w.])", f"({value_of(reference)!r})", text)
+    return eval(text, {"margin": margin})  # type: ignore[no-any-return]
+
+
 def write_run(
     store: Store,
     signature: str,
@@ -25,13 +37,13 @@ def write_run(
     seed: int = 0,
     noise: float = 0.01,
     outcome: str = "converged",
-    data_id: str = "pictures:1",
+    data_id: str = "images:1",
     **said: Any,
 ) -> None:
     """A finished run: the share `quality` of each class's pixels is right, give or take `noise` by seed and image."""
     random = np.random.default_rng([seed, *map(ord, signature)])
-    pictures = np.random.default_rng(0)
-    pixels = np.round(1000 * pictures.dirichlet(np.ones(3), size=IMAGES)) + 10
+    images = np.random.default_rng(0)
+    pixels = np.round(1000 * images.dirichlet(np.ones(3), size=IMAGES)) + 10
     # A collapsed run predicts background everywhere.
     right = np.clip(quality + noise * (random.standard_normal() + random.standard_normal((IMAGES, 3))), 0, 1)
     right = np.broadcast_to([1.0, 0.0, 0.0], right.shape) if outcome == "collapsed" else right
@@ -85,7 +97,7 @@ def measured(
     collapsed: Mapping[str, Sequence[int]] | None = None,
     same: Mapping[str, str] | None = None,
     overrides: tuple[str, ...] = (),
-    data_id: str = "pictures:1",
+    data_id: str = "images:1",
 ) -> Study:
     """A study of a one-column table, saved, and its runs. `same`: rows that are the runs of another row."""
     cells = []

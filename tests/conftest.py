@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parsenet_cli.core.run_config import RunConfig
+from tests.faulty_server import Faults, serving
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -41,6 +42,23 @@ def results(tmp_path: Path, cache: Path) -> Path:
     folder.mkdir()
     (folder / "cache").symlink_to(cache)
     return folder
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small archives in the layouts of the published ones, under their names."""
+    from tests import published_archives
+
+    folder = tmp_path_factory.mktemp("archives")
+    published_archives.write(folder)
+    return folder
+
+
+@pytest.fixture
+def server(archives: Path) -> Iterator[Faults]:
+    """A web server that has these archives, and misbehaves as told."""
+    with serving(archives) as faults:
+        yield faults
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 150, every: float = 0.05) -> None:

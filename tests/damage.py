@@ -25,6 +25,11 @@ def at_random(file: Path, seed: int) -> None:
         flip(file, int(rng.integers(8 * len(content))))
 
 
+def halve(file: Path) -> None:
+    """Cut the file in its middle; its time changes."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
 def _in_place(file: Path, content: bytes) -> None:
     """The same file with other bytes: a process that has it open or mapped sees them."""
     before = file.stat()

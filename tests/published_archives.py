@@ -14,9 +14,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from parsenet_cli.core.download import checksum
-from parsenet_cli.data.download import release
+from parsenet_cli.data import releases
 from parsenet_cli.data.download.release import Archive, Expected, Release
-from parsenet_cli.data.sets.siftflow import PHOTOS
+from parsenet_cli.data.sets.siftflow import SUBFOLDER
 
 Members = dict[str, bytes]
 
@@ -109,13 +109,13 @@ def context_labels() -> Members:
 
 
 def siftflow() -> Members:
-    photos = ["coast_art1", "coast_art2", "street_urb1", "street_urb506"]
+    images = ["coast_art1", "coast_art2", "street_urb1", "street_urb506"]
     return {
-        "SiftFlowDataset/TestSet1.txt": f"{PHOTOS}\\coast_art2.jpg\r\n".encode(),
-        **{f"SiftFlowDataset/Images/{PHOTOS}/{name}.jpg": jpg(n) for n, name in enumerate(photos)},
+        "SiftFlowDataset/TestSet1.txt": f"{SUBFOLDER}\\coast_art2.jpg\r\n".encode(),
+        **{f"SiftFlowDataset/Images/{SUBFOLDER}/{name}.jpg": jpg(n) for n, name in enumerate(images)},
         **{
-            f"SiftFlowDataset/{kind}/{PHOTOS}/{name}.mat": mat(S=np.full(SIZE, n, np.uint8))
-            for n, name in enumerate(photos)
+            f"SiftFlowDataset/{kind}/{SUBFOLDER}/{name}.mat": mat(S=np.full(SIZE, n, np.uint8))
+            for n, name in enumerate(images)
             for kind in ("SemanticLabels", "GeoLabels")
         },
     }
@@ -152,7 +152,7 @@ def write(folder: Path) -> None:
 
 def small(name: str, folder: Path) -> Release:
     """The published data set `name`, but with the checksums and counts of the small archives in `folder`."""
-    official = release.find(name)
+    official = releases.find(name)
 
     def known(archive: Archive) -> Archive:
         file = folder / archive.remote.name

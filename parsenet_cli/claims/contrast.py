@@ -8,7 +8,7 @@ numbers of which the expression is (tests/property/test_contrasts_are_expression
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from parsenet_cli.config.expression import Expression, Reference, reference_of
@@ -20,10 +20,6 @@ class Contrast:
 
     weights: tuple[tuple[Reference, float], ...]
     constant: float = 0.0
-
-    def value(self, measured: Callable[[Reference], float]) -> float:
-        """The sum where `measured` gives each cell."""
-        return sum((weight * measured(cell) for cell, weight in self.weights), self.constant)
 
 
 @dataclass(frozen=True)
@@ -60,13 +56,13 @@ class AnyOf:
 Condition = Positive | Collapsed | All | AnyOf
 
 
-def parts(of: Condition) -> Iterator[Positive | Collapsed]:
+def statements(condition: Condition) -> Iterator[Positive | Collapsed]:
     """The statements that a condition joins."""
-    if isinstance(of, All | AnyOf):
-        for part in of.parts:
-            yield from parts(part)
+    if isinstance(condition, All | AnyOf):
+        for part in condition.parts:
+            yield from statements(part)
     else:
-        yield of
+        yield condition
 
 
 def condition_of(expression: Expression, table: str, margin: float | None) -> Condition:

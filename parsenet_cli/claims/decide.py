@@ -1,4 +1,4 @@
-"""From contrasts to a decision: p-values of conditions joined by `and` and `or`, and Holm's correction.
+"""From measurements to a decision: p-values of conditions joined by `and` and `or`, and Holm's correction.
 
 A claim has two p-values, one of the hypothesis that it is false (small: it is supported) and one of the hypothesis that
 it is true (small: it is refuted). Because each claim is tested both ways the smaller counts twice, and a claim that is one
@@ -8,11 +8,17 @@ comparison is decided, alone, exactly where its 95 % interval leaves no doubt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
+from parsenet_cli.claims.cells import Untestable
 from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Positive
 from parsenet_cli.claims.estimate import LEVEL, Estimate, Interval
+from parsenet_cli.config.expression import Limit
+from parsenet_cli.config.table import Claim
+
+MIN_SEEDS = 3
+"""Seeds that a statement on collapses needs."""
 
 Outcome = Literal["supported", "refuted", "undecided"]
 
@@ -32,69 +38,10 @@ class Verdict:
     margin: float | None
     """What "about equal" means, in percent points."""
     p: float | None
-    """The p-value of the outcome (of support where undecided), corrected as in decide.py; None without a test."""
+    """The p-value of the outcome (of support where undecided), corrected for all claims; None without a test."""
     why: str
     """One sentence with the numbers, or the reason why nothing can be said."""
     profile: str
-
-
-@dataclass(frozen=True)
-class ClaimTest:
-    """A claim, and its evidence or, without any, the reason."""
-
-    table: str
-    key: str
-    says: str
-    where: str
-    profile: str
-    found: str
-    """What was measured, or why nothing can be said: the sentence that the verdict begins with."""
-    evidence: Evidence | None = None
-    effect: Interval | None = None
-    margin: float | None = None
-
-
-def apply_holm(cases: Sequence[ClaimTest]) -> list[Verdict]:
-    """The verdicts of claims that are judged together, in their order."""
-    tested = [case.evidence for case in cases if case.evidence is not None]
-    support = iter(holm([one.support for one in tested]))
-    refute = iter(holm([one.refute for one in tested]))
-    return [
-        _verdict(case, None, None) if case.evidence is None else _verdict(case, next(support), next(refute))
-        for case in cases
-    ]
-
-
-def _verdict(case: ClaimTest, support: float | None, refute: float | None) -> Verdict:
-    outcome: Outcome = "undecided"
-    p, why = support, case.found
-    if support is not None and refute is not None:
-        if support <= LEVEL:
-            outcome, why = "supported", f"{why}; {_number(support)}"
-        elif refute <= LEVEL:
-            outcome, p, why = "refuted", refute, f"{why}; {_number(refute)} against it"
-        else:
-            why = f"{why}; {_number(support)} for it, {_number(refute)} against it"
-    return Verdict(
-        table=case.table,
-        key=case.key,
-        says=case.says,
-        where=case.where,
-        outcome=outcome,
-        effect=case.effect,
-        margin=case.margin,
-        p=p,
-        why=f"{why}.",
-        profile=case.profile,
-    )
-
-
-def _number(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-MIN_SEEDS = 3
-"""Seeds that a statement on collapses needs."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +52,47 @@ class Evidence:
     refute: float
 
 
+@dataclass(frozen=True)
+class ClaimTest:
+    """A claim and its evidence or, without any, the reason."""
+
+    claim: Claim
+    table: str
+    """As in its verdict."""
+    profile: str
+    measured: str = ""
+    """What was measured, or why nothing can be said: the sentence that the verdict begins with."""
+    evidence: Evidence | None = None
+    effect: Interval | None = None
+
+
+def attempt(test: ClaimTest, examine: Callable[..., ClaimTest], *sources: Any) -> ClaimTest:
+    """The test with what `examine(test, *sources)` measures, or with the reason why it cannot."""
+    try:
+        return examine(test, *sources)
+    except Untestable as reason:
+        return replace(test, measured=str(reason))
+    except ValueError as problem:  # a frozen table of another version, whose language differs
+        return replace(test, measured=f"the claim cannot be read: {problem}")
+
+
+def evidence_of(estimate: Estimate, or_zero: bool = False) -> Evidence:
+    """The p-values of an estimate that has to be above zero; with `or_zero`, not below."""
+    if estimate.variance:
+        above = estimate.p_above_zero()
+        return Evidence(above, 1 - above)
+    if not estimate.exact:
+        return Evidence(1.0, 1.0)
+    true = estimate.value > 0 or (or_zero and estimate.value == 0)
+    return Evidence(0.0 if true else 1.0, 1.0 if true else 0.0)
+
+
+def limit_evidence(limit: Limit, beyond: Estimate) -> Evidence:
+    """The p-values of a limit, by the estimate of how far above it a number is."""
+    above = evidence_of(beyond, or_zero=not limit.above)
+    return above if limit.above else Evidence(above.refute, above.support)
+
+
 def p_values(
     condition: Condition, estimate: Callable[[Positive], Estimate], collapses: Callable[[Collapsed], Sequence[bool]]
 ) -> Evidence:
@@ -113,22 +101,30 @@ def p_values(
     A collapse is decided by the seeds themselves: supported when all did, refuted when none did, of at least three.
     """
 
-    def of(part: Condition) -> Evidence:
-        return p_values(part, estimate, collapses)
+    def evidence(parts: Sequence[Condition]) -> tuple[list[float], list[float]]:
+        each = [p_values(part, estimate, collapses) for part in parts]
+        return [part.support for part in each], [part.refute for part in each]
 
     match condition:
         case Positive():
-            return _positive(estimate(condition), condition.or_zero)
+            return evidence_of(estimate(condition), condition.or_zero)
         case Collapsed():
             seeds = list(collapses(condition))
             enough = len(seeds) >= MIN_SEEDS
             return Evidence(0.0 if enough and all(seeds) else 1.0, 0.0 if enough and not any(seeds) else 1.0)
         case All(parts):
-            found = [of(part) for part in parts]
-            return Evidence(max(one.support for one in found), _any([one.refute for one in found]))
+            support, refute = evidence(parts)
+            return Evidence(max(support), _bonferroni(refute))
         case AnyOf(parts):
-            found = [of(part) for part in parts]
-            return Evidence(_any([one.support for one in found]), max(one.refute for one in found))
+            support, refute = evidence(parts)
+            return Evidence(_bonferroni(support), max(refute))
+
+
+def apply_holm(tests: Sequence[ClaimTest]) -> list[Verdict]:
+    """The verdicts on claims that are judged together, in their order."""
+    evidence = [test.evidence for test in tests if test.evidence]
+    corrected = zip(holm([each.support for each in evidence]), holm([each.refute for each in evidence]), strict=True)
+    return [_verdict(test, *(next(corrected) if test.evidence else (None, None))) for test in tests]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -144,17 +140,34 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _positive(found: Estimate, or_zero: bool) -> Evidence:
-    if found.variance:
-        above = found.p_above_zero()
-        return Evidence(above, 1 - above)
-    if not found.exact:
-        return Evidence(1.0, 1.0)
-    true = found.value > 0 or (or_zero and found.value == 0)
-    return Evidence(0.0 if true else 1.0, 1.0 if true else 0.0)
+def _verdict(test: ClaimTest, support: float | None, refute: float | None) -> Verdict:
+    outcome: Outcome = "undecided"
+    p, numbers = support, ""
+    if support is not None and refute is not None:
+        numbers = f"; {_text(support)} for it, {_text(refute)} against it"
+        if support <= LEVEL:
+            outcome, numbers = "supported", f"; {_text(support)}"
+        elif refute <= LEVEL:
+            outcome, p, numbers = "refuted", refute, f"; {_text(refute)} against it"
+    return Verdict(
+        table=test.table,
+        key=test.claim.key,
+        says=test.claim.says,
+        where=test.claim.where,
+        outcome=outcome,
+        effect=test.effect,
+        margin=test.claim.margin,
+        p=p,
+        why=f"{test.measured}{numbers}.",
+        profile=test.profile,
+    )
 
 
-def _any(p_values: Sequence[float]) -> float:
-    """The p-value that one of several is right: the smallest times how many could be (Bonferroni)."""
+def _text(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _bonferroni(p_values: Sequence[float]) -> float:
+    """The p-value that one of several is right: the smallest times how many could be."""
     possible = [p for p in p_values if p < 1.0]
     return min(1.0, len(possible) * min(possible)) if possible else 1.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from parsenet_cli.claims import cost_claims, figure_claims, table_claims
+from parsenet_cli.claims import figure_claims, table_claims
 from parsenet_cli.claims.cells import Measurements
-from parsenet_cli.claims.decide import Verdict, apply_holm
+from parsenet_cli.claims.decide import ClaimTest, Verdict, apply_holm
 from parsenet_cli.config import table_file
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.store.run import Store
@@ -19,33 +20,29 @@ def judge_studies(studies: Sequence[Study], store: Store, *, figures: bool = Tru
     A study is judged by the table that is frozen in it. A table that a claim names beside them is the newest of the store.
     `figures`: also judge what figures decide, under the studies' profiles.
     """
-    cases = []
+    tests: list[ClaimTest] = []
     for profile in dict.fromkeys(study.profile for study in studies):
         under = [study for study in studies if study.profile == profile]
         measurements = Measurements(under, store)
         for study in under:
-            cases += table_claims.claim_tests(study, measurements)
-            cases += cost_claims.claim_tests(study, store) if study.table.name == cost_claims.TABLE else []
-        cases += figure_claims.claim_tests(store, under) if figures else []
-    return apply_holm(cases)
+            tests += table_claims.claim_tests(study, measurements)
+        tests += figure_claims.claim_tests(store, under) if figures else []
+    return apply_holm(tests)
 
 
 def changed(studies: Sequence[Study]) -> list[str]:
     """A sentence for each study whose table's file has changed since."""
-    sentences = []
-    for study in studies:
-        name = study.table.name
-        if name not in table_file.names():
-            sentences.append(f"{name}: its file is gone; judged by the table frozen in {study.name}.")
-            continue
-        try:
-            same = table_file.load(name) == study.table
-        except UserError as problem:
-            sentences.append(f"{name}: judged by the table frozen in {study.name}, because {problem}.")
-            continue
-        if not same:
-            sentences.append(
-                f"{name}: its file has changed since it was run; judged by the table frozen in {study.name}. "
-                f"`parsenet ablate {name}` takes the new one."
-            )
-    return sentences
+    return [sentence for study in studies if (sentence := _change(study))]
+
+
+def _change(study: Study) -> str:
+    name, frozen = study.table.name, f"judged by the table frozen in {study.name}"
+    if name not in table_file.names():
+        return f"{name}: its file is gone; {frozen}."
+    try:
+        same = table_file.load(name) == replace(study.table, claims=table_claims.claims_of(study))
+    except UserError as problem:
+        return f"{name}: {frozen}, because {problem}."
+    if same:
+        return ""
+    return f"{name}: its file has changed since it was run; {frozen}. `parsenet ablate {name}` takes the new one."

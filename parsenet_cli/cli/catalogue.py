@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import axis_defaults
 from parsenet_cli.config.overrides import AXES, axis_choices
-from parsenet_cli.config.profile import axis_defaults
 from parsenet_cli.report.blocks import Grid, words
 
 

@@ -9,14 +9,13 @@ import typer
 
 from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.data import releases
 
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def _complete_get(text: str) -> list[str]:
-    from parsenet_cli.data.download import release
-
-    return [name for name in release.names() if name.startswith(text)]
+    return [name for name in releases.names() if name.startswith(text)]
 
 
 Results = Annotated[
@@ -49,10 +48,9 @@ def get(
     """Download, verify and unpack a data set. Issued again, it goes on where it stopped, or says that all is there."""
     from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.core.text import size_text
-    from parsenet_cli.data.download import release
     from parsenet_cli.data.download.prepare import prepare_release
 
-    wanted, home = release.find(name), _home(root, results)
+    wanted, home = releases.find(name), _home(root, results)
     with ProgressLine() as line:
         seal = prepare_release(wanted, home, given or [], mirror, line)
     counts = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
@@ -75,14 +73,13 @@ def check(
     """Verify a data set fully: counts, lists, every image and label map, hashes. Exit code 2 when something is wrong."""
     from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.data.download import check as checking
-    from parsenet_cli.data.download import release
 
-    named = what in release.names() and not Path(what).is_dir()
+    named = what in releases.names() and not Path(what).is_dir()
     folder = _home(root, results) / what if named else Path(what).expanduser()
     if named and not folder.is_dir():
         raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
     name = what if named else checking.detect_layout(folder)
-    expected = release.find(name).expected if name in release.names() else None
+    expected = releases.find(name).expected if name in releases.names() else None
     with ProgressLine() as line:
         report = checking.check_folder(name, folder, expected, line)
     if report.problems:
@@ -98,12 +95,11 @@ def check(
 @app.command("list")
 def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     """Show which data sets can be had and which are here."""
-    from parsenet_cli.data.download import release
     from parsenet_cli.report.blocks import words
 
     home = _home(root, results)
     heads = ("name", "state", "lists", "size", "content", "what it is")
-    rows = [(name, *_state(home / name), release.find(name).about) for name in release.names()]
+    rows = [(name, *_state(home / name), releases.find(name).about) for name in releases.names()]
     note = "parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…"
     print_grid(words(heads, rows, title=f"Data sets in {home}", notes=(("", note),)))
 

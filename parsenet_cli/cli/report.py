@@ -78,7 +78,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Write it anew even if nothing has changed.")] = False,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Write one page with everything: verdicts, tables, curves, pictures.
+    """Write one page with everything: verdicts, tables, curves, images.
 
     One HTML file that needs no network, and the same as Markdown; from studies and runs alone, runs nothing.
     """

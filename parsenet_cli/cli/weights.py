@@ -93,7 +93,9 @@ def convert(
 
 
 def _folder(results: Path) -> Path:
-    return results / "cache" / "weights"
+    from parsenet_cli.store.run import Store
+
+    return Store(results).cache / "weights"
 
 
 def _say(text: str) -> None:

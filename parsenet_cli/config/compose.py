@@ -11,16 +11,17 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from parsenet_cli.config import identity
 from parsenet_cli.config.overrides import (
-    _GROUPS,
-    _MODULES,
     AXES,
+    GROUPS,
+    MODULES,
     RECIPE_KEYS,
     axis_choices,
     key_of,
@@ -32,12 +33,20 @@ from parsenet_cli.config.profile import Profile
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_verified, write_with_checksum
-from parsenet_cli.core.run_config import RunConfig, Runtime, Science
+from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
 
-if TYPE_CHECKING:
-    pass
+PRIMARY = "config"
+"""The file of `conf/` that names every axis with its default."""
 
 _Model = TypeVar("_Model", Science, Runtime)
+
+
+@lru_cache
+def axis_defaults() -> dict[str, Any]:
+    """The axes and groups of the shipped conf/config.yaml with their defaults."""
+    axes = dict(from_yaml(_primary_file().read_text(encoding="utf-8")))
+    groups = [entry for entry in axes.pop("defaults") if isinstance(entry, dict)]
+    return {**axes, **{group: name for entry in groups for group, name in entry.items()}}
 
 
 class Composer:
@@ -58,27 +67,32 @@ class Composer:
 
     def overrides(self, cell: Sequence[str] = ()) -> list[str]:
         """The overrides of one cell, resolved: profile, cell, stand-ins for data and recipe, command line."""
-        # Launchers have options of their own, which `launcher` composes.
-        science, _ = split_launcher(cell)
+        science, _ = split_launcher(cell)  # launchers have options of their own, which `launcher` composes
+        defaults = axis_defaults()
         below = last_wins(
-            [f"data={_default('data')}", f"recipe={_default('recipe')}", *self.profile.overrides, *science]
+            [f"data={defaults['data']}", f"recipe={defaults['recipe']}", *self.profile.overrides, *science]
         )
         for key in ("data", "recipe"):
-            value = below[key].partition("=")[2]
-            below[key] = f"{key}={self.profile.stand_in(key, value)}"
+            below[key] = f"{key}={self.profile.stand_in(key, below[key].removeprefix(f'{key}='))}"
         return list((below | last_wins(self.command_line)).values())
 
     def run_config(self, cell: Sequence[str] = ()) -> RunConfig:
-        """Compose and validate one run. Raises `UserError` for unknown keys or values and for missing data or weights."""
-        return build(self._compose(self.overrides(cell)), self.cache)
+        """Compose and validate one run.
+
+        Raises:
+            UserError: unknown keys or values, missing data or weights.
+        """
+        return _identified(*_validated(self._compose(self.overrides(cell))), self.cache)
 
     def science(self, cell: Sequence[str] = ()) -> Science:
         """What one run would be: composed and validated, its data and weights named but not looked for.
 
-        Enough to build the network; without `data_id` it identifies no run. Raises `UserError` for unknown keys or values.
+        Enough to build the network; without `data_id` it identifies no run.
+
+        Raises:
+            UserError: unknown keys or values.
         """
-        science, _ = _described(self._compose(self.overrides(cell)))
-        return science
+        return _validated(self._compose(self.overrides(cell)))[0]
 
     def seeds(self, number: int | None) -> list[int]:
         """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""
@@ -132,47 +146,33 @@ def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
         # Hydra looks into the folder of the primary configuration first. Alone in a folder of its own, config.yaml is
         # always ours, while groups are looked for in the user's ./conf before the shipped one.
         with tempfile.TemporaryDirectory() as axes:
-            shutil.copy(paths.shipped("conf") / "config.yaml", axes)
+            shutil.copy(_primary_file(), axes)
             with initialize_config_dir(axes, version_base="1.3"):
-                composed = OmegaConf.to_container(
-                    compose("config", [*overrides, f"hydra.searchpath=[{searched}]"]), resolve=True
-                )
+                composed = compose(PRIMARY, [*overrides, f"hydra.searchpath=[{searched}]"])
+        content = OmegaConf.to_container(composed, resolve=True)
     except (HydraException, OmegaConfBaseException) as problem:
-        for group in _GROUPS:
-            for text in overrides:
-                if text.startswith(f"{group}=") and text.partition("=")[2] not in axis_choices(group):
-                    raise unknown(group, text.partition("=")[2], axis_choices(group)) from None
+        for text in overrides:
+            group, _, name = text.partition("=")
+            if group in GROUPS and name not in axis_choices(group):
+                raise unknown(group, name, axis_choices(group)) from None
         raise UserError(f"the configuration does not compose: {' '.join(str(problem).split())}") from None
-    assert isinstance(composed, dict)
-    return {str(key): value for key, value in composed.items()}
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
 
 
-def build(content: dict[str, Any], cache: Path) -> RunConfig:
-    """Validate a composed configuration and identify its data and weights."""
-    science, runtime = _described(content)
-    weights, file = identity.of_weights(science.weights, science.trunk, science.body, cache)
-    config = RunConfig(
-        science=science.model_copy(update={"weights": weights}),
-        runtime=runtime.model_copy(update={"weights_file": file}),
-    )
-    data_id = identity.of_data(config, cache)
-    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
-
-
-def _described(content: dict[str, Any]) -> tuple[Science, Runtime]:
-    """A validated configuration whose data and weights are still only named."""
+def _validated(content: dict[str, Any]) -> tuple[Science, Runtime]:
+    """A composed configuration, validated; its data and weights are still only named."""
     content = {key: value for key, value in content.items() if key != "launcher"}
-    for axis in _MODULES:
+    for axis in MODULES:
         if content.get(axis) not in axis_choices(axis):
             raise unknown(axis, str(content.get(axis)), axis_choices(axis))
-    runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields}
+    runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields} | {"weights_file": None}
     if runtime.get("data_root"):
         runtime["data_root"] = str(Path(runtime["data_root"]).expanduser().resolve())
-    content["data_id"], runtime["weights_file"] = "", None
-    return _validated(Science, content), _validated(Runtime, runtime)
+    return _validated_model(Science, content | {"data_id": ""}), _validated_model(Runtime, runtime)
 
 
-def _validated(model: type[_Model], content: dict[str, Any]) -> _Model:
+def _validated_model(model: type[_Model], content: dict[str, Any]) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as problem:
@@ -188,12 +188,19 @@ def _validated(model: type[_Model], content: dict[str, Any]) -> _Model:
         raise UserError(f"{key}={first['input']}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
-def _default(key: str) -> str:
-    """The default of `data` (an axis) or `recipe` (a group) in the shipped config.yaml."""
-    text = (paths.shipped("conf") / "config.yaml").read_text()
-    prefix = "  - recipe: " if key == "recipe" else f"{key}: "
-    line = next(line for line in text.splitlines() if line.startswith(prefix))
-    return line.removeprefix(prefix).split("#")[0].strip()
+def _identified(science: Science, runtime: Runtime, cache: Path) -> RunConfig:
+    """The run with its data and weights known by their content."""
+    weights, file = identity.of_weights(science.weights, science.trunk, science.body, cache)
+    config = RunConfig(
+        science=science.model_copy(update={"weights": weights}),
+        runtime=runtime.model_copy(update={"weights_file": file}),
+    )
+    data_id = identity.of_data(config, cache)
+    return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
+
+
+def _primary_file() -> Path:
+    return paths.shipped("conf") / f"{PRIMARY}.yaml"
 
 
 def _conf_fingerprint() -> str:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from parsenet_cli.config.overrides import parse_override
 from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
+from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-
-if TYPE_CHECKING:
-    from parsenet_cli.core.run_config import Recipe, Science
+from parsenet_cli.core.run_config import Recipe, Science
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,16 @@ class Deviation:
 def settings_of(science: Science) -> list[Setting]:
     """Every switch of the protocol as this run has it; what is expected is expected of a run by itself."""
     recipe = published(nearest_recipe(science.recipe))
-    result = []
-    for switch in (*OPEN, *STATED):
-        settings = {key: _value(science, key) for key in switch.default}
-        expected = {key: recipe.get(key, value) for key, value in switch.default.items()}
-        result.append(Setting(switch.question, switch.mark, switch.arises(science), settings, expected))
-    return result
+    return [
+        Setting(
+            switch.question,
+            switch.mark,
+            switch.arises(science),
+            settings={key: _value(science, key) for key in switch.default},
+            expected={key: recipe.get(key, value) for key, value in switch.default.items()},
+        )
+        for switch in (*OPEN, *STATED)
+    ]
 
 
 def from_json(content: Iterable[Mapping[str, Any]]) -> list[Setting]:
@@ -78,19 +82,19 @@ def from_json(content: Iterable[Mapping[str, Any]]) -> list[Setting]:
     ]
 
 
-def deviations(switches: Sequence[Setting], said: Mapping[str, Any] | None = None) -> list[Deviation]:
-    """What deviates, each key once. `said` is what the cell sets (`said_by`); without it the run stands by itself."""
-    found: dict[str, Deviation | None] = {}
+def deviations(settings: Sequence[Setting], cell: Mapping[str, Any] | None = None) -> list[Deviation]:
+    """What deviates, each key once. `cell` is what the cell sets (`cell_settings`); without it the run stands by itself."""
+    by_key: dict[str, Deviation | None] = {}
     # Where several switches share a key, one that arises names the deviation, else the last, which is the most general.
-    arising = [switch for switch in switches if switch.arises]
-    for switch in (*arising, *(switch for switch in reversed(switches) if not switch.arises)):
-        for key, value in switch.settings.items():
-            asked = switch.arises or (said is not None and (key in said or key in COMPARED))
-            if key in found or not asked:
-                continue
-            expected = said[key] if said and key in said else switch.expected[key]
-            found[key] = None if _same(value, expected) else Deviation(switch.question, key, value, expected)
-    return [each for each in found.values() if each]
+    arising = [setting for setting in settings if setting.arises]
+    for setting in (*arising, *(setting for setting in reversed(settings) if not setting.arises)):
+        for key, value in setting.settings.items():
+            asked = setting.arises or (cell is not None and (key in cell or key in COMPARED))
+            if asked and key not in by_key:
+                expected = (cell or {}).get(key, setting.expected[key])
+                same = _same(value, expected)
+                by_key[key] = None if same else Deviation(setting.question, key, value, expected)
+    return [deviation for deviation in by_key.values() if deviation]
 
 
 def cell_settings(overrides: Sequence[str]) -> dict[str, Any]:
@@ -116,11 +120,11 @@ def published(recipe: str) -> dict[str, Any]:
     """The numbers of a published recipe, by `recipe.key`: those that are shipped, whatever the user's ./conf has."""
     from omegaconf import OmegaConf
 
-    from parsenet_cli.core import paths
-
-    content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "recipe" / f"{recipe}.yaml"))
-    assert isinstance(content, dict)
-    return _tuples({f"recipe.{key!s}": value for key, value in content.items()})
+    folder = paths.shipped("conf/recipe")
+    files = (OmegaConf.load(folder / f"{name}.yaml") for name in ("_base", recipe))
+    numbers = OmegaConf.to_container(OmegaConf.merge(*files))
+    assert isinstance(numbers, dict)
+    return _tuples({f"recipe.{key!s}": value for key, value in numbers.items() if key != "defaults"})
 
 
 def as_text(value: Any) -> str:
@@ -129,17 +133,13 @@ def as_text(value: Any) -> str:
         return str(value).lower()
     if value is None:
         return "null"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
     if isinstance(value, list | tuple):
         return f"[{','.join(map(as_text, value))}]"
-    return str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 @lru_cache
 def _parsed(override: str) -> tuple[str, Any] | None:
-    from parsenet_cli.config.overrides import parse_override
-
     try:
         parsed = parse_override(override)
     except UserError:  # a frozen table may name a key that is gone

@@ -6,24 +6,25 @@
 
 Cells are `row.column`, those of another table `table.row.column`, in percent; `.collapsed` asks whether the cell's run
 collapsed. There are numbers, the claim's `margin`, `+`, `-`, `abs`, comparisons, `and` and `or`, and nothing else.
+
+What is not a score is compared with a limit:
+
+    pool6_fc7_y_l.mean_iu / fc7_n.mean_iu < 1.01    what the runs of two cells cost
+    value > 10                                      a number of a figure
 """
 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+
+from parsenet_cli.config.table import CellKey
 
 RESERVED = ("collapsed", "margin", "abs")
 """Words of the language: no row or column can have one as its key."""
 
-_COMPARE: dict[type[ast.cmpop], Callable[[float, float], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
+_UNPARSABLE = (SyntaxError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Reference:
     column: str
     table: str = ""
     collapsed: bool = False
+
+    @property
+    def key(self) -> CellKey:
+        """Where the cell stands in its table."""
+        return CellKey(self.row, self.column)
 
     def __str__(self) -> str:
         return ".".join(filter(None, [self.table, self.row, self.column, "collapsed" if self.collapsed else ""]))
@@ -56,18 +62,45 @@ class Expression:
         """Whether the claim has to say what "about equal" means."""
         return any(isinstance(node, ast.Name) and node.id == "margin" for node in ast.walk(self.tree))
 
-    def evaluate(self, measured: Callable[[Reference], float], margin: float | None = None) -> float:
-        """Its value, where `measured` gives each cell (percent; 1 or 0 for `.collapsed`). A truth is True or False."""
-        return _evaluate(self.tree, measured, margin)
+
+@dataclass(frozen=True)
+class Limit:
+    """That a number is above (or below) a limit."""
+
+    above: bool
+    limit: float
+    ratio: tuple[Reference, ...]
+    """The number: one cell over another; nothing for a figure's `value`."""
 
 
 def parse(text: str) -> Expression:
-    """Raises `ValueError`, with what is wrong, for anything that is not an expression of this language."""
+    """The expression that a text is.
+
+    Raises:
+        ValueError: it is none of this language; the message says what is wrong.
+    """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         return Expression(tree, _is_truth(tree))
-    except (SyntaxError, RecursionError, MemoryError):
+    except _UNPARSABLE:
         raise ValueError(f"'{text}' is not an expression") from None
+
+
+def parse_limit(text: str) -> Limit:
+    """The limit that a text states: `row.column / row.column < 1.01`, `value < 0.5`, or either with `>`.
+
+    Raises:
+        ValueError: it states none.
+    """
+    with suppress(*_UNPARSABLE):
+        match ast.parse(text.strip(), mode="eval").body:
+            case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit)]):
+                match number:
+                    case ast.Name("value"):
+                        return Limit(isinstance(op, ast.Gt), float(limit), ())
+                    case ast.BinOp(ast.Attribute() as over, ast.Div(), ast.Attribute() as under):
+                        return Limit(isinstance(op, ast.Gt), float(limit), (reference_of(over), reference_of(under)))
+    raise ValueError(f"'{text}' is no number with a limit; write row.column / row.column < 1.01, or value < 0.5")
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -77,7 +110,9 @@ def _is_truth(node: ast.expr) -> bool:
                 if not _is_truth(value):
                     raise ValueError(f"'{ast.unparse(value)}' is a number where a comparison is needed")
             return True
-        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(
+            isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in ops
+        ):
             _need_numbers(left, *others)
             return True
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
@@ -107,20 +142,18 @@ def _need_numbers(*nodes: ast.expr) -> None:
 
 
 def reference_of(node: ast.Attribute) -> Reference:
-    """The cell that `row.column`, `table.row.column` or either with `.collapsed` names. Raises `ValueError` for another name."""
-    parts: list[str] = []
-    inner: ast.expr = node
-    while isinstance(inner, ast.Attribute):
-        parts.insert(0, inner.attr)
-        inner = inner.value
-    if isinstance(inner, ast.Name):
-        parts.insert(0, inner.id)
-        collapsed = parts[-1] == "collapsed"
-        match parts[:-1] if collapsed else parts:
-            case [row, column]:
-                return Reference(row, column, collapsed=collapsed)
-            case [table, row, column]:
-                return Reference(row, column, table, collapsed)
+    """The cell that `row.column`, `table.row.column` or either with `.collapsed` names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    parts = ast.unparse(node).split(".")
+    collapsed = parts[-1] == "collapsed"
+    match parts[:-1] if collapsed else parts:
+        case [row, column] if all(map(str.isidentifier, parts)):
+            return Reference(row, column, collapsed=collapsed)
+        case [table, row, column] if all(map(str.isidentifier, parts)):
+            return Reference(row, column, table, collapsed)
     raise ValueError(f"'{ast.unparse(node)}' is no cell; write row.column or table.row.column")
 
 
@@ -128,28 +161,3 @@ def _references(node: ast.AST) -> list[Reference]:
     if isinstance(node, ast.Attribute):
         return [reference_of(node)]
     return [reference for child in ast.iter_child_nodes(node) for reference in _references(child)]
-
-
-def _evaluate(node: ast.expr, measured: Callable[[Reference], float], margin: float | None) -> float:
-    def value(inner: ast.expr) -> float:
-        return _evaluate(inner, measured, margin)
-
-    match node:
-        case ast.BoolOp(op=op, values=values):
-            return (all if isinstance(op, ast.And) else any)(value(inner) for inner in values)
-        case ast.Compare(left=left, ops=ops, comparators=others):
-            numbers = [value(inner) for inner in [left, *others]]
-            return all(_COMPARE[type(op)](a, b) for op, a, b in zip(ops, numbers, numbers[1:], strict=False))
-        case ast.BinOp(left=left, op=op, right=right):
-            return value(left) + value(right) if isinstance(op, ast.Add) else value(left) - value(right)
-        case ast.UnaryOp(operand=inner):
-            return -value(inner)
-        case ast.Call(args=[inner]):
-            return abs(value(inner))
-        case ast.Attribute():
-            return measured(reference_of(node))
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case ast.Name() if margin is not None:
-            return margin
-    raise ValueError("the claim uses 'margin' but gives none")

@@ -28,7 +28,11 @@ def data_options(config: RunConfig, cache: Path) -> DataOptions:
 
 
 def of_data(config: RunConfig, cache: Path) -> str:
-    """The identity of the run's data. Raises `UserError` where a data set on disk is missing or incomplete."""
+    """The identity of the run's data.
+
+    Raises:
+        UserError: a data set on disk is missing or incomplete.
+    """
     return _of_data(config.science.data, data_options(config, cache))
 
 
@@ -42,7 +46,9 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
     """The identity of the trunk's initial weights and, where they are the user's file, its absolute path.
 
     `value` is a name or a path. `imagenet` is known by the source it means for this trunk and body, a file by its content.
-    Raises `UserError` where there is no such file.
+
+    Raises:
+        UserError: there is no such file.
     """
     if value == "pretrained":
         return sources.pretrained_identity(trunk), None

@@ -7,45 +7,55 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.run_config import Recipe, Runtime, Science
+from parsenet_cli.core.run_config import LAYERS, Recipe, Runtime, Science
 from parsenet_cli.models.weights import sources
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-_DERIVED = {"data_id", "weights_file", "recipe"}
-AXES = [key for model in (Science, Runtime) for key in model.model_fields if key not in _DERIVED]
-RECIPE_KEYS = [f"recipe.{key}" for key in Recipe.model_fields]
-_GROUPS = ("recipe", "launcher")
-_MODULES = {"data": "data/sets", "trunk": "models/trunks", "context": "models/context"}
+GROUPS = ("recipe", "launcher")
+"""Axes whose value is a file of `conf/<axis>`."""
+
+MODULES = {"data": "data/sets", "trunk": "models/trunks", "context": "models/context"}
+"""Axes whose value is a module of a folder of the package."""
+
+_FIELDS = {
+    **Science.model_fields,
+    **Runtime.model_fields,
+    **{f"recipe.{key}": field for key, field in Recipe.model_fields.items()},
+}
+RECIPE_KEYS = [key for key in _FIELDS if key.startswith("recipe.")]
+AXES = [key for key in _FIELDS if key not in {*RECIPE_KEYS, "recipe", "data_id", "weights_file"}]
+_KEYS = [*AXES, *RECIPE_KEYS, *GROUPS]
 
 
 def axis_choices(axis: str) -> list[str]:
     """The valid values of an axis that is chosen by name, empty for one that takes numbers, lists or paths."""
     if axis == "weights":
         return sources.all_choices()
-    if axis in _MODULES:
-        return paths.modules(_MODULES[axis])
-    if axis in _GROUPS:
-        return sorted({f.stem for folder in paths.search("conf") for f in (folder / axis).glob("*.yaml")})
     if axis == "layers":
-        annotation: Any = get_args(Science.model_fields["layers"].annotation)[0]
-    else:
-        model = Recipe if axis.startswith("recipe.") else Runtime if axis in Runtime.model_fields else Science
-        field = model.model_fields.get(axis.removeprefix("recipe."))
-        annotation = field.annotation if field else None
+        return list(LAYERS)
+    if axis in MODULES:
+        return paths.modules(MODULES[axis])
+    if axis in GROUPS:
+        return sorted(paths.yaml_files(f"conf/{axis}"))
+    annotation: Any = _FIELDS[axis].annotation if axis in _FIELDS else None
     if annotation is bool:
         return ["true", "false"]
     return [str(value) for value in get_args(annotation) if isinstance(value, str | int)]
 
 
 def key_of(override: str) -> str:
-    """The key of `key=value`; raises `UserError` for anything else, an unknown key included."""
+    """The key of `key=value`.
+
+    Raises:
+        UserError: it is anything else, or the key is unknown.
+    """
     key, equals, _ = override.partition("=")
     if not equals:
         raise UserError(f"'{override}': expected key=value, for example norm=l2")
-    if key not in AXES and key not in RECIPE_KEYS and key not in _GROUPS and not key.startswith("launcher."):
-        raise unknown("key", key, [*AXES, *RECIPE_KEYS, *_GROUPS])
+    if key not in _KEYS and not key.startswith("launcher."):
+        raise unknown("key", key, _KEYS)
     return key
 
 
@@ -64,7 +74,11 @@ def last_wins(overrides: Iterable[str]) -> dict[str, str]:
 
 
 def parse_override(text: str) -> Override:
-    """One override in Hydra's grammar. Raises `UserError` where it does not parse or its key does not exist."""
+    """One override in Hydra's grammar.
+
+    Raises:
+        UserError: it does not parse, or its key does not exist.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

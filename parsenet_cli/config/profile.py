@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from parsenet_cli.config.yaml_nodes import YamlNode, read
 from parsenet_cli.core import paths
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -25,48 +25,30 @@ class Profile:
         return {"data": self.data, "recipe": self.recipe}[key].get(value, value)
 
 
-def _files() -> dict[str, Path]:
-    folders = reversed(paths.search("conf"))
-    return {f.stem: f for folder in folders for f in sorted((folder / "profile").glob("*.yaml"))}
-
-
-def axis_defaults() -> dict[str, object]:
-    """The axes of the shipped conf/config.yaml with their defaults."""
-    from omegaconf import OmegaConf
-
-    content = OmegaConf.to_container(OmegaConf.load(paths.shipped("conf") / "config.yaml"))
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
-
-
 def names() -> list[str]:
     """The profiles that can be chosen."""
-    return sorted(_files())
+    return sorted(paths.yaml_files("conf/profile"))
 
 
 def load(name: str) -> Profile:
-    """Read `conf/profile/<name>.yaml`, the user's own first. Raises `UserError` for an unknown name or a malformed file."""
-    from omegaconf import OmegaConf
-    from yaml import YAMLError
+    """Read `conf/profile/<name>.yaml`, the user's own first.
 
-    files = _files()
+    Raises:
+        UserError: an unknown name or a malformed file.
+    """
+    files = paths.yaml_files("conf/profile")
     if name not in files:
         raise unknown("profile", name, sorted(files))
-    expected = "about, seeds, data, recipe, set"
-    try:
-        content = OmegaConf.to_container(OmegaConf.load(files[name]))
-        if not isinstance(content, dict):
-            raise TypeError("not a mapping")
-        extra = sorted(set(content) - set(expected.split(", ")))
-        if extra:
-            raise unknown(f"key in {files[name]}:", str(extra[0]), expected.split(", "))
-        return Profile(
-            name=name,
-            about=str(content["about"]),
-            seeds=int(content["seeds"]),
-            data=dict(content["data"]),
-            recipe=dict(content["recipe"]),
-            overrides=tuple(str(text) for text in content["set"]),
-        )
-    except (KeyError, TypeError, ValueError, YAMLError) as problem:
-        raise UserError(f"{files[name]}: expected the keys {expected}; {problem}") from None
+    fields = read(files[name]).fields("profile", ["about", "seeds", "data", "recipe", "set"], [])
+    return Profile(
+        name=name,
+        about=fields["about"].text(),
+        seeds=fields["seeds"].number(),
+        data=_texts(fields["data"]),
+        recipe=_texts(fields["recipe"]),
+        overrides=fields["set"].texts(),
+    )
+
+
+def _texts(node: YamlNode) -> dict[str, str]:
+    return {key: value.text() for key, value in node.mapping().items()}

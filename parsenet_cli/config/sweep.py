@@ -24,7 +24,8 @@ MOST_COLUMNS = 6
 def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
     """The table of a grid, and the seeds where the grid has an axis `seed`. The arguments follow Hydra's override grammar.
 
-    Raises `UserError` for a malformed or unknown override, or when nothing is swept.
+    Raises:
+        UserError: a malformed or unknown override, or nothing is swept.
     """
     axes: list[tuple[str, list[str]]] = []
     fixed: list[str] = []

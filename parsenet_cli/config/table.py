@@ -1,4 +1,4 @@
-"""Tables as data: read `ablations/<name>.yaml`, check it, and expand it into cells (docs/tables.md).
+"""Tables as data: what a file of `ablations/` says, and the cells that it expands into (docs/tables.md).
 
 A table is rows and columns that each say what they set; a cell is what both set together. Where the paper prints a
 number it stands in the row, as text, so that `65.30` keeps its zero.
@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from parsenet_cli.config.overrides import last_wins
 from parsenet_cli.core.errors import UserError, unknown
 
 NO_CELL = ("N/A", "–")
 """What the paper prints where a row has no such number (the second is a dash)."""
+
+Measure = Literal["", "parameters", "seconds"]
+"""What a claim compares of its cells: their scores, or what their runs cost: parameters, seconds of a training step."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper that the table can decide; the expressions are those of claims/expression.py."""
+    """A sentence of the paper that its table can decide; the conditions are those of config/expression.py."""
 
     key: str
     says: str
@@ -73,12 +76,27 @@ class Claim:
     effect: str = ""
     """The difference that is shown, in percent points."""
     margin: float | None = None
-    """What "about equal" means, in percent points; `margin` in the expressions."""
+    """What "about equal" means, in percent points; `margin` in the expressions. On cost: the limit, in percent more."""
+    measure: Measure = ""
+
+
+@dataclass(frozen=True)
+class FigureClaim(Claim):
+    """A sentence of the paper that the data of a figure decides."""
+
+    figure: str = ""
+    value: tuple[str, ...] = ()
+    """Where the number stands in the data: the keys that lead to its `estimate`, `low` and `high`."""
+    unit: str = ""
+    factor: float = 1.0
+    """To the unit that is shown: to percent points, for an effect."""
+    log: bool = False
+    """Whether it is a ratio of sizes, whose errors are alike on a logarithmic scale; it is no percentage."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a table and the overrides that make it, no key twice: table base < column < row."""
+    """One cell of a table and the overrides that make it, no key twice: table base < column < row."""
 
     row: Row
     column: Column
@@ -111,7 +129,7 @@ class TableSpec:
     note: str = ""
 
     def printed(self, row: str, column: str) -> Printed:
-        """What the paper prints at this place."""
+        """What the paper prints in this cell."""
         return next(r for r in self.rows if r.key == row).paper.get(column, Printed())
 
     def decimals(self, column: str) -> int:
@@ -125,8 +143,11 @@ class TableSpec:
     ) -> list[Cell]:
         """The cells that can be run, row by row; `rows` and `columns` narrow them, by key.
 
-        Left out are places without a cell (`N/A`), rows that are only shown, and, unless `cited`, the numbers that
-        the paper quotes from others. Raises `UserError` for an unknown row or column.
+        Left out are cells that the table does not have (`N/A`), rows that are only shown, and, unless `cited`, the numbers that
+        the paper quotes from others.
+
+        Raises:
+            UserError: an unknown row or column.
         """
         chosen_rows = _chosen(f"row of {self.name}", self.rows, rows)
         chosen_columns = _chosen(f"column of {self.name}", self.columns, columns)
@@ -151,16 +172,27 @@ def to_json(spec: TableSpec) -> dict[str, Any]:
     return content
 
 
+def digest_content(spec: TableSpec) -> dict[str, Any]:
+    """What the name of a study is made of: `to_json` without claims on cost, which tables did not always state."""
+    content = to_json(spec)
+    content["claims"] = [claim for claim in content["claims"] if not claim.pop("measure")]
+    return content
+
+
 def from_json(content: Any) -> TableSpec:
-    """The table of `to_json`. Raises `UserError` if the content is no such table."""
+    """The table of `to_json`.
+
+    Raises:
+        UserError: the content is no such table.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
         return TypeAdapter(TableSpec).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"a frozen table: {place}: {first['msg']}; `parsenet ablate` freezes it anew") from None
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"a frozen table: {key}: {first['msg']}; `parsenet ablate` freezes it anew") from None
 
 
 def _chosen(kind: str, parts: tuple[_Part, ...], keys: Iterable[str] | None) -> list[_Part]:

@@ -1,86 +1,102 @@
-"""Reading one file of `ablations/`: every mistake is answered with its file, line and key (docs/tables.md)."""
+"""Reading the files of `ablations/`: every mistake is answered with its file, line and key (docs/tables.md)."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar, cast, get_args
 
-from parsenet_cli.config.expression import RESERVED, Expression, parse
+from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, Printed, Row, TableSpec
+from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Measure, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.text import natural_key
 
+FIGURES = "_figures.yaml"
+"""The file of `ablations/` that is no table: the claims that figures decide."""
+
+_NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>\d+(\.\d+)?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
+
+_Condition = TypeVar("_Condition", Expression, Limit)
+
 
 def names() -> list[str]:
     """The tables that can be named, in reading order (`table2` before `table10`)."""
-    return sorted(_table_files(), key=lambda name: natural_key(name))
+    return sorted(paths.yaml_files("ablations"), key=natural_key)
 
 
 def load(name: str) -> TableSpec:
     """Read `ablations/<name>.yaml`, the user's own first.
 
-    Raises `UserError` for an unknown name, and with file, line and key for a malformed file.
+    Raises:
+        UserError: unknown name, or a malformed file, with file, line and key.
     """
-    from parsenet_cli.config import table_file
-
-    files = _table_files()
+    files = paths.yaml_files("ablations")
     if name not in files:
         raise unknown("table", name, names())
-    return table_file.read(files[name])
+    return read(files[name])
 
 
-def _table_files() -> dict[str, Path]:
-    return {file.stem: file for folder in reversed(paths.search("ablations")) for file in folder.glob("*.yaml")}
-
-
-_NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>\d+(\.\d+)?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
+@lru_cache
+def shipped(name: str) -> TableSpec | None:
+    """The table of this name that comes with the package, whatever the user's folder holds."""
+    file = paths.shipped("ablations") / f"{name}.yaml"
+    return read(file) if file.is_file() else None
 
 
 def read(file: Path) -> TableSpec:
-    """The table in `file`. Raises `UserError` for the first thing in it that is not as docs/tables.md says."""
-    place = read_yaml(file)
-    top = place.fields("table", ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"])
+    """The table in `file`.
+
+    Raises:
+        UserError: something in it, the first of all, is not as docs/tables.md says.
+    """
+    top = read_yaml(file).fields("table", ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"])
     labels = top["labels"].texts() if "labels" in top else ("",)
-    columns = tuple(_column(key, value) for key, value in _named(top["columns"], "columns"))
+    columns = tuple(_column(key, node) for key, node in _named(top["columns"], "columns"))
     by_key = {column.key: column for column in columns}
-    rows = tuple(_row(key, value, len(labels), by_key) for key, value in _named(top["rows"], "rows"))
+    rows = tuple(_row(key, node, len(labels), by_key) for key, node in _named(top["rows"], "rows"))
     claims = top["claims"].mapping() if "claims" in top else {}
     cells = [f"{row.key}.{column.key}" for row in rows for column in columns if not row.paper[column.key].absent]
     return TableSpec(
         name=file.stem,
         title=top["title"].text(),
-        data=_data(top["data"]),
+        data=_one_of(top["data"], "data set", axis_choices("data")),
         labels=labels,
         columns=columns,
         rows=rows,
         base=_overrides(top.get("base")),
-        claims=tuple(_claim(key, value, cells) for key, value in claims.items()),
+        claims=tuple(_claim(key, node, cells) for key, node in claims.items()),
         note=_text(top, "note"),
     )
 
 
-def _data(place: YamlNode) -> str:
-    valid = axis_choices("data")
-    if place.text() not in valid:
-        raise place.problem(unknown("data set", place.text(), valid))
-    return place.text()
+def figure_claims() -> list[FigureClaim]:
+    """The claims that figures decide, the user's own file first.
+
+    Raises:
+        UserError: a malformed file.
+    """
+    file = next(file for folder in paths.search("ablations") if (file := folder / FIGURES).is_file())
+    return [_figure_claim(key, node) for key, node in read_yaml(file).mapping().items()]
 
 
-def _column(key: str, place: YamlNode) -> Column:
-    fields = place.fields("column", ["header", "metric"], ["set", "note"])
+def _column(key: str, node: YamlNode) -> Column:
+    fields = node.fields("column", ["header", "metric"], ["set", "note"])
     metric = fields["metric"].text()
-    if metric not in metrics.names() and not re.fullmatch(r"iu\[[^\[\]]+\]", metric):
-        raise fields["metric"].problem(unknown("metric", metric, [*metrics.names(), "iu[<class>]"]))
+    if not re.fullmatch(r"iu\[[^\[\]]+\]", metric):
+        _one_of(fields["metric"], "metric", [*metrics.names(), "iu[<class>]"])
     return Column(key, fields["header"].text(), metric, _overrides(fields.get("set")), _text(fields, "note"))
 
 
-def _row(key: str, place: YamlNode, labels: int, columns: dict[str, Column]) -> Row:
-    fields = place.fields("row", ["label"], ["set", "paper", "cited", "run", "note"])
+def _row(key: str, node: YamlNode, labels: int, columns: dict[str, Column]) -> Row:
+    fields = node.fields("row", ["label"], ["set", "paper", "cited", "run", "note"])
     label = fields["label"].texts()
     if len(label) != labels:
         raise fields["label"].problem(f"{len(label)} labels where the table's 'labels' announce {labels}")
@@ -105,54 +121,77 @@ def _row(key: str, place: YamlNode, labels: int, columns: dict[str, Column]) -> 
     )
 
 
-def _printed(place: YamlNode | None, cited: str) -> Printed:
-    if place is None:
-        return Printed(cited=cited)
-    text = place.text()
-    if not text or text in NO_CELL:
+def _printed(node: YamlNode | None, cited: str) -> Printed:
+    text = node.text() if node else ""
+    if node is None or not text or text in NO_CELL:
         return Printed(text, cited=cited)
     match = _NUMBER.fullmatch(text)
     if not match:
-        raise place.wrong('a number as printed ("36.6", bold "**40.4**", cited "35.1 [19]"), or "N/A" for no cell')
+        raise node.wrong('a number as printed ("36.6", bold "**40.4**", cited "35.1 [19]"), or "N/A" for no cell')
     return Printed(match["text"], match["bold"] is not None, match["cited"] or cited)
 
 
-def _claim(key: str, place: YamlNode, cells: list[str]) -> Claim:
-    fields = place.fields("claim", ["says", "where", "holds_if"], ["effect", "margin"])
-    expressions = {name: _expression(fields[name], cells) for name in ("holds_if", "effect") if name in fields}
+def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
+    if "measure" in node.mapping():
+        return _cost_claim(key, node, cells)
+    fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin"])
+    expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
+    for name, expression in expressions.items():
+        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), cells)
     if not expressions["holds_if"].truth:
         raise fields["holds_if"].wrong("something true or false, such as a comparison")
     if "effect" in expressions and expressions["effect"].truth:
         raise fields["effect"].wrong("a difference in percent points")
-    margin = _text(fields, "margin")
-    if "margin" in fields and not re.fullmatch(r"\d+(\.\d+)?", margin):
-        raise fields["margin"].wrong('a number of percent points in quotes, such as "0.5"')
-    if not margin and any(expression.uses_margin for expression in expressions.values()):
-        raise place.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
-    return Claim(
-        key=key,
-        says=fields["says"].text(),
-        where=fields["where"].text(),
-        holds_if=fields["holds_if"].text(),
-        effect=_text(fields, "effect"),
-        margin=float(margin) if margin else None,
+    if "margin" not in fields and any(expression.uses_margin for expression in expressions.values()):
+        raise node.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
+    margin = _number(fields["margin"], "percent points", "0.5") if "margin" in fields else None
+    return Claim(*_statement(key, fields), _text(fields, "effect"), margin)
+
+
+def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
+    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], [])
+    limit = _parsed(fields["holds_if"], parse_limit)
+    if not limit.ratio:
+        raise fields["holds_if"].wrong("two cells and a limit, such as row.column / row.column < 1.01")
+    _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
+    measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
+    return Claim(*_statement(key, fields), margin=float(100 * (Decimal(str(limit.limit)) - 1)), measure=measure)
+
+
+def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
+    fields = node.fields("claim", ["says", "where", "figure", "value", "holds_if", "unit"], ["factor", "log"])
+    if _parsed(fields["holds_if"], parse_limit).ratio:
+        raise fields["holds_if"].wrong("the figure's value and a limit, such as value < 0.5")
+    figures = [name.replace("_", "-") for name in paths.modules("report/figures")]
+    return FigureClaim(
+        *_statement(key, fields),
+        figure=_one_of(fields["figure"], "figure", figures),
+        value=fields["value"].texts(),
+        unit=fields["unit"].text(),
+        factor=_number(fields["factor"], "the shown unit", "100") if "factor" in fields else 1.0,
+        log=fields["log"].flag() if "log" in fields else False,
     )
 
 
-def _expression(place: YamlNode, cells: list[str]) -> Expression:
+def _statement(key: str, fields: Mapping[str, YamlNode]) -> tuple[str, str, str, str]:
+    return key, fields["says"].text(), fields["where"].text(), fields["holds_if"].text()
+
+
+def _parsed(node: YamlNode, parser: Callable[[str], _Condition]) -> _Condition:
     try:
-        expression = parse(place.text())
+        return parser(node.text())
     except ValueError as error:
-        raise place.problem(str(error)) from None
-    for reference in expression.references:
-        cell = f"{reference.row}.{reference.column}"
-        if not reference.table and cell not in cells:
-            raise place.problem(unknown("cell", cell, cells))
-    return expression
+        raise node.problem(str(error)) from None
 
 
-def _overrides(place: YamlNode | None) -> tuple[str, ...]:
-    items = [] if place is None else place.items()
+def _check_cells(node: YamlNode, named: Iterable[str], cells: Collection[str]) -> None:
+    for name in named:
+        if name not in cells:
+            raise node.problem(unknown("cell", name, cells))
+
+
+def _overrides(node: YamlNode | None) -> tuple[str, ...]:
+    items = [] if node is None else node.items()
     axes: list[str] = []
     for item in items:
         try:
@@ -168,18 +207,30 @@ def _overrides(place: YamlNode | None) -> tuple[str, ...]:
     return tuple(item.text() for item in items)
 
 
-def _named(place: YamlNode, kind: str) -> list[tuple[str, YamlNode]]:
-    named = list(place.mapping().items())
+def _named(node: YamlNode, kind: str) -> list[tuple[str, YamlNode]]:
+    named = list(node.mapping().items())
     if not named:
-        raise place.wrong(f"at least one of the {kind}")
-    for key, value in named:
+        raise node.wrong(f"at least one of the {kind}")
+    for key, inner in named:
         if not key.isidentifier() or keyword.iskeyword(key) or key in RESERVED:
-            raise value.problem(
+            raise inner.problem(
                 f"'{key}' cannot be a key: expected letters, digits and underscores, a letter first, no word of Python "
                 f"and none of {', '.join(RESERVED)}; what is printed goes into the label or header"
             )
     return named
 
 
-def _text(fields: dict[str, YamlNode], key: str) -> str:
+def _one_of(node: YamlNode, kind: str, valid: Sequence[str]) -> str:
+    if node.text() not in valid:
+        raise node.problem(unknown(kind, node.text(), valid))
+    return node.text()
+
+
+def _number(node: YamlNode, unit: str, example: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", node.text()):
+        raise node.wrong(f'a number of {unit} in quotes, such as "{example}"')
+    return float(node.text())
+
+
+def _text(fields: Mapping[str, YamlNode], key: str) -> str:
     return fields[key].text() if key in fields else ""

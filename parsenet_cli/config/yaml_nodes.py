@@ -39,35 +39,43 @@ class YamlNode:
         return UserError(f"{self.where}: expected {expected}; found {_describe(self.node)}")
 
     def problem(self, message: str | UserError) -> UserError:
-        """The error `message`, preceded by this place."""
+        """The error `message`, preceded by where this value stands."""
         return UserError(f"{self.where}: {message}")
 
     def mapping(self) -> dict[str, YamlNode]:
-        """The values by key, in the order of the file. Raises `UserError` where a key is repeated or no plain text."""
+        """The values by key, in the order of the file.
+
+        Raises:
+            UserError: it is no mapping, or a key is repeated or no plain text.
+        """
         if not isinstance(self.node, yaml.MappingNode):
             raise self.wrong("a mapping (key: value)")
-        found: dict[str, YamlNode] = {}
+        values: dict[str, YamlNode] = {}
         for key, value in self.node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise YamlNode(self.file, self.key, key, line).wrong("a name as key")
             inner = YamlNode(self.file, f"{self.key}.{key.value}".lstrip("."), value, line)
-            if key.value in found:
+            if key.value in values:
                 raise inner.problem("the key stands here for the second time; remove one of the two")
-            found[key.value] = inner
-        return found
+            values[key.value] = inner
+        return values
 
     def fields(self, kind: str, required: Iterable[str], optional: Iterable[str]) -> dict[str, YamlNode]:
-        """The mapping, with exactly these keys. Raises `UserError` for an unknown or a missing one."""
+        """The mapping, with exactly these keys.
+
+        Raises:
+            UserError: a key is unknown, or one is missing.
+        """
         required, valid = list(required), [*required, *optional]
-        found = self.mapping()
-        for key, value in found.items():
+        values = self.mapping()
+        for key, value in values.items():
             if key not in valid:
                 raise value.problem(unknown(f"key of a {kind}", key, valid))
         for key in required:
-            if key not in found:
+            if key not in values:
                 raise self.problem(f"the {kind} has no '{key}'; add it")
-        return found
+        return values
 
     def text(self) -> str:
         """The text. Numbers, true/false and null have to be quoted to be one."""
@@ -89,6 +97,12 @@ class YamlNode:
             for i, value in enumerate(self.node.value)
         ]
 
+    def number(self) -> int:
+        """A whole number, not negative."""
+        if not isinstance(self.node, yaml.ScalarNode) or not self.node.value.isdecimal():
+            raise self.wrong("a whole number")
+        return int(self.node.value)
+
     def flag(self) -> bool:
         """True or false."""
         if not isinstance(self.node, yaml.ScalarNode) or self.node.tag != _BOOL:
@@ -97,7 +111,11 @@ class YamlNode:
 
 
 def read(file: Path) -> YamlNode:
-    """The whole of a YAML file. Raises `UserError` with the line where it is not YAML, or not UTF-8."""
+    """The whole of a YAML file.
+
+    Raises:
+        UserError: with the line where it is not YAML, or not UTF-8.
+    """
     try:
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -1,4 +1,4 @@
-"""Downloads that survive bad networks: mirrors in turn, resumed where they were cut, believed only when the checksum fits.
+"""Downloads that survive bad networks: mirrors in turn, resumed where they were cut, kept only when the checksum fits.
 
 `<folder>/<name>` appears by rename when it is whole and verified. Until then the bytes lie in `<name>.part`, which stays
 when the download is interrupted, and `<name>.part.json` says where they came from.
@@ -42,9 +42,9 @@ class Remote:
     name: str
     mirrors: tuple[str, ...]
     """Addresses, tried in this order."""
-    checksum: str | None
+    checksum: str | None = None
     """`sha256:…`, `sha1:…` or `md5:…`; the first digits are enough. None: the publisher gives none."""
-    size: int | None
+    size: int | None = None
     """In bytes; None where it is not published."""
 
 
@@ -64,8 +64,8 @@ def fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
             name is there and is another one.
     """
     file = folder / remote.name
-    said = f"{remote.name}: waiting for another process that downloads it"
-    with file_lock(folder / f".{remote.name}.lock", lambda: progress(said)):
+    waiting = f"{remote.name}: waiting for another process that downloads it"
+    with file_lock(folder / f".{remote.name}.lock", lambda: progress(waiting)):
         if file.is_file():
             check(file, remote, progress)
         else:
@@ -75,32 +75,34 @@ def fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
 
 def check(file: Path, remote: Remote, progress: Progress) -> None:
     """Raises `UserError` when the file is not `remote`: it names the lengths or both checksums."""
-    wrong = _difference(file, remote, progress)
-    if wrong is not None:
-        raise UserError(f"{file}: {wrong}. Remove it or replace it by the published file, and issue the command again")
+    difference = _difference(file, remote, progress)
+    if difference is not None:
+        raise UserError(
+            f"{file}: {difference}. Remove it or replace it by the published file, and issue the command again"
+        )
 
 
 def checksum(file: Path, algorithm: str = "sha256") -> str:
     """`algorithm:digits` of a file's content."""
-    with file.open("rb") as opened:
-        return f"{algorithm}:{hashlib.file_digest(opened, algorithm).hexdigest()}"
+    with file.open("rb") as content:
+        return f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
 
 
 def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
     part = file.with_name(f"{file.name}.part")
-    reasons = []
+    failures = []
     for url in remote.mirrors:
         try:
             _from_mirror(url, remote, part, progress)
         except _Failed as problem:
-            reasons.append(f"{url} ({problem})")
+            failures.append(f"{url} ({problem})")
             progress(f"{remote.name}: {url}: {problem}")
             continue
         with os_errors_as_user_errors(file):
             part.replace(file)
             _origin(part).unlink(missing_ok=True)
         return
-    tried = "; ".join(reasons) or "no address is known"
+    tried = "; ".join(failures) or "no address is known"
     raise UserError(
         f"{remote.name} could not be downloaded: {tried}. Check the network and issue the command again (what has arrived "
         f"is kept), or put the file at {file} yourself, or give your copy to `parsenet weights get` or `data get` with --from"
@@ -113,11 +115,11 @@ def _from_mirror(url: str, remote: Remote, part: Path, progress: Progress) -> No
     while True:
         try:
             _receive(url, remote, part, progress)
-            wrong = _difference(part, remote, progress)
-            if wrong is None:
+            difference = _difference(part, remote, progress)
+            if difference is None:
                 return
             _forget(part)
-            raise _Failed(wrong, again=resumed)  # what an earlier attempt left may be what is wrong
+            raise _Failed(difference, again=resumed)  # what an earlier attempt left may be what is wrong
         except _Failed as problem:
             if _length(part) > farthest:
                 farthest, attempts = _length(part), 0
@@ -155,8 +157,8 @@ def _receive(url: str, remote: Remote, part: Path, progress: Progress) -> None:
         raise _Failed(f"{problem.code} {problem.reason}", again) from None
     except (OSError, http.client.HTTPException, ValueError) as problem:
         reason = getattr(problem, "reason", None) or problem
-        nobody = isinstance(reason, ConnectionRefusedError | socket.gaierror) and not have
-        again = not nobody and not isinstance(problem, ValueError)
+        unreachable = isinstance(reason, ConnectionRefusedError | socket.gaierror) and not have
+        again = not unreachable and not isinstance(problem, ValueError)
         raise _Failed(str(reason) or type(reason).__name__, again) from None
 
 
@@ -180,10 +182,10 @@ def _resumption(url: str, remote: Remote, part: Path) -> tuple[int, dict[str, st
 def _agreed_length(response: Any, have: int, remote: Remote, part: Path) -> int | None:
     """The whole file's length as the server tells it. Raises `_Failed` where it contradicts what is known."""
     if response.status == http.client.PARTIAL_CONTENT:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        total = int(told[2]) if told and told[2] != "*" else None
+        part_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        total = int(part_range[2]) if part_range and part_range[2] != "*" else None
         known = remote.size or (read_json(_origin(part)) or {}).get("total")
-        if not told or int(told[1]) != have or (total and known and total != known):
+        if not part_range or int(part_range[1]) != have or (total and known and total != known):
             _forget(part)
             raise _Failed("the server sent another part than was asked for", again=True)
         return total or known
@@ -197,7 +199,7 @@ def _agreed_length(response: Any, have: int, remote: Remote, part: Path) -> int 
 
 
 def _copy(response: Any, part: Path, have: int, total: int | None, name: str, progress: Progress) -> None:
-    started, said, first = time.monotonic(), 0.0, have
+    started, told_at, first = time.monotonic(), 0.0, have
     with _writing(part):
         output = part.open("r+b" if have else "wb", buffering=0)
     with output:
@@ -205,21 +207,21 @@ def _copy(response: Any, part: Path, have: int, total: int | None, name: str, pr
         output.truncate()
         while chunk := response.read1(_CHUNK):
             with _writing(part):
-                left = memoryview(chunk)
-                while left:
-                    left = left[output.write(left) :]
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[output.write(rest) :]
             have += len(chunk)
             now = time.monotonic()
-            if now - said >= 1 or have == total:
-                said = now
-                progress(_so_far(name, have, total, (have - first) / max(now - started, 1e-3)))
+            if now - told_at >= 1 or have == total:
+                told_at = now
+                progress(_state(name, have, total, (have - first) / max(now - started, 1e-3)))
     if total is not None and have != total:
         raise _Failed(f"the connection was cut after {have} of {total} bytes", again=True)
 
 
 @contextlib.contextmanager
 def _writing(part: Path) -> Iterator[None]:
-    """Troubles of the own disk are the user's to solve; another mirror would not help."""
+    """Failures of the own disk are the user's to solve; another mirror would not help."""
     try:
         with os_errors_as_user_errors(part):
             yield
@@ -245,13 +247,13 @@ def _difference(file: Path, remote: Remote, progress: Progress) -> str | None:
     if remote.checksum is not None:
         algorithm, _, digits = remote.checksum.partition(":")
         progress(f"{remote.name}: verifying")
-        found = checksum(file, algorithm)
-        if not found.removeprefix(f"{algorithm}:").startswith(digits.lower()):
-            return f"its checksum is {found}, expected {remote.checksum}"
+        actual = checksum(file, algorithm)
+        if not actual.removeprefix(f"{algorithm}:").startswith(digits.lower()):
+            return f"its checksum is {actual}, expected {remote.checksum}"
     return None
 
 
-def _so_far(name: str, have: int, total: int | None, rate: float) -> str:
+def _state(name: str, have: int, total: int | None, rate: float) -> str:
     speed = f"{size_text(rate)}/s"
     if not total:
         return f"{name}: {size_text(have)}, {speed}"

@@ -27,9 +27,9 @@ def palette(colours: int = 256) -> Pixels:
 
 
 def indexed(ids: Pixels) -> Image:
-    """A label map (H, W) as an 8-bit picture with the palette: what is stored is the ids, what is seen is colours."""
+    """A label map (H, W) as an 8-bit image with the palette: what is stored is the ids, what is seen is colours."""
     from PIL import Image
 
-    picture = Image.fromarray(ids)
-    picture.putpalette(palette().tobytes())
-    return picture
+    image = Image.fromarray(ids)
+    image.putpalette(palette().tobytes())
+    return image

@@ -9,18 +9,23 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(name: str) -> Path:
-    """The shipped folder `name` (`conf` or `ablations`): inside the wheel, or beside the package in a clone."""
+    """The shipped folder `name` (`conf`, `ablations`, or one in them): inside the wheel, or beside the package in a clone."""
     inside = PACKAGE / "shipped" / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 def search(name: str) -> list[Path]:
-    """Folders that hold files of kind `name`, the user's own (`./name`) first."""
+    """Folders that hold files of kind `name` (`conf/recipe`), the user's own (`./name`) first."""
     own = Path.cwd() / name
     folders = [own] if own.is_dir() else []
     if shipped(name) not in folders:
         folders.append(shipped(name))
     return folders
+
+
+def yaml_files(name: str) -> dict[str, Path]:
+    """The YAML files of kind `name` by the name that chooses each. A leading underscore marks what is no choice."""
+    return {file.stem: file for folder in reversed(search(name)) for file in folder.glob("[!_]*.yaml")}
 
 
 def modules(package: str) -> list[str]:

@@ -22,14 +22,14 @@ _ORDER, _DRAW, _PLACE = 0, 1, 2  # what random numbers are for; no two uses shar
 class Batches:
     """The endless sequence of a training's batches: `batches[t]` is batch t, whatever was asked for before.
 
-    `crop`: a square of that many pixels at a random place; a picture that is smaller is padded at the bottom and the
-    right with `fill`, label 255 (as DeepLab's data layer). Without `crop`: whole pictures, padded in the same way to
-    the largest of the batch. `mirror`: every second picture, at random, is flipped left to right.
+    `crop`: a square of that many pixels at a random place; an image that is smaller is padded at the bottom and the
+    right with `fill`, label 255 (as DeepLab's data layer). Without `crop`: whole images, padded in the same way to
+    the largest of the batch. `mirror`: every second image, at random, is flipped left to right.
     """
 
     split: Split
     size: int
-    """Pictures in a batch."""
+    """Images in a batch."""
     crop: int | None
     mirror: bool
     sampling: Sampling
@@ -54,7 +54,7 @@ class Batches:
         return images.transpose(0, 3, 1, 2), labels
 
     def _drawn(self, position: int) -> tuple[Image, Image, bool]:
-        """The part of a picture that stands at a position, its labels, and whether both are to be mirrored."""
+        """The part of an image that stands at a position, its labels, and whether both are to be mirrored."""
         i = image_at(len(self.split), self.seed, self.sampling, position)
         image, label = self.split.image(i), self.split.label(i)
         if self.crop is None and not self.mirror:
@@ -75,9 +75,9 @@ def _mirror(pixels: Image) -> None:
 
 
 def image_at(n: int, seed: int, sampling: Sampling, position: int) -> int:
-    """Which of n pictures stands at a position (from 0) of the endless training order.
+    """Which of n images stands at a position (from 0) of the endless training order.
 
-    `shuffle`: every picture once an epoch, a new order each epoch. `replacement`: any picture at any time, as FCN's
+    `shuffle`: every image once an epoch, a new order each epoch. `replacement`: any image at any time, as FCN's
     data layers draw (voc_layers.py).
     """
     if sampling == "replacement":

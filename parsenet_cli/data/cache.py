@@ -1,8 +1,8 @@
-"""Every picture is decoded once, into one memory-mapped file per split that all runs share.
+"""Every image is decoded once, into one memory-mapped file per split that all runs share.
 
-`<cache>/decoded/<name>-<key>.u8` holds each picture's RGB pixels and then its labels; the sealed `.json` beside it, written
+`<cache>/decoded/<name>-<key>.u8` holds each image's RGB pixels and then its labels; the sealed `.json` beside it, written
 last, holds each one's id, shape and CRC-32. The key is a hash of the content of all source files, so a changed file makes a
-new cache. A process compares every picture with its CRC-32 when it first reads it; where one is damaged, the split is decoded
+new cache. A process compares every image with its CRC-32 when it first reads it; where one is damaged, the split is decoded
 again within the same run.
 """
 
@@ -20,21 +20,20 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock, read_verified
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Image, Split
-from parsenet_cli.data.decoding import ReadLabel, Record, Source, decode, intact
+from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
 
 FORMAT = 2
 
 
-def source_content(sources: Sequence[Source], listed: str, cache: Path, progress: Progress) -> list[str]:
-    """What a split is made of: its ids, the content hashes of all pictures, then of all label files.
-
-    `listed` names the list they come from.
+def source_content(listing: Listing, cache: Path, progress: Progress) -> list[str]:
+    """What a split is made of: its ids, the content hashes of all images, then of all label files.
 
     Raises `UserError` for an empty list and for a file that is missing.
     """
+    listed, sources = listing
     if not sources:
-        raise UserError(f"{listed}: no pictures are listed there; expected one id per line")
+        raise UserError(f"{listed}: no images are listed there; expected one id per line")
     try:
         return [*(source.id for source in sources), *content_hashes(_files(sources), cache, progress)]
     except FileNotFoundError as problem:
@@ -43,44 +42,36 @@ def source_content(sources: Sequence[Source], listed: str, cache: Path, progress
         ) from None
 
 
-def decoded(
-    name: str,
-    sources: Sequence[Source],
-    listed: str,
-    read_label: ReadLabel,
-    coding: str,
-    cache: Path,
-    progress: Progress,
-) -> Split:
-    """The split with these sources, from the cache or decoded into it now.
+def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cache: Path, progress: Progress) -> Split:
+    """The split that a list names, from the cache or decoded into it now.
 
     `coding` says how label files become class ids, as far as that depends on more than their content.
-    Raises `UserError`, naming the file, for a picture or label file that is missing, broken or does not fit.
+    Raises `UserError`, naming the file, for an image or label file that is missing, broken or does not fit.
     """
-    content = source_content(sources, listed, cache, progress)
-    contents = dict(zip(_files(sources), content[len(sources) :], strict=True))
+    sources, content = listing[1], source_content(listing, cache, progress)
+    hashes = dict(zip(_files(sources), content[len(sources) :], strict=True))
     key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
-    said = f"decoding {name}: waiting for another process that does it"
+    waiting = f"decoding {name}: waiting for another process that does it"
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
-        with file_lock(file.with_suffix(".lock"), lambda: progress(said)):
+        with file_lock(file.with_suffix(".lock"), lambda: progress(waiting)):
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():
                     print(f"{file}: is damaged, or an earlier version's; the data are decoded again", flush=True)
                 file.with_suffix(".json").unlink(missing_ok=True)  # an attempt that is interrupted leaves no index
-                decode(file, name, sources, read_label, progress, contents)
+                decode(file, name, sources, hashes, read_label, progress)
                 there = _opened(file)
         if there is None:
             raise _failing(file, "its index is damaged although the data were decoded again")
         return there
 
-    found = _opened(file) or made(unless=lambda _: True)
-    shapes = [(record.height, record.width) for record in found.records]
-    pixels = _Checked(file, found, lambda i: made(unless=lambda there: there.is_intact(i)))
-    return Split(tuple(record.id for record in found.records), pixels, found.offsets[:-1], shapes)
+    current = _opened(file) or made(unless=lambda _: True)
+    shapes = [(record.height, record.width) for record in current.records]
+    pixels = _Checked(file, current, lambda i: made(unless=lambda there: there.is_intact(i)))
+    return Split(tuple(record.id for record in current.records), pixels, current.offsets[:-1], shapes)
 
 
 @dataclass(frozen=True)
@@ -89,43 +80,41 @@ class _Decoded:
 
     records: Sequence[Record]
     offsets: Sequence[int]
-    """Where each picture begins, and where the last one ends."""
+    """Where each image begins, and where the last one ends."""
     pixels: Image
     """(bytes,), flat."""
 
     def is_intact(self, i: int) -> bool:
-        """Whether picture i is what was decoded."""
+        """Whether image i is what was decoded."""
         return intact(self.pixels[self.offsets[i] : self.offsets[i + 1]].data, self.records[i])
 
 
 class _Checked:
-    """A split's pixels: those of a picture are compared with their checksum when this process first reads them.
+    """A split's pixels: those of an image are compared with their checksum when this process first reads them.
 
-    `again` gives a file in which picture i is whole; it is asked for once.
+    `again` gives a file in which image i is whole; it is asked for once.
     """
 
-    def __init__(self, file: Path, found: _Decoded, again: Callable[[int], _Decoded]) -> None:
-        self._file, self._found, self._again = file, found, again
-        self._looked_at = bytearray(len(found.records))
+    def __init__(self, file: Path, current: _Decoded, again: Callable[[int], _Decoded]) -> None:
+        self._file, self._current, self._again = file, current, again
+        self._verified = bytearray(len(current.records))
         self._made_again = False
 
     def __getitem__(self, part: slice) -> Image:
-        i = bisect_right(self._found.offsets, part.start) - 1
-        if not self._looked_at[i]:
-            self._look_at(i)
-        return self._found.pixels[part]
+        i = bisect_right(self._current.offsets, part.start) - 1
+        if not self._verified[i]:
+            self._verify(i)
+        return self._current.pixels[part]
 
-    def _look_at(self, i: int) -> None:
-        if not self._found.is_intact(i):
-            name = self._found.records[i].id
+    def _verify(self, i: int) -> None:
+        while not self._current.is_intact(i):
+            name = self._current.records[i].id
             if self._made_again:
-                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
-            print(f"{self._file}: picture {name} is damaged", flush=True)
-            self._found, self._made_again = self._again(i), True
-            self._looked_at = bytearray(len(self._looked_at))
-            if not self._found.is_intact(i):
-                raise _failing(self._file, f"picture {name} is damaged although the data were decoded again")
-        self._looked_at[i] = 1
+                raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
+            print(f"{self._file}: image {name} is damaged", flush=True)
+            self._current, self._made_again = self._again(i), True
+            self._verified = bytearray(len(self._verified))
+        self._verified[i] = 1
 
 
 def _failing(file: Path, what: str) -> UserError:

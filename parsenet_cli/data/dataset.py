@@ -1,8 +1,4 @@
-"""What a data set is once it is open: class names, and a training and a validation split of decoded pictures.
-
-A data set is a module of this folder with two functions: `identity(options) -> str`, what the data *is* (part of a
-run's signature, cheap, without torch), and `open_dataset(options, progress) -> Dataset`.
-"""
+"""What a data set is once it is open: class names, and a training and a validation split of decoded images."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
 
 IGNORED = 255
@@ -37,39 +32,38 @@ class DataOptions:
 
 
 class Pixels(Protocol):
-    """The bytes of all pictures: an array, or the cache's file, which is looked at for damage as it is read."""
+    """The bytes of all images: an array, or the cache's file, which is looked at for damage as it is read."""
 
     def __getitem__(self, part: slice, /) -> Image:
-        """The bytes from `part.start` to `part.stop`, which lie within one picture: a read-only view."""
-        ...
+        """The bytes from `part.start` to `part.stop`, which lie within one image: a read-only view."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Decoded pictures in one flat sequence of bytes: each one's pixels, then its labels."""
+    """Decoded images in one flat sequence of bytes: each one's pixels, then its labels."""
 
     ids: tuple[str, ...]
     pixels: Pixels
     offsets: Sequence[int]
     shapes: Sequence[tuple[int, int]]
-    """Height and width of each picture."""
-    recode: npt.NDArray[np.uint8] | None = None
+    """Height and width of each image."""
+    label_map: npt.NDArray[np.uint8] | None = None
     """(256,) new id of each label, where only some classes count."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def image(self, i: int) -> Image:
-        """Picture i, RGB, uint8 (H, W, 3): a read-only view."""
+        """Image i, RGB, uint8 (H, W, 3): a read-only view."""
         (height, width), start = self.shapes[i], self.offsets[i]
         return self.pixels[start : start + 3 * height * width].reshape(height, width, 3)
 
     def label(self, i: int) -> Image:
-        """The class ids of picture i, uint8 (H, W), 255 where ignored."""
+        """The class ids of image i, uint8 (H, W), 255 where ignored."""
         (height, width), start = self.shapes[i], self.offsets[i]
         start += 3 * height * width
         ids = self.pixels[start : start + height * width].reshape(height, width)
-        return ids if self.recode is None else self.recode[ids]
+        return ids if self.label_map is None else self.label_map[ids]
 
 
 @dataclass(frozen=True)
@@ -82,14 +76,14 @@ class Dataset:
     train: Split
     val: Split
 
-    def only(self, wanted: tuple[str, ...] | None) -> Dataset:
-        """The same pictures with the classes `wanted` alone, numbered in that order; every other pixel is ignored."""
+    def select_classes(self, wanted: tuple[str, ...] | None) -> Dataset:
+        """The same images with the classes `wanted` alone, numbered in that order; every other pixel is ignored."""
         if wanted is None:
             return self
-        recode = np.full(256, IGNORED, np.uint8)
-        for index, old in enumerate(class_indices(self.classes, wanted)):
-            recode[old] = index
-        return Dataset(wanted, IGNORED, replace(self.train, recode=recode), replace(self.val, recode=recode))
+        label_map = np.full(256, IGNORED, np.uint8)
+        label_map[class_indices(self.classes, wanted)] = np.arange(len(wanted))
+        train, val = (replace(split, label_map=label_map) for split in (self.train, self.val))
+        return Dataset(wanted, IGNORED, train, val)
 
 
 def class_indices(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
@@ -100,13 +94,3 @@ def class_indices(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:
         if name not in classes:
             raise unknown("class", name, classes)
     return [classes.index(name) for name in wanted]
-
-
-def required_root(options: DataOptions, data: str, holds: str) -> Path:
-    """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
-    if options.root is None:
-        get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/releases") else ""
-        raise UserError(f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})")
-    if not options.root.is_dir():
-        raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")
-    return options.root

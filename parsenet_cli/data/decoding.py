@@ -1,7 +1,7 @@
 """Decoding a split into one file: by all cores, in bounded memory, and from where an interrupted attempt ended.
 
-Pixels are appended to `<file>.part`. For each picture whose bytes are on the disk `<file>.part.jsonl` then gets a line
-with its id, shape and CRC-32: an attempt that was killed goes on after the last picture that both agree on.
+Pixels are appended to `<file>.part`. For each image whose bytes are on the disk `<file>.part.jsonl` then gets a line
+with its id, shape and CRC-32: an attempt that was killed goes on after the last image that both agree on.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -30,27 +30,36 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Pillow
 
 _AHEAD = 8
-"""Pictures per core that may wait, decoded, to be written: what bounds the memory."""
+"""Images per core that may wait, decoded, to be written: what bounds the memory."""
 _FLUSH = 64
-"""Pictures between two flushes to the disk."""
+"""Images between two flushes to the disk."""
+_CHUNK = 16
+"""Items that a process takes at a time."""
+_FEW = 32
+"""Items that are done before processes have started."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where one picture of a split comes from."""
+    """Where one image of a split comes from."""
 
     id: str
     image: Path
     label: Path
 
 
+Listing = tuple[Path, list[Source]]
+"""What lists the ids, a file or a folder, as messages name it; and the files of each id."""
+
+Hashes = Mapping[Path, str]
+"""The sha256 of files."""
+
 ReadLabel = Callable[[Path], Image]
 """Reads a label file as uint8 (H, W) ids; raises `UserError`, naming the file, when it is not as it should be."""
 
 
-@dataclass(frozen=True)
-class Record:
-    """One picture in the file: its RGB pixels and then its labels, 4 * height * width bytes."""
+class Record(NamedTuple):
+    """One image in the file: its RGB pixels and then its labels, 4 * height * width bytes."""
 
     id: str
     height: int
@@ -64,66 +73,70 @@ class Record:
 
 
 def decode(
-    file: Path,
-    name: str,
-    sources: Sequence[Source],
-    read_label: ReadLabel,
-    progress: Progress,
-    contents: Mapping[Path, str] | None = None,
+    file: Path, name: str, sources: Sequence[Source], hashes: Hashes, read_label: ReadLabel, progress: Progress
 ) -> None:
-    """Write `file` and, last, the sealed `.json` beside it with a record of each picture.
+    """Write `file` and, last, the sealed `.json` beside it with a record of each image.
 
-    `contents`: the sha256 of every source file, as the data set was identified by them.
+    `hashes` are those of the source files that the data set was identified by.
 
-    Raises `UserError`, naming the file, for a picture or label file that is missing, broken, does not fit or has
+    Raises `UserError`, naming the file, for an image or label file that is missing, broken, does not fit or has
     another content, and for a full disk; what is decoded by then is kept for the next attempt.
     """
     part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
     with os_errors_as_user_errors(file):
         records = _kept(part, journal, sources)
         with part.open("ab") as pixels, journal.open("a") as lines:
-            unsaid: list[Record] = []
+            unwritten: list[Record] = []
 
             def keep() -> None:
                 _to_disk(pixels)
-                lines.writelines(_line(record) for record in unsaid)
+                lines.writelines(map(_line, unwritten))
                 _to_disk(lines)
-                unsaid.clear()
+                unwritten.clear()
 
             try:
-                for source, image, label in _read_all(sources[len(records) :], read_label, contents or {}):
+                for source, image, label in _read_all(sources[len(records) :], hashes, read_label):
                     data = np.ascontiguousarray(image).tobytes() + np.ascontiguousarray(label).tobytes()
                     pixels.write(data)
                     height, width = label.shape
                     records.append(Record(source.id, height, width, zlib.crc32(data)))
-                    unsaid.append(records[-1])
-                    if len(unsaid) == _FLUSH or len(records) == len(sources):
+                    unwritten.append(records[-1])
+                    if len(unwritten) == _FLUSH or len(records) == len(sources):
                         keep()
                         progress(f"decoding {name}: {len(records)} of {len(sources)}")
             except UserError:
                 keep()
                 raise
         part.replace(file)
-        write_with_checksum(
-            file.with_suffix(".json"), {"pictures": [list(vars(record).values()) for record in records]}
-        )
+        write_with_checksum(file.with_suffix(".json"), {"pictures": records})
         journal.unlink()
 
 
 def read_image(path: Path) -> Image:
-    """A picture as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no picture."""
-    with opened(path, "picture") as picture:
-        return np.asarray(picture.convert("RGB"))
+    """An image as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no image."""
+    with opened(path, "image") as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def read_pair(source: Source, read_label: ReadLabel) -> tuple[Image, Image]:
+    """An image and its labels. Raises `UserError`, naming the file, where one is missing, broken or does not fit."""
+    image, label = read_image(source.image), read_label(source.label)
+    if image.shape[:2] != label.shape:
+        raise UserError(
+            f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for an image of "
+            f"{image.shape[1]}x{image.shape[0]} ({source.image}); they must have the same size"
+        )
+    return image, label
 
 
 @contextmanager
 def opened(path: Path, kind: str) -> Iterator[Pillow]:
-    """A picture file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
+    """An image file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            yield picture
+        with Image.open(path) as image:
+            yield image
     except FileNotFoundError:
         raise UserError(f"{path}: no such {kind}") from None
     except (OSError, SyntaxError, ValueError) as problem:
@@ -131,25 +144,22 @@ def opened(path: Path, kind: str) -> Iterator[Pillow]:
 
 
 def intact(data: bytes | memoryview, record: Record) -> bool:
-    """Whether the bytes of a picture are those that were written."""
+    """Whether the bytes of an image are those that were written."""
     return len(data) == record.size and zlib.crc32(data) == record.crc32
 
 
 def _check_content(path: Path, sha256: str | None) -> None:
     """A disk that changes a file changes neither its size nor its time, by which its hash is remembered."""
-    try:
-        if sha256 is None or sha256_of(path) == sha256:
-            return
-    except OSError:
-        return  # its reader says it better
-    raise UserError(
-        f"{path}: its content is not the one that the data set was identified by: it is damaged, or was changed. Restore it; "
-        "or, if the change is meant, `touch` it and issue the command again"
-    )
+    with suppress(OSError):  # its reader names it
+        if sha256 is not None and sha256_of(path) != sha256:
+            raise UserError(
+                f"{path}: its content is not the one that the data set was identified by: it is damaged, or was changed. "
+                "Restore it; or, if the change is meant, `touch` it and issue the command again"
+            )
 
 
 def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
-    """The pictures of an earlier attempt that are whole; `part` and `journal` are cut to them."""
+    """The images of an earlier attempt that are whole; `part` and `journal` are cut to them."""
     records: list[Record] = []
     if part.is_file() and journal.is_file():
         with part.open("rb") as pixels:
@@ -169,7 +179,7 @@ def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(list(vars(record).values())) + "\n"
+    return json.dumps(record) + "\n"
 
 
 def _to_disk(file: IO[Any]) -> None:
@@ -178,20 +188,14 @@ def _to_disk(file: IO[Any]) -> None:
 
 
 def _read_all(
-    sources: Sequence[Source], read_label: ReadLabel, contents: Mapping[Path, str]
+    sources: Sequence[Source], hashes: Hashes, read_label: ReadLabel
 ) -> Iterator[tuple[Source, Image, Image]]:
-    """Pictures and labels in order, decoded by threads (PIL, zlib and sha256 work outside of Python's lock)."""
+    """Images and labels in order, decoded by threads (PIL, zlib and sha256 work outside of Python's lock)."""
 
     def read(source: Source) -> tuple[Source, Image, Image]:
         for path in (source.image, source.label):
-            _check_content(path, contents.get(path))
-        image, label = read_image(source.image), read_label(source.label)
-        if image.shape[:2] != label.shape:
-            raise UserError(
-                f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for a picture of "
-                f"{image.shape[1]}x{image.shape[0]} ({source.image}); they must have the same size"
-            )
-        return source, image, label
+            _check_content(path, hashes.get(path))
+        return source, *read_pair(source, read_label)
 
     cores = len(os.sched_getaffinity(0))
     waiting: deque[Future[tuple[Source, Image, Image]]] = deque()
@@ -209,15 +213,12 @@ def _read_all(
 
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
-
-_CHUNK = 16
-_FEW = 32
+Result = TypeVar("Result")
 
 
-def each(function: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """`function` of every item, in order. It must be a module's own function, or a partial of one."""
-    if len(items) <= _FEW:  # starting processes takes longer
+    if len(items) <= _FEW:
         yield from map(function, items)
         return
     # Fresh processes: a fork of a process with threads may hang.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,17 +25,20 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
         try:
-            with ThreadPoolExecutor() as pool:
-                for start in range(0, len(stale), _CHUNK):
-                    part = stale[start : start + _CHUNK]
-                    known |= {
-                        name: [stamps[name], found]
-                        for name, found in zip(part, pool.map(sha256_of, map(Path, part)), strict=True)
-                    }
-                    progress(f"reading files: {start + len(part)} of {len(stale)}")
+            for name, sha256 in zip(stale, sha256_of_all(list(map(Path, stale)), "reading", progress), strict=True):
+                known[name] = [stamps[name], sha256]
         finally:
             write_with_checksum(memory, {"files": known})
     return [known[str(file)][1] for file in files]
+
+
+def sha256_of_all(files: Sequence[Path], doing: str, progress: Progress) -> Iterator[str]:
+    """sha256 of every file as it is now, in order, by all cores."""
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), _CHUNK):
+            part = files[start : start + _CHUNK]
+            yield from pool.map(sha256_of, part)
+            progress(f"{doing} files: {start + len(part)} of {len(files)}")
 
 
 def digest(parts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""A network that is looked at rather than trained, with validation pictures to show it."""
+"""A network that is looked at rather than trained, with validation images to show it."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class LoadedNetwork:
         }
 
     def sample(self, number: int) -> list[int]:
-        """The indices of at most `number` validation pictures, spread evenly over the list."""
+        """The indices of at most `number` validation images, spread evenly over the list."""
         number = min(number, len(self.val))
         return [int(i) for i in np.linspace(0, len(self.val) - 1, number).round()]
 
     def image(self, i: int) -> Tensor:
-        """Validation picture i as the network takes it: uint8 (1, 3, H, W) on the device."""
+        """Validation image i as the network takes it: uint8 (1, 3, H, W) on the device."""
         return torch.from_numpy(self.val.image(i).copy()).permute(2, 0, 1)[None].to(self.device)
 
     def features(self, i: int, layers: Sequence[str]) -> tuple[dict[str, Floats], dict[str, Floats]]:

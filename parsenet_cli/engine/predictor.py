@@ -1,4 +1,4 @@
-"""One picture in, its label map out: exactly what a run's own evaluation does to a validation image."""
+"""One image in, its label map out: exactly what a run's own evaluation does to a validation image."""
 
 from __future__ import annotations
 

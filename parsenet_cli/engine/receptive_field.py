@@ -40,7 +40,7 @@ class FieldSample:
 def measure(
     network: LoadedNetwork, i: int, units: int, draws: int, patch: int, stride: int, rng: np.random.Generator
 ) -> FieldSample | None:
-    """One picture; None where fc7 is zero all over."""
+    """One image; None where fc7 is zero all over."""
     trunk = network.model.trunk
     grid, image = trunk.grids["fc7"], network.image(i)
     height, width = network.val.shapes[i]

@@ -85,7 +85,7 @@ def networks(
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """`500x375`, width and height as of a photo -> (375, 500), height and width. Raises `UserError` for anything else."""
+    """`500x375`, width and height as of an image -> (375, 500), height and width. Raises `UserError` for anything else."""
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not match:
         raise UserError(f"--size {text}: expected width x height in pixels, for example 500x375")

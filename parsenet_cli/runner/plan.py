@@ -62,7 +62,7 @@ def plan_table(
             if signature:
                 configs[signature] = config
     profile, overrides = composer.profile.name, tuple(composer.command_line)
-    content = [asdict(cell) for cell in cells], ablation.to_json(spec), profile, list(seeds)
+    content = [asdict(cell) for cell in cells], ablation.digest_content(spec), profile, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     name, seeds = f"{spec.name}-{profile}-{digest}", tuple(seeds)
     study = Study(

@@ -1,4 +1,4 @@
-"""The small pictures and true label maps behind the runs' `predictions.npz`: one file for all runs on the same data.
+"""The small images and true label maps behind the runs' `predictions.npz`: one file for all runs on the same data.
 
 results/samples/<key>.npz is written by the first run on its data that finishes, so that a report can show what was seen
 and what is true on a machine that has no data set.
@@ -23,14 +23,14 @@ from parsenet_cli.core.palette import Pixels
 from parsenet_cli.store.run import Store
 
 QUALITY = 88
-"""Of the JPEG that a picture is kept as."""
+"""Of the JPEG that an image is kept as."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One validation picture: JPEG bytes, and its class ids (h, w), 255 where ignored."""
+    """One validation image: JPEG bytes, and its class ids (h, w), 255 where ignored."""
 
-    photo: bytes
+    image: bytes
     truth: Pixels
 
 
@@ -44,14 +44,14 @@ def file_of(store: Store, data_id: str, classes: Sequence[str]) -> Path:
     return store.root / "samples" / f"{key(data_id, classes)}.npz"
 
 
-def write(file: Path, ids: Sequence[str], photos: Sequence[Pixels], truths: Sequence[Pixels]) -> None:
-    """Keep small RGB pictures (h, w, 3) and label maps (h, w) under their ids; a file that is there and whole is left alone."""
+def write(file: Path, ids: Sequence[str], images: Sequence[Pixels], truths: Sequence[Pixels]) -> None:
+    """Keep small RGB images (h, w, 3) and label maps (h, w) under their ids; a file that is there and whole is left alone."""
     if read(file):
         return
     arrays: dict[str, Any] = {}
-    for i, (photo, truth) in enumerate(zip(photos, truths, strict=True)):
+    for i, (image, truth) in enumerate(zip(images, truths, strict=True)):
         stream = io.BytesIO()
-        Image.fromarray(photo).save(stream, "JPEG", quality=QUALITY)
+        Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
         arrays[f"photo{i}"] = np.frombuffer(stream.getvalue(), np.uint8)
         arrays[f"truth{i}"] = truth
     with atomic_write(file) as out:

@@ -5,31 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.download.prepare import prepare_release
-from parsenet_cli.data.download.release import names
+from parsenet_cli.data.releases import names
 from tests import published_archives as small
-from tests.conftest import Cli, command, environment
-from tests.faulty_server import Faults, serving
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("archives")
-    small.write(folder)
-    return folder
-
-
-@pytest.fixture
-def server(archives: Path) -> Iterator[Faults]:
-    with serving(archives) as faults:
-        yield faults
+from tests.conftest import Cli, command, environment, wait_for
+from tests.faulty_server import Faults
 
 
 def prepare_all(archives: Path, home: Path) -> None:
@@ -72,9 +57,7 @@ def test_ctrl_c_keeps_what_has_arrived(results: Path, archives: Path, server: Fa
         command("data", "get", "voc12", "--mirror", f"{server.url}/hangs"),
         env=environment(results), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not (part.is_file() and part.stat().st_size == half) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(lambda: part.is_file() and part.stat().st_size == half, "half of the archive")
     running.send_signal(signal.SIGINT)
     said = running.communicate(timeout=60)[1]
     assert running.returncode == 130
@@ -130,12 +113,12 @@ def test_check_of_a_folder_of_photos(cli: Cli, archives: Path, tmp_path: Path) -
     (photos / "classes.txt").write_text("background\nthing\nother\n")
     done = cli("data", "check", photos)
     assert done.returncode == 0, done.stderr
-    assert "7 pictures with labels" in done.stdout
+    assert "7 images with labels" in done.stdout
     (photos / "JPEGImages" / "2008_000002.jpg").write_bytes(b"torn")
     done = cli("data", "check", photos)
     assert done.returncode == 2
     assert "1 problem\n" in done.stderr
-    assert "2008_000002.jpg: not a complete picture" in done.stderr
+    assert "2008_000002.jpg: not a complete image" in done.stderr
 
 
 @pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")

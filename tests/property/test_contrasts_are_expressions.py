@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, condition_of, contrast_of
+from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Contrast, condition_of, contrast_of
 from parsenet_cli.config.expression import Reference, parse
+from tests.claim_store import evaluate
 
 CELLS = ["a.x", "b.x", "c.y", "other.a.x"]
 
@@ -42,6 +43,11 @@ def measured_by(given_values: dict[str, int]):  # type: ignore[no-untyped-def]
     return measured
 
 
+def total(contrast: Contrast, given_values: dict[str, int]) -> float:
+    measured = measured_by(given_values)
+    return sum((weight * measured(cell) for cell, weight in contrast.weights), contrast.constant)
+
+
 def holds(stated: Condition, given_values: dict[str, int]) -> bool:
     match stated:
         case All(parts):
@@ -51,25 +57,23 @@ def holds(stated: Condition, given_values: dict[str, int]) -> bool:
         case Collapsed():
             return given_values["collapsed"] > 0
         case positive:
-            value = positive.contrast.value(measured_by(given_values))
+            value = total(positive.contrast, given_values)
             return value >= 0 if positive.or_zero else value > 0
 
 
 @settings(deadline=None, max_examples=300)
 @given(text=truths, given_values=values)
 def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: dict[str, int]) -> None:
-    expression = parse(text)
-    expected = expression.evaluate(measured_by(given_values), margin=2.0)
-    assert holds(condition_of(expression, "own", 2.0), given_values) == bool(expected)
+    expected = evaluate(text, measured_by(given_values), margin=2.0)
+    assert holds(condition_of(parse(text), "own", 2.0), given_values) == bool(expected)
 
 
 @settings(deadline=None, max_examples=200)
 @given(text=numbers, given_values=values)
 def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
-    expression = parse(text)
-    found = contrast_of(expression, "own", 2.0)
+    found = contrast_of(parse(text), "own", 2.0)
     if "abs" in text:
         assert found is None
     else:
         assert found is not None
-        assert found.value(measured_by(given_values)) == expression.evaluate(measured_by(given_values), margin=2.0)
+        assert total(found, given_values) == evaluate(text, measured_by(given_values), margin=2.0)

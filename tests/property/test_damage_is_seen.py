@@ -152,7 +152,7 @@ def figure_of(store: Store) -> str:
 
 def samples_of(file: Path) -> str:
     found = samples.read(file)
-    return text({name: [one.photo.hex(), one.truth.tolist()] for name, one in found.items()}) if found else SEEN
+    return text({name: [one.image.hex(), one.truth.tolist()] for name, one in found.items()}) if found else SEEN
 
 
 def weights_of(file: Path) -> str:

@@ -12,6 +12,7 @@ from parsenet_cli.config import table, table_file
 from parsenet_cli.config.expression import parse
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
+from tests.claim_store import evaluate
 
 SOURCE = (paths.shipped("ablations") / "table5.yaml").read_text()
 FRAGMENTS = [*"{}[]:-\"'&*!=.~#\n ", "&a ", "*a", "null", "1e-9", "**"]
@@ -56,23 +57,20 @@ def test_a_claim_is_an_expression_or_refused(text: str) -> None:
         expression = parse(text)
     except ValueError:
         return
-    value = expression.evaluate(lambda _: 1.0, margin=1.0)
+    value = evaluate(text, lambda _: 1.0, margin=1.0)
     assert isinstance(value, bool) or not expression.truth
 
 
 @given(
-    low=st.dictionaries(st.sampled_from(["norm", "fusion", "mix"]), st.sampled_from("ab")),
-    high=st.dictionaries(st.sampled_from(["norm", "fusion", "mix"]), st.sampled_from("cd")),
+    base=st.dictionaries(st.sampled_from(["norm", "fusion", "mix", "data"]), st.sampled_from("ab")),
+    column=st.dictionaries(st.sampled_from(["norm", "fusion", "mix"]), st.sampled_from("cd")),
+    row=st.dictionaries(st.sampled_from(["norm", "fusion", "mix", "data"]), st.sampled_from("ef")),
 )
-def test_a_row_beats_the_base_key_by_key(low: dict[str, str], high: dict[str, str]) -> None:
-    spec = table.TableSpec(
-        name="t",
-        title="",
-        data="d",
-        labels=("",),
-        columns=(table.Column("c", "", "mean_iu"),),
-        rows=(table.Row("r", ("",), tuple(f"{k}={v}" for k, v in high.items())),),
-        base=tuple(f"{k}={v}" for k, v in low.items()),
-    )
+def test_a_row_beats_its_column_and_that_the_base_key_by_key(
+    base: dict[str, str], column: dict[str, str], row: dict[str, str]
+) -> None:
+    lowest, low, high = (tuple(f"{key}={value}" for key, value in level.items()) for level in (base, column, row))
+    columns, rows = (table.Column("c", "", "mean_iu", low),), (table.Row("r", ("",), high),)
+    spec = table.TableSpec("t", "", "d", ("",), columns, rows, lowest)
     [cell] = spec.cells()
-    assert dict(text.split("=") for text in cell.overrides) == {"data": "d", **low, **high}
+    assert dict(text.split("=") for text in cell.overrides) == {"data": "d", **base, **column, **row}

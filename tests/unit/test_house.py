@@ -33,7 +33,15 @@ GUESTS = {
 }
 """Libraries, and where they may be imported."""
 
-FOUND_BY_NAME = ("data/sets", "models/trunks", "models/context", "runner/launch", "report/formats", "report/figures")
+FOUND_BY_NAME = (
+    "data/sets",
+    "data/releases",
+    "models/trunks",
+    "models/context",
+    "runner/launch",
+    "report/formats",
+    "report/figures",
+)
 """Folders whose files are found by their names; no other module is named by a string."""
 
 FILE_NAMES = re.compile(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from parsenet_cli.claims.cells import Untestable, _Confusions
+from parsenet_cli.claims.cells import Untestable, read_confusions
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import hydra_compose
 from parsenet_cli.core.errors import UserError
@@ -94,7 +94,7 @@ def test_arrays_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
     np.savez(run.folder / "confusion.npz", confusions=array, ids=array)
     np.savez(run.folder / "samples.npz", ids=array, photo0=array, truth0=array)
     with pytest.raises(Untestable):
-        _Confusions(run.signature, Store(run.folder.parents[1]))
+        read_confusions(run)
     with pytest.raises(UserError, match="allow_pickle"):
         frame.score(run, {"metrics": {}, "classes": ["a"], "class_mean": "all"}, "mean_iu")
     assert samples.read(run.folder / "samples.npz") == {}

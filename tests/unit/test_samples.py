@@ -20,7 +20,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     found = samples.read(file)
     assert list(found) == ["one/two", "file"]
     assert np.array_equal(found["file"].truth, TRUTH.T)
-    with Image.open(io.BytesIO(found["one/two"].photo)) as picture:
+    with Image.open(io.BytesIO(found["one/two"].image)) as picture:
         assert np.abs(np.asarray(picture).astype(int) - PHOTO).max() < 5
 
 

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
@@ -22,7 +23,7 @@ from parsenet_cli.core.files import os_errors_as_user_errors
 from parsenet_cli.core.text import Progress
 
 LARGEST_FILE = 256 << 20
-"""In bytes; the largest picture of any data set has 2 MB."""
+"""In bytes; the largest image of any data set has 2 MB."""
 
 LARGEST_ARCHIVE = 64 << 30
 """In bytes, unpacked."""
@@ -44,14 +45,14 @@ def extract(archive: Path, target: Path, place: Callable[[str], str | None], pro
     count = 0
     with archive.open("rb") as raw, _readable(archive):
         size, total = max(archive.stat().st_size, 1), 0
-        for name, length, opened in _members(archive, raw):
+        for name, length, opener in _members(archive, raw):
             total += length
             if length > LARGEST_FILE or total > LARGEST_ARCHIVE:
                 raise _refused(archive, name, f"would unpack to {max(length, total)} bytes")
             relative = place(_safe(archive, name))
             if relative is None:
                 continue
-            content = opened()
+            content = opener() if opener else None
             if content is None:
                 raise _refused(archive, name, "is a link or a device, expected a plain file")
             _write(content, length, target / relative, archive)
@@ -64,32 +65,24 @@ def extract(archive: Path, target: Path, place: Callable[[str], str | None], pro
     return count
 
 
-_Member = tuple[str, int, Callable[[], "IO[bytes] | None"]]
+_Member = tuple[str, int, Callable[[], "IO[bytes] | None"] | None]
 
 
 def _members(archive: Path, raw: BinaryIO) -> Iterator[_Member]:
-    """Name, unpacked length and content (None for what is no plain file) of every member but folders."""
+    """Name, unpacked length and what opens the content (None for what is no plain file) of every member but folders."""
     if archive.suffix == ".txt":
         yield archive.name, archive.stat().st_size, lambda: raw
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(raw) as packed:
             for info in packed.infolist():
                 if not info.is_dir():
-                    yield info.filename, info.file_size, _zip_opener(packed, info)
+                    plain = info.external_attr >> 28 in (0, 8)  # of Unix: 8 is a plain file, 0 unknown
+                    yield info.filename, info.file_size, partial(packed.open, info) if plain else None
     else:
         with tarfile.open(fileobj=raw) as tape:
             for member in tape:
                 if not member.isdir():
-                    yield member.name, member.size, _tar_opener(tape, member)
-
-
-def _zip_opener(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], IO[bytes] | None]:
-    kind = info.external_attr >> 28  # of Unix: 8 is a plain file, 0 unknown
-    return lambda: packed.open(info) if kind in (0, 8) else None
-
-
-def _tar_opener(tape: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], IO[bytes] | None]:
-    return lambda: tape.extractfile(member) if member.isreg() else None
+                    yield member.name, member.size, partial(tape.extractfile, member) if member.isreg() else None
 
 
 def _safe(archive: Path, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -10,11 +9,12 @@ from pathlib import Path
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress
-from parsenet_cli.data import decoding as parallel
-from parsenet_cli.data.decoding import ReadLabel, Source, read_image
-from parsenet_cli.data.download import manifest, release
+from parsenet_cli.data import sets
+from parsenet_cli.data.decoding import ReadLabel, Source, map_in_processes, read_pair
+from parsenet_cli.data.download import manifest
 from parsenet_cli.data.download.prepare import SEAL, sealed
-from parsenet_cli.data.download.release import Expected, Lists, differences, lists_of
+from parsenet_cli.data.download.release import Expected, differences
+from parsenet_cli.data.layout import Lists
 
 _SHOWN = 20
 
@@ -26,17 +26,17 @@ class Report:
     name: str
     root: Path
     counts: dict[str, int]
-    pictures: int
+    images: int
     manifest: bool
     problems: list[str]
 
     def __str__(self) -> str:
         lists = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         hashes = (
-            f"contents as in {manifest.NAME}" if self.manifest else f"no {manifest.NAME}, so contents were not compared"
+            "contents as in MANIFEST.sha256" if self.manifest else "no MANIFEST.sha256, so contents were not compared"
         )
         return (
-            f"{self.root}: {self.name}, {self.pictures} pictures with labels ({lists}); all readable, sizes and ids right; "
+            f"{self.root}: {self.name}, {self.images} images with labels ({lists}); all readable, sizes and ids right; "
             f"{hashes}"
         )
 
@@ -48,9 +48,8 @@ def detect_layout(root: Path) -> str:
     seal = sealed(root)
     if seal is not None:
         return str(seal["name"])
-    for name in sorted([*release.names(), "folder"]):
-        marks: tuple[str, ...] = importlib.import_module(f"parsenet_cli.data.sets.{name}").MARKS
-        if any((root / mark).exists() for mark in marks):
+    for name, data_set in sets.on_disk().items():
+        if any((root / file).exists() for file in data_set.FINGERPRINT_FILES):
             return name
     raise UserError(
         f"{root}: no data set is recognised here; expected VOC's layout (JPEGImages/, SegmentationClass/, "
@@ -59,32 +58,28 @@ def detect_layout(root: Path) -> str:
 
 
 def check_folder(name: str, root: Path, expected: Expected | None, progress: Progress) -> Report:
-    """Look at every list, picture, label map and hash of the data set `name` in `root`.
+    """Look at every list, image, label map and hash of the data set `name` in `root`.
 
     `expected` are the official counts, None where there are none. Raises `UserError` only where nothing can be looked at.
     """
-    lists = lists_of(name, root)
+    lists = sets.on_disk()[name].lists(root)
+    counts = {part: len(listed) for part, (_, listed) in lists.items()}
     problems = differences(lists, expected) if expected else []
     problems += _repeated(lists)
     seal = sealed(root)
     if seal is None and (root / SEAL).exists():
         problems.append(f"{root / SEAL}: not readable, or written by another version of parsenet")
-    if seal is not None:
-        problems += [
-            f"{lists[part][0] if part in lists else part}: {len(lists[part][1]) if part in lists else 0} ids in the list "
-            f"'{part}', {count} when it was prepared"
-            for part, count in seal["counts"].items()
-            if part not in lists or len(lists[part][1]) != count
-        ]
+    for part, count in seal["counts"].items() if seal else ():
+        if counts.get(part) != count:
+            listing = lists[part][0] if part in lists else part
+            problems.append(f"{listing}: {counts.get(part, 0)} ids in the list '{part}', {count} when it was prepared")
     sources = list({source: None for _, listed in lists.values() for source in listed})
-    look = partial(_looked_at, name, root)
-    for done, problem in enumerate(parallel.each(look, sources), start=1):
+    for done, problem in enumerate(map_in_processes(partial(_problem, name, root), sources), start=1):
         problems += [problem] if problem else []
         if done % 50 == 0 or done == len(sources):
-            progress(f"checking pictures and labels: {done} of {len(sources)}")
+            progress(f"checking images and labels: {done} of {len(sources)}")
     known = {problem.partition(": ")[0] for problem in problems}
     changed = [text for text in manifest.differences(root, progress) if text.partition(": ")[0] not in known]
-    counts = {part: len(listed) for part, (_, listed) in lists.items()}
     return Report(name, root, counts, len(sources), (root / manifest.NAME).is_file(), problems + changed)
 
 
@@ -101,27 +96,21 @@ def _repeated(lists: Lists) -> list[str]:
     problems = []
     for listing, sources in lists.values():
         if not sources:
-            problems.append(f"{listing}: no pictures are listed there; expected one id per line")
+            problems.append(f"{listing}: no images are listed there; expected one id per line")
         twice = [name for name, times in Counter(source.id for source in sources).items() if times > 1]
         problems += [f"{listing}: '{name}' is listed more than once" for name in twice]
     return problems
 
 
-def _looked_at(name: str, root: Path, source: Source) -> str | None:
-    """What is wrong with one picture and its labels, None when nothing is."""
+def _problem(name: str, root: Path, source: Source) -> str | None:
+    """What is wrong with one image and its labels, None when nothing is."""
     try:
-        image, label = read_image(source.image), _reader(name, root)(source.label)
+        read_pair(source, _reader(name, root))
     except UserError as problem:
         return str(problem)
-    if image.shape[:2] == label.shape:
-        return None
-    return (
-        f"{source.label}: labels of {label.shape[1]}x{label.shape[0]} pixels for a picture of {image.shape[1]}x"
-        f"{image.shape[0]} ({source.image}); they must have the same size"
-    )
+    return None
 
 
 @lru_cache
 def _reader(name: str, root: Path) -> ReadLabel:
-    reader: ReadLabel = importlib.import_module(f"parsenet_cli.data.sets.{name}").label_reader(root)
-    return reader
+    return sets.on_disk()[name].label_reader(root)

@@ -16,24 +16,28 @@ from parsenet_cli.core.download import check, checksum, fetch
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, write_json
 from parsenet_cli.core.text import Progress
+from parsenet_cli.data import sets
 from parsenet_cli.data.download import manifest
 from parsenet_cli.data.download.archives import extract
-from parsenet_cli.data.download.release import Archive, Release, differences, lists_of
+from parsenet_cli.data.download.release import Archive, Release, differences
 
 SEAL = "prepared.json"
-"""Written last: version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
+"""Written last."""
+
+Seal = dict[str, Any]
+"""Version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
 
 VERSION = 1
 _UNPACKED = ".unpacked.json"
 
 
 def prepare_release(
-    published: Release, home: Path, given: Sequence[Path], mirror: str | None, progress: Progress
-) -> dict[str, Any]:
+    release: Release, home: Path, given: Sequence[Path], mirror: str | None, progress: Progress
+) -> Seal:
     """Prepare `<home>/<name>` unless it is there; returns what its `prepared.json` says.
 
     Args:
-        published: what is to be had and what must come out.
+        release: what is to be had and what must come out.
         given: archives, or folders that hold some, which are used where they lie instead of a download.
         mirror: an address used instead of the published ones: `<mirror>/<archive's name>`.
 
@@ -41,33 +45,31 @@ def prepare_release(
         UserError: an archive cannot be had or is not the published one, lists or labels are not as expected, the disk is
             full, or a folder is in the way that this function did not make.
     """
-    folder = home / published.name
-    said = f"{published.name}: waiting for another process that prepares it"
-    with file_lock(home / f".{published.name}.lock", lambda: progress(said)):
-        own = _assigned(published, given)
-        if not folder.exists():
-            _make(published, folder, own, mirror, progress)
-        elif sealed(folder) is None:
+    folder = home / release.name
+    waiting = f"{release.name}: waiting for another process that prepares it"
+    with file_lock(home / f".{release.name}.lock", lambda: progress(waiting)):
+        own = _assigned(release, given)
+        seal = sealed(folder)
+        if seal is None and folder.exists():
             raise UserError(
                 f"{folder}: is there already, but was not made by `parsenet data get`. Check it with `parsenet data check "
                 f"{folder}` and use it as it is (data_root={folder}), or move it away"
             )
-        for left in (*published.temporary, _UNPACKED):  # also where an earlier call was interrupted just here
-            _remove(folder / left)
-        _add(published, folder, own, progress)
-        seal = sealed(folder)
-        assert seal is not None, f"{folder} was prepared, but is not sealed"
-        return seal
+        seal = seal or _make(release, folder, own, mirror, progress)
+        for name in release.temporary:  # also where an earlier call was interrupted just here
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / _UNPACKED).unlink(missing_ok=True)
+        return _add(release, folder, own, seal, progress)
 
 
-def sealed(folder: Path) -> dict[str, Any] | None:
+def sealed(folder: Path) -> Seal | None:
     """What `prepared.json` says of a prepared folder; None where there is none of this version."""
     content = read_json(folder / SEAL)
     return content if isinstance(content, dict) and content.get("version") == VERSION else None
 
 
-def _make(published: Release, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> None:
-    taken = [part for part in published.archives if part.needed or (not part.verify and part.remote.name in own)]
+def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> Seal:
+    taken = [part for part in release.archives if part.needed or (not part.verify and part.remote.name in own)]
     files = [_at_hand(archive, own, folder.parent / "archives", mirror, progress) for archive in taken]
     records = [_record(archive, file, progress) for archive, file in zip(taken, files, strict=True)]
     work = folder.with_name(f".{folder.name}.preparing")
@@ -82,39 +84,38 @@ def _make(published: Release, folder: Path, own: dict[str, Path], mirror: str | 
                 extract(file, work, archive.place, progress)
                 unpacked = [*unpacked, record]
                 write_json(work / _UNPACKED, unpacked)
-        progress(f"{published.name}: deriving lists and labels")
-        published.finish(work, progress)
-        wrong = differences(lists_of(published.name, work), published.expected)
+        progress(f"{release.name}: deriving lists and labels")
+        release.finish(work, progress)
+        wrong = differences(sets.on_disk()[release.name].lists(work), release.expected)
         if wrong:
             raise UserError(
-                f"{published.name}: the archives do not give the published data set: {'; '.join(wrong)}. Get them again "
+                f"{release.name}: the archives do not give the published data set: {'; '.join(wrong)}. Get them again "
                 "from the publisher, or name other copies with --from"
             )
-        _seal(published, work, records, progress)
+        seal = _seal(release, work, records, progress)
         work.rename(folder)
+        return seal
 
 
-def _seal(published: Release, root: Path, records: Sequence[dict[str, Any]], progress: Progress) -> None:
-    counts = {name: len(sources) for name, (_, sources) in lists_of(published.name, root).items()}
-    content, files, size = manifest.write(root, (SEAL, _UNPACKED, *published.temporary), progress)
-    write_json(
-        root / SEAL,
-        {
-            "version": VERSION,
-            "name": published.name,
-            "archives": list(records),
-            "counts": counts,
-            "files": files,
-            "bytes": size,
-            "content": f"sha256:{content}",
-        },
-    )
+def _seal(release: Release, root: Path, records: list[dict[str, Any]], progress: Progress) -> Seal:
+    lists = sets.on_disk()[release.name].lists(root)
+    content, files, size = manifest.write(root, (SEAL, _UNPACKED, *release.temporary), progress)
+    seal = {
+        "version": VERSION,
+        "name": release.name,
+        "archives": records,
+        "counts": {name: len(sources) for name, (_, sources) in lists.items()},
+        "files": files,
+        "bytes": size,
+        "content": f"sha256:{content}",
+    }
+    write_json(root / SEAL, seal)
+    return seal
 
 
-def _add(published: Release, folder: Path, own: dict[str, Path], progress: Progress) -> None:
-    """Add what only the user can have, such as test pictures; a file that is there is left alone."""
-    seal = sealed(folder) or {}
-    for archive in published.archives:
+def _add(release: Release, folder: Path, own: dict[str, Path], seal: Seal, progress: Progress) -> Seal:
+    """Add what only the user can have, such as test images; a file that is there is left alone."""
+    for archive in release.archives:
         if archive.verify is None or archive.remote.name not in own:
             continue
         record = _record(archive, own[archive.remote.name], progress)
@@ -131,38 +132,32 @@ def _add(published: Release, folder: Path, own: dict[str, Path], progress: Progr
                 if not target.exists():
                     file.rename(target)
             shutil.rmtree(work)
-            seal["archives"].append(record)
-            _seal(published, folder, seal["archives"], progress)
+            seal = _seal(release, folder, [*seal["archives"], record], progress)
+    return seal
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
-
-
-def _assigned(published: Release, given: Sequence[Path]) -> dict[str, Path]:
+def _assigned(release: Release, given: Sequence[Path]) -> dict[str, Path]:
     """The user's files by the archive's name: told by the file's name or else, where there is one, by the checksum."""
     own: dict[str, Path] = {}
-    names = [archive.remote.name for archive in published.archives]
+    names = [archive.remote.name for archive in release.archives]
     for path in given:
         if not path.exists():
             raise UserError(f"--from {path}: no such file or folder")
         if path.is_dir():
             own |= {name: path / name for name in names if (path / name).is_file()}
             continue
-        name = path.name if path.name in names else _by_checksum(published, path)
+        name = path.name if path.name in names else _by_checksum(release, path)
         if name is None:
             raise UserError(
-                f"--from {path}: not an archive of {published.name}; expected {', '.join(names)} (by name, or a file with "
+                f"--from {path}: not an archive of {release.name}; expected {', '.join(names)} (by name, or a file with "
                 "the published checksum)"
             )
         own[name] = path
     return own
 
 
-def _by_checksum(published: Release, file: Path) -> str | None:
-    for archive in published.archives:
+def _by_checksum(release: Release, file: Path) -> str | None:
+    for archive in release.archives:
         wanted = archive.remote.checksum
         if wanted and checksum(file, wanted.partition(":")[0]) == wanted:
             return archive.remote.name
@@ -180,10 +175,7 @@ def _at_hand(archive: Archive, own: dict[str, Path], folder: Path, mirror: str |
 
 
 def _record(archive: Archive, file: Path, progress: Progress) -> dict[str, Any]:
-    if archive.remote.checksum is None:
+    remote = archive.remote
+    if remote.checksum is None:
         progress(f"{file.name}: hashing")
-    return {
-        "name": archive.remote.name,
-        "checksum": archive.remote.checksum or checksum(file),
-        "bytes": file.stat().st_size,
-    }
+    return {"name": remote.name, "checksum": remote.checksum or checksum(file), "bytes": file.stat().st_size}

@@ -1,17 +1,15 @@
-"""PASCAL-Context as published: the pictures and lists of VOC 2010 and the label maps of 459 classes."""
+"""PASCAL-Context as published: the images and lists of VOC 2010 and the label maps of 459 classes."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.download.release import Archive, Expected, Release
+from parsenet_cli.data.layout import write_ids
 
-VOC = "VOCdevkit/VOC2010"
 CLASSES_59 = """
     2: aeroplane, 23: bicycle, 25: bird, 31: boat, 34: bottle, 45: bus, 59: car, 65: cat, 72: chair, 98: cow,
     397: diningtable, 113: dog, 207: horse, 258: motorbike, 284: person, 308: pottedplant, 347: sheep, 368: sofa,
@@ -23,22 +21,16 @@ CLASSES_59 = """
 """
 """The classes that count, in FCN's order, each with its number in labels.txt."""
 
-_FROM_VOC = re.compile(rf"(?:.*/)?{VOC}/(JPEGImages/[^/]+\.jpg|ImageSets/Main/(?:train|val|trainval)\.txt)")
-_FROM_CONTEXT = re.compile(r"(?:.*/)?trainval/([^/]+\.mat)")
-
-
-def from_voc(member: str) -> str | None:
-    """The pictures and the lists of the main task, which PASCAL-Context is split by."""
-    match = _FROM_VOC.fullmatch(member)
-    return f"{VOC}/{match[1]}" if match else None
-
-
-def from_context(member: str) -> str | None:
-    """The label maps and the list of the 459 classes."""
-    if member.rpartition("/")[2] == "labels.txt":
-        return "pascal-context/labels.txt"
-    match = _FROM_CONTEXT.fullmatch(member)
-    return f"pascal-context/trainval/{match[1]}" if match else None
+_VOC_MIRRORS = (
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+)
+_VOC_MEMBERS = r"(VOCdevkit/VOC2010/(?:JPEGImages/[^/]+\.jpg|ImageSets/Main/(?:train|val|trainval)\.txt))"
+_LABEL_MIRRORS = (
+    "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+    "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+)
+_LABEL_MEMBERS = r"(labels\.txt|trainval/[^/]+\.mat)"
 
 
 def finish(root: Path, _progress: Progress) -> None:
@@ -49,39 +41,18 @@ def finish(root: Path, _progress: Progress) -> None:
             "the label archive holds no labels.txt (the names of 459 classes): get it from "
             "https://cs.stanford.edu/~roozbeh/pascal-context/ and add --from labels.txt"
         )
-    lines = [line.strip() for line in CLASSES_59.replace("\n", " ").split(",")]
-    write_text(folder / "59_labels.txt", "".join(f"{line}\n" for line in lines))
+    write_ids(folder / "59_labels.txt", [line.strip() for line in CLASSES_59.replace("\n", " ").split(",")])
 
 
-PUBLISHED = Release(
+RELEASE = Release(
     name="pascal_context",
-    about="PASCAL-Context, 59 classes and background, on the pictures of VOC 2010",
+    about="PASCAL-Context, 59 classes and background, on the images of VOC 2010",
     archives=(
         Archive(
-            Remote(
-                "VOCtrainval_03-May-2010.tar",
-                (
-                    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-                    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-                ),
-                "md5:da459979d0c395079b5c75ee67908abb",
-                None,
-            ),
-            from_voc,
+            Remote("VOCtrainval_03-May-2010.tar", _VOC_MIRRORS, "md5:da459979d0c395079b5c75ee67908abb"), _VOC_MEMBERS
         ),
-        Archive(
-            Remote(
-                "trainval.tar.gz",
-                (
-                    "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
-                    "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
-                ),
-                None,
-                None,
-            ),
-            from_context,
-        ),
-        Archive(Remote("labels.txt", (), None, None), from_context, needed=False),
+        Archive(Remote("trainval.tar.gz", _LABEL_MIRRORS), _LABEL_MEMBERS, below="pascal-context/"),
+        Archive(Remote("labels.txt", ()), _LABEL_MEMBERS, below="pascal-context/", needed=False),
     ),
     expected=Expected({"train": 4998, "val": 5105}),
     finish=finish,

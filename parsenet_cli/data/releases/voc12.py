@@ -7,9 +7,7 @@ docs/protocol.md.
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +15,14 @@ import numpy as np
 
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import os_errors_as_user_errors, write_text
+from parsenet_cli.core.files import os_errors_as_user_errors
+from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.text import Progress
-from parsenet_cli.data import decoding
+from parsenet_cli.data.dataset import IGNORED
+from parsenet_cli.data.decoding import map_in_processes
 from parsenet_cli.data.download.release import Archive, Expected, Release, some
+from parsenet_cli.data.layout import read_ids, write_ids
 from parsenet_cli.data.mat_file import read_mat
-from parsenet_cli.data.sets.synthetic_voc import palette
 from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.data.voc_layout import check_ids
 
@@ -30,33 +30,29 @@ VOC = "VOCdevkit/VOC2012"
 SBD = "benchmark_RELEASE/dataset"
 TEST_IDS = 1456
 
-_FROM_VOC = re.compile(
-    rf"(?:.*/)?{VOC}/(JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt)"
+_VOC_MIRRORS = (
+    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+    "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
 )
-_FROM_SBD = re.compile(rf"(?:.*/)?{SBD}/(cls/[^/]+\.mat|(?:train|val)\.txt)")
-
-
-def from_voc(member: str) -> str | None:
-    """The devkit keeps its layout; boxes, instances and the other tasks' lists are left out."""
-    match = _FROM_VOC.fullmatch(member)
-    return f"{VOC}/{match[1]}" if match else None
-
-
-def from_sbd(member: str) -> str | None:
-    """Only the class maps and lists; `finish` uses them and removes them."""
-    match = _FROM_SBD.fullmatch(member)
-    return f"{SBD}/{match[1]}" if match else None
+_VOC_MEMBERS = rf"({VOC}/(?:JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt))"
+_SBD_MIRRORS = (
+    "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+    "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+)
+_SBD_MEMBERS = rf"({SBD}/(?:cls/[^/]+\.mat|(?:train|val)\.txt))"
+_EXPECTED = "it in the archive: is that the published one?"
 
 
 def finish(root: Path, progress: Progress) -> None:
     """Derive the augmented lists and merge the masks. Raises `UserError`, naming it, for a file that does not fit."""
     voc, sbd = root / VOC, root / SBD
     lists = voc / "ImageSets" / "Segmentation"
-    train, val = _ids(lists / "train.txt"), _ids(lists / "val.txt")
-    more = {*_ids(sbd / "train.txt"), *_ids(sbd / "val.txt")}
+    train, val = read_ids(lists / "train.txt", _EXPECTED), read_ids(lists / "val.txt", _EXPECTED)
+    more = {*read_ids(sbd / "train.txt", _EXPECTED), *read_ids(sbd / "val.txt", _EXPECTED)}
     train_aug = sorted({*train, *more} - set(val))
-    write_text(lists / "train_aug.txt", "".join(f"{name}\n" for name in train_aug))
-    write_text(lists / "trainval_aug.txt", "".join(f"{name}\n" for name in sorted({*train_aug, *val})))
+    write_ids(lists / "train_aug.txt", train_aug)
+    write_ids(lists / "trainval_aug.txt", sorted({*train_aug, *val}))
     merged = voc / "SegmentationClassAug"
     with os_errors_as_user_errors(merged):
         merged.mkdir(exist_ok=True)
@@ -71,75 +67,40 @@ def finish(root: Path, progress: Progress) -> None:
         if missing:
             raise UserError(f"{sbd / 'cls'}: no class maps for {some(missing)}; is benchmark.tgz the whole archive?")
         write = partial(_write_mask, sbd / "cls", merged)
-        for done, _ in enumerate(decoding.each(write, sorted({*wanted} - made)), start=1):
+        for done, _ in enumerate(map_in_processes(write, sorted({*wanted} - made)), start=1):
             if done % 200 == 0:
                 progress(f"merging SBD's masks: {len(made - official) + done} of {len(wanted)}")
 
 
 def _write_mask(maps: Path, masks: Path, name: str) -> None:
-    from PIL import Image
-
     file = maps / f"{name}.mat"
-    numbers = read_mat(file, "GTcls", "Segmentation")
-    if numbers.size and (numbers.min() < 0 or numbers.max() > 255):
-        raise UserError(f"{file}: class numbers {numbers.min()} to {numbers.max()}, expected 0 to {len(CLASSES) - 1}")
-    ids = numbers.astype(np.uint8)
+    ids = read_mat(file, "GTcls", IGNORED, field="Segmentation").astype(np.uint8)
     check_ids(file, ids, len(CLASSES))
-    mask = Image.fromarray(ids).convert("P")
-    mask.putpalette(palette().tobytes())
     temporary = masks / f".{name}.part"  # a mask that is there is whole
-    mask.save(temporary, format="PNG")
+    indexed(ids).save(temporary, format="PNG")
     temporary.replace(masks / f"{name}.png")
 
 
 def check_test(root: Path, count: int = TEST_IDS) -> None:
-    """Raises `UserError` unless the test list and its pictures are complete."""
+    """Raises `UserError` unless the test list and its images are complete."""
     listing = root / VOC / "ImageSets" / "Segmentation" / "test.txt"
-    ids = _ids(listing)
+    ids = read_ids(listing, _EXPECTED)
     if len(ids) != count:
         raise UserError(f"{listing.name} of the test archive lists {len(ids)} ids, expected {count}")
     missing = [name for name in ids if not (root / VOC / "JPEGImages" / f"{name}.jpg").is_file()]
     if missing:
-        raise UserError(f"the test archive lacks the pictures of {some(missing)}, although its test.txt lists them")
+        raise UserError(f"the test archive lacks the images of {some(missing)}, although its test.txt lists them")
 
 
-def _ids(listing: Path) -> Sequence[str]:
-    try:
-        return [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
-    except FileNotFoundError:
-        raise UserError(f"{listing}: no such list; is the archive it belongs to the published one?") from None
-
-
-PUBLISHED = Release(
+RELEASE = Release(
     name="voc12",
     about="PASCAL VOC 2012 with the masks of SBD",
     archives=(
         Archive(
-            Remote(
-                "VOCtrainval_11-May-2012.tar",
-                (
-                    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-                    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-                    "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
-                ),
-                "md5:6cd6e144f989b92b3379bac3b3de84fd",
-                None,
-            ),
-            from_voc,
+            Remote("VOCtrainval_11-May-2012.tar", _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS
         ),
-        Archive(
-            Remote(
-                "benchmark.tgz",
-                (
-                    "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-                    "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-                ),
-                "md5:82b4d87ceb2ed10f6038a1cba92111cb",
-                None,
-            ),
-            from_sbd,
-        ),
-        Archive(Remote("VOC2012test.tar", (), None, None), from_voc, needed=False, verify=check_test),
+        Archive(Remote("benchmark.tgz", _SBD_MIRRORS, "md5:82b4d87ceb2ed10f6038a1cba92111cb"), _SBD_MEMBERS),
+        Archive(Remote("VOC2012test.tar", ()), _VOC_MEMBERS, needed=False, verify=check_test),
     ),
     expected=Expected(
         {"train": 1464, "val": 1449, "trainval": 2913, "train_aug": 10582, "trainval_aug": 12031},
@@ -148,6 +109,6 @@ PUBLISHED = Release(
     ),
     finish=finish,
     temporary=("benchmark_RELEASE",),
-    remark="The test pictures are only given to who registers at http://host.robots.ox.ac.uk:8080. Download VOC2012test.tar "
+    remark="The test images are only given to who registers at http://host.robots.ox.ac.uk:8080. Download VOC2012test.tar "
     "there, then: parsenet data get voc12 --from VOC2012test.tar",
 )

@@ -9,21 +9,39 @@ from parsenet_cli.core import paths
 from parsenet_cli.core.errors import unknown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsenet_cli.core.run_config import Science
     from parsenet_cli.core.text import Progress
     from parsenet_cli.data.dataset import DataOptions, Dataset
+    from parsenet_cli.data.decoding import ReadLabel
+    from parsenet_cli.data.layout import Lists
 
 
 class DataSet(Protocol):
-    """What a file of this folder offers. Importing it does not import torch: `plan` asks for the identity."""
+    """What a file of this folder offers. Importing it does not import torch: `plan` asks for the identity.
+
+    `MEAN_RGB`, where there is one, is the mean colour (R, G, B) that was published for the data set.
+    """
 
     def identity(self, options: DataOptions, progress: Progress = ...) -> str:
         """What the data *is*, part of a run's signature. Raises `UserError` where files are missing or incomplete."""
-        ...
 
     def open_dataset(self, options: DataOptions, progress: Progress = ...) -> Dataset:
         """Both splits, decoded."""
-        ...
+
+
+class DataSetOnDisk(DataSet, Protocol):
+    """What a data set that the user has in a folder offers besides: all that `parsenet data check` looks at."""
+
+    FINGERPRINT_FILES: tuple[str, ...]
+    """A folder that has one of these is one of this data set."""
+
+    def lists(self, root: Path, /) -> Lists:
+        """Every list of ids by its name, with the files of each id. Raises `UserError` where a list is missing."""
+
+    def label_reader(self, root: Path, /) -> ReadLabel:
+        """What reads a label file as class ids."""
 
 
 def names() -> list[str]:
@@ -38,8 +56,18 @@ def find(name: str) -> DataSet:
     return cast(DataSet, importlib.import_module(f"{__name__}.{name}"))
 
 
+def on_disk() -> dict[str, DataSetOnDisk]:
+    """The data sets that can lie in a folder of the user's, by name: all but the generated ones."""
+    data_sets = {name: find(name) for name in names()}
+    return {
+        name: cast(DataSetOnDisk, data_set)
+        for name, data_set in data_sets.items()
+        if hasattr(data_set, "FINGERPRINT_FILES")
+    }
+
+
 def published_mean(name: str) -> tuple[float, float, float] | None:
-    """The mean colour (R, G, B) that was published for a data set, `MEAN_RGB` of its module; None where none was."""
+    """The mean colour (R, G, B) that was published for a data set; None where none was."""
     mean: tuple[float, float, float] | None = getattr(find(name), "MEAN_RGB", None)
     return mean
 

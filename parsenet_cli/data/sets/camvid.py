@@ -12,61 +12,37 @@ from pathlib import Path
 
 import numpy as np
 
-from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.text import Progress, silent
-from parsenet_cli.data.cache import decoded, source_content
-from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image, class_indices, required_root
-from parsenet_cli.data.decoding import ReadLabel, Source
-from parsenet_cli.data.fingerprint import digest
+from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, Image
+from parsenet_cli.data.decoding import Listing, ReadLabel, Source
+from parsenet_cli.data.layout import Layout, Lists, check_train_split, ids_in, required_root
 from parsenet_cli.data.voc_layout import mask_reader
 
-CLASSES = (
-    "sky",
-    "building",
-    "pole",
-    "road",
-    "pavement",
-    "tree",
-    "sign-symbol",
-    "fence",
-    "car",
-    "pedestrian",
-    "bicyclist",
-)
+_NAMES = "sky building pole road pavement tree sign-symbol fence car pedestrian bicyclist"
+CLASSES = tuple(_NAMES.split())
 UNLABELLED = len(CLASSES)
-MARKS = ("trainannot", "CamVid/trainannot")
-"""What tells a folder of this data set."""
+FINGERPRINT_FILES: tuple[str, ...] = ("trainannot", "CamVid/trainannot")
 
 _TRAINED_ON = {"train_aug": ("train",), "trainval_aug": ("train", "val")}
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the frames and labels in use."""
-    if options.classes is not None:
-        class_indices(CLASSES, options.classes)
-    parts = list(CLASSES)
-    for listing, sources in _splits(options):
-        parts += source_content(sources, str(listing), options.cache, progress)
-    return f"camvid:{digest(parts)}"
+    return _layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on `train` (with `val` where train_split is trainval_aug), scored on `test`; 255 is ignored."""
-    train, val = (
-        decoded(f"camvid-{part}", sources, str(listing), label_reader(), "camvid", options.cache, progress)
-        for part, (listing, sources) in zip(("train", "test"), _splits(options), strict=True)
-    )
-    return Dataset(CLASSES, IGNORED, train, val).only(options.classes)
+    return _layout(options).open_dataset(options, progress)
 
 
-def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
+def lists(root: Path) -> Lists:
     """The frames of `train`, `val` and `test`: what lies in the folder of that name, by name."""
     inside = root / "CamVid"
-    root = inside if inside.is_dir() else root
-    return {part: (root / part, _sources(root, part)) for part in ("train", "val", "test")}
+    return {part: _frames(inside if inside.is_dir() else root, part) for part in ("train", "val", "test")}
 
 
-def label_reader(_root: Path | None = None) -> ReadLabel:
+def label_reader(_root: Path) -> ReadLabel:
     """Reads an annotation; raises `UserError` for ids above 11."""
     read_ids = mask_reader(len(CLASSES) + 1)
 
@@ -77,16 +53,15 @@ def label_reader(_root: Path | None = None) -> ReadLabel:
     return read
 
 
-def _splits(options: DataOptions) -> list[tuple[Path, list[Source]]]:
-    if options.train_split not in _TRAINED_ON:
-        raise unknown("train_split", options.train_split, _TRAINED_ON)
-    found = lists(required_root(options, "camvid", "train/, trainannot/, test/, testannot/"))
-    parts = _TRAINED_ON[options.train_split]
-    return [(found[parts[0]][0], [source for part in parts for source in found[part][1]]), found["test"]]
+def _layout(options: DataOptions) -> Layout:
+    root = required_root(options, "camvid", "train/, trainannot/, test/, testannot/")
+    check_train_split(options, "camvid", _TRAINED_ON)
+    frames, trained_on = lists(root), _TRAINED_ON[options.train_split]
+    train = frames[trained_on[0]][0], [source for part in trained_on for source in frames[part][1]]
+    splits = {"train": train, "test": frames["test"]}
+    return Layout("camvid", CLASSES, splits, label_reader(root), "camvid")
 
 
-def _sources(root: Path, part: str) -> list[Source]:
-    if not (root / part).is_dir():
-        raise UserError(f"{root / part}: no such folder; expected the frames of CamVid's {part} there, as PNG")
-    names = sorted(file.stem for file in (root / part).glob("*.png"))
-    return [Source(name, root / part / f"{name}.png", root / f"{part}annot" / f"{name}.png") for name in names]
+def _frames(root: Path, part: str) -> Listing:
+    images, labels = root / part, root / f"{part}annot"
+    return images, [Source(name, images / f"{name}.png", labels / f"{name}.png") for name in ids_in(images, ".png")]

@@ -1,4 +1,4 @@
-"""Any folder of photographs in VOC's layout, with its class names in `classes.txt`.
+"""Any folder of images in VOC's layout, with its class names in `classes.txt`.
 
 `classes=[…]` picks the classes that count by name; every other pixel is ignored in training and in scoring.
 """
@@ -9,28 +9,23 @@ from pathlib import Path
 
 from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data import voc_layout
-from parsenet_cli.data.dataset import DataOptions, Dataset, required_root
-from parsenet_cli.data.decoding import ReadLabel, Source
+from parsenet_cli.data.dataset import DataOptions, Dataset
+from parsenet_cli.data.decoding import ReadLabel
+from parsenet_cli.data.layout import Layout, required_root
 
-MARKS = ("classes.txt",)
-"""What tells a folder of this data set."""
+FINGERPRINT_FILES: tuple[str, ...] = ("classes.txt",)
+
+lists = voc_layout.lists
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
-    """A hash of the content of the folder's lists, pictures and masks."""
-    root = _root(options)
-    return voc_layout.identity("folder", root, voc_layout.class_names(root), options, progress)
+    """A hash of the content of the folder's lists, images and masks."""
+    return _layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on the list `trainaug` (or `train_aug`, or `train`), scored on `val`."""
-    root = _root(options)
-    return voc_layout.open_dataset("folder", root, voc_layout.class_names(root), options, progress)
-
-
-def lists(root: Path) -> dict[str, tuple[Path, list[Source]]]:
-    """Every list of the folder, with what it names."""
-    return voc_layout.lists(root)
+    return _layout(options).open_dataset(options, progress)
 
 
 def label_reader(root: Path) -> ReadLabel:
@@ -38,5 +33,6 @@ def label_reader(root: Path) -> ReadLabel:
     return voc_layout.mask_reader(len(voc_layout.class_names(root)))
 
 
-def _root(options: DataOptions) -> Path:
-    return required_root(options, "folder", "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/, classes.txt")
+def _layout(options: DataOptions) -> Layout:
+    root = required_root(options, "folder", "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/, classes.txt")
+    return voc_layout.layout("folder", root, voc_layout.class_names(root), options)

@@ -1,3 +1,1 @@
-"""Generated pictures: how the scenes of the synthetic data sets are painted, pixel and label together."""
-
-from __future__ import annotations
+"""Generated images: how the scenes of the synthetic data sets are drawn, pixel and label together."""

@@ -1,17 +1,18 @@
 """Animals whose bodies are shared in pairs: only the small head tells which animal it is.
 
 Every coat is worn by exactly two species (a ring), and body, legs and tail are of one build for all. So a pixel of the
-hind body is ambiguous for a network that does not see as far as the head, while the picture as a whole is not.
+hind body is ambiguous for a network that does not see as far as the head, while the image as a whole is not.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, Region, capsule, ellipse, merge, noise, polygon
+from parsenet_cli.data.synthetic.canvas import Array, Canvas, Colour, Frame, Point, Region, merge
 
 SPECIES = ("cat", "cow", "dog", "horse", "sheep")
 COATS: dict[str, tuple[str, str]] = {
@@ -57,38 +58,37 @@ def random_pose(rng: np.random.Generator, x: float, foot: float, length: float) 
     return Pose(x, foot, length, 1 if rng.random() < 0.5 else -1, float(rng.uniform(-1.6, 0.9)))
 
 
-def paint(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> None:
-    """Paint one animal with its label."""
+def draw(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> None:
+    """Draw one animal with its label."""
     reach = 0.75 * pose.length
     region = canvas.region(pose.x - reach, pose.y - 0.5 * pose.length, pose.x + reach, pose.foot + 3)
     if not region.label.size:
         return
-    u = (region.x - pose.x) * pose.facing
-    v = region.y - pose.y
+    own = Frame((region.x - pose.x) * pose.facing, region.y - pose.y)
     coat = _coat(rng, COATS[species][rng.integers(2)], region)
     _shadow(region, pose)
-    body, far = _body(u, v, pose, rng)
-    light = np.clip(1.04 - 0.2 * v / pose.girth, 0.74, 1.12)[..., None].astype(np.float32)
-    region.paint(far, coat * 0.72, species)
-    region.paint(body, coat * light, species)
+    body, far = _body(own, pose, rng)
+    light = np.clip(1.04 - 0.2 * own.y / pose.girth, 0.74, 1.12)[..., None].astype(np.float32)
+    region.draw(far, coat * 0.72, species)
+    region.draw(body, coat * light, species)
     x = pose.x + pose.facing * (pose.half + 0.55 * pose.head)
     y = pose.y - 0.75 * pose.girth - pose.head_lift * pose.head
     reach = 2.2 * pose.head
     region = canvas.region(x - reach, y - reach, x + reach, y + reach)
-    _HEADS[species](_Head(region, (region.x - x) * pose.facing, region.y - y, pose.head))
+    _HEADS[species](_Head(region, Frame((region.x - x) * pose.facing, region.y - y), pose.head))
 
 
 def _shadow(region: Region, pose: Pose) -> None:
-    soft = ellipse(region.x, region.y, pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
-    region.paint(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
+    soft = region.ellipse(pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
+    region.draw(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
 
 
-def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Array, Array]:
+def _body(own: Frame, pose: Pose, rng: np.random.Generator) -> tuple[Array, Array]:
     """Distances to the near side (trunk, neck, tail, two legs) and to the two far legs, in the animal's own frame."""
     a, b, r = pose.half, pose.girth, pose.head
-    trunk = merge(ellipse(u, v, 0, 0, a, b), ellipse(u, v, 0.66 * a, -0.1 * b, 0.36 * a, 1.04 * b), 3)
-    trunk = merge(trunk, ellipse(u, v, -0.66 * a, -0.12 * b, 0.36 * a, 1.02 * b), 3)
-    neck = capsule(u, v, (0.8 * a, -0.3 * b), (a + 0.3 * r, -0.75 * b - pose.head_lift * r), 0.75 * r, 0.62 * r)
+    trunk = merge(own.ellipse(0, 0, a, b), own.ellipse(0.66 * a, -0.1 * b, 0.36 * a, 1.04 * b), 3)
+    trunk = merge(trunk, own.ellipse(-0.66 * a, -0.12 * b, 0.36 * a, 1.02 * b), 3)
+    neck = own.capsule((0.8 * a, -0.3 * b), (a + 0.3 * r, -0.75 * b - pose.head_lift * r), 0.75 * r, 0.62 * r)
     trunk = merge(trunk, neck, 4)
     ground = pose.foot - pose.y
     thick = 0.026 * pose.length
@@ -97,18 +97,15 @@ def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Arr
         step = rng.uniform(-0.08, 0.08) * pose.length
         top, knee = (hip * a, 0.45 * b), (hip * a + 0.3 * step, 0.62 * ground)
         foot = (hip * a + step, ground - thick)
-        upper = capsule(u, v, top, knee, 1.7 * thick, thick)
-        limbs.append(np.minimum(upper, capsule(u, v, knee, foot, thick, 0.85 * thick)))
+        upper = own.capsule(top, knee, 1.7 * thick, thick)
+        limbs.append(np.minimum(upper, own.capsule(knee, foot, thick, 0.85 * thick)))
     lift, curl = rng.uniform(-0.9, 1.1), rng.uniform(-0.7, 0.7)
-    tip = (-0.98 * a, -0.45 * b)
+    tip, step = (-0.98 * a, -0.45 * b), 0.075 * pose.length
     for segment in range(3):
         angle = lift + curl * segment
-        end = (
-            tip[0] - 0.075 * pose.length * math.cos(angle),
-            tip[1] + 0.075 * pose.length * math.sin(angle),
-        )
+        end = tip[0] - step * math.cos(angle), tip[1] + step * math.sin(angle)
         width = (0.021 - 0.003 * segment) * pose.length
-        trunk = merge(trunk, capsule(u, v, tip, end, width, width * 0.85), 1.2)
+        trunk = merge(trunk, own.capsule(tip, end, width, width * 0.85), 1.2)
         tip = end
     near = merge(merge(trunk, limbs[0], 2), limbs[1], 2)
     return near, np.minimum(limbs[2], limbs[3])
@@ -116,67 +113,51 @@ def _body(u: Array, v: Array, pose: Pose, rng: np.random.Generator) -> tuple[Arr
 
 def _coat(rng: np.random.Generator, kind: str, region: Region) -> Array:
     """The fur of a region, (h, w, 3)."""
-    h, w = region.label.shape
-    fur = 0.92 + 0.16 * noise(rng, h, w, 2, 2)[..., None]
-    base, mark, cover = _COATS[kind](rng, region, noise(rng, h, w, 12, 12))
+    fur = 0.92 + 0.16 * region.noise(rng, 2, 2)[..., None]
+    base, mark, cover = _COATS[kind]
+    marked = np.clip(cover(rng, region, region.noise(rng, 12, 12)), 0, 1)[..., None]
     tint = np.asarray(rng.normal(0, 5, 3), np.float32)
-    plain, marked = np.asarray(base, np.float32) + tint, np.asarray(mark, np.float32) + tint
-    return np.asarray((plain + cover[..., None] * (marked - plain)) * fur, np.float32)
+    plain, marking = np.asarray(base, np.float32) + tint, np.asarray(mark, np.float32) + tint
+    return np.asarray((plain + marked * (marking - plain)) * fur, np.float32)
 
 
-def _stripes(rng: np.random.Generator, region: Region, warp: Array) -> Array:
-    return np.asarray(np.clip(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, 0, 1), np.float32)
+_COATS: dict[str, tuple[Colour, Colour, Callable[[np.random.Generator, Region, Array], Array]]] = {
+    "ginger": ((214, 146, 82), (166, 96, 48), lambda rng, region, warp: _stripes(region, warp)),
+    "charcoal": ((104, 102, 108), (68, 66, 74), lambda rng, region, warp: 2 * warp - 0.4),
+    "curls": ((240, 230, 206), (202, 186, 156), lambda rng, region, warp: 3 * region.noise(rng, 3, 3) - 1.3),
+    "flecked": ((222, 220, 216), (140, 128, 122), lambda rng, region, warp: 6 * region.noise(rng, 4.5, 4.5) - 4),
+    "piebald": ((236, 228, 214), (122, 74, 48), lambda rng, region, warp: 12 * region.noise(rng, 13, 15) - 6),
+}
+"""The fur's colour, that of its markings, and where these are: above 1, and nowhere below 0."""
 
 
-def _ginger(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (214, 146, 82), (166, 96, 48), _stripes(rng, region, warp)
-
-
-def _charcoal(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (104, 102, 108), (68, 66, 74), np.clip(2 * warp - 0.4, 0, 1)
-
-
-def _curls(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (240, 230, 206), (202, 186, 156), np.clip(3 * noise(rng, region.y.size, region.x.size, 3, 3) - 1.3, 0, 1)
-
-
-def _flecked(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (222, 220, 216), (140, 128, 122), np.clip(6 * noise(rng, region.y.size, region.x.size, 4.5, 4.5) - 4, 0, 1)
-
-
-def _piebald(rng: np.random.Generator, region: Region, warp: Array) -> tuple[Colour, Colour, Array]:
-    return (236, 228, 214), (122, 74, 48), np.clip(12 * noise(rng, region.y.size, region.x.size, 13, 15) - 6, 0, 1)
-
-
-_COATS = {"ginger": _ginger, "charcoal": _charcoal, "curls": _curls, "flecked": _flecked, "piebald": _piebald}
+def _stripes(region: Region, warp: Array) -> Array:
+    return np.asarray(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, np.float32)
 
 
 @dataclass(frozen=True)
 class _Head:
-    """A place to paint a head: coordinates about its centre (u forward, v down) in a region, and its radius."""
+    """A place to draw a head: a region with coordinates about its centre (u forward, v down), and its radius."""
 
     region: Region
-    u: Array
-    v: Array
+    own: Frame
     radius: float
 
     def ball(self, u: float, v: float, ru: float, rv: float, colour: Colour, name: str | None) -> None:
         """An ellipse, all lengths in head radii."""
         r = self.radius
-        self.region.paint(ellipse(self.u, self.v, u * r, v * r, ru * r, rv * r), colour, name)
+        self.region.draw(self.own.ellipse(u * r, v * r, ru * r, rv * r), colour, name)
 
-    def cone(self, corners: list[tuple[float, float]], colour: Colour, name: str | None) -> None:
+    def cone(self, corners: list[Point], colour: Colour, name: str | None) -> None:
         """A convex polygon, corners in head radii."""
         r = self.radius
-        self.region.paint(polygon(self.u, self.v, [(u * r, v * r) for u, v in corners]), colour, name)
+        self.region.draw(self.own.polygon(*((u * r, v * r) for u, v in corners)), colour, name)
 
-    def limb(
-        self, start: tuple[float, float], end: tuple[float, float], thick: float, tip: float, colour: Colour, name: str
-    ) -> None:
+    def limb(self, start: Point, end: Point, thick: float, tip: float, colour: Colour, name: str) -> None:
         """A tapering stroke, all lengths in head radii."""
         r = self.radius
-        line = capsule(self.u, self.v, (start[0] * r, start[1] * r), (end[0] * r, end[1] * r), thick * r, tip * r)
-        self.region.paint(line, colour, name)
+        (u, v), (end_u, end_v) = start, end
+        self.region.draw(self.own.capsule((u * r, v * r), (end_u * r, end_v * r), thick * r, tip * r), colour, name)
 
 
 def _cat(head: _Head) -> None:

@@ -1,8 +1,8 @@
-"""Painting shapes given by signed distances: soft edges in the picture, exact ids in the label map."""
+"""Drawing shapes given by signed distances: soft edges in the image, exact ids in the label map."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,21 +13,58 @@ Colour = tuple[float, float, float]
 """Red, green, blue, each 0 to 255."""
 
 
+Point = tuple[float, float]
+
+
 @dataclass(frozen=True)
-class Region:
-    """A rectangle of a canvas: broadcastable pixel coordinates, and views that painting writes through."""
+class Frame:
+    """Broadcastable coordinates of pixels, and signed distances to shapes: in pixels, negative inside."""
 
     x: Array
-    """(1, w): column of each pixel."""
+    """(1, w): to the right."""
     y: Array
-    """(h, 1): row of each pixel."""
+    """(h, 1): down."""
+
+    def ellipse(self, cx: float, cy: float, rx: float, ry: float) -> Array:
+        """To an axis-parallel ellipse; exact on its edge, of the right slope around it."""
+        px, py = (self.x - cx) / rx, (self.y - cy) / ry
+        radius = np.sqrt(px * px + py * py)
+        slope = np.sqrt((px / rx) ** 2 + (py / ry) ** 2)
+        near = radius * (radius - 1) / np.maximum(slope, 1e-6)
+        return np.asarray(np.where(radius < 0.5, (radius - 1) * min(rx, ry), near), np.float32)
+
+    def capsule(self, start: Point, end: Point, radius: float, end_radius: float) -> Array:
+        """To a limb: a segment whose thickness changes from `radius` to `end_radius`."""
+        (ax, ay), (bx, by) = start, end
+        dx, dy = bx - ax, by - ay
+        along = np.clip(((self.x - ax) * dx + (self.y - ay) * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
+        gap_x, gap_y = self.x - ax - along * dx, self.y - ay - along * dy
+        gap = np.sqrt(gap_x * gap_x + gap_y * gap_y)
+        return np.asarray(gap - (radius + along * (end_radius - radius)), np.float32)
+
+    def polygon(self, *corners: Point) -> Array:
+        """To a convex polygon, corners in either order (farther than true outside its corners)."""
+        edges = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+        turn = 1.0 if sum(ax * by - bx * ay for (ax, ay), (bx, by) in edges) > 0 else -1.0
+        distance = np.full(np.broadcast_shapes(self.x.shape, self.y.shape), -np.inf, np.float32)
+        for (ax, ay), (bx, by) in edges:
+            length = max(float(np.hypot(bx - ax, by - ay)), 1e-6)
+            side = turn * ((by - ay) * (self.x - ax) - (bx - ax) * (self.y - ay)) / length
+            np.maximum(distance, side, out=distance)
+        return distance
+
+
+@dataclass(frozen=True)
+class Region(Frame):
+    """A rectangle of a canvas: its pixels' columns and rows, and views that drawing writes through."""
+
     rgb: Array
     """(h, w, 3)."""
     label: npt.NDArray[np.uint8]
     """(h, w)."""
     ids: Mapping[str, int]
 
-    def paint(self, distance: Array, colour: Colour | Array, name: str | None = None, opacity: float = 1.0) -> None:
+    def draw(self, distance: Array, colour: Colour | Array, name: str | None = None, opacity: float = 1.0) -> None:
         """Cover the inside of a shape (`distance` < 0, in pixels) with a colour or an (h, w, 3) texture.
 
         `name` is what the shape shows: its id in `ids`, or 0 where the data set does not label it; None (shadows,
@@ -38,9 +75,14 @@ class Region:
         if name is not None:
             self.label[distance < 0] = self.ids.get(name, 0)
 
+    def noise(self, rng: np.random.Generator, cell_h: float, cell_w: float) -> Array:
+        """Smooth random values, as `noise` below, for every pixel of a region that is not empty."""
+        height, width = self.label.shape
+        return noise(rng, height, width, cell_h, cell_w)
+
 
 class Canvas:
-    """A picture in the making, and its label map."""
+    """An image in the making, and its label map."""
 
     def __init__(self, height: int, width: int, ids: Mapping[str, int]) -> None:
         self.rgb: Array = np.zeros((height, width, 3), np.float32)
@@ -65,45 +107,9 @@ class Canvas:
         return self.region(0, 0, self.width, self.height)
 
     def image(self, rng: np.random.Generator, grain: float = 2.5) -> npt.NDArray[np.uint8]:
-        """The finished picture, uint8 (H, W, 3), with a camera's grain."""
+        """The finished image, uint8 (H, W, 3), with a camera's grain."""
         noisy = self.rgb + grain * rng.standard_normal(self.rgb.shape, dtype=np.float32)
         return np.clip(noisy, 0, 255).astype(np.uint8)
-
-
-def ellipse(x: Array, y: Array, cx: float, cy: float, rx: float, ry: float) -> Array:
-    """Signed distance to an axis-parallel ellipse; exact on its edge, of the right slope around it."""
-    px, py = (x - cx) / rx, (y - cy) / ry
-    radius = np.sqrt(px * px + py * py)
-    slope = np.sqrt((px / rx) ** 2 + (py / ry) ** 2)
-    near = radius * (radius - 1) / np.maximum(slope, 1e-6)
-    return np.asarray(np.where(radius < 0.5, (radius - 1) * min(rx, ry), near), np.float32)
-
-
-def capsule(
-    x: Array, y: Array, start: tuple[float, float], end: tuple[float, float], radius: float, end_radius: float
-) -> Array:
-    """Signed distance to a limb: a segment whose thickness changes from `radius` to `end_radius`."""
-    (ax, ay), (bx, by) = start, end
-    dx, dy = bx - ax, by - ay
-    along = np.clip(((x - ax) * dx + (y - ay) * dy) / max(dx * dx + dy * dy, 1e-6), 0, 1)
-    gap_x, gap_y = x - ax - along * dx, y - ay - along * dy
-    gap = np.sqrt(gap_x * gap_x + gap_y * gap_y)
-    return np.asarray(gap - (radius + along * (end_radius - radius)), np.float32)
-
-
-def polygon(x: Array, y: Array, corners: Sequence[tuple[float, float]]) -> Array:
-    """Signed distance to a convex polygon, corners in either order (farther than true outside its corners)."""
-    area = sum(ax * by - bx * ay for (ax, ay), (bx, by) in _edges(corners))
-    turn = 1.0 if area > 0 else -1.0
-    distance = np.full(np.broadcast_shapes(x.shape, y.shape), -np.inf, np.float32)
-    for (ax, ay), (bx, by) in _edges(corners):
-        length = max(float(np.hypot(bx - ax, by - ay)), 1e-6)
-        np.maximum(distance, turn * ((by - ay) * (x - ax) - (bx - ax) * (y - ay)) / length, out=distance)
-    return distance
-
-
-def _edges(corners: Sequence[tuple[float, float]]) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    return [(corners[i], corners[(i + 1) % len(corners)]) for i in range(len(corners))]
 
 
 def merge(first: Array, second: Array, blend: float) -> Array:

@@ -1,70 +1,80 @@
-"""Data sets that are painted on first use, once and always the same, in the layout of the real ones."""
+"""Data sets that are drawn on first use, once and always the same, in the layout of the real ones."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, sha256_of, write_json
 from parsenet_cli.core.text import Progress
+from parsenet_cli.data.dataset import Image
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.synthetic.scenes import SPLITS, Scene
 
-Paint = Callable[[np.random.Generator], Scene]
+Draw = Callable[[np.random.Generator], Scene]
 _STREAMS = {"train": 0, "val": 1, "pretrain": 2}
 
 
-class Layout(Protocol):
-    """How a data set lies on disk."""
+class LayoutWriter(Protocol):
+    """How a generated data set is put on disk."""
 
     def write(self, root: Path, name: str, scene: Scene) -> None:
-        """Write one picture and its labels under the id `name`."""
+        """Write one image and its labels under the id `name`."""
 
     def finish(self, root: Path, lists: Mapping[str, Sequence[str]]) -> None:
         """Write the lists (`train`, `val`) and whatever else belongs to the layout."""
 
 
 def generator(version: int, part: str, index: int) -> np.random.Generator:
-    """The random numbers of one picture: those of `train`, `val` and `pretrain` never meet."""
+    """The random numbers of one image: those of `train`, `val` and `pretrain` never meet."""
     return np.random.default_rng([version, _STREAMS[part], index])
 
 
-def ensure_generated(name: str, version: int, paint: Paint, layout: Layout, cache: Path, progress: Progress) -> Path:
-    """The folder `<cache>/generated/<name>-<version>`, painted now unless it is there, whole and unchanged."""
+def ensure_generated(
+    name: str, version: int, draw: Draw, writer: LayoutWriter, cache: Path, progress: Progress
+) -> Path:
+    """The folder `<cache>/generated/<name>-<version>`, drawn now unless it is there, whole and unchanged."""
     root = cache / "generated" / f"{name}-{version}"
-    said = f"painting {name}: waiting for another process that does it"
-    with os_errors_as_user_errors(root.parent), file_lock(root.with_suffix(".lock"), lambda: progress(said)):
-        if not _unchanged(root):
-            if _seal(root).is_file():
-                print(f"{root}: files of this generated data set are damaged or gone; it is painted again", flush=True)
+    seal = root.with_suffix(".json")
+    waiting = f"drawing {name}: waiting for another process that does it"
+    with os_errors_as_user_errors(root.parent), file_lock(root.with_suffix(".lock"), lambda: progress(waiting)):
+        if not root.is_dir() or read_json(seal) != _content(root):
+            if seal.is_file():
+                print(f"{root}: files of this generated data set are damaged or gone; it is drawn again", flush=True)
             shutil.rmtree(root, ignore_errors=True)
-            _paint(root, name, version, paint, layout, progress)
-            write_json(_seal(root), _content(root))
+            _draw_all(root, name, version, draw, writer, progress)
+            write_json(seal, _content(root))
     return root
 
 
-def _paint(root: Path, name: str, version: int, paint: Paint, layout: Layout, progress: Progress) -> None:
+def write_jpg(file: Path, image: Image) -> None:
+    """Write an image, RGB (H, W, 3), of high quality."""
+    from PIL import Image as Pillow
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Pillow.fromarray(image).save(file, quality=92, subsampling=0)
+
+
+def write_mat(file: Path, **matrices: Any) -> None:
+    """Write a MATLAB file with these variables."""
+    from scipy.io import savemat
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    savemat(file, matrices, do_compression=True)
+
+
+def _draw_all(root: Path, name: str, version: int, draw: Draw, writer: LayoutWriter, progress: Progress) -> None:
     lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
-    total, done = sum(SPLITS.values()), 0
-    for part, ids in lists.items():
-        for index, identifier in enumerate(ids):
-            layout.write(root, identifier, paint(generator(version, part, index)))
-            done += 1
-            if done % 50 == 0 or done == total:
-                progress(f"painting {name}: {done} of {total}")
-    layout.finish(root, lists)
-
-
-def _seal(root: Path) -> Path:
-    return root.with_suffix(".json")
-
-
-def _unchanged(root: Path) -> bool:
-    return root.is_dir() and read_json(_seal(root)) == _content(root)
+    scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]
+    for done, (part, index, identifier) in enumerate(scenes, start=1):
+        writer.write(root, identifier, draw(generator(version, part, index)))
+        if done % 50 == 0 or done == len(scenes):
+            progress(f"drawing {name}: {done} of {len(scenes)}")
+    writer.finish(root, lists)
 
 
 def _content(root: Path) -> str:

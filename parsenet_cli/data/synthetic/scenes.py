@@ -1,12 +1,12 @@
-"""The scenes of the generated data sets: small pictures in which each mechanism of the paper can act.
+"""The scenes of the generated data sets: small images in which each mechanism of the paper can act.
 
 *Animals* (`synthetic_voc`, `synthetic_context`; 144 pixels): one species in a scene, its coat shared with another
-species, its head small and far from its tail. Whoever sees the whole picture knows the animal; whoever sees half of it
+species, its head small and far from its tail. Whoever sees the whole image knows the animal; whoever sees half of it
 often does not (§3.1). Thin legs and tails, sharp outlines and small things give the lower layers something to add
-(§3.2). *Outdoors* (`synthetic_siftflow`; 80 pixels): a receptive field of about 80 pixels sees the whole picture
+(§3.2). *Outdoors* (`synthetic_siftflow`; 80 pixels): a receptive field of about 80 pixels sees the whole image
 anyway, as the paper explains for SiftFlow (§4.1).
 
-A scene is a pure function of its generator: same state, same picture.
+A scene is a pure function of its generator: same state, same image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from parsenet_cli.data.synthetic.canvas import Canvas, ridge
 SIZE = 144
 """Height and width of an animal scene, in pixels."""
 PORTRAIT_SIZE = 96
-"""Height and width of a picture for pretraining, in pixels."""
+"""Height and width of an image for pretraining, in pixels."""
 OUTDOOR_SIZE = 80
 """Height and width of an outdoor scene, in pixels."""
 
@@ -40,7 +40,7 @@ PRETRAINING_CLASSES = tuple(sorted({*VOC_CLASSES[1:], *CONTEXT_CLASSES, *OUTDOOR
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture."""
+    """One image with its labels."""
 
     image: npt.NDArray[np.uint8]
     """(H, W, 3), RGB."""
@@ -50,47 +50,48 @@ class Scene:
 
 def voc_scene(rng: np.random.Generator) -> Scene:
     """Animals and small things as VOC labels them: scenery is background, 255 a line around every object."""
-    ids = {name: index for index, name in enumerate(VOC_CLASSES)}
-    canvas = Canvas(SIZE, SIZE, ids)
+    canvas = _canvas(SIZE, VOC_CLASSES, first=0)
     _animal_scene(canvas, rng)
     return Scene(canvas.image(rng), _with_void(canvas.label))
 
 
 def context_scene(rng: np.random.Generator) -> Scene:
     """The same animals among labelled stuff, as PASCAL-Context labels them: every pixel has a class, 0 the rest."""
-    ids = {name: index for index, name in enumerate(CONTEXT_CLASSES, start=1)}
-    canvas = Canvas(SIZE, SIZE, ids)
+    canvas = _canvas(SIZE, CONTEXT_CLASSES)
     _animal_scene(canvas, rng)
     return Scene(canvas.image(rng), canvas.label)
 
 
 def pretraining_scene(rng: np.random.Generator) -> Scene:
-    """A picture for training a trunk: an animal's portrait, as an ImageNet photo is centred on its object, or outdoors.
+    """An image for training a trunk: an animal's portrait, as an ImageNet image is centred on its object, or outdoors.
 
     Ids count `PRETRAINING_CLASSES` from 1; only which of them occur is meant to be used.
     """
-    ids = {name: index for index, name in enumerate(PRETRAINING_CLASSES, start=1)}
-    canvas = Canvas(PORTRAIT_SIZE, PORTRAIT_SIZE, ids)
-    if rng.random() < 0.25:
-        _outdoors(canvas, rng)
-        return Scene(canvas.image(rng), canvas.label)
-    horizon = _landscape(canvas, rng)
-    _scatter(canvas, rng, horizon + 6, canvas.height - 4, int(rng.integers(0, 3)))
-    name = animals.SPECIES[rng.integers(len(animals.SPECIES))]
-    pose = animals.random_pose(rng, 0, canvas.height + rng.uniform(-12, 8), rng.uniform(88, 124))
-    middle = canvas.width / 2 + rng.uniform(-18, 18)
-    animals.paint(canvas, rng, name, replace(pose, x=middle - pose.facing * pose.half))
-    if rng.random() < 0.4:
-        objects.bird(canvas, rng, rng.uniform(8, canvas.width - 8), rng.uniform(8, horizon), rng.uniform(18, 32))
+    canvas = _canvas(PORTRAIT_SIZE, PRETRAINING_CLASSES)
+    (_outdoors if rng.random() < 0.25 else _portrait)(canvas, rng)
     return Scene(canvas.image(rng), canvas.label)
 
 
 def outdoor_scene(rng: np.random.Generator) -> Scene:
     """A coast, a countryside or a street, as SiftFlow labels them: 0 unlabelled, classes from 1."""
-    ids = {name: index for index, name in enumerate(OUTDOOR_CLASSES, start=1)}
-    canvas = Canvas(OUTDOOR_SIZE, OUTDOOR_SIZE, ids)
+    canvas = _canvas(OUTDOOR_SIZE, OUTDOOR_CLASSES)
     _outdoors(canvas, rng)
     return Scene(canvas.image(rng), canvas.label)
+
+
+def _canvas(size: int, classes: tuple[str, ...], first: int = 1) -> Canvas:
+    return Canvas(size, size, {name: index for index, name in enumerate(classes, first)})
+
+
+def _portrait(canvas: Canvas, rng: np.random.Generator) -> None:
+    horizon = _landscape(canvas, rng)
+    _scatter(canvas, rng, horizon + 6, canvas.height - 4, int(rng.integers(0, 3)))
+    name = animals.SPECIES[rng.integers(len(animals.SPECIES))]
+    pose = animals.random_pose(rng, 0, canvas.height + rng.uniform(-12, 8), rng.uniform(88, 124))
+    middle = canvas.width / 2 + rng.uniform(-18, 18)
+    animals.draw(canvas, rng, name, replace(pose, x=middle - pose.facing * pose.half))
+    if rng.random() < 0.4:
+        objects.bird(canvas, rng, rng.uniform(8, canvas.width - 8), rng.uniform(8, horizon), rng.uniform(18, 32))
 
 
 def _outdoors(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -110,7 +111,7 @@ def _animal_scene(canvas: Canvas, rng: np.random.Generator) -> None:
     length = rng.uniform(96, 116)
     x = canvas.width / 2 + rng.uniform(-9, 9)
     foot = rng.uniform(max(horizon + 26, 0.72 * canvas.height), canvas.height - 6)
-    animals.paint(canvas, rng, name, animals.random_pose(rng, x, foot, length))
+    animals.draw(canvas, rng, name, animals.random_pose(rng, x, foot, length))
     _scatter(canvas, rng, min(foot + 2, canvas.height - 3), canvas.height - 1, int(rng.integers(0, 3)))
 
 
@@ -121,7 +122,7 @@ def _second_animal(canvas: Canvas, rng: np.random.Generator, horizon: float, nam
     if rng.random() < 0.6:
         edge = canvas.width if pose.facing > 0 else 0
         pose = replace(pose, x=edge + pose.facing * rng.uniform(-0.75, -0.1) * pose.half)
-    animals.paint(canvas, rng, name, pose)
+    animals.draw(canvas, rng, name, pose)
 
 
 def _landscape(canvas: Canvas, rng: np.random.Generator) -> float:
@@ -151,7 +152,7 @@ def _landscape(canvas: Canvas, rng: np.random.Generator) -> float:
 
 def _scatter(canvas: Canvas, rng: np.random.Generator, top: float, bottom: float, count: int) -> None:
     """Small things at random places of a band of the ground, the farther the smaller."""
-    for foot in sorted(rng.uniform(min(top, bottom), bottom) for _ in range(count)):
+    for foot in _feet(rng, top, bottom, count):
         x, size = rng.uniform(6, canvas.width - 6), rng.uniform(22, 32) * (0.5 + 0.5 * foot / canvas.height)
         match int(rng.integers(8)):
             case 0 | 1:
@@ -166,16 +167,20 @@ def _scatter(canvas: Canvas, rng: np.random.Generator, top: float, bottom: float
                 objects.ball(canvas, rng, x, foot, 0.55 * size)
 
 
+def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> list[float]:
+    """The rows that things of a band stand on, from far to near."""
+    return sorted(rng.uniform(min(top, bottom), bottom) for _ in range(count))
+
+
 def _with_void(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The label map with 255 on the pixels just outside of an object, where VOC's annotators left a border."""
-    border = np.zeros(label.shape, bool)
-    for axis in (0, 1):
-        for here, there in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-            a: list[slice] = [slice(None), slice(None)]
-            b: list[slice] = [slice(None), slice(None)]
-            a[axis], b[axis] = here, there
-            border[tuple(a)] |= (label[tuple(a)] == 0) & (label[tuple(b)] != 0)
-    return np.where(border, np.uint8(255), label)
+    inside = label != 0
+    beside = np.zeros(label.shape, bool)
+    beside[1:] |= inside[:-1]
+    beside[:-1] |= inside[1:]
+    beside[:, 1:] |= inside[:, :-1]
+    beside[:, :-1] |= inside[:, 1:]
+    return np.where(beside & ~inside, np.uint8(255), label)
 
 
 def _coast(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -234,15 +239,14 @@ _ASPHALT = ((118, 116, 118), (134, 130, 126), (104, 106, 112))
 
 
 def _cars(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
-    for foot in sorted(rng.uniform(top, canvas.height - 1) for _ in range(int(rng.integers(0, 3)))):
+    for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
         objects.car(canvas, rng, rng.uniform(6, canvas.width - 6), foot, rng.uniform(15, 24))
 
 
 def _people(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
-    highest = min(top, canvas.height - 2)
-    for foot in sorted(rng.uniform(highest, canvas.height - 1) for _ in range(int(rng.integers(0, 3)))):
+    for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
         objects.person(canvas, rng, rng.uniform(4, canvas.width - 4), foot, rng.uniform(13, 20))
 
 
 SPLITS: Mapping[str, int] = {"train": 400, "val": 150}
-"""Pictures per split."""
+"""Images per split."""

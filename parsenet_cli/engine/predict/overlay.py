@@ -1,4 +1,4 @@
-"""Label maps as pictures for the eye: a photo under its classes, with a legend."""
+"""Label maps as images for the eye: an image under its classes, with a legend."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ STRENGTH = 0.55
 INK, PAPER, FRAME = (30, 30, 30), (255, 255, 255), (120, 120, 120)
 
 
-def draw_overlay(photo: Pixels, ids: Pixels, classes: Sequence[str]) -> Image.Image:
-    """The photo (H, W, 3) blended with the colours of its classes (H, W), borders drawn, and the classes found below it.
+def draw_overlay(image: Pixels, ids: Pixels, classes: Sequence[str]) -> Image.Image:
+    """The image (H, W, 3) blended with the colours of its classes (H, W), borders drawn, and the classes found below it.
 
-    What is called `background` keeps the photo's own colours, and its patch is empty. Shares are of the picture's pixels.
+    What is called `background` keeps the image's own colours, and its patch is empty. Shares are of the image's pixels.
     """
     colours = palette()
     clear = [i for i, name in enumerate(classes) if name == "background"]
-    picture = Image.fromarray(photo)
-    tinted = Image.blend(picture, Image.fromarray(colours[ids]), STRENGTH)
-    picture.paste(tinted, (0, 0), Image.fromarray(~np.isin(ids, clear)))
-    _draw_borders(picture, ids)
+    overlay = Image.fromarray(image)
+    tinted = Image.blend(overlay, Image.fromarray(colours[ids]), STRENGTH)
+    overlay.paste(tinted, (0, 0), Image.fromarray(~np.isin(ids, clear)))
+    _draw_borders(overlay, ids)
 
     counts = np.bincount(ids.ravel(), minlength=len(classes))
     found = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
     entries = [(f"{classes[i]} {_percent(counts[i] / ids.size)}", tuple(map(int, colours[i]))) for i in found]
     entries = [(text, PAPER if i in clear else colour) for i, (text, colour) in zip(found, entries, strict=True)]
     size = max(13, round(max(ids.shape) / 38))
-    strip = _strip(entries, size, picture.width)
-    canvas = Image.new("RGB", (max(picture.width, strip.width), picture.height + strip.height), PAPER)
-    canvas.paste(picture, (0, 0))
-    canvas.paste(strip, (0, picture.height))
+    strip = _strip(entries, size, overlay.width)
+    canvas = Image.new("RGB", (max(overlay.width, strip.width), overlay.height + strip.height), PAPER)
+    canvas.paste(overlay, (0, 0))
+    canvas.paste(strip, (0, overlay.height))
     return canvas
 
 
@@ -48,15 +48,15 @@ def draw_legend(classes: Sequence[str]) -> Image.Image:
     width = max(_width(text, font) for text, _ in entries) + 2 * size + 2 * gap
     columns = -(-len(entries) // 20)
     rows = -(-len(entries) // columns)
-    picture = Image.new("RGB", (columns * width + gap, rows * (size + gap) + gap), PAPER)
+    image = Image.new("RGB", (columns * width + gap, rows * (size + gap) + gap), PAPER)
     for i, (text, colour) in enumerate(entries):
         place = gap + (i // rows) * width, gap + (i % rows) * (size + gap)
-        _entry(ImageDraw.Draw(picture), place, text, colour, font, size)
-    return picture
+        _entry(ImageDraw.Draw(image), place, text, colour, font, size)
+    return image
 
 
-def _draw_borders(picture: Image.Image, ids: Pixels) -> None:
-    """White lines with a dark rim between classes: visible on any ground, as thick as the picture is large."""
+def _draw_borders(image: Image.Image, ids: Pixels) -> None:
+    """White lines with a dark rim between classes: visible on any ground, as thick as the image is large."""
     edges = np.zeros(ids.shape, bool)
     edges[:, 1:] |= ids[:, 1:] != ids[:, :-1]
     edges[1:] |= ids[1:] != ids[:-1]
@@ -64,8 +64,8 @@ def _draw_borders(picture: Image.Image, ids: Pixels) -> None:
     line = 1 + 2 * (max(ids.shape) // 2000)
     core = mask.filter(ImageFilter.MaxFilter(line)) if line > 1 else mask
     rim = core.filter(ImageFilter.MaxFilter(3)).point(lambda value: value * 0.55)
-    picture.paste((0, 0, 0), (0, 0), rim)
-    picture.paste((255, 255, 255), (0, 0), core)
+    image.paste((0, 0, 0), (0, 0), rim)
+    image.paste((255, 255, 255), (0, 0), core)
 
 
 def _strip(entries: Sequence[tuple[str, tuple[int, ...]]], size: int, width: int) -> Image.Image:

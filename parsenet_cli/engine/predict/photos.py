@@ -1,4 +1,4 @@
-"""A user's own picture as the network takes it: upright, 8-bit RGB, whatever it was stored as."""
+"""`parsenet predict`: a user's own images, upright and as 8-bit RGB whatever they were stored as, through a run's model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from parsenet_cli.core.text import Progress, counted
 from parsenet_cli.store.run import Run
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"})
-"""What counts as a picture in a folder; a file that is named is tried whatever it is called."""
+"""What counts as an image in a folder; a file that is named is tried whatever it is called."""
 
 _GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
@@ -26,52 +26,50 @@ def read(path: Path) -> Pixels:
     """RGB uint8 (H, W, 3).
 
     Turned as its EXIF orientation says; grey becomes three equal channels, 16-bit grey its upper eight bits; what is
-    transparent is laid on white; CMYK is converted without a colour profile; of an animation the first picture is taken.
+    transparent is laid on white; CMYK is converted without a colour profile; of an animation the first image is taken.
 
     Raises:
-        UserError: no such file, no picture, or damaged.
+        UserError: no such file, no image, or damaged.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # what is merely large or oddly tagged is the user's own picture all the same
-            with Image.open(path) as picture:
-                return np.array(_rgb(ImageOps.exif_transpose(picture)))
+            warnings.simplefilter("ignore")  # what is merely large or oddly tagged is an image all the same
+            with Image.open(path) as image:
+                return np.array(_rgb(ImageOps.exif_transpose(image)))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such picture") from None
+        raise UserError(f"{path}: no such image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
-        raise UserError(f"{path}: not a complete picture ({problem}); restore the file or leave it out") from None
+        raise UserError(f"{path}: not a complete image ({problem}); restore the file or leave it out") from None
 
 
 def find(inputs: Sequence[Path]) -> list[Path]:
-    """The files, and the pictures directly inside the folders, each once, in order.
+    """The files, and the images directly inside the folders, each once, in order.
 
     Raises:
-        UserError: a path does not exist, or a folder holds no picture.
+        UserError: a path does not exist, or a folder holds no image.
     """
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:
-                raise UserError(f"{path}: no picture directly in this folder; expected files named {_suffixes()}")
+                raise UserError(f"{path}: no image directly in this folder; expected files named {_suffixes()}")
             found += inside
         elif path.exists():
             found.append(path)
         else:
-            raise UserError(f"{path}: no such picture or folder")
+            raise UserError(f"{path}: no such image or folder")
     return list({file.resolve(): file for file in found}.values())
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in _GREY_16:
-        wide = np.asarray(picture).astype(np.int64)
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _GREY_16:
+        wide = np.asarray(image).astype(np.int64)
         return Image.fromarray((wide >> 8 if wide.max(initial=0) > 255 else wide).astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        seen = picture.convert("RGBA")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
 def _suffixes() -> str:
@@ -124,13 +122,13 @@ def predict_images(
     return len(images), failures
 
 
-def output_names(pictures: Sequence[Path]) -> list[str]:
-    """One name per picture: its own, and where several would be the same, more of the path and the suffix before it.
+def output_names(images: Sequence[Path]) -> list[str]:
+    """One name per image: its own, and where several would be the same, more of the path and the suffix before it.
 
     Names differ also where upper and lower case do not, and none is that of the legend.
     """
-    names = [path.stem for path in pictures]
-    resolved = [path.resolve() for path in pictures]
+    names = [path.stem for path in images]
+    resolved = [path.resolve() for path in images]
     longest = max((len(path.parts) for path in resolved), default=0)
     for depth in range(2, longest + 1):
         clashing = _clashing(names)
@@ -151,11 +149,11 @@ def _clashing(names: Sequence[str]) -> list[int]:
     return [i for i, name in enumerate(files) if files.count(name) > 1 or name == LEGEND]
 
 
-def _check_nothing_is_overwritten(pictures: Sequence[Path], names: Sequence[str], out: Path) -> None:
-    given = {path.resolve() for path in pictures}
+def _check_nothing_is_overwritten(images: Sequence[Path], names: Sequence[str], out: Path) -> None:
+    given = {path.resolve() for path in images}
     written = [out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))]
     for file in written:
         if file.resolve() in given:
             raise UserError(
-                f"{file}: this picture would be overwritten by a prediction; choose another folder with --out"
+                f"{file}: this image would be overwritten by a prediction; choose another folder with --out"
             )

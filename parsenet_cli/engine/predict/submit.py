@@ -135,8 +135,8 @@ def _whole(file: Path) -> bool:
     from PIL import Image
 
     try:
-        with Image.open(file) as picture:
-            picture.verify()
+        with Image.open(file) as image:
+            image.verify()
     except Exception:  # Pillow names no common class for what a damaged file can raise
         return False
     return True

@@ -121,9 +121,9 @@ def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
         yield f"{width}x{height} pixels are too many for a label map of VOC2012"
         return
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            ids = np.asarray(picture)
-            colours = np.array(picture.getpalette() or [], np.uint8).reshape(-1, 3)
+        with Image.open(io.BytesIO(content)) as image:
+            ids = np.asarray(image)
+            colours = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
     except (OSError, SyntaxError, ValueError) as problem:
         yield f"damaged ({problem})"
         return
@@ -141,7 +141,7 @@ def _size(images: Path | None, name: str) -> tuple[int, int] | None:
     if file is None or not file.is_file():
         return None
     try:
-        with Image.open(file) as picture:
-            return picture.size
+        with Image.open(file) as image:
+            return image.size
     except OSError:
         return None

@@ -3,7 +3,7 @@
 A figure is two functions. `data` measures and returns JSON values; `draw` makes the plot of them and of nothing else.
 What `data` takes first says what the figure is of:
 
-    data(network: Opened, *, …)                a network and validation pictures (engine/opened.py)
+    data(network: LoadedNetwork, *, …)         a network and validation images (engine/loaded.py)
     data(study: Study, store: Store, *, …)     a table as it was run
 
 Its keyword arguments are the figure's options on the command line. What was measured is kept as

@@ -1,4 +1,4 @@
-"""Where global context helps and where it harms: pictures, and which confusions it removes (Fig. 3 and 4 of the paper).
+"""Where global context helps and where it harms: images, and which confusions it removes (Fig. 3 and 4 of the paper).
 
 Images are chosen by measured gain among those whose small label maps the runs keep, not by eye.
 """
@@ -125,7 +125,7 @@ def _compare(
 
 
 def draw(data: dict[str, Any]) -> Figure:
-    """A line per picture: itself, the truth, the baseline, ParseNet; below, the errors by kind."""
+    """A line per image: itself, the truth, the baseline, ParseNet; below, the errors by kind."""
     panels, width = data["panels"], plot.PAGE * 0.8
     heights = [_height(panel) * width / 4.4 + 0.22 for panel in panels]
     figure = plot.new(width, sum(heights) + 1.9)
@@ -184,7 +184,7 @@ def _pairs(study: Study, store: Store, first: CellKey, second: CellKey) -> list[
 
 
 def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
-    """Class names, picture ids, and (seeds, 2, pictures, K, K) confusion matrices."""
+    """Class names, image ids, and (seeds, 2, images, K, K) confusion matrices."""
     found, ids = [], []
     for pair in pairs:
         both = []
@@ -193,7 +193,7 @@ def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
             ids.append(list(stored.ids))
         found.append(both)
     if any(other != ids[0] for other in ids):
-        raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different pictures")
+        raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different images")
     result = pairs[0][0].result()
     assert result is not None
     return list(result.classes), ids[0], np.array(found)
@@ -214,7 +214,7 @@ def _images(
         return otherwise(run, store, ids)
     return {
         name: {
-            "picture": base64.b64encode(kept[name].photo).decode(),
+            "picture": base64.b64encode(kept[name].image).decode(),
             "truth": plot.to_base64(kept[name].truth),
         }
         for name in ids
@@ -267,9 +267,9 @@ def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
 
 
 def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
-    """Errors (seeds, pictures) that go away, in percent of all labelled pixels, with its 95 % interval.
+    """Errors (seeds, images) that go away, in percent of all labelled pixels, with its 95 % interval.
 
-    Over seeds and pictures as a table's claims have it; of one seed over pictures alone.
+    Over seeds and images as a table's claims have it; of one seed over images alone.
     """
     from parsenet_cli.claims.cells import CellScores
     from parsenet_cli.claims.estimate import NOTHING, Estimate, estimate_contrast

@@ -42,12 +42,12 @@ def data(
     patch: int | None = None,
     stride: int | None = None,
 ) -> dict[str, Any]:
-    """Slide noise over `images` validation pictures and watch the `units` strongest channels of one cell of fc7 in each.
+    """Slide noise over `images` validation images and watch the `units` strongest channels of one cell of fc7 in each.
 
     Args:
         network: what is looked at.
-        images: pictures, spread over the validation list.
-        units: channels per picture: the largest activations at the cell whose activations are largest together.
+        images: how many, spread over the validation list.
+        units: channels per image: the largest activations at the cell whose activations are largest together.
         draws: noises, uniform in 0 to 255, per place of the patch; the change is their mean.
         patch: side of the patch in pixels; 8 for theoretical fields up to 128 pixels, else 16.
         stride: pixels between places of the patch; half of `patch`.
@@ -87,8 +87,8 @@ def data(
         "field": grid.field,
         "images": len(looked),
         "units": found,
-        "shares": {name: _over_pictures(found, name) for name in (*THRESHOLDS, "gradient")},
-        "image_share": _over_pictures(found, "image"),
+        "shares": {name: _over_images(found, name) for name in (*THRESHOLDS, "gradient")},
+        "image_share": _over_images(found, "image"),
         "mean_change": _small(change),
         "mean_gradient": _small(gradient),
         "half": half,
@@ -97,10 +97,10 @@ def data(
 
 
 def draw(data: dict[str, Any]) -> Figure:
-    """A picture with both fields of one unit; the mean change around a cell; the mean gradient."""
+    """An image with both fields of one unit; the mean change around a cell; the mean gradient."""
     figure = plotting.new(plotting.PAGE, 3.2)
-    picture, change, gradient = figure.subplots(1, 3)
-    _draw_example(picture, data)
+    image, change, gradient = figure.subplots(1, 3)
+    _draw_example(image, data)
     peak = f"{plotting.percent(float(THRESHOLDS[1]))} of the peak"
     _draw_map(change, data, np.array(data["mean_change"]), float(THRESHOLDS[1]))
     change.set_title(f"change by noise, mean of {len(data['units'])} units\nline: {peak}")
@@ -113,10 +113,10 @@ def draw(data: dict[str, Any]) -> Figure:
     low, high = (plotting.percent(min(1, max(0, shares[THRESHOLDS[1]][end]))) for end in ("low", "high"))
     field = f"{data['field']}x{data['field']}"
     text = (
-        f"{about['trunk']}, body {about['body']}, {network}, on {data['images']} validation pictures of {about['data']}; "
+        f"{about['trunk']}, body {about['body']}, {network}, on {data['images']} validation images of {about['data']}; "
         f"noise of {data['patch']}x{data['patch']} pixels every {data['stride']}. Dashes: the theoretical field, {field} pixels. "
-        f"Of its part in the picture a single unit notices noise in {ten} (95 %: {low} to {high}; threshold 10 % of its peak; "
-        f"{five} at 5 %), and {mass} hold {plotting.percent(MASS)} of its gradient. Of the whole picture: "
+        f"Of its part in the image a single unit notices noise in {ten} (95 %: {low} to {high}; threshold 10 % of its peak; "
+        f"{five} at 5 %), and {mass} hold {plotting.percent(MASS)} of its gradient. Of the whole image: "
         f"{plotting.percent(data['image_share']['estimate'])}."
     )
     plotting.caption(figure, text, plotting.PAGE)
@@ -141,10 +141,10 @@ def _units(network: LoadedNetwork, i: int, one: FieldSample) -> Iterator[dict[st
         }
 
 
-def _over_pictures(units: list[dict[str, Any]], name: str) -> dict[str, float]:
-    """Mean share of the visible theoretical area, of units, then of pictures; 95 % by Student's t over pictures.
+def _over_images(units: list[dict[str, Any]], name: str) -> dict[str, float]:
+    """Mean share of the visible theoretical area, of units, then of images; 95 % by Student's t over images.
 
-    `image`: the area above the second threshold as a share of the whole picture.
+    `image`: the area above the second threshold as a share of the whole image.
     """
     from scipy import stats
 
@@ -194,16 +194,16 @@ def _mass_level(values: Floats) -> float:
 
 
 def _example(network: LoadedNetwork, i: int, one: FieldSample) -> dict[str, Any]:
-    """The first picture with the map of its strongest unit."""
+    """The first image with the map of its strongest unit."""
     from PIL import Image
 
-    picture = Image.fromarray(network.val.image(i))
-    size = list(picture.size)
-    picture.thumbnail((KEPT_SIDE, KEPT_SIDE))
+    image = Image.fromarray(network.val.image(i))
+    size = list(image.size)
+    image.thumbnail((KEPT_SIDE, KEPT_SIDE))
     return {
         "image": network.val.ids[i],
         "size": size,
-        "picture": plotting.to_base64(np.array(picture)),
+        "picture": plotting.to_base64(np.array(image)),
         "window": list(one.window),
         "square": list(one.square),
         "centre": list(one.centre),

@@ -22,14 +22,14 @@ LAYERS = ("conv3", "conv4", "conv5", "fc7", "pool6")
 QUANTILES = (5, 25, 50, 75, 95)
 BINS_PER_DECADE = 12
 DRAWS = 2000
-"""Bootstrap samples of the pictures behind the interval of the ratio."""
+"""Bootstrap samples of the images behind the interval of the ratio."""
 
 
 def data(network: LoadedNetwork, *, images: int = 64, positions: int = 4) -> dict[str, Any]:
     """L2 norms over channels at every cell of each layer's map, before and, where the network normalises, after the norm.
 
-    `images` validation pictures; at `positions` random places of them the values themselves are kept too. The ratio is that
-    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over pictures.
+    `images` validation images; at `positions` random places of them the values themselves are kept too. The ratio is that
+    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over images.
     """
     chosen = network.sample(images)
     before: dict[str, list[Floats]] = {layer: [] for layer in LAYERS}
@@ -80,7 +80,7 @@ def draw(data: dict[str, Any]) -> Figure:
     about, ratio = data["about"], data["ratio"]
     network = f"run {about['run']}" if about["run"] else f"initial weights {about['weights']}"
     text = (
-        f"{about['trunk']}, {network}, on {data['images']} validation pictures of {about['data']}. Mean norm of "
+        f"{about['trunk']}, {network}, on {data['images']} validation images of {about['data']}. Mean norm of "
         f"{ratio['largest']} over that of {ratio['over']}: {ratio['estimate']:.3g} "
         f"(95 %: {ratio['low']:.3g} to {ratio['high']:.3g}). {data['note']}"
     )
@@ -131,7 +131,7 @@ def _summary(of_images: list[Floats], bins: Floats | None) -> dict[str, Any]:
 
 
 def _ratio(means: dict[str, Floats]) -> dict[str, Any]:
-    """Mean norm of the largest layer over that of fc7. `means`: layer -> mean norm of each picture."""
+    """Mean norm of the largest layer over that of fc7. `means`: layer -> mean norm of each image."""
     largest = max(means, key=lambda layer: means[layer].mean())
     rng = np.random.default_rng(0)
     number = len(means["fc7"])

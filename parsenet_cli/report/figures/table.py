@@ -25,6 +25,7 @@ def data(study: Study, store: Store) -> dict[str, Any]:
         UserError: nothing of the study has been measured yet.
     """
     from parsenet_cli.claims.table_claims import cell_intervals
+    from parsenet_cli.config.table import CellKey
     from parsenet_cli.store.frame import results_frame
     from parsenet_cli.store.study import read_runs
 
@@ -42,7 +43,7 @@ def data(study: Study, store: Store) -> dict[str, Any]:
             if group is None and printed.value is None:
                 continue
             values = [] if group is None else [float(value) for value in group["value"]]
-            interval = intervals.get((row.key, column.key))
+            interval = intervals.get(CellKey(row.key, column.key))
             cells.append(
                 {
                     "row": row.key,

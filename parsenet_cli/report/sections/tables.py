@@ -17,7 +17,7 @@ from parsenet_cli.report.paper_table import Footnotes, Measured, measure_cells, 
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.study import Study
 
-Intervals = Mapping[tuple[str, str], Interval]
+Intervals = Mapping[CellKey, Interval]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import pytest
 from parsenet_cli.config import profile
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.report import network
+from parsenet_cli.report.formats import markdown
 from parsenet_cli.report.network import Network
+
+PARAMETERS = ("trunk_parameters", "head_parameters", "parameters")
 
 
 def networks(cache: Path, *overrides: str, name: str = "paper", size: tuple[int, int] = (375, 500)) -> list[Network]:
@@ -64,18 +67,14 @@ def test_malformed_size_is_refused(text: str) -> None:
         network.image_size(text)
 
 
-def test_markdown_is_two_tables_with_equally_wide_lines(paper: list[Network]) -> None:
-    text = network.to_markdown(paper)
-    maps, parameters = (
-        [line for line in block.splitlines() if line.startswith("|")]
-        for block in text.split("Parameters, with 21 classes:")
-    )
-    assert (len(maps), len(parameters)) == (2 + 24, 2 + 6)
-    assert {line.count("|") for line in maps} == {9}
-    assert "| body=reduced | conv3 | conv3_3 | 256 | 4 | 1.5 | 40 | 125x94 |" in maps
-    assert "| body=reduced | 20 483 904 | 21 525 | 20 505 429 |" in parameters
-
-
-def test_fragment_in_the_documentation_is_what_the_command_prints(paper: list[Network]) -> None:
-    docs = Path(__file__).parents[3] / "docs"
-    assert any(network.to_markdown(paper) in page.read_text() for page in docs.glob("*.md"))
+def test_documentation_shows_what_the_command_prints(paper: list[Network]) -> None:
+    page = (Path(__file__).parents[3] / "docs/fidelity.md").read_text()
+    table, _, below = markdown.text(network.network_grid(paper)).partition("\n\n")
+    assert len(table.splitlines()) == 2 + 24
+    assert "| body=reduced | conv3 | conv3\\_3 | 256 | 4 | 1.5 | 40 | 125x94 |" in table
+    assert table in page
+    assert below.startswith(markdown.plain(network.PLACE))
+    for one in paper:
+        trunk, head, together = (f"{one.content[key]:,}".replace(",", " ") for key in PARAMETERS)
+        assert f"| {markdown.plain(one.name)} | {trunk} | {head} | {together} |" in page
+        assert f"{markdown.plain(one.name)}: parameters: {trunk} trunk + {head} head = {together}" in below

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from parsenet_cli.config.expression import Reference, parse
-
-CELLS = {"a.x": 3.0, "b.x": 1.0, "table5.a.x": 10.0, "b.x.collapsed": 1.0, "a.x.collapsed": 0.0}
-
-
-def measured(reference: Reference) -> float:
-    return CELLS[str(reference)]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a.x > b.x", True),
-        ("a.x < b.x or b.x.collapsed", True),
-        ("a.x < b.x and b.x.collapsed", False),
-        ("b.x <= 1 < a.x", True),
-        ("b.x < a.x < 2", False),
-        ("abs(b.x - a.x) < margin", False),
-        ("abs(b.x - a.x) <= margin + 0.5", True),
-        ("a.x.collapsed", False),
-        ("table5.a.x - a.x - (b.x - 2)", 8.0),
-        ("-a.x + 1", -2.0),
-    ],
-)
-def test_expressions_have_their_arithmetic_value(text: str, value: float) -> None:
-    assert parse(text).evaluate(measured, margin=1.5) == value
+from parsenet_cli.config.expression import Limit, Reference, parse, parse_limit
 
 
 def test_truths_are_told_from_numbers() -> None:
     assert [parse(text).truth for text in ("a.x < 1", "a.x.collapsed", "a.x - 1", "a.x")] == [True, True, False, False]
 
 
-def test_an_expression_names_each_cell_once() -> None:
+def test_an_expression_names_each_cell_once_and_whether_it_needs_a_margin() -> None:
     expression = parse("a.x.collapsed or abs(a.x - table5.b.x) < a.x")
     assert expression.references == (
         Reference("a", "x", collapsed=True),
         Reference("a", "x"),
         Reference("b", "x", table="table5"),
     )
+    assert not expression.uses_margin
+    assert parse("a.x < margin").uses_margin
 
 
 @pytest.mark.parametrize(
@@ -60,12 +37,14 @@ def test_an_expression_names_each_cell_once() -> None:
         "abs(a.x.collapsed)",
         "max(a.x, b.x)",
         "a.x * 2",
+        "a.x / b.x < 1",
         "a.x == b.x",
         "not a.x.collapsed",
         "a.x and b.x",
         "(a.x < 1) + 1",
         "a.x[0]",
         "'text'",
+        "'text'.x",
         "True",
         "[a.x]",
         "a.x if b.x else a.x",
@@ -79,8 +58,15 @@ def test_anything_else_is_refused(text: str) -> None:
         parse(text)
 
 
-def test_a_margin_that_is_missing_is_an_error_not_a_zero() -> None:
-    expression = parse("a.x < margin")
-    assert expression.uses_margin
-    with pytest.raises(ValueError, match="gives none"):
-        expression.evaluate(measured)
+def test_what_is_no_score_is_compared_with_a_limit() -> None:
+    assert parse_limit("value > 10") == Limit(above=True, limit=10.0, ratio=())
+    ratio = (Reference("a", "x"), Reference("b", "x"))
+    assert parse_limit("a.x / b.x < 1.01") == Limit(above=False, limit=1.01, ratio=ratio)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "value", "value < margin", "a.x < 1", "1 < a.x / b.x < 2", "a.x / b.x == 1", "a / b < 1"]
+)
+def test_any_other_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number with a limit"):
+        parse_limit(text)

@@ -1,4 +1,4 @@
-"""Damage in decoded pictures never reaches a reader: they are decoded again, from sources that are what they were."""
+"""Decoded images: decoding goes on where it was interrupted, and damage of them never reaches a reader."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import silent
 from parsenet_cli.data import cache as caching
+from parsenet_cli.data import decoding
 from parsenet_cli.data.cache import decoded
 from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Record, Source, decode, intact
@@ -24,8 +25,9 @@ COUNT = 12
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> list[Source]:
-    """Small pictures of different sizes; the labels are their first channel's parity."""
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Source]:
+    """Small images of different sizes; the labels are their first channel's parity."""
+    monkeypatch.setattr(decoding, "_FLUSH", 5)
     draw = np.random.default_rng(0)
     for i in range(COUNT):
         Pillow.fromarray(draw.integers(0, 256, (5 + i % 3, 7 + i % 4, 3), np.uint8)).save(tmp_path / f"{i}.png")
@@ -33,7 +35,7 @@ def sources(tmp_path: Path) -> list[Source]:
 
 
 class Reader:
-    """Reads labels, from several threads, and keeps which; those of one picture it refuses."""
+    """Reads labels, from several threads, and remembers which; those of one image it refuses."""
 
     def __init__(self, refuses: str | None = None) -> None:
         self.refuses = refuses
@@ -47,7 +49,7 @@ class Reader:
 
 
 def opened(sources: list[Source], reader: Reader, tmp_path: Path) -> Split:
-    return decoded("small", sources, "a list", reader, "parity", tmp_path / "cache", silent)
+    return decoded("small", (Path("a list"), sources), reader, "parity", tmp_path / "cache", silent)
 
 
 def file_of(tmp_path: Path, suffix: str) -> Path:
@@ -64,7 +66,7 @@ def true_content(sources: list[Source]) -> list[list[list[int]]]:
     return [[image.tolist(), (image[..., 0] % 2).tolist()] for image in pixels]
 
 
-# --- decoded pictures --------------------------------------------------------------------------------------------------
+# --- decoded images ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", [".u8", ".json"])
@@ -81,7 +83,7 @@ def test_no_damage_of_a_decoded_file_reaches_a_reader(
         assert content_of(split or opened(sources, Reader(), tmp_path)) == truth, f"seed {seed}"
 
 
-def test_picture_is_looked_at_when_it_is_first_read_and_never_again(
+def test_image_is_looked_at_when_it_is_first_read_and_never_again(
     sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split, looked = opened(sources, Reader(), tmp_path), []
@@ -101,7 +103,7 @@ def test_picture_is_looked_at_when_it_is_first_read_and_never_again(
 def test_damage_is_told_and_mended_once_for_all(
     sources: list[Source], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another process that finds the same picture damaged takes what the first has made."""
+    """Another process that finds the same image damaged takes what the first has made."""
     readers = Reader(), Reader()
     first, second = (opened(sources, reader, tmp_path) for reader in readers)
     second.image(0)
@@ -111,7 +113,7 @@ def test_damage_is_told_and_mended_once_for_all(
     truth = true_content(sources)
     assert content_of(first) == truth
     assert len(readers[0].read) == 2 * COUNT
-    assert f"picture {COUNT - 1} is damaged" in capsys.readouterr().out
+    assert f"image {COUNT - 1} is damaged" in capsys.readouterr().out
     assert content_of(second) == truth
     assert not readers[1].read
     assert kept.tolist() == truth[1][0], "what is mapped stays as it is"
@@ -129,7 +131,7 @@ def test_damage_that_comes_back_is_the_machine_s(
     monkeypatch.setattr(caching, "decode", decodes_badly)
     damage.flip(file_of(tmp_path, ".u8"), 3)
     with pytest.raises(
-        UserError, match=r"\.u8: picture 0 is damaged although the data were decoded again: .*disk or mem"
+        UserError, match=r"\.u8: image 0 is damaged although the data were decoded again: .*disk or mem"
     ):
         split.image(0)
 
@@ -159,11 +161,37 @@ def test_damage_of_an_interrupted_decoding_is_found_when_it_goes_on(
         assert content_of(opened(sources, Reader(), tmp_path)) == truth, f"seed {seed}"
 
 
-# --- what is decoded ---------------------------------------------------------------------------------------------------
+# --- decoding ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_decoded_before_an_error_is_not_decoded_again(sources: list[Source], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no more"):
+        opened(sources, Reader(refuses="8"), tmp_path)
+    reader = Reader()
+    assert content_of(opened(sources, reader, tmp_path)) == true_content(sources)
+    assert sorted(map(int, reader.read)) == list(range(8, COUNT))
+
+
+def test_torn_tail_is_cut_off(sources: list[Source], tmp_path: Path) -> None:
+    file, whole = tmp_path / "x.u8", tmp_path / "y.u8"
+    with pytest.raises(UserError):
+        decode(file, "x", sources, {}, Reader(refuses="8"), silent)
+    part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:6]) + lines[6][:5])
+    with part.open("r+b") as pixels:
+        pixels.truncate(part.stat().st_size - 3)
+    reader = Reader()
+    decode(file, "x", sources, {}, reader, silent)
+    assert len(reader.read) == COUNT - 6
+    decode(whole, "y", sources, {}, Reader(), silent)
+    assert file.read_bytes() == whole.read_bytes()
+    assert not part.exists()
+    assert not journal.exists()
 
 
 def test_source_that_its_disk_has_changed_is_never_decoded(sources: list[Source], tmp_path: Path) -> None:
-    """Its size and time are as before, so that its hash is remembered; a flipped bit may still be a picture."""
+    """Its size and time are as before, so that its hash is remembered; a flipped bit may still be an image."""
     files = [source.image for source in sources]
     remembered = content_hashes([*files, *files], tmp_path / "cache", silent)
     file, whole = files[4], files[4].read_bytes()

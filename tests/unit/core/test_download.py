@@ -23,6 +23,7 @@ from tests.faulty_server import Faults, serving
 CONTENT = bytes(range(256)) * 4096
 NAME = "archive.bin"
 SUM = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
+WRONG_SUM = f"md5:{hashlib.md5(CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])).hexdigest()}"
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,8 @@ def test_the_file_arrives_whole_from_the_first_mirror_that_has_it(
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("missing", "404"), ("broken", "500"), ("wrong_byte", "its checksum is md5:"), ("page", "a web page"),
+        ("missing", "404"), ("broken", "500"), ("wrong_byte", f"its checksum is {WRONG_SUM}, expected {SUM}"),
+        ("page", "a web page"),
         ("cuts_at_half", "the connection was cut after 524288 of 1048576 bytes"),
     ],
 )  # fmt: skip
@@ -80,11 +82,6 @@ def test_a_mirror_that_never_delivers_is_named_with_its_reason(
     assert f"{server.address('missing', NAME)} (404" in str(problem.value)
     assert f"put the file at {tmp_path / 'here' / NAME}" in str(problem.value)
     assert not (tmp_path / "here" / NAME).exists()
-
-
-def test_both_checksums_are_named(server: Faults, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"its checksum is md5:[0-9a-f]{{32}}, expected {SUM}"):
-        fetch(remote(server, "wrong_byte"), tmp_path, silent)
 
 
 def test_a_wrong_length_is_noticed_before_the_download(server: Faults, tmp_path: Path) -> None:
@@ -148,8 +145,8 @@ def test_some_digits_of_a_checksum_are_enough(server: Faults, tmp_path: Path) ->
 
 def test_two_processes_download_it_once(server: Faults, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, download\n"
-        f"download(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
+        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, fetch\n"
+        f"fetch(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
     )
     command = [sys.executable, "-c", program, server.address("good", NAME), str(tmp_path / "here")]
     processes = [subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) for _ in range(2)]
@@ -187,4 +184,4 @@ def test_progress_tells_percent_rate_and_time_left(server: Faults, tmp_path: Pat
 
 def test_nobody_at_the_address_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9/x \(.*refused.*\)\. Check the network"):
-        fetch(Remote("x", ("http://127.0.0.1:9/x",), None, None), tmp_path, silent)
+        fetch(Remote("x", ("http://127.0.0.1:9/x",)), tmp_path, silent)

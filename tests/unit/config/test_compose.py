@@ -9,7 +9,7 @@ import pytest
 
 from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.config.overrides import axis_choices, last_wins, split_launcher
+from parsenet_cli.config.overrides import last_wins, split_launcher
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 
@@ -81,18 +81,6 @@ def test_whole_number_and_float_are_the_same_configuration(tmp_path: Path) -> No
     assert composed(tmp_path, "norm_scale=10").signature == composed(tmp_path, "norm_scale=10.0").signature
 
 
-def test_own_recipe_is_found_first_and_config_yaml_stays_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / "conf" / "recipe"
-    own.mkdir(parents=True)
-    text = (Path(__file__).parents[2] / "conf/recipe/quick_parsenet.yaml").read_text()
-    (own / "mine.yaml").write_text(text.replace("momentum: 0.9", "momentum: 0.5"))
-    monkeypatch.chdir(tmp_path)
-    assert "mine" in axis_choices("recipe")
-    assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
-    (tmp_path / "conf" / "config.yaml").write_text("something: else\n")
-    assert composed(tmp_path, "recipe=mine").science.recipe.momentum == 0.5
-
-
 def test_composition_is_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first = Composer(profile.load("quick"), ["fusion=late"], tmp_path)
@@ -132,6 +120,31 @@ def test_described_and_composed_differ_in_identities_alone(tmp_path: Path) -> No
     identified = composer.run_config().science
     assert identified.data_id
     assert composer.science() == identified.model_copy(update={"data_id": ""})
+
+
+PROFILE = "about: mine\nseeds: 2\ndata: {voc12: folder}\nrecipe: {}\nset: [norm=l2]\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds: 2", "seeds: two", "mine.yaml:2: seeds: expected a whole number; found 'two'"),
+        ("seeds", "sedes", "unknown key of a profile 'sedes'. Did you mean 'seeds'?"),
+        ("recipe: {}\n", "", "the profile has no 'recipe'; add it"),
+        ("folder", "[folder]", "mine.yaml:3: data.voc12: expected a text"),
+    ],
+)
+def test_own_profile_is_read_or_answered_with_file_line_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "conf" / "profile").mkdir(parents=True)
+    file = tmp_path / "conf" / "profile" / "mine.yaml"
+    monkeypatch.chdir(tmp_path)
+    file.write_text(PROFILE)
+    assert profile.load("mine") == profile.Profile("mine", "mine", 2, {"voc12": "folder"}, {}, ("norm=l2",))
+    file.write_text(PROFILE.replace(old, new))
+    with pytest.raises(UserError, match=re.escape(message)):
+        profile.load("mine")
 
 
 def test_options_of_the_launcher_are_told_from_those_of_runs() -> None:

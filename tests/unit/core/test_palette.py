@@ -29,7 +29,7 @@ def test_no_two_ids_share_a_colour() -> None:
 def test_indexed_png_holds_ids_and_shows_colours(tmp_path: Path) -> None:
     ids = np.array([[0, 8, 255], [20, 1, 2]], np.uint8)
     indexed(ids).save(tmp_path / "ids.png")
-    with Image.open(tmp_path / "ids.png") as picture:
-        assert picture.mode == "P"
-        np.testing.assert_array_equal(np.asarray(picture), ids)
-        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), palette()[ids])
+    with Image.open(tmp_path / "ids.png") as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.asarray(image), ids)
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette()[ids])

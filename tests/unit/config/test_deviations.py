@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.config import deviations, profile, table_file
+from parsenet_cli.config import deviations, profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.deviations import as_text, cell_settings, settings_of
-from parsenet_cli.core import files
-from parsenet_cli.core.run_config import RunConfig, Science
-from parsenet_cli.report import tables
-from parsenet_cli.store import study
-from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study
+from parsenet_cli.core.run_config import Science
 
 BASELINE_A = ("body=fcn", "layers=[fc7]", "norm=none", "recipe=fcn", "pad100=true", "init=zero", "data=pascal_context")
 
@@ -120,63 +115,3 @@ def test_what_a_result_holds_is_read_back_as_it_was(composer: Composer) -> None:
 )
 def test_values_are_written_as_overrides(value: object, text: str) -> None:
     assert as_text(value) == text
-
-
-# --- under a table -------------------------------------------------------------------------------------------------
-
-
-def ran(table: str, name: str, config: RunConfig, tmp_path: Path, *command_line: str) -> tuple[Study, Store]:
-    """A study of the profile whose runs are done; the paper's data need not be there."""
-    store = Store(tmp_path)
-    composer = Composer(profile.load(name), command_line, tmp_path)
-    cells = []
-    for cell in table_file.load(table).cells():
-        run = store.run(f"{cell.row.key}-{cell.column.key}")
-        switches = settings_of(composer.science(cell.overrides))
-        content = {
-            "signature": run.signature,
-            "outcome": "converged",
-            "metrics": {"mean_iu": 0.5},
-            "protocol": [switch.as_json() for switch in switches],
-        }
-        files.write_json(run.folder / "result.json", content)
-        cells.append(study.StudyCell(cell.row.key, cell.column.key, 0, run.signature))
-    done = Study(f"{table}-{name}", "2026", name, tuple(command_line), (0,), table_file.load(table), tuple(cells))
-    return done, store
-
-
-def note(done: Study, store: Store) -> str:
-    text = tables.as_text(done, store, "md")
-    return "".join(line for line in text.splitlines() if line.startswith("Deviates"))
-
-
-@pytest.mark.parametrize("name", ["paper", "quick", "photos"])
-def test_table_as_it_is_says_nothing(name: str, config: RunConfig, tmp_path: Path) -> None:
-    assert note(*ran("table1", name, config, tmp_path)) == ""
-
-
-@pytest.mark.parametrize("name", ["paper", "quick"])
-def test_table_names_what_the_command_line_changed_in_one_sentence(
-    name: str, config: RunConfig, tmp_path: Path
-) -> None:
-    said = note(*ran("table6", name, config, tmp_path, "norm_gradient=authors", "upsample=learned"))
-    assert said == (
-        "Deviates from the protocol of these rows in upsampling: upsample=learned instead of bilinear; gradient of the "
-        r"norm: norm\_gradient=authors instead of exact (3 of 6 runs)."
-    )
-
-
-def test_table_names_a_comparison_that_the_command_line_overruled(config: RunConfig, tmp_path: Path) -> None:
-    said = note(*ran("table4", "paper", config, tmp_path, "fusion=late"))
-    assert "fusion=late instead of early" in said
-
-
-def test_results_from_before_the_protocol_still_render(config: RunConfig, tmp_path: Path) -> None:
-    done, store = ran("table6", "paper", config, tmp_path, "upsample=learned")
-    for signature in done.signatures:
-        file = store.run(signature).folder / "result.json"
-        content = json.loads(file.read_text())
-        del content["protocol"]
-        files.write_json(file, content)
-    assert note(done, store) == ""
-    assert "50.00" in tables.as_text(done, store, "md")

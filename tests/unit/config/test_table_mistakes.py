@@ -35,6 +35,22 @@ claims:
     holds_if: pool6.raw - fc7.raw > margin
     effect: pool6.raw - fc7.raw
     margin: "0.5"
+  context_is_cheap:
+    says: Context costs little.
+    where: §3.2
+    measure: parameters
+    holds_if: pool6.raw / fc7.raw < 1.01
+"""
+
+FIGURES = """\
+context_removes_confusions:
+  says: Context removes confusions.
+  where: Fig. 3
+  figure: context
+  value: [errors, more_between_objects]
+  holds_if: value > 0
+  unit: percent points
+  factor: "100"
 """
 
 MISTAKES = {
@@ -82,13 +98,29 @@ MISTAKES = {
     "effect a condition": ("effect: pool6.raw -", "effect: pool6.raw <", 24, ["effect", "a difference"]),
     "claim not of the language": ("> margin", "> max(fc7.raw, 1)", 23, ["'max(fc7.raw, 1)' is not allowed", "abs()"]),
     "margin no number": ('"0.5"', '"half"', 25, ["claims.context_helps.margin", "percent points"]),
+    "unknown measure": ("parameters", "params", 29, ["unknown measure 'params'", "parameters, seconds"]),
+    "cost of no cell": ("raw / fc7.raw", "raw / fc8.raw", 30, ["unknown cell 'fc8.raw'", "'fc7.raw'"]),
+    "cost of another table": ("pool6.raw / ", "table6.pool6.raw / ", 30, ["unknown cell 'table6.pool6.raw'"]),
+    "cost without a limit": ("fc7.raw < 1.01", "fc7.raw", 30, ["no number with a limit", "row.column / row.column"]),
+    "cost of a value": ("pool6.raw / fc7.raw <", "value <", 30, ["holds_if", "expected two cells and a limit"]),
+    "margin on cost": ("measure: param", 'margin: "1"\n    measure: param', 29, ["unknown key of a claim on cost"]),
     "no margin": ('    margin: "0.5"\n', "", 20, ["uses margin but gives none"]),
 }
 
 
-def write(folder: Path, text: str | bytes) -> None:
+FIGURE_MISTAKES = {
+    "unknown figure": ("figure: context", "figure: contexts", 4, ["unknown figure 'contexts'", "receptive-field"]),
+    "no value": ("  value: [errors, more_between_objects]\n", "", 1, ["the claim has no 'value'"]),
+    "no limit": ("value > 0", "value", 6, ["no number with a limit", "value < 0.5"]),
+    "about cells": ("value > 0", "a.x / b.x > 0", 6, ["expected the figure's value and a limit"]),
+    "factor no number": ('"100"', "100", 8, ["factor", "in quotes"]),
+    "factor no decimal": ('"100"', '"1e2"', 8, ["factor", "expected a number", "in quotes"]),
+}
+
+
+def write(folder: Path, text: str | bytes, name: str = "mine.yaml") -> None:
     (folder / "ablations").mkdir()
-    (folder / "ablations" / "mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    (folder / "ablations" / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
 def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,19 +131,31 @@ def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.
     assert spec.printed("pool6", "norm") == table.Printed()
     assert [(c.row.key, c.column.key) for c in spec.cells(cited=True)] == [("fc7", "raw")]
     assert spec.rows[1].labels == ("fc7", "pool6")
-    assert spec.claims[0].margin == 0.5
+    assert [(claim.margin, claim.measure) for claim in spec.claims] == [(0.5, ""), (1.0, "parameters")]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+def test_claims_of_figures_are_read_from_the_users_file_first_which_is_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(table_file.figure_claims()) == 3
+    write(tmp_path, FIGURES, table_file.FIGURES)
+    monkeypatch.chdir(tmp_path)
+    (claim,) = table_file.figure_claims()
+    assert (claim.figure, claim.value, claim.factor) == ("context", ("errors", "more_between_objects"), 100.0)
+    assert not {"_figures", "mine"} & set(table_file.names())
+
+
+@pytest.mark.parametrize("mistake", [*MISTAKES, *FIGURE_MISTAKES])
 def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, new, line, fragments = MISTAKES[mistake]
-    assert old in TABLE
-    write(tmp_path, TABLE.replace(old, new, 1))
+    text, name = (TABLE, "mine.yaml") if mistake in MISTAKES else (FIGURES, table_file.FIGURES)
+    old, new, line, fragments = (MISTAKES | FIGURE_MISTAKES)[mistake]
+    assert old in text
+    write(tmp_path, text.replace(old, new, 1), name)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
-        table_file.load("mine")
+        table_file.load("mine") if mistake in MISTAKES else table_file.figure_claims()
     message = str(error.value)
-    assert message.startswith(f"{tmp_path / 'ablations' / 'mine.yaml'}:{line}: "), message
+    assert message.startswith(f"{tmp_path / 'ablations' / name}:{line}: "), message
     for fragment in fragments:
         assert fragment in message
 

@@ -24,31 +24,32 @@ from parsenet_cli.data.synthetic.scenes import Scene
 from parsenet_cli.engine import inputs, pretrain
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.inputs import check_weights
-from parsenet_cli.store import samples
+from parsenet_cli.store import artifacts, samples
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from tests import damage
+from tests import damage, voc_folder
 
 
 class Layout:
     def write(self, root: Path, name: str, scene: Scene) -> None:
-        (root / "pictures").mkdir(parents=True, exist_ok=True)
-        Pillow.fromarray(scene.image).save(root / "pictures" / f"{name}.png")
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(scene.image).save(root / "images" / f"{name}.png")
 
     def finish(self, root: Path, lists: Mapping[str, Sequence[str]]) -> None:
         (root / "list.txt").write_text("".join(f"{part}: {ids}\n" for part, ids in lists.items()))
 
 
-def paint(rng: np.random.Generator) -> Scene:
+def draw(rng: np.random.Generator) -> Scene:
     return Scene(rng.integers(0, 256, (6, 7, 3), np.uint8), np.zeros((6, 7), np.uint8))
 
 
-def test_generated_files_that_their_disk_has_changed_are_painted_again(
+def test_generated_files_that_their_disk_has_changed_are_drawn_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(generate, "SPLITS", {"train": 2, "val": 1})
 
     def made() -> dict[str, bytes]:
-        root = ensure_generated("small", 1, paint, Layout(), tmp_path, silent)
+        root = ensure_generated("small", 1, draw, Layout(), tmp_path, silent)
         return {file.name: file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
 
     whole = made()
@@ -60,7 +61,7 @@ def test_generated_files_that_their_disk_has_changed_are_painted_again(
         for file in files:
             damage.at_random(file, seed)
             assert made() == whole
-            assert "it is painted again" in capsys.readouterr().out
+            assert "it is drawn again" in capsys.readouterr().out
 
 
 # --- weights -----------------------------------------------------------------------------------------------------------
@@ -109,11 +110,11 @@ def test_damaged_model_of_a_run_is_no_other_run_s_initial_weights(config: RunCon
     run = Store(tmp_path).run(config.signature)
     run.create(config)
     run.model_file.write_bytes(bytes(1000))
-    run.record_result({"signature": run.signature}, run.model_file.name)
-    identity.of_weights(str(run.model_file), "vgg_tiny", "fcn", tmp_path / "cache")
+    run.record_result(RunResult(run.signature, "converged"), run.model_file)
+    artifacts.verify_weights_file(str(run.model_file))
     damage.flip(run.model_file, 10)
     with pytest.raises(UserError, match=r"model\.safetensors: is damaged"):
-        identity.of_weights(str(run.model_file), "vgg_tiny", "fcn", tmp_path / "cache")
+        artifacts.verify_weights_file(str(run.model_file))
 
 
 # --- a whole run -------------------------------------------------------------------------------------------------------
@@ -121,18 +122,8 @@ def test_damaged_model_of_a_run_is_no_other_run_s_initial_weights(config: RunCon
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder in VOC's layout with six small pictures of three classes."""
-    root, rng = tmp_path / "photos", np.random.default_rng(0)
-    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (root / part).mkdir(parents=True)
-    names = [f"p{i}" for i in range(6)]
-    for name in names:
-        Pillow.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8)).save(root / "JPEGImages" / f"{name}.jpg")
-        Pillow.fromarray(rng.integers(0, 3, (48, 48), np.uint8)).save(root / "SegmentationClass" / f"{name}.png")
-    (root / "classes.txt").write_text("background\ncat\ndog\n")
-    for listing, ids in (("train", names[:4]), ("val", names[4:])):
-        (root / "ImageSets" / "Segmentation" / f"{listing}.txt").write_text("\n".join(ids))
-    return root
+    """A folder in VOC's layout with six small images of three classes."""
+    return voc_folder.write(tmp_path / "photos", "background cat dog", 48, 48, train="p0 p1 p2 p3", val="p4 p5")
 
 
 @pytest.fixture
@@ -171,8 +162,8 @@ def test_run_on_a_damaged_cache_has_the_numbers_of_one_on_a_whole_cache(
     log = capsys.readouterr().out
     assert log.count("the data are decoded again") == 2
     results = [run.done_result() for run in runs]
-    assert results[0]["metrics"] == results[1]["metrics"]
-    assert results[0]["files"]["confusion.npz"] == results[1]["files"]["confusion.npz"]
+    assert results[0].metrics == results[1].metrics
+    assert results[0].files["confusion.npz"] == results[1].files["confusion.npz"]
     assert [record["loss"] for record in runs[0].metrics()] == [record["loss"] for record in runs[1].metrics()]
 
 
@@ -188,9 +179,9 @@ def test_run_whose_data_changed_after_it_was_planned_says_so(planned: RunConfig,
 
 
 def test_damaged_samples_are_written_again_by_the_next_run(tmp_path: Path) -> None:
-    file, picture = tmp_path / "a.npz", np.zeros((6, 7, 3), np.uint8)
-    samples.write(file, ["a"], [picture], [picture[..., 0]])
+    file, image = tmp_path / "a.npz", np.zeros((6, 7, 3), np.uint8)
+    samples.write(file, ["a"], [image], [image[..., 0]])
     damage.at_random(file, 3)
     assert samples.read(file) == {}
-    samples.write(file, ["b"], [picture], [picture[..., 0]])
+    samples.write(file, ["b"], [image], [image[..., 0]])
     assert list(samples.read(file)) == ["b"]

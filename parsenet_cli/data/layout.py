@@ -1,0 +1,98 @@
+"""A data set as it lies in a folder: lists of ids, the files that belong to each id, and how its labels are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from parsenet_cli.core import paths
+from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import write_text
+from parsenet_cli.core.text import Progress
+from parsenet_cli.data.cache import decoded, source_content
+from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, class_indices
+from parsenet_cli.data.decoding import Listing, ReadLabel
+from parsenet_cli.data.fingerprint import digest
+
+Lists = dict[str, Listing]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is read of a folder: everything that its identity and its decoded splits are made of."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Lists
+    """Two: what is trained on and what is scored on, under the names that their caches have."""
+    read_label: ReadLabel
+    coding: str
+    """How label files become ids, as far as that depends on more than their content."""
+    ignore: int | None = IGNORED
+    more: tuple[str, ...] = ()
+    """What else the data are identified by."""
+
+    def identity(self, options: DataOptions, progress: Progress) -> str:
+        """`name:` and a hash of the content of all images, label files and lists in use.
+
+        Raises `UserError` for missing files, and for unknown names in `options.classes`.
+        """
+        if options.classes is not None:
+            class_indices(self.classes, options.classes)
+        parts = [*self.classes, *self.more]
+        for listing in self.splits.values():
+            parts += source_content(listing, options.cache, progress)
+        return f"{self.name}:{digest(parts)}"
+
+    def open_dataset(self, options: DataOptions, progress: Progress) -> Dataset:
+        """Both splits, decoded. Raises `UserError` for missing or broken files."""
+        train, val = (
+            decoded(f"{self.name}-{part}", listing, self.read_label, self.coding, options.cache, progress)
+            for part, listing in self.splits.items()
+        )
+        return Dataset(self.classes, self.ignore, train, val).select_classes(options.classes)
+
+
+def required_root(options: DataOptions, data: str, holds: str) -> Path:
+    """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
+    if options.root is None:
+        get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/releases") else ""
+        raise UserError(f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})")
+    if not options.root.is_dir():
+        raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")
+    return options.root
+
+
+def check_train_split(options: DataOptions, data: str, splits: Iterable[str] = ("train_aug",)) -> None:
+    """Raises `UserError` for a `train_split` that the data set does not have."""
+    valid = list(splits)
+    if options.train_split not in valid and len(valid) == 1:
+        raise UserError(f"train_split={options.train_split}: {data} has one training list; leave train_split alone")
+    if options.train_split not in valid:
+        raise unknown("train_split", options.train_split, valid)
+
+
+def read_lines(file: Path, expected: str) -> list[str]:
+    """The lines of a file that are not blank. Raises `UserError` where there is no such file."""
+    try:
+        return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; expected {expected}") from None
+
+
+def read_ids(listing: Path, expected: str = "one id per line") -> list[str]:
+    """The ids of a list. Raises `UserError` where there is no such file."""
+    return " ".join(read_lines(listing, expected)).split()
+
+
+def write_ids(listing: Path, ids: Iterable[str]) -> None:
+    """Write a list of ids, or of other lines."""
+    write_text(listing, "".join(f"{line}\n" for line in ids))
+
+
+def ids_in(folder: Path, suffix: str) -> list[str]:
+    """The ids of the files in a folder, sorted. Raises `UserError` where there is no such folder."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; expected the images there, as {suffix}")
+    return sorted(file.stem for file in folder.glob(f"*{suffix}"))

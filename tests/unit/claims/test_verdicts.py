@@ -1,0 +1,346 @@
+"""Verdicts on the claims of studies: what decides them, and every reason why nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from parsenet_cli.claims.decide import Verdict
+from parsenet_cli.claims.judge import changed, judge_studies
+from parsenet_cli.claims.table_claims import cell_intervals
+from parsenet_cli.config.table import Column, Printed
+from parsenet_cli.core import files, metrics
+from parsenet_cli.store.run import Store
+from parsenet_cli.store.study import Study, StudyCell, load_all, save, skipped
+from tests.claim_store import claim, measured, of_table, table_of, write_run
+
+ROWS = ("low", "high", "twin")
+QUALITIES = {"low": 0.6, "high": 0.8, "twin": 0.8}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def verdict_on(
+    store: Store, holds_if: str, effect: str = "high.iu - low.iu", margin: float | None = None, **how: Any
+) -> Verdict:
+    """The verdict on one claim about the rows `low`, `high` and `twin`."""
+    return judged(measured(store, table_of(ROWS, claim(holds_if, effect, margin)), QUALITIES, **how), store)
+
+
+def judged(study: Study, store: Store) -> Verdict:
+    """The verdict on the one claim of a study."""
+    (verdict,) = judge_studies([study], store, figures=False)
+    return verdict
+
+
+def is_undecided(verdict: Verdict, reason: str) -> bool:
+    """Whether nothing was tested, for this reason."""
+    return (verdict.outcome, verdict.p, verdict.effect) == ("undecided", None, None) and reason in verdict.why
+
+
+# --- decided -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("holds_if", "margin", "outcome"),
+    [
+        ("high.iu > low.iu", None, "supported"),
+        ("high.iu < low.iu", None, "refuted"),
+        ("high.iu - low.iu < margin", 0.5, "refuted"),
+        ("abs(high.iu - twin.iu) < margin", 5.0, "supported"),
+        ("abs(high.iu - twin.iu) < margin", 0.01, "undecided"),
+        ("abs(high.iu - low.iu) < margin", 1.0, "refuted"),
+        ("high.iu > low.iu and twin.iu > low.iu", None, "supported"),
+        ("high.iu > low.iu and low.iu > twin.iu", None, "refuted"),
+        ("low.iu.collapsed", None, "refuted"),
+        ("low.iu.collapsed or low.iu < high.iu", None, "supported"),
+        ("low.iu > 10", None, "supported"),
+    ],
+)
+def test_large_effects_are_decided(store: Store, holds_if: str, margin: float | None, outcome: str) -> None:
+    verdict = verdict_on(store, holds_if, margin=margin)
+    assert verdict.outcome == outcome, verdict.why
+    assert verdict.effect is not None
+    assert verdict.effect.low < verdict.effect.estimate < verdict.effect.high
+    assert verdict.effect.estimate == pytest.approx(mean_iu(store, "high") - mean_iu(store, "low"))
+    assert verdict.p is not None
+    assert verdict.why.endswith(".")
+
+
+def mean_iu(store: Store, row: str) -> float:
+    """In percent, over the seeds."""
+    scores = [store.run(f"own-{row}-{seed}").done_result().metrics["mean_iu"] or 0.0 for seed in range(3)]
+    return 100 * sum(scores) / 3
+
+
+@pytest.mark.parametrize(("seeds", "outcome"), [([0, 1, 2], "supported"), ([1], "undecided")])
+def test_a_collapse_counts_when_every_seed_did(store: Store, seeds: list[int], outcome: str) -> None:
+    verdict = verdict_on(store, "low.iu.collapsed", collapsed={"low": seeds})
+    assert verdict.outcome == outcome
+    assert f"collapsed with {len(seeds)} of 3 seeds" in verdict.why
+
+
+def test_a_collapsed_run_counts_with_its_score(store: Store) -> None:
+    verdict = verdict_on(store, "low.iu < high.iu", collapsed={"low": [0, 1, 2]})
+    assert verdict.outcome == "supported"
+    assert verdict.effect is not None
+    assert verdict.effect.estimate > 30
+
+
+@pytest.mark.parametrize(
+    ("holds_if", "outcome"), [("twin.iu > high.iu", "refuted"), ("twin.iu >= high.iu", "supported")]
+)
+def test_the_same_run_twice_differs_by_nothing(store: Store, holds_if: str, outcome: str) -> None:
+    verdict = verdict_on(store, holds_if, "twin.iu - high.iu", same={"twin": "high"})
+    assert (verdict.outcome, verdict.effect and verdict.effect.estimate) == (outcome, 0.0)
+    assert "the same run on both sides" in verdict.why
+
+
+def test_a_claim_may_name_cells_of_another_table(store: Store) -> None:
+    measured(store, table_of(ROWS, name="beside"), QUALITIES, data_id="others:1")
+    verdict = verdict_on(store, "high.iu - low.iu < beside.high.iu", "beside.high.iu - high.iu")
+    assert verdict.outcome == "supported"
+
+
+# --- undecided ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ({"result.json": None}, "high.iu: seed 1 is queued"),
+        ({"result.json": None, "status.json": '{"state": "failed"}'}, "high.iu: seed 1 is failed"),
+        ({"result.json": '{"signature": "own-hi'}, "high.iu: seed 1 is queued"),
+        ({"result.json": '{"signature": "another", "outcome": "converged"}'}, "high.iu: seed 1 is queued"),
+        ({"confusion.npz": "PK\x03\x04 torn"}, "run own-high-1: its confusion matrices cannot be read"),
+        ({"confusion.npz": None}, "run own-high-1: its confusion matrices cannot be read"),
+        ({"env.json": '{"data_id": "images:1", "crc32": "00000000"}'}, "run own-high-1: its env.json is damaged"),
+        ({"env.json": '{"data_id": "others:1"}'}, "not scored on the same images"),
+    ],
+    ids=str,
+)
+def test_a_run_that_is_not_whole_leaves_the_claim_undecided(
+    store: Store, harm: dict[str, str | None], reason: str
+) -> None:
+    study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
+    for name, content in harm.items():
+        file = store.run("own-high-1").folder / name
+        file.unlink() if content is None else file.write_text(content)
+    assert is_undecided(judged(study, store), reason)
+
+
+def without_high(study: Study) -> Study:
+    return replace(study, cells=tuple(cell for cell in study.cells if cell.row != "high"))
+
+
+def quoted(study: Study) -> Study:
+    paper = {"iu": Printed("50.0", cited="[2]")}
+    rows = tuple(replace(row, paper=paper) if row.key == "high" else row for row in study.table.rows)
+    return without_high(replace(study, table=replace(study.table, rows=rows)))
+
+
+def not_applicable(study: Study) -> Study:
+    cells = (StudyCell("high", "iu", seed, None, "no such body") for seed in study.seeds)
+    return replace(study, cells=(*without_high(study).cells, *cells))
+
+
+def a_seed_short(study: Study) -> Study:
+    return replace(study, cells=tuple(cell for cell in study.cells if (cell.row, cell.seed) != ("high", 2)))
+
+
+def of_an_absent_class(study: Study) -> Study:
+    return replace(study, table=replace(study.table, columns=(Column("iu", "horse", "iu[horse]"),)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (without_high, "was left out of the study (--rows or --columns)"),
+        (quoted, "`parsenet ablate own --cited`"),
+        (not_applicable, "high.iu is n/a: no such body"),
+        (a_seed_short, "high.iu: seeds are missing"),
+        (of_an_absent_class, "iu[horse] of high.iu cannot be judged"),
+        (lambda study: replace(study, seeds=(0,)), "one seed does not tell an effect from chance"),
+    ],
+)
+def test_a_cell_that_is_not_there_leaves_the_claim_undecided(
+    store: Store, change: Callable[[Study], Study], reason: str
+) -> None:
+    study = change(measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES))
+    assert is_undecided(judged(study, store), reason)
+
+
+def test_another_table_has_to_be_run_in_the_same_way(store: Store) -> None:
+    beside = table_of(ROWS, name="beside")
+    assert "it needs beside, which has not been run" in verdict_on(store, "high.iu < beside.high.iu").why
+    measured(store, beside, QUALITIES, profile="photos")
+    assert "not been run under profile quick" in verdict_on(store, "high.iu < beside.high.iu").why
+    measured(store, beside, QUALITIES, overrides=("recipe.lr=1",))
+    assert "which do not compare" in verdict_on(store, "high.iu < beside.high.iu").why
+    measured(store, beside, QUALITIES)
+    assert "beside has no cell missing.iu" in verdict_on(store, "high.iu < beside.missing.iu").why
+
+
+def test_a_score_with_a_kink_leaves_the_claim_undecided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stepped(confusion: metrics.Counts, class_mean: metrics.ClassMean) -> float:
+        return float(metrics.pixel_accuracy(confusion) * 1e6 % 1)
+
+    monkeypatch.setattr(metrics, "stepped", stepped, raising=False)
+    table = replace(table_of(ROWS, claim("high.iu > low.iu")), columns=(Column("iu", "steps", "stepped"),))
+    assert "iu cannot be judged: it is not smooth" in judged(measured(store, table, QUALITIES), store).why
+
+
+def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
+    assert verdict_on(store, "high.iu > low.iu", noise=0.0).outcome == "supported"  # the images still vary
+    for row, share in (("low", 6), ("high", 8)):
+        for seed in range(3):
+            same = np.full((40, 3, 3), 10 - share, np.int32) + (2 * share - 10) * np.eye(3, dtype=np.int32)
+            np.savez(store.run(f"own-{row}-{seed}").confusions_file, confusions=same, ids=np.arange(40))
+    verdict = judged(load_all(store)[0], store)
+    assert verdict.outcome == "undecided"
+    assert "no variance" in verdict.why
+
+
+def test_a_frozen_claim_of_another_language_is_undecided(store: Store) -> None:
+    assert is_undecided(verdict_on(store, "high.iu ~ low.iu"), "the claim cannot be read")
+
+
+# --- cost, figures, notices --------------------------------------------------------------------------------------------
+
+
+def cost_verdicts(study: Study, store: Store) -> list[Verdict]:
+    """Those on what context costs: its parameters, and its time."""
+    return [verdict for verdict in judge_studies([study], store, figures=False) if verdict.where == "§3.2"]
+
+
+def test_cost_is_counted_and_timed(store: Store) -> None:
+    study = of_table(store, "table6")
+    for seed, seconds in enumerate((1.01, 1.02, 1.03)):
+        name = f"table6-pool6_fc7_y_l-mean_iu-{seed}"
+        write_run(store, name, 0.7, seed, network={"parameters": 1020}, train_seconds=seconds)
+    parameters, time = cost_verdicts(study, store)
+    assert (parameters.outcome, parameters.margin) == ("refuted", 1.0)
+    assert "1,020 instead of 1,000 parameters are +2.00 percent" in parameters.why
+    assert (time.outcome, time.margin) == ("supported", 10.0)
+    assert time.effect is not None
+    assert time.effect.estimate == pytest.approx(2.0, abs=0.01)
+    # Tables were frozen without claims on cost until files could state them.
+    old = replace(study.table, claims=tuple(each for each in study.table.claims if not each.measure))
+    assert cost_verdicts(replace(study, table=old), store) == [parameters, time]
+    assert changed([replace(study, table=old)]) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "seeds", "parameters", "time"),
+    [
+        ({}, [], "counted and not estimated", "the times show no variance to judge by"),
+        ({"threads": 8}, [1], "counted", "timed on different devices, threads or parts of a batch"),
+        ({"train_seconds": 0.0}, [1], "counted", "a run of table6 has no time"),
+        ({"network": {"parameters": 7}}, [1], "the seeds of a cell differ in their numbers", "no variance"),
+        ({"network": {}}, [0, 1, 2], "they are of an earlier version", "no variance"),
+    ],
+)
+def test_cost_needs_runs_that_compare(
+    store: Store, harm: dict[str, Any], seeds: list[int], parameters: str, time: str
+) -> None:
+    study = of_table(store, "table6")
+    for seed in seeds:
+        write_run(store, f"table6-fc7_n-mean_iu-{seed}", 0.7, seed, **harm)
+    for verdict, reason in zip(cost_verdicts(study, store), (parameters, time), strict=True):
+        assert reason in verdict.why
+        assert (verdict.p is None) == ("counted" not in reason)
+
+
+def test_cost_needs_every_run_and_for_time_several_seeds(store: Store) -> None:
+    study = of_table(store, "table6")
+    cells = [cell for cell in study.cells if (cell.row, cell.seed) != ("fc7_n", 2)]
+    for verdict in cost_verdicts(replace(study, cells=tuple(cells)), store):
+        assert is_undecided(verdict, "it needs all runs of fc7_n and pool6_fc7_y_l of table6")
+    cells = [cell for cell in study.cells if cell.seed == 0]
+    parameters, time = cost_verdicts(replace(study, seeds=(0,), cells=tuple(cells)), store)
+    assert parameters.outcome == "supported"
+    assert is_undecided(time, "one seed is one measurement of time: `--seeds 3`")
+
+
+FIGURES: dict[str, dict[str, Any]] = {
+    "scales": {"ratio": {"estimate": 80.0, "low": 60.0, "high": 110.0}},
+    "receptive-field": {"shares": {"0.10": {"estimate": 0.2, "low": 0.15, "high": 0.25}}},
+    "context": {"errors": {"more_between_objects": {"estimate": -1.0, "low": -1.4, "high": -0.6}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({}, ("80 [60, 110] times, the limit is 10; p ", "20 [15, 25] percent of the area, the limit is 50; p ")),
+        ({"about": {"run": "own-high-1"}}, ("80 [60, 110]", "20 [15, 25]")),
+        (
+            {"about": {"profile": "photos"}},
+            ("figure scales has no data under profile quick: `parsenet figure scales", ""),
+        ),
+        ({"about": {"study": "another"}}, ("has no data", "has no data")),
+        ({"by_construction": True}, ("the trunk was made to be so", "the trunk was made to be so")),
+        ({"seeds": 1}, ("one seed says nothing of chance", "one seed says nothing of chance")),
+        ({"ratio": {}, "shares": 3, "errors": None}, ("draw the figure again", "draw the figure again")),
+        ({"ratio": {"estimate": 9, "low": 9, "high": 9}}, ("it needs more than one image", "")),
+    ],
+)
+def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], reasons: tuple[str, ...]) -> None:
+    study = measured(store, table_of(ROWS), QUALITIES)
+    assert all(is_undecided(verdict, "`parsenet figure") for verdict in judge_studies([study], store))
+    for name, data in FIGURES.items():
+        content = {"figure": name, "about": {"profile": "quick"}, **data, **change}
+        files.write_json(store.root / "figures" / name / "newest.json", content)
+        (store.root / "figures" / name / "torn.json").write_text('{"figure":')
+    verdicts = judge_studies([study], store)
+    assert all(reason in verdict.why for verdict, reason in zip(verdicts, reasons, strict=False))
+    if reasons[0].startswith("80"):
+        assert [verdict.outcome for verdict in verdicts] == ["supported", "supported", "refuted"]
+        assert [verdict.effect and verdict.effect.estimate for verdict in verdicts] == [
+            None,
+            20,
+            -1,
+        ]  # in percent points
+    elif reasons[1]:
+        assert all(is_undecided(verdict, "") for verdict in verdicts)
+
+
+def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Store) -> None:
+    study = of_table(store, "table5")
+    assert changed([study]) == []
+    edited = replace(study, table=replace(study.table, claims=(claim("fc7.raw > 1"),)))
+    (sentence,) = changed([edited])
+    assert "its file has changed since it was run" in sentence
+    assert judged(edited, store).key == "claim"
+    (gone,) = changed([replace(study, table=table_of(ROWS))])
+    assert "its file is gone" in gone
+
+
+def test_what_is_no_run_or_study_is_named_and_passed_over(store: Store) -> None:
+    study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
+    (store.root / "runs" / "holiday").mkdir()
+    store.run("own-high-1").result_file.write_text('{"signature": "own-hi')
+    for name, content in {"torn": '{"name": ', "foreign": '{"cells": []}', "list": "[]"}.items():
+        (store.root / "studies" / f"{name}.json").write_text(content)
+    assert [each.name for each in load_all(store)] == [study.name]
+    assert len(skipped(store)) == 3
+    assert [sentence.split(": ")[0].rpartition("/")[2] for sentence in store.skipped()] == ["holiday", "own-high-1"]
+
+
+def test_cells_have_intervals_where_every_seed_is_there(store: Store) -> None:
+    study = measured(store, table_of(ROWS), QUALITIES)
+    store.run("own-high-1").result_file.unlink()
+    intervals = cell_intervals(study, store)
+    assert set(map(str, intervals)) == {"low.iu", "twin.iu"}
+    low = intervals[study.cells[0].key]
+    assert low.low < low.estimate < low.high
+    assert low.estimate == pytest.approx(mean_iu(store, "low"))
+    assert cell_intervals(save(replace(study, seeds=(0,)), store), store) == {}
