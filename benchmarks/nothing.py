@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 

@@ -23,11 +23,10 @@ from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.report import plot as plotting
-from parsenet_cli.runner import scheduler
 from parsenet_cli.runner.launch import local
-from parsenet_cli.runner.launcher import Resources
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.runner.plan import plan_table
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.scheduler import Scheduler
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Run, Store
 
@@ -47,10 +46,10 @@ class Pretending:
     resubmissions: int = 0
     silence_seconds: float = 1800.0
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> Pretending:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> Pretending:
         nothing.main(str(run.folder), task)
         return self
 
@@ -81,13 +80,13 @@ def measure(runs: int, root: Path) -> Measured:
     """Plan and carry out so many runs in an empty store, then look at all of it again."""
     store, spec = Store(root), table_file.load(TABLE)
     composer = Composer(profile.load("quick"), ["weights=none"], store.cache)
-    each = len(plan_table(spec, composer, [0])[1])
+    each = len(plan_table(spec, composer, [0]).configs)
     started = time.perf_counter()
-    planned, configs = plan_table(spec, composer, range(-(-runs // each)))
-    configs = dict(list(configs.items())[:runs])
-    study.save(planned, store)
+    plan = plan_table(spec, composer, range(-(-runs // each)))
+    configs = dict(list(plan.configs.items())[:runs])
+    study.save(plan.study, store)
     planning = time.perf_counter() - started
-    view = PlainView([planned], runs)
+    view = PlainView([plan.study], runs)
     with contextlib.redirect_stdout(io.StringIO()):
         forking = _local_launcher(store, configs, view)
         shutil.rmtree(root / "runs")
@@ -96,7 +95,7 @@ def measure(runs: int, root: Path) -> Measured:
             if len(seconds) == 1:
                 shutil.rmtree(root / "runs")
             started = time.perf_counter()
-            outcome = scheduler.run_sweep(store, configs, launcher, view)
+            outcome = Scheduler(store, configs, launcher, view).run()
             seconds.append(time.perf_counter() - started)
     if outcome.failed or sum(run.result() is not None for run in store.runs()) != runs:
         raise RuntimeError(f"{len(outcome.failed)} of {runs} runs failed")
@@ -113,7 +112,7 @@ def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView
     options = {"slots": SLOTS, "threads": 1, "slots_per_gpu": 1, "resubmissions": 0, "silence_seconds": 1800}
     vars(local)["worker"] = nothing
     launcher = local.open_launcher(options, SLOTS)
-    scheduler.run_sweep(store, dict(list(configs.items())[:1]), launcher, view)
+    Scheduler(store, dict(list(configs.items())[:1]), launcher, view).run()
     return launcher
 
 

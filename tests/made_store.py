@@ -27,12 +27,10 @@ SIDE = 24
 
 def add_table(store: Store, name: str, seeds: Sequence[int] = (0, 1, 2), spec: TableSpec | None = None) -> Study:
     """Study and finished runs of a table under the quick profile; `spec` where it has no file."""
-    planned, configs = plan_table(
-        spec or table_file.load(name), Composer(profile.load("quick"), [], store.cache), seeds
-    )
-    for config in configs.values():
+    plan = plan_table(spec or table_file.load(name), Composer(profile.load("quick"), [], store.cache), seeds)
+    for config in plan.configs.values():
         add_run(store, config)
-    return study.save(planned, store)
+    return study.save(plan.study, store)
 
 
 def add_run(store: Store, config: RunConfig, **other: Any) -> Run:

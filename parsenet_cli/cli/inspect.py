@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 2.0
 QUEUE_SECONDS = 10.0
-"""How often the queue is asked while runs wait and none runs."""
+"""How often the queue is asked."""
 
 IDLE_LOOKS = 2
 """Looks without a running run after which --watch ends: between one run and the next there may be a moment without any."""
@@ -212,19 +212,21 @@ def watch_runs(store: Store) -> None:
     from rich.live import Live
 
     from parsenet_cli.report.formats import terminal
-    from parsenet_cli.runner.launch.slurm import queue as slurm_queue
-    from parsenet_cli.runner.state import counts, summaries
+    from parsenet_cli.runner import launch
+    from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
 
     idle, printed, before = 0, "", [b""]
-    queue = slurm_queue.Queue(QUEUE_SECONDS) if slurm_queue.reachable() else None
-    screen = console()
+    queue, asked, screen = launch.queue(), float("-inf"), console()
     try:
         with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
-                lines = summaries(store)
+                if idle or time.monotonic() - asked > QUEUE_SECONDS:
+                    queued, asked = queue_of(store.runs(), queue), time.monotonic()
+                lines = summaries(store, in_no_queue if queue is None else queued)
                 preparing = _preparing(store)
-                running = any(line.state == "running" for line in lines) or (preparing and preparing != before)
-                idle = 0 if running or _waiting(lines, queue) else idle + 1
+                waiting = any(line.state == "queued" and queued(store.run(line.signature)) for line in lines)
+                running = waiting or any(line.state == "running" for line in lines)
+                idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if screen.is_terminal:
                     live.update(terminal.renderable(_fitting(lines, store, screen.height)), refresh=True)
@@ -250,17 +252,6 @@ def _preparing(store: Store) -> list[bytes]:
         with contextlib.suppress(OSError):
             texts.append(file.read_bytes())
     return texts
-
-
-def _waiting(lines: Sequence[RunSummary], queue: Any) -> bool:
-    """Whether a run may still start by itself: its job is in the queue, or that cannot be told from here."""
-    jobs = [line.job for line in lines if line.state == "queued" and line.job]
-    if not jobs or queue is None:
-        return bool(jobs)
-    try:
-        return any(queue.holds(job) for job in jobs)
-    except UserError:
-        return True
 
 
 def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:

@@ -38,13 +38,13 @@ def clean(
     Caches, checkpoints of done runs, failed and lost runs, temporary files. Never finished results, unless --results-too.
     """
     from parsenet_cli.core.text import size_text
-    from parsenet_cli.runner.clean import found, remove
+    from parsenet_cli.runner.clean import removable, remove
     from parsenet_cli.store.run import Store
 
-    pieces, working = found(Store(results), results_too)
+    pieces, working = removable(Store(results), results_too)
     if working:
         typer.echo(
-            f"at work, or perhaps still in Slurm's queue: {working} (`parsenet cancel` ends that); until then caches stay, "
+            f"at work, or perhaps still in the queue: {working} (`parsenet cancel` ends that); until then caches stay, "
             "and failed and lost runs"
         )
     for kind in dict.fromkeys(piece.kind for piece in pieces):

@@ -92,10 +92,10 @@ def keep(
     from parsenet_cli.cli.run import run_plans
     from parsenet_cli.config import profile
     from parsenet_cli.config.compose import Composer
-    from parsenet_cli.runner import retrain
+    from parsenet_cli.runner.plan import plan_retrain
     from parsenet_cli.store.run import Store
 
     store = Store(results)
-    planned = retrain.plan_retrain(store, store.find(signature))
+    planned = plan_retrain(store, store.find(signature))
     overrides = [f"launcher={launcher}"] if launcher else []
     run_plans(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, console(), retry=True)

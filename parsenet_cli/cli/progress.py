@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.core.text import duration
-from parsenet_cli.runner.state import running_text, waits
+from parsenet_cli.runner.state import progress_text, waits
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, labels
 
@@ -32,25 +32,17 @@ class PlainView:
         self._width = len(str(total))
         self._labels = labels(studies)
         self._last = time.monotonic()
-        self._said: Sequence[str] = ()
+        self._heads: Sequence[str] = ()
 
     def print(self, text: str) -> None:
         """Write one line."""
         print(text, flush=True)
 
-    def preparing(self, texts: Sequence[str]) -> None:
-        heads = [text.partition(":")[0] for text in texts]
-        for head, text in zip(heads, texts, strict=True):
-            if head and head not in self._said:
-                self.print(f"preparing: {text}")
-        self._said = heads
-
     def started(self, run: Run) -> None:
         self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")
 
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
-        result = run.result()
-        assert result is not None
+        result = run.done_result()
         self.print(
             f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
             f"{result.score_text}  ({result.seconds:.1f} s; {duration(seconds_left)} left)"
@@ -64,15 +56,20 @@ class PlainView:
         for line in run.log_tail():
             self.print(f"      | {line}")
 
-    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+    def refresh(
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
+    ) -> None:
+        heads = [text.partition(":")[0] for text in preparing]
+        for head, text in zip(heads, preparing, strict=True):
+            if head and head not in self._heads:
+                self.print(f"preparing: {text}")
+        self._heads = heads
         if active and time.monotonic() - self._last > LINE_EVERY_SECONDS:
             self._last = time.monotonic()
-            running = [run for run in active if not waits(run)]
-            said = (
-                [f"running {'; '.join(f'{run.signature} {running_text(run)}' for run in running)}"] if running else []
-            )
-            said += [f"{len(active) - len(running)} in the queue"] if len(running) < len(active) else []
-            self.print(f"{finished:{self._width}}/{self._total}  {'; '.join(said)}  ({duration(seconds_left)} left)")
+            running = [f"{run.signature} {progress_text(run.status())}" for run in active if not waits(run)]
+            parts = [f"running {'; '.join(running)}"] if running else []
+            parts += [f"{len(active) - len(running)} in the queue"] if len(running) < len(active) else []
+            self.print(f"{finished:{self._width}}/{self._total}  {'; '.join(parts)}  ({duration(seconds_left)} left)")
 
 
 class LiveView(PlainView):
@@ -83,49 +80,42 @@ class LiveView(PlainView):
         self._studies, self._console = studies, console
         self._texts = {s: r.score_text for study in studies for s in study.signatures if (r := store.run(s).result())}
         self._failed: set[str] = set()
-        self._preparing: Sequence[str] = ()
         self._drawn = 0.0
         self.live: Live | None = None
 
     def print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
 
-    def preparing(self, texts: Sequence[str]) -> None:
-        self._preparing = texts
-
     def started(self, run: Run) -> None:
         return
 
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
-        self._texts[run.signature] = result.score_text if (result := run.result()) else ""
+        self._texts[run.signature] = run.done_result().score_text
 
     def failed(self, run: Run, error: str) -> None:
         self._failed.add(run.signature)
         super().failed(run, error)
 
-    def refresh(self, active: Sequence[Run], finished: int, seconds_left: float | None) -> None:
+    def refresh(
+        self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
+    ) -> None:
         if self.live is None or time.monotonic() - self._drawn < 0.5:
             return
         self._drawn = time.monotonic()
         waiting = {run.signature: "queued" for run in active if waits(run)}
-        running = {run.signature: running_text(run) for run in active if run.signature not in waiting}
-        self.live.update(self._picture(running, waiting, finished, seconds_left))
-
-    def _picture(
-        self, running: dict[str, str], waiting: dict[str, str], finished: int, seconds_left: float | None
-    ) -> RenderableType:
-        from rich.console import Group
-        from rich.text import Text
-
-        active = {**running, **waiting}
-        tables = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
+        running = {run.signature: progress_text(run.status()) for run in active if run.signature not in waiting}
         words = [f"{finished}/{self._total} runs done", f"{len(running)} running"]
         words += [f"{len(waiting)} in the queue"] if waiting else []
         words += [f"{len(self._failed)} failed"] if self._failed else []
         words += [f"{duration(seconds_left)} left"]
-        return Group(
-            *tables, *(Text(f"preparing: {text}") for text in self._preparing), Text(" · ".join(words), style="bold")
-        )
+        self.live.update(self._picture({**running, **waiting}, preparing, " · ".join(words)))
+
+    def _picture(self, active: dict[str, str], preparing: Sequence[str], totals: str) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        tables = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
+        return Group(*tables, *(Text(f"preparing: {text}") for text in preparing), Text(totals, style="bold"))
 
     def _grid(self, study: Study, active: dict[str, str]) -> RenderableType:
         from rich import box

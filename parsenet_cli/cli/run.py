@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,15 +38,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from parsenet_cli.config.compose import Composer
-    from parsenet_cli.core.run_config import RunConfig
+    from parsenet_cli.runner.plan import Plan, PlannedCell, PlanSummary
     from parsenet_cli.store.run import Store
-    from parsenet_cli.store.study import Study
 
 
 def run_plans(
     store: Store,
     composer: Composer,
-    planned: Sequence[tuple[Study, dict[str, RunConfig]]],
+    plans: Sequence[Plan],
     overrides: Sequence[str],
     console: Console,
     *,
@@ -58,23 +59,24 @@ def run_plans(
     """
     from parsenet_cli.cli.progress import open_view
     from parsenet_cli.report import tables
-    from parsenet_cli.runner import scheduler
-    from parsenet_cli.runner.launcher import BatchLauncher, open_launcher
+    from parsenet_cli.runner import launch
+    from parsenet_cli.runner.launcher import BatchLauncher
+    from parsenet_cli.runner.plan import all_configs
+    from parsenet_cli.runner.scheduler import Scheduler
     from parsenet_cli.store import study
 
     options = composer.launcher(overrides)
     store.check_writable()
     composer.save()
-    studies = [study.save(one, store) for one, _ in planned]
-    configs = {signature: config for _, each in planned for signature, config in each.items()}
+    studies = [study.save(plan.study, store) for plan in plans]
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
-    configs = dict(sorted(configs.items(), key=lambda item: item[1].science.seed))
+    configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
-    launcher = open_launcher(options, missing)
+    launcher = launch.open_launcher(options, missing)
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:
-            outcome = scheduler.run_sweep(store, configs, launcher, view, retry=retry, detach=detach)
+            outcome = Scheduler(store, configs, launcher, view).run(retry=retry, detach=detach)
     except KeyboardInterrupt:
         typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
         typer.echo(f"  {issued()}", err=True)
@@ -97,7 +99,8 @@ def run_plans(
     for signature, error in outcome.failed.items():
         log = store.run(signature).log
         typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
-    outcome.raise_bad_input()
+    if outcome.bad_input:
+        raise UserError("\n".join(outcome.bad_input))
     if outcome.cancelled:
         typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
     if outcome.failed:
@@ -205,7 +208,51 @@ def plan(
     if as_json:
         typer.echo(json.dumps(summary.as_json(), indent=1))
     else:
-        summary.show(console())
+        show_plan(summary, console())
+
+
+def show_plan(summary: PlanSummary, console: Console) -> None:
+    """Print one line per cell and the totals."""
+    from rich import box
+    from rich.table import Table
+
+    from parsenet_cli.core.text import duration
+
+    grid = Table(box=box.SIMPLE_HEAD)
+    for header in ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state"):
+        grid.add_column(header, no_wrap=header != "state")
+    for cell, columns in _rows(summary.cells):
+        state = f"n/a: {cell.reason}" if cell.reason else _counted(cell.states)
+        shared = f" (as {cell.shared_with})" if cell.shared_with else ""
+        size = f"{cell.steps} x {cell.images}" if cell.steps else ""
+        takes = duration(cell.seconds) if cell.seconds is not None else ""
+        grid.add_row(cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared)
+    console.print(grid)
+    done = summary.runs - summary.missing
+    console.print(f"{len(summary.cells)} cells, {summary.runs} distinct runs, {done} done, {summary.missing} to do")
+    if summary.missing:
+        unknown = "unknown until a run is done"
+        seconds = summary.seconds
+        time = f"{duration(seconds)} with {summary.slots} at a time" if seconds is not None else unknown
+        disk = f"{summary.bytes / 2**20:.1f} MB" if summary.bytes is not None else unknown
+        hint = " (--probe measures)" if seconds is None else ""
+        console.print(f"to do: {summary.steps} steps over {summary.images} images")
+        console.print(f"expected time: {time}{hint}; disk: {disk}")
+
+
+def _rows(cells: Sequence[PlannedCell]) -> Iterator[tuple[PlannedCell, str]]:
+    """The first of neighbours in a row that measure different things of the same runs, and all their columns."""
+    for _, group in groupby(cells, key=lambda cell: (cell.table, cell.row, cell.signatures, cell.reason)):
+        alike = list(group)
+        columns = alike[0].column if len(alike) == 1 else f"{alike[0].column} … {alike[-1].column} ({len(alike)})"
+        yield alike[0], columns
+
+
+def _counted(states: Sequence[str]) -> str:
+    """`done`, or `2 done, 1 to do`."""
+    counts = Counter(states)
+    text = states[0] if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())
+    return text.replace("new", "to do")
 
 
 def _tables_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -231,7 +278,7 @@ def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store,
     return store, Composer(profiles.load(profile), overrides, store.cache)
 
 
-def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> tuple[Study, dict[str, RunConfig]]:
+def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> Plan:
     from parsenet_cli.config import table_file
     from parsenet_cli.runner.plan import plan_table
 

@@ -1,8 +1,8 @@
 """`parsenet cancel`: ask workers to write a checkpoint and leave, whoever started them.
 
 The wish lies in the run's folder, where workers on any machine look once a second and where drivers see that the run is not
-to be started again. A worker on this machine gets a signal too, and need not look. A job that still waits in Slurm's queue is
-taken out of it where this machine has Slurm's commands.
+to be started again. A worker on this machine gets a signal too, and need not look. A job that still waits in a queue is taken
+out of it where this machine reaches the queue, and so is a job that prepares what no run needs any more.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.runner import process
-from parsenet_cli.runner.launch.slurm import queue as slurm_queue
+from parsenet_cli.runner import launch, process
+from parsenet_cli.runner.state import state_of
 from parsenet_cli.store.run import Run, Store
 
 PATIENCE_SECONDS = 60.0
@@ -37,52 +37,55 @@ def cancel_runs(runs: Sequence[Run], say: Callable[[str], None], patience: float
     for run in asked:
         process.ask_to_stop(run.status())
     waiting = [run for run in meant if run not in asked]
-    left = _take_out_of_the_queue(waiting)
+    removed = _stop_jobs(waiting)
     for run in waiting:
-        queue = f"; job {left[run.signature]} left Slurm's queue" if run.signature in left else ""
-        say(f"{run.signature}: {run.state()}, will not be started{queue}")
+        queue = f"; job {run.job()} left the queue" if run.job() in removed else ""
+        say(f"{run.signature}: {state_of(run)}, will not be started{queue}")
     if not meant:
-        states = ", ".join(f"{run.signature} is {run.state()}" for run in runs[:8])
+        states = ", ".join(f"{run.signature} is {state_of(run)}" for run in runs[:8])
         say(f"no run is left to cancel: {states or 'there are none'}")
     deadline = time.monotonic() + patience
     while asked and time.monotonic() < deadline:
         for run in [run for run in asked if not run.alive()]:
             asked.remove(run)
-            say(f"{run.signature}: {_left(run)}")
+            say(f"{run.signature}: {_left_text(run)}")
         time.sleep(_POLL_SECONDS if asked else 0)
     for run in asked:
-        say(f"{run.signature}: {_stayed(run, patience)}")
+        say(f"{run.signature}: {_stayed_text(run, patience)}")
     return not asked
 
 
-def _take_out_of_the_queue(runs: Sequence[Run]) -> dict[str, str]:
-    """The jobs that were taken out, by the signature of their run. A job that stays there leaves as soon as it starts."""
-    jobs = {run.signature: job for run in runs if (job := run.job()) is not None}
-    if not jobs or not slurm_queue.reachable():
-        return {}
-    waiting = set(slurm_queue.waiting(jobs.values()))
-    slurm_queue.scancel(sorted(waiting))
-    return {signature: job for signature, job in jobs.items() if job in waiting}
+def _stop_jobs(runs: Sequence[Run]) -> set[str]:
+    """The jobs of these runs that waited and were taken out of the queue. One that stays there leaves as soon as it starts."""
+    jobs = {job for run in runs if (job := run.job()) is not None}
+    queue = launch.queue() if jobs else None
+    if queue is None:
+        return set()
+    needed = {job for run in runs[0].results.runs() if not run.cancelled for job in run.prerequisite_jobs()}
+    unneeded = {job for run in runs for job in run.prerequisite_jobs()} - needed
+    return (queue.stop([*sorted(jobs), *sorted(unneeded)]) or set()) & jobs
 
 
-def _left(run: Run) -> str:
+def _left_text(run: Run) -> str:
     status = run.status()
     if status.state == "done":
         return "finished before it could stop"
     if status.state == "queued":
         return f"stopped at iteration {status.iteration}"
-    return f"{run.state()}: {status.error or 'it left without a word'}"
+    return f"{state_of(run)}: {status.error or 'its worker exited without a status'}"
 
 
-def _stayed(run: Run, patience: float) -> str:
+def _stayed_text(run: Run, patience: float) -> str:
     status = run.status()
-    whom = f"process {status.pid} on {status.host}"
+    worker = f"process {status.pid} on {status.host}"
     match process.place(status):
         case "here":
-            return f"has not left after {patience:.0f} s ({whom}); `kill -9 {status.pid}` ends it, its checkpoints stay"
-        case "elsewhere":
             return (
-                f"cannot be reached from here ({whom}); it was asked through {run.folder} and leaves when it reads that"
+                f"has not left after {patience:.0f} s ({worker}); `kill -9 {status.pid}` ends it, its checkpoints stay"
             )
+        case "elsewhere":
+            return f"cannot be reached from here ({worker}); it was asked through {run.folder} and leaves when it reads that"
         case _:
-            return f"is held by a process that cannot be told ({whom} was the last); it was asked through {run.folder}"
+            return (
+                f"is held by a process that cannot be told ({worker} was the last); it was asked through {run.folder}"
+            )

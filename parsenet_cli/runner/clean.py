@@ -10,24 +10,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_errors_as_user_errors
-from parsenet_cli.runner.launch.slurm import queue
+from parsenet_cli.runner import launch
+from parsenet_cli.runner.state import queue_of, state_of
 from parsenet_cli.store.run import Busy, Run, Store
 
-Kind = Literal[
-    "temporary files",
-    "damaged files, put aside",
-    "caches",
-    "checkpoints of done runs",
-    "failed and lost runs",
-    "runs that never began",
-    "finished results",
-]
+_UNFINISHED = ("failed and lost runs", "runs that never began")
 
 AGE_SECONDS = 3600.0
 """Younger temporary files may still be written, on whatever machine."""
@@ -37,7 +30,8 @@ AGE_SECONDS = 3600.0
 class Piece:
     """A file or folder that can go, and what is lost with it."""
 
-    kind: Kind
+    kind: str
+    """In words; the pieces of a kind are shown together."""
     path: Path
     bytes: int
     remark: str = ""
@@ -45,20 +39,21 @@ class Piece:
     """Whose folder it is, or lies in."""
 
 
-def found(store: Store, results_too: bool) -> tuple[list[Piece], int]:
-    """Everything that can go, and the number of runs at work or waiting for it in Slurm's queue.
+def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
+    """Everything that can go, and the number of runs at work or waiting for it in a queue.
 
     While there are any, caches stay, and failed and lost runs too: a driver may be about to try them again. `results_too`
     adds finished runs.
     """
     runs = store.runs()
-    alive = {run.signature for run in runs if run.alive()} | _in_a_queue(runs)
-    working = len(alive)
+    queued = queue_of(runs, launch.queue())
+    idle = [run for run in runs if not queued(run) and not run.alive()]
+    working = len(runs) - len(idle)
     pieces = [Piece("temporary files", file, _size(file)) for file in _temporary(store.root)]
     if not working:
         pieces += _caches(store)
-    for run in [run for run in runs if run.signature not in alive]:
-        state = run.state()
+    for run in idle:
+        state = state_of(run)
         if state == "done" and results_too:
             pieces.append(Piece("finished results", run.folder, _size(run.folder), "trained again when asked for", run))
         elif state in ("failed", "lost") and not working:
@@ -77,14 +72,6 @@ def _never_began(run: Run) -> bool:
     planned = run.config_file
     old = planned.is_file() and time.time() - planned.stat().st_mtime > AGE_SECONDS
     return old and not run.has_checkpoint and not run.log.exists()
-
-
-def _in_a_queue(runs: Sequence[Run]) -> set[str]:
-    """Those whose job Slurm may still start: a run whose node died counts as lost until then. One that is cancelled leaves."""
-    waiting = [run for run in runs if run.result() is None and not run.cancelled]
-    jobs = {run.signature: job for run in waiting if (job := run.job()) is not None}
-    held = set(queue.held(jobs.values())) if jobs else set()
-    return {signature for signature, job in jobs.items() if job in held}
 
 
 def _leftovers(run: Run, state: str) -> Iterator[Piece]:
@@ -111,27 +98,15 @@ def remove(pieces: Sequence[Piece], say: Callable[[str], None]) -> int:
     freed = 0
     for piece in pieces:
         try:
-            if piece.run is None:
+            with nullcontext() if piece.run is None else piece.run.lock(wait=0):
+                if piece.kind in _UNFINISHED and piece.run is not None and piece.run.result() is not None:
+                    say(f"{piece.path}: left alone, it has finished now")
+                    continue
                 _remove(piece.path)
-            else:
-                _remove_of_run(piece, piece.run)
             freed += piece.bytes
         except Busy:
             say(f"{piece.path}: left alone, it is at work now")
-        except _Finished:
-            say(f"{piece.path}: left alone, it has finished now")
     return freed
-
-
-class _Finished(Exception):
-    """Since it was found, the run has got its result."""
-
-
-def _remove_of_run(piece: Piece, run: Run) -> None:
-    with run.lock(wait=0):
-        if piece.kind in ("failed and lost runs", "runs that never began") and run.result() is not None:
-            raise _Finished
-        _remove(piece.path)
 
 
 def _remove(path: Path) -> None:
@@ -151,7 +126,7 @@ def _caches(store: Store) -> Iterator[Piece]:
 
 
 def _temporary(root: Path) -> Iterator[Path]:
-    """What `files.replacing` left when its process was killed, outside of the cache and of the data sets."""
+    """What `files.atomic_write` left when its process was killed, outside of the cache and of the data sets."""
     for folder, inner, names in os.walk(root):
         if Path(folder) == root:
             inner[:] = [name for name in inner if name not in ("cache", "data")]

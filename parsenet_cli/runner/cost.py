@@ -50,7 +50,7 @@ class CostModel:
             self._learn_memory(kind, result)
             if result.outcome != "converged":
                 continue
-            per_step[kind].append(_seconds_per_step(result))
+            per_step[kind].append(result.seconds_per_step)
             files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
             self._bytes.append(sum(file.stat().st_size for file in files))
             if result.parameters is not None:
@@ -59,8 +59,12 @@ class CostModel:
 
     def learn(self, science: Science, result: RunResult) -> None:
         """A run has just been done; its time counts for more than that of earlier ones."""
-        self.per_step[CostKey.of(science)] = _seconds_per_step(result)
+        self.add(science, result.seconds_per_step)
         self._learn_memory(CostKey.of(science), result)
+
+    def add(self, science: Science, seconds_per_step: float) -> None:
+        """A measurement of another origin, such as a probe."""
+        self.per_step[CostKey.of(science)] = seconds_per_step
 
     def _learn_memory(self, kind: CostKey, result: RunResult) -> None:
         if result.gpu_mb is not None:
@@ -69,10 +73,6 @@ class CostModel:
     def gpu_mb(self, science: Science) -> float | None:
         """The most memory that a run of this kind has taken on a GPU, in MB; None where none was measured."""
         return self._gpu_mb.get(CostKey.of(science))
-
-    def add(self, science: Science, seconds_per_step: float) -> None:
-        """A measurement of another origin, such as a probe."""
-        self.per_step[CostKey.of(science)] = seconds_per_step
 
     def seconds(self, science: Science) -> float | None:
         """Expected seconds of a run; taken from runs on the same data with the same body where there are no closer ones."""
@@ -83,29 +83,22 @@ class CostModel:
 
     def total_seconds(self, runs: Iterable[Science], slots: int) -> float | None:
         """Expected wall-clock of several runs on `slots`; None when one of them cannot be told."""
-        each = [self.seconds(science) for science in runs]
-        known = [value for value in each if value is not None]
-        return sum(known) / slots if len(known) == len(each) else None
+        seconds = [self.seconds(science) for science in runs]
+        known = [value for value in seconds if value is not None]
+        return sum(known) / slots if len(known) == len(seconds) else None
 
     def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
         """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told.
 
         Where no run is done, models alone are counted: they are nearly all of it.
         """
-        total, each = 0.0, mean(self._bytes) if self._bytes else None
+        total, files = 0.0, mean(self._bytes) if self._bytes else None
         for config in runs:
-            model = self._model_bytes(config.science) if config.runtime.keep_model else 0
-            if model is None or (each is None and model == 0):
+            kind = CostKey.of(config.science)
+            near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
+            parameters = self.parameters.get(kind) or max(near, default=None)
+            model = parameters if config.runtime.keep_model else 0
+            if model is None or (files is None and model == 0):
                 return None
-            total += (each or 0) + model
+            total += (files or 0) + 4 * model
         return total
-
-    def _model_bytes(self, science: Science) -> int | None:
-        kind = CostKey.of(science)
-        near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
-        count = self.parameters.get(kind) or (max(near) if near else None)
-        return None if count is None else 4 * count
-
-
-def _seconds_per_step(result: RunResult) -> float:
-    return result.seconds / max(1, result.steps)

@@ -1,4 +1,4 @@
-"""Which GPUs there are, and which of them has room for one more run.
+"""Which GPUs there are, and which of them can take one more run.
 
 A GPU is shared when what its runs and the new one are known to take fits into it. What a run takes is measured, on others of its
 kind that are done: the first of a kind has a GPU for itself. Source of the numbers: nvidia-smi, without importing torch.
@@ -34,15 +34,14 @@ class Gpu:
         self._tasks = [(handle, needs) for handle, needs in self._tasks if handle.alive()]
         return len(self._tasks)
 
-    def has_room(self, needs: Resources, at_a_time: int) -> bool:
+    def fits(self, needs: Resources, at_a_time: int) -> bool:
         """Whether one more task fits, beside no more than `at_a_time` - 1 others."""
         if self.tasks == 0:
             return True
-        all_needs = [needs, *(each for _, each in self._tasks)]
-        known = [each.gpu_mb for each in all_needs if each.gpu_mb is not None]
-        if len(all_needs) > at_a_time or len(known) < len(all_needs) or any(each.alone for each in all_needs):
+        together = [needs, *(others for _, others in self._tasks)]
+        if len(together) > at_a_time or any(task.alone or task.gpu_mb is None for task in together):
             return False
-        return self.free_mb is not None and sum(known) <= SHARE * self.free_mb
+        return self.free_mb is not None and sum(task.gpu_mb or 0 for task in together) <= SHARE * self.free_mb
 
     def take(self, handle: Handle, needs: Resources) -> None:
         """The task is on it for as long as it lives."""
@@ -50,25 +49,24 @@ class Gpu:
 
 
 def least_loaded(gpus: Sequence[Gpu], needs: Resources, at_a_time: int) -> Gpu | None:
-    """The GPU with the fewest tasks among those that have room; None where none has."""
-    with_room = [gpu for gpu in gpus if gpu.has_room(needs, at_a_time)]
-    return min(with_room, key=lambda gpu: gpu.tasks, default=None)
+    """The GPU with the fewest tasks among those that the task fits; None where it fits none."""
+    return min((gpu for gpu in gpus if gpu.fits(needs, at_a_time)), key=lambda gpu: gpu.tasks, default=None)
 
 
 def visible() -> list[Gpu]:
     """The GPUs that this command may use: all of the machine, or those that CUDA_VISIBLE_DEVICES names, in its order."""
     present = _present()
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if said is None:
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
         return [Gpu(index, free) for index, _, free in present]
-    named = [name.strip() for name in said.split(",")]
-    return [Gpu(name, _free(name, present)) for name in named if name not in ("", "-1")]
+    names = [name.strip() for name in allowed.split(",")]
+    return [Gpu(name, _free(name, present)) for name in names if name not in ("", "-1")]
 
 
 def _free(name: str, present: Sequence[tuple[str, str, float]]) -> float | None:
     """CUDA takes an index, or as much of a UUID as makes it unique."""
-    found = [free for index, uuid, free in present if name == index or uuid.startswith(name)]
-    return found[0] if len(found) == 1 else None
+    matching = [free for index, uuid, free in present if name == index or uuid.startswith(name)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def _present() -> list[tuple[str, str, float]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from parsenet_cli.runner import launch
-from parsenet_cli.runner.worker import Task
 from parsenet_cli.store.run import Run
+
+Task = Literal["train", "data", "weights"]
+"""`train` carries the run out; `data` and `weights` only prepare what several runs share."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,12 @@ class Handle(Protocol):
 
     def alive(self) -> bool:
         """Whether it may still do something."""
-        ...
 
     def cancel(self) -> None:
         """Ask it to write a checkpoint and leave."""
-        ...
 
     def kill(self) -> None:
         """End it at once; what its last checkpoint holds is kept."""
-        ...
 
 
 class Launcher(Protocol):
@@ -49,38 +48,53 @@ class Launcher(Protocol):
     resubmissions: int
     """How often in one command a run is started again that ended without a result and without an error."""
     silence_seconds: float
-    """How long a worker may show no sign of life before it is ended."""
+    """How long a worker may send no heartbeat before it is killed."""
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         """Whether such a task could be started now; `slots` is checked by the caller."""
-        ...
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> Handle:
-        """Start a task there is room for; returns at once where the launcher can."""
-        ...
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> Handle:
+        """Start a task that fits; returns at once where the launcher can.
+
+        `after`: those that have to end before it starts. Only a launcher with a queue is given any that have not.
+        """
 
 
 @runtime_checkable
 class BatchLauncher(Launcher, Protocol):
-    """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once and bounds them itself."""
+    """A launcher with a queue of its own, in which tasks outlive the command: it is handed all at once, and bounds them itself.
+
+    What is submitted takes effect with `flush`.
+    """
 
     def flush(self) -> list[Run]:
         """Send what was submitted since the last time. Returns the runs that turn out to be another command's task already."""
-        ...
 
-    def holds(self, run: Run) -> bool:
+    def is_queued(self, run: Run) -> bool:
         """Whether the queue still has a task that some command submitted for this run."""
-        ...
 
-    def end(self, run: Run) -> None:
+    def kill(self, run: Run) -> None:
         """Take that task out of the queue, without asking it."""
-        ...
 
-    def last_words(self, run: Run) -> str:
+    def last_error(self, run: Run) -> str:
         """What is known of a task that left the queue before the run was done."""
-        ...
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
-    """The launcher that `options["name"]` names."""
-    return launch.find(options["name"]).open_launcher(options, jobs)
+class BatchQueue(Protocol):
+    """The queue of a cluster as this machine sees it, for commands that submit nothing. It knows jobs by their ids."""
+
+    def held(self, jobs: Iterable[str]) -> set[str]:
+        """Those of `jobs` that are in the queue, whoever submitted them; all of them where it does not answer."""
+
+    def stop(self, jobs: Iterable[str]) -> set[str] | None:
+        """Those of this user's `jobs` that wait leave the queue and are returned; those that run are asked to end.
+
+        None where the queue does not answer and nothing was done.
+        """
+
+
+class LauncherModule(Protocol):
+    """What a file or folder in `launch/` offers; `queue() -> BatchQueue | None` and `current_job() -> str | None` if it likes."""
+
+    def open_launcher(self, options: dict[str, Any], jobs: int) -> Launcher:
+        """`options` is conf/launcher/<name>.yaml with its overrides, `jobs` the number of runs at hand."""

@@ -9,7 +9,9 @@ from parsenet_cli.core import paths
 from parsenet_cli.data import sets
 from parsenet_cli.engine import train  # noqa: F401
 from parsenet_cli.models import context, trunks
+from parsenet_cli.runner import launch
 
 for _folder, _find in (("data/sets", sets.find), ("models/trunks", trunks.find), ("models/context", context.find)):
     for _name in paths.modules(_folder):
         _find(_name)
+launch.current_job()

@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
+from parsenet_cli.runner import launch
 from parsenet_cli.store.result import RunStatus
 
 Place = Literal["here", "elsewhere", "gone", "unknown"]
@@ -18,26 +19,19 @@ Place = Literal["here", "elsewhere", "gone", "unknown"]
 
 def own() -> dict[str, Any]:
     """What a worker records of itself: pid, host, the cluster's job, an identity that outlives neither process nor boot."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "process": _identity(os.getpid()), "job": slurm_job()}
-
-
-def slurm_job() -> str | None:
-    """The id of the Slurm job that this process is part of ("12", or "12_3" in an array); None outside of one."""
-    array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
+    pid = os.getpid()
+    return {"pid": pid, "host": socket.gethostname(), "process": _identity(pid), "job": launch.current_job()}
 
 
 def place(recorded: RunStatus) -> Place:
     """Where the recorded process is: on this host and alive, on this host and gone, on another one, or it cannot be told."""
-    pid, identity = recorded.pid, recorded.process
+    pid, identity, machine = recorded.pid, recorded.process, _machine()
     if not isinstance(pid, int) or not isinstance(identity, str) or not identity:
         return "unknown"
     if identity == _identity(pid):
         return "here"
-    machine = _machine()
-    if machine and identity.startswith(machine):
-        return "gone"
-    return "gone" if recorded.host == socket.gethostname() else "elsewhere"
+    here = recorded.host == socket.gethostname() or (machine and identity.startswith(machine))
+    return "gone" if here else "elsewhere"
 
 
 def ask_to_stop(recorded: RunStatus) -> bool:
@@ -45,7 +39,7 @@ def ask_to_stop(recorded: RunStatus) -> bool:
     return _send(recorded, signal.SIGTERM)
 
 
-def end(recorded: RunStatus) -> bool:
+def kill(recorded: RunStatus) -> bool:
     """End the recorded process without asking it; False where `ask_to_stop` is."""
     return _send(recorded, signal.SIGKILL)
 

@@ -9,24 +9,28 @@ from typing import Literal
 
 from parsenet_cli.core.memory import oom_kill_count
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.runner.state import Queue, in_no_queue, state_of
 from parsenet_cli.store.run import Run
 
-Action = Literal["done", "run", "join", "given up"]
+Action = Literal["done", "run", "join", "exhausted"]
 
 
-def next_action(run: Run, retry: bool, with_model: bool = False) -> Action:
+def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue = in_no_queue) -> Action:
     """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
 
-    `with_model`: a run that is done without its model is carried out again to get it.
+    Args:
+        run: The run.
+        retry: Whether a run that has failed twice is tried again.
+        with_model: A run that is done without its model is carried out again to get it.
+        queue: What has a job for a run already, which is then joined.
     """
-    state = run.state(with_model)
+    queued = queue(run)  # first: a job that ends in between has left its result
+    state = state_of(run, with_model=with_model)
     if state == "done":
         return "done"
-    if state == "running":
+    if queued or state == "running":
         return "join"
-    if state == "failed" and run.status().failures > 1 and not retry:
-        return "given up"
-    return "run"
+    return "exhausted" if state == "failed" and run.status().failures > 1 and not retry else "run"
 
 
 class RetryPolicy:
@@ -37,9 +41,10 @@ class RetryPolicy:
     """
 
     def __init__(self, limit: int) -> None:
+        self.alone: set[str] = set()
+        """Those whose next try has to have the machine, or its GPU, for itself."""
         self._limit = limit
         self._again: Counter[str] = Counter()
-        self._alone: set[str] = set()
         self._had_company: set[str] = set()
         self._killed_before: dict[str, int] = {}
 
@@ -49,30 +54,22 @@ class RetryPolicy:
         if beside:
             self._had_company |= {signature, *beside}
 
-    def alone(self, signature: str) -> bool:
-        """Whether its next try has to have the machine, or its GPU, for itself."""
-        return signature in self._alone
-
     def tries(self, signature: str) -> int:
         """How many it has had."""
         return self._again[signature] + 1
 
-    def after_leaving(self, signature: str) -> bool:
-        """It was asked to stop by somebody else; whether it may go on."""
+    def may_go_on(self, signature: str, killed: bool) -> bool:
+        """Whether a run that ended early may: it was stopped by somebody else or, `killed`, exited without a status."""
+        if killed:
+            self.alone.add(signature)
         self._again[signature] += 1
         return self._again[signature] <= self._limit
 
-    def after_death(self, signature: str) -> bool:
-        """It ended without a word; whether it may go on, alone."""
-        self._alone.add(signature)
-        return self.after_leaving(signature)
-
-    def after_out_of_memory(self, signature: str) -> bool:
-        """Memory was not enough even for one image at a time; whether it may try alone: others were beside it."""
-        if signature in self._alone or signature not in self._had_company:
-            return False
-        self._alone.add(signature)
-        return True
+    def may_try_alone(self, signature: str) -> bool:
+        """Whether a run may for which memory was not enough even for one image at a time: others were beside it."""
+        may = signature in self._had_company - self.alone
+        self.alone.add(signature)
+        return may
 
     def with_less_memory(self, signature: str, config: RunConfig) -> RunConfig:
         """Its configuration for the next try: half the images at a time where the kernel ended it although it was alone.

@@ -1,13 +1,52 @@
-"""How runs stand: one answer for the scheduler, `status`, `--watch`, `clean` and `cancel`."""
+"""How runs stand: one answer for the scheduler, `status`, `status --watch`, `clean` and `cancel`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from parsenet_cli.core.text import duration
-from parsenet_cli.store.result import RunState
+from parsenet_cli.runner.launcher import BatchQueue
+from parsenet_cli.store.result import RunState, RunStatus
 from parsenet_cli.store.run import Run, Store
+
+Queue = Callable[[Run], bool]
+"""Whether the queue of a cluster has a job for a run, pending or running."""
+
+
+def in_no_queue(run: Run) -> bool:
+    """The answer where no queue is asked."""
+    return False
+
+
+def state_of(run: Run, queue: Queue = in_no_queue, with_model: bool = False) -> RunState:
+    """How a run stands: by its folder alone, or also by the queue that may have a job for it.
+
+    Args:
+        run: The run.
+        queue: What asks the queue. A run that it has is `queued`, although its last worker failed or was lost with its node.
+        with_model: A run whose model was not kept is not done.
+    """
+    queued = queue(run)  # first: a job that ends in between has left its result
+    state = run.state(with_model)
+    return "queued" if queued and state in ("failed", "lost") else state
+
+
+def queue_of(runs: Sequence[Run], queue: BatchQueue | None) -> Queue:
+    """What `queue` holds of these runs now, whoever submitted them: asked once.
+
+    Where it cannot be asked it may hold each of them that has a job. One that is cancelled leaves as soon as it starts.
+    """
+    waiting = [run for run in runs if run.result() is None and not run.cancelled]
+    jobs = {run.signature: job for run in waiting if (job := run.job()) is not None}
+    held = set(jobs.values()) if queue is None or not jobs else queue.held(jobs.values())
+    return lambda run: jobs.get(run.signature) in held
+
+
+def waits(run: Run) -> bool:
+    """Whether a queue has it, as far as the folder knows, and no worker yet."""
+    return run.job() is not None and run.status().state != "running"
 
 
 @dataclass(frozen=True)
@@ -23,71 +62,39 @@ class RunSummary:
     """Where it runs."""
 
 
-def summaries(store: Store) -> list[RunSummary]:
+def summaries(store: Store, queue: Queue = in_no_queue) -> list[RunSummary]:
     """How every run of the store stands, by signature."""
-    return [summary_of(run) for run in store.runs()]
+    return [summary_of(run, queue) for run in store.runs()]
 
 
-def summary_of(run: Run) -> RunSummary:
-    """How one run stands."""
+def summary_of(run: Run, queue: Queue = in_no_queue) -> RunSummary:
+    """How a run stands. Its result is read once: it is most of what two thousand runs cost."""
     result = run.result()
-    if result is not None:  # read once: it is most of what two thousand lines cost
-        return RunSummary(run.signature, "done", f"mean IU {result.score_text}")
-    state = run.state()
-    job, host = _where(run, state)
-    return RunSummary(run.signature, state, _says(run, state), job, host)
+    state = state_of(run, queue) if result is None else "done"
+    status = run.status() if result is None else RunStatus()
+    match state:
+        case "done":
+            return RunSummary(run.signature, state, f"mean IU {(result or run.done_result()).score_text}")
+        case "running":
+            progress = progress_text(status)
+            says = f"job {status.job} on {status.host}: {progress}" if status.job else progress
+            return RunSummary(run.signature, state, says, status.job, status.host)
+        case "queued":
+            job = None if run.cancelled else run.job()
+            return RunSummary(run.signature, state, _queued_text(run, status, job), job)
+        case _:
+            text = {"failed": status.error, "lost": f"last seen at {status.reached}"}.get(state, "")
+            return RunSummary(run.signature, state, text)
 
 
 def counts(lines: Sequence[RunSummary]) -> str:
     """`3 running, 14 done`."""
-    count: dict[str, int] = {}
-    for line in lines:
-        count[line.state] = count.get(line.state, 0) + 1
-    return ", ".join(f"{number} {state}" for state, number in count.items()) or "no runs"
+    states = Counter(line.state for line in lines)
+    return ", ".join(f"{number} {state}" for state, number in states.items()) or "no runs"
 
 
-def _where(run: Run, state: RunState) -> tuple[str | None, str | None]:
-    """Job and host of a run that runs, the job of one that may wait in a queue: as the folder says, nobody is asked."""
-    if state == "running":
-        status = run.status()
-        return status.job, status.host
-    return (run.job() if state == "queued" and not run.cancelled else None), None
-
-
-def _says(run: Run, state: RunState) -> str:
-    job, host = _where(run, state)
-    match state:
-        case "running":
-            return f"job {job} on {host}: {running_text(run)}" if job else running_text(run)
-        case "failed":
-            return str(run.status().error)
-        case "queued":
-            return _queued(run, job)
-        case "lost":
-            return f"last seen at {run.status().reached}"
-        case _:
-            return ""
-
-
-def _queued(run: Run, job: str | None) -> str:
-    """What a run waits for and where it goes on from, as far as the folder knows: a job that its worker has left may be
-    waiting again, or gone."""
-    status = run.status()
-    if run.cancelled:
-        return f"cancelled at {run.status().reached}" if status.iteration else "cancelled"
-    if job and job == status.job:
-        return f"job {job} stopped at {run.status().reached}"
-    waits = f"job {job}" if job else ""
-    if not status.iteration:
-        return waits
-    if not waits:
-        return f"stopped at {run.status().reached}"
-    return f"{waits}, {'goes on from its checkpoint' if run.has_checkpoint else 'starts afresh'}, had reached {run.status().reached}"
-
-
-def running_text(run: Run) -> str:
+def progress_text(status: RunStatus) -> str:
     """`140/300, 0:07 left`, or what a run is doing before and after its training."""
-    status = run.status()
     if status.evaluating:
         return status.evaluating
     if status.iteration is None or status.steps is None:
@@ -95,6 +102,16 @@ def running_text(run: Run) -> str:
     return f"{status.iteration}/{status.steps}, {duration(status.seconds_left)} left"
 
 
-def waits(run: Run) -> bool:
-    """Whether a cluster's queue has it, as far as the folder knows, and no worker yet."""
-    return run.job() is not None and run.status().state != "running"
+def _queued_text(run: Run, status: RunStatus, job: str | None) -> str:
+    """What a run waits for and where it goes on from, as far as the folder knows: a job that its worker has left may be
+    waiting again, or gone."""
+    if run.cancelled:
+        return f"cancelled at {status.reached}" if status.iteration else "cancelled"
+    if job and job == status.job:
+        return f"job {job} stopped at {status.reached}"
+    if not status.iteration:
+        return f"job {job}" if job else ""
+    if not job:
+        return f"stopped at {status.reached}"
+    onwards = "goes on from its checkpoint" if run.has_checkpoint else "starts afresh"
+    return f"job {job}, {onwards}, had reached {status.reached}"

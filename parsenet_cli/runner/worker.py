@@ -15,16 +15,14 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten
 from parsenet_cli.core.memory import is_out_of_memory
-from parsenet_cli.runner import process
+from parsenet_cli.runner import launch, process
+from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
-
-Task = Literal["train", "data", "weights"]
-"""`train` carries the run out; `data` and `weights` only prepare what several runs share."""
 
 BUSY = 75
 """Exit code of a worker that found another one at work (EX_TEMPFAIL)."""
@@ -34,6 +32,9 @@ BAD_INPUT = 2
 
 STOPPED = 128 + signal.SIGTERM
 """Exit code of a worker that was asked to stop and left a checkpoint."""
+
+LOOK_SECONDS = 1.0
+"""How often a training looks whether it has been cancelled."""
 
 
 def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
@@ -55,27 +56,31 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     sys.exit(run_task(run, task, threads))
 
 
+def run_from_command_line() -> None:
+    """What `python -m parsenet_cli.worker <run folder>` does."""
+    main(sys.argv[1], threads=os.cpu_count() or 1)
+
+
 def run_task(run: Run, task: Task, threads: int) -> int:
     """Do the task and record how it ended; returns the exit code."""
-    cache = run.results.cache
     if task != "train":
-        return _prepare(run, task, threads, cache)
+        return _prepare(run, task, threads)
     try:
         with StopFlag(run) as stop, run.lock():  # from its first write to its last no signal ends it in the middle
-            return _train(run, threads, cache, stop)
+            return _train(run, threads, stop)
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
-        return _bad_input(run, problem)
+        return _failed(run, problem)
 
 
-def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
+def _train(run: Run, threads: int, stop: StopFlag) -> int:
     if run.done_as_asked():
         return 0
     if run.cancelled:  # while it waited in a queue that nobody on this machine sees
         run.update_status(state="queued")
         return STOPPED
-    if process.slurm_job() is None:
+    if launch.current_job() is None:
         run.clear_job()
     before = run.status()
     # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
@@ -84,46 +89,38 @@ def _train(run: Run, threads: int, cache: Path, stop: StopFlag) -> int:
     # Also so that an error that an earlier worker left with is not the log's last line any more.
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
-        run.update_status(
-            state="running",
-            threads=threads,
-            **process.own(),
-            started=time.time(),
-            error="",
-            bad_input=False,
-            out_of_memory=False,
-            seconds_left=None,
-            evaluating="",
-        )
+        outdated = {"error": "", "bad_input": False, "out_of_memory": False, "seconds_left": None, "evaluating": ""}
+        run.update_status(state="running", threads=threads, started=time.time(), **process.own(), **outdated)
         from parsenet_cli.engine.train import train_run
 
-        train_run(run, cache, threads, stop)
+        train_run(run, run.results.cache, threads, stop)
     except Stopped as stopped:
         reached = before.iteration if stopped.iteration is None else stopped.iteration
-        _say(run, state="queued", iteration=reached)
+        _record(run, state="queued", iteration=reached)
         return STOPPED
-    except UserError as problem:
-        return _bad_input(run, problem)
     except BaseException as problem:
-        traceback.print_exc()
-        _say(
-            run,
-            state="failed",
-            failures=before.failures + 1,
-            error=f"{type(problem).__name__}: {problem}",
-            out_of_memory=is_out_of_memory(problem),
-        )
-        return 1
-    _say(run, state="done")
+        return _failed(run, problem)
+    _record(run, state="done")
     return 0
 
 
-def _bad_input(run: Run, problem: UserError) -> int:
+def _failed(run: Run, problem: BaseException) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
-    _log(f"{ERROR_PREFIX}{problem}")
+    code, error = _told(problem)
     failures = run.status().failures + (not isinstance(problem, NotWritten))
-    _say(run, state="failed", failures=failures, error=str(problem), bad_input=True)
-    return BAD_INPUT
+    out_of_memory = is_out_of_memory(problem)
+    bad_input = code == BAD_INPUT
+    _record(run, state="failed", failures=failures, error=error, bad_input=bad_input, out_of_memory=out_of_memory)
+    return code
+
+
+def _told(problem: BaseException) -> tuple[int, str]:
+    """Exit code and error of a task that ended so; the log has it too."""
+    if isinstance(problem, UserError):
+        _log(f"{ERROR_PREFIX}{problem}")
+        return BAD_INPUT, str(problem)
+    traceback.print_exc()
+    return 1, f"{type(problem).__name__}: {problem}"
 
 
 def _log(text: str) -> None:
@@ -132,15 +129,15 @@ def _log(text: str) -> None:
         print(text, flush=True)
 
 
-def _say(run: Run, **said: Any) -> None:
-    """Record how it ended. Where the disk does not even take that, the driver sees a worker that ended without a word."""
+def _record(run: Run, **status: Any) -> None:
+    """Record how it ended. Where the disk does not even take that, the driver sees a worker that exited without a status."""
     try:
-        run.update_status(**said)
+        run.update_status(**status)
     except UserError as problem:
         _log(f"{ERROR_PREFIX}{problem}")
 
 
-def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
+def _prepare(run: Run, task: Task, threads: int) -> int:
     def progress(text: str) -> None:
         run.update_prerequisite(task, text=text)
 
@@ -148,28 +145,19 @@ def _prepare(run: Run, task: Task, threads: int, cache: Path) -> int:
         from parsenet_cli.engine import inputs
 
         if task == "data":
-            inputs.data(run.config(), cache, progress)
+            inputs.data(run.config(), run.results.cache, progress)
         else:
-            inputs.weights(run.config(), cache, threads, progress)
+            inputs.weights(run.config(), run.results.cache, threads, progress)
+        return 0
     except KeyboardInterrupt:  # only where the command does it in its own process
         raise
-    except UserError as problem:
-        _log(f"{ERROR_PREFIX}{problem}")
-        code, error, bad_input = BAD_INPUT, str(problem), True
     except BaseException as problem:
-        traceback.print_exc()
-        code, error, bad_input = 1, f"{type(problem).__name__}: {problem}", False
-    else:
-        return 0
+        code, error = _told(problem)
     try:
-        run.update_prerequisite(task, error=error, bad_input=bad_input)
+        run.update_prerequisite(task, error=error, bad_input=code == BAD_INPUT)
     except UserError as problem:  # those that need it prepare it themselves, and say what is wrong
         _log(f"{ERROR_PREFIX}{problem}")
     return code
-
-
-LOOK_SECONDS = 1.0
-"""How often a training looks whether it has been cancelled."""
 
 
 class StopFlag:
@@ -198,8 +186,3 @@ class StopFlag:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def run_from_command_line() -> None:
-    """What `python -m parsenet_cli.worker <run folder>` does."""
-    main(sys.argv[1], threads=os.cpu_count() or 1)

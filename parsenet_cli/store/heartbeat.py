@@ -51,10 +51,10 @@ class StallDetector:
 
 
 def out_of_reach(status: RunStatus, seconds: float) -> str:
-    """What to say of a silent worker that only its own machine can end."""
+    """What to say of a stalled worker that only its own machine can end."""
     return (
-        f"its worker, process {status.pid} on {status.host}, has shown no sign of life for "
-        f"{duration(seconds)} and cannot be reached from here: end it there and issue the command again"
+        f"its worker, process {status.pid} on {status.host}, has sent no heartbeat for {duration(seconds)} "
+        "and cannot be reached from here: end it there and issue the command again"
     )
 
 
@@ -66,13 +66,13 @@ class Heartbeat:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._said = time.monotonic()
+        self._beaten = time.monotonic()
 
     def due(self) -> bool:
         """Whether a second has passed since the last beat."""
-        return time.monotonic() - self._said > EVERY_SECONDS
+        return time.monotonic() - self._beaten > EVERY_SECONDS
 
-    def beat(self, **said: Any) -> None:
+    def beat(self, **status: Any) -> None:
         """Say it, whether it is time or not."""
-        self._said = time.monotonic()
-        self._run.update_status(**said)
+        self._beaten = time.monotonic()
+        self._run.update_status(**status)

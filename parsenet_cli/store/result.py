@@ -74,6 +74,10 @@ class RunResult(_FromJson):
         return self.train_seconds + self.evaluate_seconds
 
     @property
+    def seconds_per_step(self) -> float:
+        return self.seconds / max(1, self.steps)
+
+    @property
     def parameters(self) -> int | None:
         """Of the network; None where that was not recorded yet."""
         return self.network.get("parameters")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,9 +245,13 @@ class Run:
         """
         return self._read(self._job_file).get("job")
 
-    def record_job(self, job: str) -> None:
-        """Remember what `job` reads. A file of its own: the worker may already be writing its status."""
-        write_with_checksum(self._job_file, {"job": job})
+    def prerequisite_jobs(self) -> list[str]:
+        """The jobs that make what this run needs, and that its own job was submitted to wait for."""
+        return list(self._read(self._job_file).get("after", ()))
+
+    def record_job(self, job: str, after: Sequence[str] = ()) -> None:
+        """Remember what `job` and `prerequisite_jobs` read. A file of its own: the worker may already be writing its status."""
+        write_with_checksum(self._job_file, {"job": job, **({"after": list(after)} if after else {})})
 
     def clear_job(self) -> None:
         """No queue has it any more."""

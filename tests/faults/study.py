@@ -131,7 +131,9 @@ _ARRAYS = ("confusion.npz", "predictions.npz")
 
 
 def _result(run: Run, ignored: set[str]) -> dict[str, Any]:
-    return {key: json.dumps(value) for key, value in run.done_result().items() if key not in ignored}
+    result = run.result()
+    content = {} if result is None else result.content
+    return {key: json.dumps(value) for key, value in content.items() if key not in ignored}
 
 
 def _metrics(run: Run) -> list[tuple[Any, ...]]:

@@ -61,7 +61,7 @@ def kinds(journey: Journey) -> list[str]:
 
 
 def a_result(store: Store) -> Path:
-    return store.runs()[0].folder / "result.json"
+    return store.runs()[0].result_file
 
 
 def doctor_result(store: Store) -> None:
@@ -70,7 +70,7 @@ def doctor_result(store: Store) -> None:
 
 
 def doctor_scores(store: Store) -> None:
-    file = store.runs()[0].folder / "confusion.npz"
+    file = store.runs()[0].confusions_file
     with np.load(file) as stored:
         arrays = dict(stored)
     arrays["confusions"][0, 0, 0] += 1
@@ -82,7 +82,7 @@ def doctor_model(store: Store) -> None:
 
 
 def doctor_losses(store: Store) -> None:
-    file = store.runs()[0].folder / "metrics.jsonl"
+    file = store.runs()[0].metrics_file
     file.write_text(file.read_text().replace("1000.0", "1000.0000000000001", 1))
 
 

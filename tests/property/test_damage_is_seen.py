@@ -72,7 +72,7 @@ def store(composer: Composer, config: RunConfig) -> Store:
     run.record_job("12_3")
     run.update_prerequisite("data", text="decoding")
     run.update_status(threads=2, iteration=50, steps=50)
-    study.save(plan_table(table_file.load("table8"), composer, (0,))[0], store)
+    study.save(plan_table(table_file.load("table8"), composer, (0,)).study, store)
     composer.save()
     figure_store.save(store, "scales", "key", {"figure": "scales", "created": "2020", "ratio": {"estimate": 12.5}})
     add_images(store, config.science.data_id)

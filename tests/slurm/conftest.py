@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store.run import Store
-from tests.conftest import command, environment
+from tests.conftest import Start, command, environment
 from tests.slurm.cluster import Cluster, Unavailable
-from tests.slurm.scenario import ON_SLURM, Driver, Measured, metrics, only_run, starts
+from tests.slurm.scenario import ON_SLURM, Measured, only_run, scores, starts
 
 LOG = pytest.StashKey[list[str]]()
 
@@ -55,48 +55,38 @@ def cluster(
 
 
 @pytest.fixture
-def driver(cluster: Cluster, tmp_path: Path, results: Path) -> Iterator[Driver]:
+def driver(cluster: Cluster, start: Start) -> Iterator[Start]:
     """Start a command and do not wait for it; none outlives the test."""
-    all_started: list[subprocess.Popen[str]] = []
+    started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str | Path) -> subprocess.Popen[str]:
-        started = subprocess.Popen(
-            command(*arguments),
-            cwd=tmp_path,
-            env=environment(results),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        all_started.append(started)
-        return started
+    def begin(*arguments: str | Path) -> subprocess.Popen[str]:
+        started.append(start(*arguments))
+        return started[-1]
 
-    yield start
-    for started in all_started:
-        if started.poll() is None:
-            started.kill()
-        started.communicate()
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Measured:
+def known() -> dict[tuple[str, ...], object]:
+    """What was measured without Slurm, by the command."""
+    return {}
+
+
+@pytest.fixture
+def undisturbed(known: dict[tuple[str, ...], object], tmp_path: Path, cache: Path) -> Measured:
     """What the same run measures when this machine carries it out without Slurm and without trouble; once per run."""
-    known: dict[tuple[str, ...], object] = {}
 
     def measure(*arguments: str) -> object:
         plain = tuple(text for text in arguments if text not in ON_SLURM)
         if plain not in known:
-            results = tmp_path_factory.mktemp("undisturbed")
+            results = tmp_path / "undisturbed"
+            results.mkdir()
             (results / "cache").symlink_to(cache)
-            done = subprocess.run(
-                command(*plain, "launcher.threads=1"),
-                cwd=results,
-                env=environment(results),
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stderr
-            known[plain] = metrics(only_run(results))
+            subprocess.run(command(*plain, "launcher.threads=1"), cwd=results, env=environment(results), check=True)
+            known[plain] = scores(only_run(results))
         return known[plain]
 
     return measure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store.run import Store
-from tests.conftest import Cli, wait_for
+from tests.conftest import Cli, Start, wait_for
 from tests.slurm.cluster import Cluster
 from tests.slurm.scenario import (
     ENDLESS,
@@ -18,34 +17,41 @@ from tests.slurm.scenario import (
     ONE,
     PATIENCE_SECONDS,
     QUICK,
-    Driver,
     Measured,
     end,
     hurry_until_ended,
     in_the_middle,
     jobs_of,
-    metrics,
     only_run,
+    scores,
     signal_worker,
 )
 
 pytestmark = pytest.mark.slurm
 
 
-def test_cancelled_job_goes_on_in_a_new_one_with_the_same_numbers(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+@pytest.mark.parametrize(
+    ("signalled", "jobs"),
+    [
+        pytest.param([], 2, id="cancelled"),
+        pytest.param(["--signal=KILL"], 2, id="killed"),
+        pytest.param(["--signal=USR2"], 1, id="time limit comes near"),
+    ],
+)
+def test_job_that_ends_early_goes_on_in_a_new_one_or_is_requeued_with_the_same_numbers(
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured, signalled: list[str], jobs: int
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
-    cluster.do("scancel", run.job() or "")
+    cluster.do("scancel", *signalled, run.job() or "")
+    hurry_until_ended(cluster, started)
     end(started)
-    first, second = jobs_of(run)
-    assert first != second
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert (len(jobs_of(run)), len(set(jobs_of(run)))) == (2, jobs)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_job_that_an_urgent_one_displaces_goes_on_when_there_is_room(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
@@ -55,33 +61,22 @@ def test_job_that_an_urgent_one_displaces_goes_on_when_there_is_room(
     end(started)
     first, second = jobs_of(run)
     assert first == second
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
-
-
-def test_dead_worker_is_lost_and_its_run_goes_on_in_a_new_job(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
-) -> None:
-    started = driver(*ONE, *LONGER)
-    run = in_the_middle(results)
-    cluster.do("scancel", "--signal=KILL", run.job() or "")
-    end(started)
-    assert len(set(jobs_of(run))) == 2
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_hanging_worker_is_ended_and_its_run_goes_on_in_a_new_job(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER, "launcher.silence_seconds=4")
     run = in_the_middle(results)
     signal_worker(cluster, run, signal.SIGSTOP)
     said = end(started)
-    assert "no sign of life" in said
+    assert "sent no heartbeat" in said
     assert len(set(jobs_of(run))) == 2
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
-def test_suspended_job_stands_still_and_goes_on(cluster: Cluster, driver: Driver, results: Path) -> None:
+def test_suspended_job_stands_still_and_goes_on(cluster: Cluster, driver: Start, results: Path) -> None:
     started = driver(*ONE, *ENDLESS)
     run = in_the_middle(results)
     wait_for(lambda: run.status().iteration, "the first beat")
@@ -91,78 +86,58 @@ def test_suspended_job_stands_still_and_goes_on(cluster: Cluster, driver: Driver
     time.sleep(2)
     assert (run.state(), run.status().iteration) == ("running", stood)
     cluster.do("scontrol", "resume", run.job() or "")
-    wait_for(lambda: run.status().iteration > stood, "the next step")
+    wait_for(lambda: (run.status().iteration or 0) > (stood or 0), "the next step")
     assert started.poll() is None
     assert len(jobs_of(run)) == 1
 
 
 def test_job_that_is_cancelled_while_its_run_is_evaluated_finishes_it(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
-    worker = run.status().pid
     last = run.config().science.recipe.iterations
     wait_for(lambda: run.metrics()[-1:] and run.metrics()[-1]["iteration"] == last, "the last step", every=0.001)
-    os.kill(worker, signal.SIGSTOP)  # so that it does not end before it is cancelled; scancel wakes it up
+    signal_worker(cluster, run, signal.SIGSTOP)  # so that it does not end before it is cancelled; scancel wakes it up
     assert not run.done()
     cluster.do("scancel", run.job() or "")
     end(started)
     assert len(jobs_of(run)) == 1
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
-
-
-def test_signal_before_the_time_limit_requeues_with_the_same_numbers(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
-) -> None:
-    started = driver(*ONE, *LONGER)
-    run = in_the_middle(results)
-    cluster.do("scancel", "--signal=USR2", run.job() or "")
-    hurry_until_ended(cluster, started)
-    end(started)
-    first, second = jobs_of(run)
-    assert first == second
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_time_limit_requeues_from_a_checkpoint_as_often_as_allowed_and_says_so(
-    cluster: Cluster, driver: Driver, results: Path
+    cluster: Cluster, driver: Start, results: Path
 ) -> None:
     # Slurm counts in minutes and looks every 30 s: the signal comes 10 to 40 s after the start, when the worker listens.
     started = driver(*ONE, *ENDLESS, "launcher.minutes=1", "launcher.signal_seconds=20", "launcher.requeues=1")
     hurry_until_ended(cluster, started)
-    _, said = started.communicate(timeout=1)
+    assert "its time limit hit 2 times" in end(started, code=1)
     run = only_run(results)
-    assert started.returncode == 1, said
     first, second = jobs_of(run)
     assert first == second
-    assert "its time limit hit 2 times" in said
-    assert f"requeued {first}" in (run.folder / "log.txt").read_text()
-    iterations = [record["iteration"] for record in run.metrics()]
-    assert iterations == sorted(set(iterations))
-    assert (run.folder / "checkpoint.pt").is_file()
+    assert f"requeued {first}" in run.log.read_text()
+    assert run.checkpoints[0].is_file()
 
 
-def test_run_whose_jobs_never_finish_fails_within_the_limit(cluster: Cluster, driver: Driver, results: Path) -> None:
+def test_run_whose_jobs_never_finish_fails_within_the_limit(cluster: Cluster, driver: Start, results: Path) -> None:
     started = driver(*ONE, *ENDLESS, "launcher.resubmissions=0")
     run = in_the_middle(results)
     job = run.job()
     cluster.do("scancel", job or "")
-    _, said = started.communicate(timeout=PATIENCE_SECONDS)
-    assert started.returncode == 1
+    said = end(started, code=1)
     assert f"its job {job} left the queue" in said
-    assert "never came to Python" not in said
+    assert "never started Python" not in said
     assert run.state() == "failed"
     assert len(jobs_of(run)) == 1
 
 
 def test_failing_run_says_why_and_leaves_the_others(cluster: Cluster, cli: Cli, results: Path) -> None:
-    sweep = ("sweep", "context_bins=[1],[40]", "context=spp", "--seeds", "1", "body=fcn", *QUICK)
-    done = cli(*sweep, code=2, timeout=PATIENCE_SECONDS)
-    assert "40" in done.stderr
+    sweep = ("sweep", "context_bins=[1],[40]", "context=spp", "--seeds", "1", "body=fcn")
+    assert "40" in cli(*sweep, *QUICK, code=2, timeout=PATIENCE_SECONDS).stderr
     assert sorted(run.state() for run in Store(results).runs()) == ["done", "failed"]
 
 
-def test_partition_that_does_not_exist_is_one_sentence(cluster: Cluster, cli: Cli, results: Path) -> None:
+def test_partition_that_does_not_exist_is_one_sentence(cluster: Cluster, cli: Cli) -> None:
     assert "partition" in cli(*ONE, *QUICK, "launcher.partition=nowhere", code=2).stderr
     assert not cluster.jobs()

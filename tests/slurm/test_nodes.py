@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, wait_for
+from tests.conftest import Cli, Start, wait_for
 from tests.slurm.cluster import NODES, Cluster
 from tests.slurm.scenario import (
     LONGER,
     ONE,
     QUICK,
-    Driver,
     Measured,
     end,
     hurry_until_ended,
     in_the_middle,
     jobs_of,
-    metrics,
+    scores,
     signal_worker,
     starts,
 )
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.slurm
 
 
 def test_run_moves_from_a_dead_node_to_another_under_its_id(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
@@ -41,11 +40,11 @@ def test_run_moves_from_a_dead_node_to_another_under_its_id(
     end(started)
     (other,) = set(NODES) - {node}
     assert starts(run) == [(job, node), (job, other)]
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_run_of_a_dead_node_that_is_not_requeued_goes_on_in_a_new_job_when_the_node_is_back(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     cluster.do("scontrol", "update", "NodeName=node2", "State=DRAIN", "Reason=test")
     started = driver(*ONE, *LONGER)
@@ -60,11 +59,11 @@ def test_run_of_a_dead_node_that_is_not_requeued_goes_on_in_a_new_job_when_the_n
     cluster.mend()
     end(started)
     assert [job for job, _ in starts(run)] == [first, second]
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_run_and_command_end_without_a_controller(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
@@ -74,11 +73,11 @@ def test_run_and_command_end_without_a_controller(
     signal_worker(cluster, run, signal.SIGCONT)
     end(started)
     assert len(jobs_of(run)) == 1
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
 def test_worker_that_dies_while_the_controller_is_silent_goes_on_afterwards(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *LONGER)
     run = in_the_middle(results)
@@ -93,9 +92,9 @@ def test_worker_that_dies_while_the_controller_is_silent_goes_on_afterwards(
     cluster.mend()
     end(started)
     assert len(set(jobs_of(run))) == 2
-    assert metrics(run) == undisturbed(*ONE, *LONGER)
+    assert scores(run) == undisturbed(*ONE, *LONGER)
 
 
-def test_controller_that_never_answered_is_one_sentence(cluster: Cluster, cli: Cli, results: Path) -> None:
+def test_controller_that_never_answered_is_one_sentence(cluster: Cluster, cli: Cli) -> None:
     cluster.kill_controller()
     assert "squeue does not answer" in cli(*ONE, *QUICK, code=2).stderr

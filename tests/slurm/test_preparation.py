@@ -7,19 +7,18 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store.run import Store
-from tests.conftest import Cli, wait_for
+from tests.conftest import Cli, Start, wait_for
 from tests.slurm.cluster import Cluster
 from tests.slurm.scenario import (
     ONE,
-    PATIENCE_SECONDS,
     QUICK,
     TWO,
-    Driver,
     Measured,
+    detached,
     end,
     jobs_of,
-    metrics,
     only_run,
+    scores,
 )
 
 pytestmark = pytest.mark.slurm
@@ -44,20 +43,17 @@ def test_command_leaves_before_anything_is_prepared_and_the_queue_keeps_the_orde
     cluster: Cluster, cli: Cli, results: Path
 ) -> None:
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
-    left = cli(*TWO, *QUICK, "--detach")
-    assert left.returncode == 0, left.stderr
-    assert left.stdout.count("in the queue: ") == 2
+    runs = detached(cli, results, *TWO, *QUICK)
     assert list(cluster.jobs().values()) == ["PENDING"] * 3
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     wait_for(lambda: not cluster.jobs(), "the end of all jobs, which no command follows")
-    runs = Store(results).runs()
     assert [run.state() for run in runs] == ["done", "done"]
-    logs = [(run.folder / "log.txt").read_text() for run in runs]
+    logs = [run.log.read_text() for run in runs]
     assert sorted(log.startswith("data: Slurm job ") for log in logs) == [False, True]
 
 
 def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
-    cluster: Cluster, driver: Driver, results: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, driver: Start, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Held, its runs cannot begin and find out themselves."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -67,16 +63,14 @@ def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
     runs = Store(results).runs()
     cluster.do("scontrol", "hold", *(run.job() or "" for run in runs))
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
-    said, wrong = started.communicate(timeout=PATIENCE_SECONDS)
-    assert started.returncode == 2, said + wrong
-    assert wrong.count("squeezenet1_1-b8a52dc0.pth could not be downloaded") == 1
+    assert end(started, code=2).count("squeezenet1_1-b8a52dc0.pth could not be downloaded") == 1
     assert not cluster.jobs()
     assert [(run.state(), run.job(), jobs_of(run)) for run in runs] == [("failed", None, [])] * 2
     assert all("could not be downloaded" in run.status().error for run in runs)
 
 
 def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
     started = driver(*ONE, *QUICK)
@@ -86,11 +80,11 @@ def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     end(started)
     assert len(jobs_of(only_run(results))) == 1
-    assert metrics(only_run(results)) == undisturbed(*ONE, *QUICK)
+    assert scores(only_run(results)) == undisturbed(*ONE, *QUICK)
 
 
 def test_preparation_that_is_killed_is_made_up_for_by_the_run(
-    cluster: Cluster, driver: Driver, results: Path, undisturbed: Measured
+    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
 ) -> None:
     started = driver(*ONE, *QUICK)
     wait_for(
@@ -99,4 +93,23 @@ def test_preparation_that_is_killed_is_made_up_for_by_the_run(
     cluster.do("scancel", "--signal=KILL", preparation_of(cluster, results))
     end(started)
     assert len(jobs_of(only_run(results))) == 1
-    assert metrics(only_run(results)) == undisturbed(*ONE, *QUICK)
+    assert scores(only_run(results)) == undisturbed(*ONE, *QUICK)
+
+
+def test_each_run_waits_for_its_own_preparation_and_cancelling_it_takes_that_away(
+    cluster: Cluster, cli: Cli, results: Path
+) -> None:
+    """Two data sets: a job that prepares for each run."""
+    cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
+    sweep = ("sweep", "data=synthetic_siftflow,synthetic_voc", "body=fcn", "--seeds", "1", "weights=none")
+    runs = detached(cli, results, *sweep, *QUICK[2:])
+    after = [run.prerequisite_jobs() for run in runs]
+    assert [len(jobs) for jobs in after] == [1, 1]
+    assert after[0] != after[1]
+    lines = cluster.ask("squeue", "--noheader", "--array", "--format=%i %E").splitlines()
+    dependencies = dict(line.split(maxsplit=1) for line in lines)
+    for run, (before,) in zip(runs, after, strict=True):
+        assert dependencies[run.job() or ""].startswith(f"afterany:{before}")
+    cluster.deeds.append("parsenet cancel")
+    assert "left the queue" in cli("cancel", runs[0].signature).stdout
+    assert set(cluster.jobs()) == {runs[1].job(), *after[1]}

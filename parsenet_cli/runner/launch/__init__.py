@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol, cast
+import pkgutil
+from typing import Any, cast
 
-from parsenet_cli.core import paths
 from parsenet_cli.core.errors import unknown
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from parsenet_cli.runner.launcher import Launcher
+from parsenet_cli.runner.launcher import BatchQueue, Launcher, LauncherModule
 
 
-class LauncherModule(Protocol):
-    """What a file or folder here offers."""
-
-    def open_launcher(self, options: dict[str, Any], jobs: int) -> Launcher:
-        """`options` is conf/launcher/<name>.yaml with its overrides, `jobs` the number of runs at hand."""
-        ...
+def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
+    """The launcher that `options["name"]` names, for so many runs. Raises `UserError` for an unknown one or a wrong option."""
+    return find(options["name"]).open_launcher(options, jobs)
 
 
 def find(name: str) -> LauncherModule:
     """The launcher `name`. Raises `UserError` for an unknown one."""
-    names = paths.modules("runner/launch")
-    if name not in names:
-        raise unknown("launcher", name, names)
+    if name not in _names():
+        raise unknown("launcher", name, _names())
     return cast(LauncherModule, importlib.import_module(f"{__name__}.{name}"))
+
+
+def queue() -> BatchQueue | None:
+    """The queue of whatever launcher has one that can be reached from this machine."""
+    return cast("BatchQueue | None", _first_answer("queue"))
+
+
+def current_job() -> str | None:
+    """The id of the job that this process is part of, by whatever launcher knows it; None outside of one."""
+    return cast("str | None", _first_answer("current_job"))
+
+
+def _first_answer(function: str) -> object:
+    """What the first launcher says that offers this function and does not answer with None."""
+    offered = (getattr(find(name), function, None) for name in _names())
+    return next((answer for ask in offered if ask is not None and (answer := ask()) is not None), None)
+
+
+def _names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))

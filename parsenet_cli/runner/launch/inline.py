@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from parsenet_cli.runner import worker
-from parsenet_cli.runner.launcher import Resources
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
 
 
@@ -37,16 +37,12 @@ class Inline:
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> _Finished:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Finished:
         run.folder.mkdir(parents=True, exist_ok=True)
-        with (
-            run.log.open("a") as log,
-            contextlib.redirect_stdout(log),
-            contextlib.redirect_stderr(log),
-        ):
+        with run.log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             code = worker.run_task(run, task, self.threads)
         if code == worker.STOPPED:
             raise KeyboardInterrupt

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -16,8 +16,7 @@ from typing import Any
 from parsenet_cli.runner import worker
 from parsenet_cli.runner.gpus import Gpu, least_loaded, visible
 from parsenet_cli.runner.launch_options import positive, whole_number
-from parsenet_cli.runner.launcher import Resources
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
 
 _PRELOADED = ["parsenet_cli.runner.preload"]
@@ -49,19 +48,19 @@ class Local:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         """On GPUs by their memory; on a CPU by whether one of the tasks has to be alone."""
         if self._gpus:
             return least_loaded(self._gpus, needs, self._per_gpu) is not None
-        self._tasks = [(process, each) for process, each in self._tasks if process.alive()]
-        return not self._tasks or not (needs.alone or any(each.alone for _, each in self._tasks))
+        self._tasks = [(process, resources) for process, resources in self._tasks if process.alive()]
+        return not self._tasks or not (needs.alone or any(resources.alone for _, resources in self._tasks))
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> _Process:
-        """Fork a worker, on the GPU with the fewest tasks of those that have room."""
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Process:
+        """Fork a worker, on the GPU with the fewest tasks of those that the task fits."""
         gpu = least_loaded(self._gpus, needs, self._per_gpu)
-        name = None if gpu is None else gpu.name
-        process = self._context.Process(target=worker.main, args=(str(run.folder), task, self.threads, name))
-        with _not_the_drivers_main_module(), _not_interrupted():
+        arguments = (str(run.folder), task, self.threads, None if gpu is None else gpu.name)
+        process = self._context.Process(target=worker.main, args=arguments)
+        with _undisturbed():
             process.start()
         handle = _Process(process)
         if gpu is None:
@@ -87,27 +86,20 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Local:
 
 
 @contextmanager
-def _not_the_drivers_main_module() -> Iterator[None]:
-    """A forked worker must not import the command line again, which multiprocessing does for the sake of scripts."""
+def _undisturbed() -> Iterator[None]:
+    """While a worker is forked, two things are kept from it.
+
+    The command's main module: multiprocessing would import it again, for the sake of scripts. And Ctrl-C, which reaches every
+    process of the terminal: the fork server would die of it with a traceback while it imports. A process that is started while
+    the signal is blocked has it blocked too; the resource tracker starts before, as its start unblocks it.
+    """
     main = vars(sys.modules["__main__"])
     before = {name: main.get(name) for name in ("__file__", "__spec__")}
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     main.update(dict.fromkeys(before))
     try:
         yield
     finally:
         main.update(before)
-
-
-@contextmanager
-def _not_interrupted() -> Iterator[None]:
-    """Ctrl-C reaches every process of the terminal: the fork server would die of it with a traceback while it imports.
-
-    A process that is started while the signal is blocked has it blocked too. The resource tracker starts before, as its start
-    unblocks it.
-    """
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

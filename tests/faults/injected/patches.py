@@ -29,10 +29,10 @@ def _cli(module: Any) -> None:
 
 
 def _files(module: Any) -> None:
-    original = module.replacing
+    original = module.atomic_write
 
     @contextlib.contextmanager
-    def replacing(path: Path) -> Iterator[Any]:
+    def atomic_write(path: Path) -> Iterator[Any]:
         name = path.name
         with original(path) as file:
             at(f"write {name} opened")
@@ -40,13 +40,13 @@ def _files(module: Any) -> None:
             at(f"write {name} filled")
         at(f"write {name} done")
 
-    module.replacing = replacing
+    module.atomic_write = atomic_write
 
 
 def _worker(module: Any) -> None:
-    original = module.carry_out
+    original = module.run_task
 
-    def carry_out(run: Any, task: str, threads: int) -> int:
+    def run_task(run: Any, task: str, threads: int) -> int:
         orders.carries_out(run.signature)
         orders.at_work(True)
         note(f"worker {task}")
@@ -59,10 +59,10 @@ def _worker(module: Any) -> None:
             orders.carries_out("")
         return code
 
-    module.carry_out = carry_out
+    module.run_task = run_task
 
 
-def _prepare(module: Any) -> None:
+def _inputs(module: Any) -> None:
     original = module.data
 
     def data(*given: Any) -> Any:
@@ -73,7 +73,7 @@ def _prepare(module: Any) -> None:
 
 
 def _train(module: Any) -> None:
-    trainer, evaluate, record = module.Trainer, module.evaluate, module._record
+    trainer, evaluate, record = module.Trainer, module.evaluate_model, module._record
     step, batch = trainer.step, trainer._batch
 
     def stepping(self: Any, iteration: int) -> float:
@@ -102,23 +102,23 @@ def _train(module: Any) -> None:
         at("result")
 
     trainer.step, trainer._batch = stepping, batching
-    module.evaluate, module._record = evaluating, recording
+    module.evaluate_model, module._record = evaluating, recording
 
 
 def _checkpoint(module: Any) -> None:
     save, restore = module.save, module.restore
 
     def saving(*given: Any) -> None:
-        *_, progress = given
-        note(f"checkpoint {progress.iteration}")
+        *_, state = given
+        note(f"checkpoint {state.iteration}")
         at("checkpoint")
         save(*given)
-        note(f"checkpointed {progress.iteration}")
+        note(f"checkpointed {state.iteration}")
 
     def restoring(*given: Any) -> None:
-        *_, progress = given
+        *_, state = given
         restore(*given)
-        note(f"from {progress.iteration}")
+        note(f"from {state.iteration}")
 
     module.save, module.restore = saving, restoring
     module.SHARE = 0.2  # of so short a training: several checkpoints in each
@@ -136,17 +136,17 @@ def _local(module: Any) -> None:
     module.Local.submit = submitting
 
 
-def _driver(module: Any) -> None:
-    collect = module.Driver._collect
+def _scheduler(module: Any) -> None:
+    collect = module.Scheduler._collect
 
     def collecting(self: Any) -> bool:
         at("look")
         return bool(collect(self))
 
-    module.Driver._collect = collecting
+    module.Scheduler._collect = collecting
 
 
-def _output(module: Any) -> None:
+def _tables(module: Any) -> None:
     write = module.write
 
     def writing(*given: Any, **named: Any) -> Any:
@@ -169,12 +169,12 @@ _PATCHES: dict[str, Callable[[Any], None]] = {
     "parsenet_cli.cli.app": _cli,
     "parsenet_cli.core.files": _files,
     "parsenet_cli.runner.worker": _worker,
-    "parsenet_cli.engine.inputs": _prepare,
+    "parsenet_cli.engine.inputs": _inputs,
     "parsenet_cli.engine.train": _train,
     "parsenet_cli.engine.checkpoint": _checkpoint,
     "parsenet_cli.runner.launch.local": _local,
-    "parsenet_cli.runner.scheduler": _driver,
-    "parsenet_cli.report.tables": _output,
+    "parsenet_cli.runner.scheduler": _scheduler,
+    "parsenet_cli.report.tables": _tables,
     "parsenet_cli.store.study": _study,
 }
 

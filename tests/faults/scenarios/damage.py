@@ -36,7 +36,7 @@ def results_rot(journey: Journey) -> None:
     for signature in journey.chance.sample(journey.signatures, 3):
         journey.damaged.add(signature)
         with journey.injecting("damaged result"):
-            damage(journey.store.run(signature).folder / "result.json", journey.chance)
+            damage(journey.store.run(signature).result_file, journey.chance)
     _finish(journey)
 
 

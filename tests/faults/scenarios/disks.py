@@ -101,7 +101,7 @@ def _expect_sentence(journey: Journey, said: str, sentence: str) -> None:
 def _expect_whole_files(journey: Journey) -> None:
     for run in journey.store.runs():
         run.config()
-        if (run.folder / "result.json").exists() and run.result() is None:
+        if (run.result_file).exists() and run.result() is None:
             journey.problem("different", f"{run.folder / 'result.json'} is not whole")
     if left := [str(file) for file in journey.results.rglob(".*.tmp")]:
         journey.problem("left over", f"temporary files {left}")

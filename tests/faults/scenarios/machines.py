@@ -35,8 +35,8 @@ def machine_starts_again(journey: Journey) -> None:
                 met[0].process.wait()
             for run in journey.store.runs():
                 status = run.status()
-                if "pid" in status:
-                    (run.folder / "status.json").write_text(json.dumps({**status, "pid": sleeper.pid}))
+                if status.pid is not None:
+                    (run.folder / "status.json").write_text(json.dumps({**status.content, "pid": sleeper.pid}))
                 (run.folder / "lock").write_text(str(sleeper.pid))
             journey.order()
             journey.ask("cancel", "--all")
@@ -55,7 +55,7 @@ def memory_runs_out_once(journey: Journey) -> None:
     orders = journey.order({"at": f"batch {step}", "run": run, "do": "oom"})
     journey.end(journey.start(), 0)
     journey.count("out of memory", orders)
-    if not journey.store.run(run).done_result().get("ran_out_of_memory"):
+    if not journey.store.run(run).done_result().ran_out_of_memory:
         journey.problem("different", f"{run}: its result does not say that memory ran out")
     journey.check(statistical=run)
 

@@ -56,7 +56,7 @@ def run_fails(journey: Journey) -> None:
 
 def _expect_collapse(journey: Journey, run: str, step: int) -> None:
     result = journey.store.run(run).done_result()
-    told = (result.get("outcome"), result.get("collapsed_at"), result.get("steps"))
+    told = (result.outcome, result.collapsed_at, result.steps)
     if told != ("collapsed", step, step + 1):
         journey.problem("different", f"{run}: {told}, expected a collapse at {step}")
     undisturbed = [record for record in _records(journey, run, undisturbed=True) if record[0] <= step]

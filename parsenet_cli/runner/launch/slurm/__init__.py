@@ -1,8 +1,8 @@
 """Jobs of a Slurm cluster, through submitit.
 
-All runs of a plan go out as one array job whose tasks run at most `slots` at a time (a single one as a single job). What they
-share is prepared by jobs of its own, whose end they wait for in the queue. Where Slurm does not take so many at once it gets
-fewer, and the rest when some have ended. Runs that are submitted again come in an array of their own.
+All runs of a plan that need the same go out as one array job whose tasks run at most `slots` at a time (a single one as a single
+job). What they share is prepared by jobs of its own, whose end they wait for in the queue. Where Slurm does not take so many at
+once it gets fewer, and the rest when some have ended. Runs that are submitted again come in an array of their own.
 The results folder is all that jobs and commands share; a run's job id stands in its folder, so that a later command
 finds the job. submitit's own files, pickles among them, stay outside, in a folder that is the user's alone.
 """
@@ -12,42 +12,43 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import os
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock
 from parsenet_cli.runner.launch.slurm import options as slurm_options
 from parsenet_cli.runner.launch.slurm.job import Job, began
-from parsenet_cli.runner.launch.slurm.queue import Queue
-from parsenet_cli.runner.launcher import Resources
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner.launch.slurm.queue import Queue, reachable
+from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Busy, Run
 
 REFUSED_POLLS = 10
 """What Slurm refused is offered again after so many times `poll_seconds`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Submitted:
     run: Run
     task: Task
     slurm: Slurm
+    after: Sequence[_Submitted]
     job: str = ""
     """Slurm's id; empty until Slurm took it."""
     cancelled: bool = False
     looked: float = 0.0
-    """At which picture of the queue the run was looked at."""
+    """At which snapshot of the queue the run was looked at."""
 
     def alive(self) -> bool:
-        if self.cancelled and not self.job:
-            return False
-        if not self.job or (self.slurm.in_queue(self.job) and not self._over()):
+        if not self.job:
+            return not self.cancelled
+        if self.slurm.in_queue(self.job) and not self._over():
             return True
         if self.task == "train" and self.run.job() == self.job:
             self.slurm.left[self.run.signature] = self.job
@@ -61,10 +62,9 @@ class _Submitted:
             self.slurm.to_stop.append(self.job)
 
     def kill(self) -> None:
+        self.cancelled = True
         if self.job:
-            self.slurm.queue.end(self.job)
-        else:
-            self.cancelled = True
+            self.slurm.queue.kill(self.job)
 
     def _over(self) -> bool:
         """Whether the run is, though its job is still in the queue. Looked at no more often than the queue is asked."""
@@ -87,25 +87,21 @@ class Slurm:
         """The job of each run that has left the queue."""
         self._options = options
         self._unsent: list[_Submitted] = []
-        self._preparations: list[str] = []
-        """Jobs of this command that prepare what runs share."""
         self._followed: set[str] = set()
         """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
-        self._stop_not_before = 0.0
         self._said_refused = False
 
-    def has_room(self, needs: Resources) -> bool:
+    def fits(self, needs: Resources) -> bool:
         """Slurm sees to that, and gives each job what it asked for."""
         return True
 
-    def submit(self, run: Run, task: Task, needs: Resources) -> _Submitted:
+    def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Submitted:
         """Takes effect with `flush`."""
         if task == "train":
             _mark_queued(run)
-        submitted = _Submitted(run, task, self)
-        self._unsent.append(submitted)
-        return submitted
+        self._unsent.append(_Submitted(run, task, self, cast("Sequence[_Submitted]", after)))
+        return self._unsent[-1]
 
     def flush(self) -> list[Run]:
         """Send what was submitted since, as much of it as Slurm takes now, and tell the jobs that were cancelled.
@@ -114,24 +110,23 @@ class Slurm:
         where Slurm takes nothing and no job that this command follows is in the queue, whose end could make room.
         """
         self._stop()
-        self._unsent = [each for each in self._unsent if not each.cancelled]
+        self._unsent = [task for task in self._unsent if not task.cancelled]
         joined: list[Run] = []
         if not self._unsent or time.monotonic() < self._not_before:
             return joined
         folder = slurm_options.private_folder(self._options["folder"])
+        if folder.is_relative_to(store := self._unsent[0].run.results.root.resolve()):
+            raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
         with file_lock(folder / "submitting.lock", lambda: None):
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
                 joined = self._join()
-                if joined and all(each.task != "train" for each in self._unsent):
-                    self._drop_all()  # nobody needs to have anything prepared
-                if self._send([each for each in self._unsent if each.task != "train"], folder):
-                    self._send(list(self._unsent), folder)
+                self._send_all(folder)
         if not self._unsent:
             self._not_before = 0.0
         return joined
 
-    def holds(self, run: Run) -> bool:
+    def is_queued(self, run: Run) -> bool:
         """Whether a job that some command submitted for this run is pending or running."""
         job = run.job()
         if job is None or not self.in_queue(job) or _over(run):
@@ -144,40 +139,62 @@ class Slurm:
         self._stop()
         return self.queue.holds(job)
 
+    def kill(self, run: Run) -> None:
+        """`scancel` whatever job the run was last submitted as."""
+        job = run.job()
+        if job is not None:
+            self.queue.kill(job)
+
+    def last_error(self, run: Run) -> str:
+        """Its id and, where it never came to Python, the file in which Slurm has put what it said."""
+        job = self.left.get(run.signature) or run.job()
+        if job is None:
+            return "its worker, which is no job of Slurm, exited before the run was done: killed, or lost"
+        error = f"its job {job} left the queue before the run was done: cancelled, killed, or lost"
+        output = slurm_options.private_folder(self._options["folder"]) / f"{job}_0_log.err"
+        return f"{error}; it never started Python: see {output}" if output.is_file() and not began(run, job) else error
+
     def _stop(self) -> None:
-        if self.to_stop and time.monotonic() >= self._stop_not_before:
-            if self.queue.stop(self.to_stop):
-                self.to_stop = []
-            else:
-                self._stop_not_before = time.monotonic() + self._options["poll_seconds"]
+        if self.to_stop and self.queue.stop(self.to_stop) is not None:
+            self.to_stop = []
 
     def _join(self) -> list[Run]:
-        """What another command has submitted since this one looked needs no second job."""
+        """What another command has submitted since this one looked needs no second job, and nothing made for it."""
         joined = []
-        for each in [each for each in self._unsent if each.task == "train"]:
-            if self.holds(each.run):
-                joined.append(each.run)
-                self._unsent.remove(each)
+        for task in [task for task in self._unsent if task.task == "train"]:
+            if self.is_queued(task.run):
+                joined.append(task.run)
+                self._unsent.remove(task)
             else:
-                each.run.clear_job()
+                task.run.clear_job()
+        needed = {before for task in self._unsent for before in task.after}
+        for task in [task for task in self._unsent if task.task != "train" and task not in needed]:
+            task.cancel()
+            self._unsent.remove(task)
         return joined
 
-    def _drop_all(self) -> None:
-        for each in self._unsent:
-            each.cancelled = True
-        self._unsent = []
+    def _send_all(self, folder: Path) -> None:
+        """Those that prepare, then the runs: one array for all that wait for the same jobs."""
+        if not self._send([task for task in self._unsent if task.task != "train"], (), folder):
+            return
+        arrays: dict[tuple[str, ...], list[_Submitted]] = {}
+        for task in self._unsent:
+            after = tuple(before.job for before in task.after if before.job and self.queue.holds(before.job))
+            arrays.setdefault(after, []).append(task)
+        for after, tasks in arrays.items():
+            if not self._send(tasks, after, folder):
+                return
 
-    def _send(self, tasks: list[_Submitted], folder: Path) -> bool:
-        """As one array, or as several where that is too large; they wait in the queue for those that prepare and went before.
+    def _send(self, tasks: list[_Submitted], after: Sequence[str], folder: Path) -> bool:
+        """As one array that starts when the jobs `after` have ended, or as several where that is too large.
 
         False where Slurm did not take all of them.
         """
         size = len(tasks)
-        after = [job for job in self._preparations if self.queue.holds(job)]
         while tasks:
-            several = tasks[:size]
+            array = tasks[:size]
             try:
-                jobs = self._sbatch([self._job(each, folder) for each in several], folder, after)
+                jobs = self._sbatch(array, folder, after)
             except _Refused as refused:
                 if size > 1:
                     size = (size + 1) // 2  # more than one array or one user may have?
@@ -188,30 +205,30 @@ class Slurm:
             tasks = tasks[size:]
             self._followed |= set(jobs)
             self.queue.add(jobs)
-            for each, job in zip(several, jobs, strict=True):
-                self._unsent.remove(each)
-                each.job = job
-                if each.task == "train":
-                    each.run.record_job(job)
-                else:
-                    self._preparations.append(job)
+            for task, job in zip(array, jobs, strict=True):
+                self._unsent.remove(task)
+                task.job = job
+                if task.task == "train":
+                    task.run.record_job(job, after)
         return True
 
-    def _sbatch(self, tasks: list[Job], folder: Path, after: Sequence[str]) -> list[str]:
-        """One array, or one job, that starts when those `after` have ended. Returns their ids; raises `_Refused`."""
+    def _sbatch(self, tasks: Sequence[_Submitted], folder: Path, after: Sequence[str]) -> list[str]:
+        """One array, or one job. Returns their ids; raises `_Refused`."""
         from submitit import SlurmExecutor
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
+        requeues = self._options["requeues"]
+        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues) for task in tasks]
         executor = SlurmExecutor(folder=folder)
         executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots, after))
         try:
             # submitit repeats there what sbatch said, which is told once and in full where it matters
             with contextlib.redirect_stderr(io.StringIO()), executor.batch():
-                jobs = [executor.submit(task) for task in tasks]
+                submitted = [executor.submit(job) for job in jobs]
         except (FailedJobError, FailedSubmissionError) as problem:
-            said = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
-            raise _Refused(said.strip()) from None
-        return [job.job_id for job in jobs]
+            last = next((line for line in reversed(str(problem).splitlines()) if line.strip()), "")
+            raise _Refused(last.strip()) from None
+        return [job.job_id for job in submitted]
 
     def _refused(self, refused: _Refused) -> None:
         """Wait for the end of jobs that Slurm took before, if there are any."""
@@ -223,31 +240,8 @@ class Slurm:
         self._not_before = time.monotonic() + REFUSED_POLLS * self._options["poll_seconds"]
         if not self._said_refused:
             self._said_refused = True
-            print(f"Slurm takes no more jobs now ({refused}): {len(self._unsent)} wait here until others have ended",
-                  file=sys.stderr, flush=True)  # fmt: skip
-
-    def end(self, run: Run) -> None:
-        """`scancel` whatever job the run was last submitted as."""
-        job = run.job()
-        if job is not None:
-            self.queue.end(job)
-
-    def last_words(self, run: Run) -> str:
-        """Its id and, where it never came to Python, the file in which Slurm has put what it said."""
-        job = self.left.get(run.signature) or run.job()
-        if job is None:
-            return "its worker, which no job of Slurm's is, left before the run was done: killed, or lost"
-        words = f"its job {job} left the queue before the run was done: cancelled, killed, or lost"
-        folder = slurm_options.private_folder(self._options["folder"])
-        said = folder / f"{job}_0_log.err"
-        return f"{words}; it never came to Python: see {said}" if said.is_file() and not began(run, job) else words
-
-    def _job(self, submitted: _Submitted, folder: Path) -> Job:
-        run = submitted.run.folder.resolve()
-        store = submitted.run.results.root.resolve()
-        if folder.is_relative_to(store):
-            raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
-        return Job(str(run), submitted.task, self.threads, self._options["requeues"])
+            waiting = f"{len(self._unsent)} wait here until others have ended"
+            print(f"Slurm takes no more jobs now ({refused}): {waiting}", file=sys.stderr, flush=True)
 
 
 class _Refused(Exception):
@@ -265,6 +259,17 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
                 f"launcher=slurm needs {program} on the PATH: issue the command on the cluster's login node"
             )
     return Slurm(options, options["slots"] or max(1, jobs))
+
+
+def queue() -> Queue | None:
+    """Slurm's queue, where this machine has the commands to ask it and to take jobs out of it."""
+    return Queue() if reachable() else None
+
+
+def current_job() -> str | None:
+    """The id of the Slurm job that this process is part of ("12", or "12_3" in an array); None outside of one."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
 def _over(run: Run) -> bool:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from parsenet_cli.runner import process, worker
-from parsenet_cli.runner.worker import Task
+from parsenet_cli.runner import launch, worker
+from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import Run
 
 
@@ -30,25 +30,23 @@ class Job:
     requeues: int
 
     def __call__(self) -> None:
-        self._limit_near = False
+        self._limit_near, self._restarts = False, int(os.environ.get("SLURM_RESTART_COUNT", 0))
         signal.signal(signal.SIGUSR2, self._leave)
         run = Run(Path(self.folder))
-        self._restarts = restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
         with run.log.open("a") as log:
             node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
-            log.write(f"{self.task}: Slurm job {process.slurm_job()} on {node}, restarted {restarts} times\n")
+            job = f"Slurm job {launch.current_job()} on {node}, restarted {self._restarts} times"
+            log.write(f"{self.task}: {job}\n")
+        # What arrives before a training listens is forgotten: Slurm then ends the job, which counts as lost.
+        signal.signal(signal.SIGTERM, (lambda *_: None) if self.task == "train" else signal.SIG_DFL)
         if self.task == "train":
-            # What arrives before the worker listens is forgotten: Slurm then ends the job, which counts as lost.
-            signal.signal(signal.SIGTERM, _ignore)
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 from parsenet_cli.engine import train  # noqa: F401
-        else:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             worker.main(self.folder, self.task, self.threads)
         except SystemExit as ended:
             if self._limit_near and ended.code == worker.STOPPED and not run.cancelled:
-                self._requeue(run, restarts)
+                self._requeue(run)
             raise
 
     def _leave(self, _signal: int, _frame: FrameType | None) -> None:
@@ -57,16 +55,15 @@ class Job:
             _put_back()  # what is prepared is made whole or not at all: nothing to keep
         signal.raise_signal(signal.SIGTERM)
 
-    def _requeue(self, run: Run, restarts: int) -> None:
-        if restarts < self.requeues:
+    def _requeue(self, run: Run) -> None:
+        if self._restarts < self.requeues:
             _put_back()
             return
-        run.update_status(
-            state="failed",
-            failures=run.status().failures + 1,
-            error=f"its time limit hit {restarts + 1} times: raise launcher.minutes or launcher.requeues and issue the "
-            "command again; it goes on from its checkpoint",
+        error = (
+            f"its time limit hit {self._restarts + 1} times: raise launcher.minutes or launcher.requeues and issue the "
+            "command again; it goes on from its checkpoint"
         )
+        run.update_status(state="failed", failures=run.status().failures + 1, error=error)
 
 
 def began(run: Run, job: str) -> bool:
@@ -77,12 +74,8 @@ def began(run: Run, job: str) -> bool:
         return False
 
 
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
-    return
-
-
 def _put_back() -> None:
     """Slurm keeps the job's id. Where it refuses, the job ends, and the command that waits for it submits a new one."""
-    job = str(process.slurm_job())
+    job = str(launch.current_job())
     done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
     print(f"requeued {job}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}", flush=True)

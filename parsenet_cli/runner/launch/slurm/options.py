@@ -22,7 +22,8 @@ _NAMES = {"partition": _NAME, "account": _NAME, "qos": _NAME, "constraint": _CON
 def check(options: dict[str, Any]) -> None:
     """Raises `UserError` for the first value that is not what conf/launcher/slurm.yaml describes."""
     for key, pattern in _NAMES.items():
-        expect(options, key, _text(options[key], pattern), "a name without blanks or quotes", nullable=True)
+        name = isinstance(options[key], str) and pattern.fullmatch(options[key])
+        expect(options, key, bool(name), "a name without blanks or quotes", nullable=True)
     whole_number(options, 1, "minutes", "signal_seconds", "threads")
     whole_number(options, 1, "slots", nullable=True)
     whole_number(options, 0, "gpus", "requeues", "resubmissions")
@@ -32,10 +33,8 @@ def check(options: dict[str, Any]) -> None:
     positive(options, "poll_seconds", "silence_seconds")
     positive(options, "memory_gb", nullable=True)
     expect(options, "folder", _one_line(options["folder"]), "a path")
-    setup = options["setup"]
-    expect(
-        options, "setup", isinstance(setup, list) and all(map(_one_line, setup)), "a list of commands of one line each"
-    )
+    lines = isinstance(options["setup"], list) and all(map(_one_line, options["setup"]))
+    expect(options, "setup", lines, "a list of commands of one line each")
 
 
 def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] = ()) -> dict[str, Any]:
@@ -65,19 +64,15 @@ def private_folder(text: str) -> Path:
     folder = Path(text).expanduser().resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = folder.stat()
+        stat = folder.stat()
     except OSError as problem:
         raise UserError(f"launcher.folder={folder}: {problem.strerror}; choose a folder of your own") from None
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if stat.st_uid != os.getuid() or stat.st_mode & 0o077:
         raise UserError(
             f"launcher.folder={folder}: jobs read pickles there, so it has to be yours alone: "
-            f"expected mode 700, found {found.st_mode & 0o777:o}; chmod 700 it or choose another"
+            f"expected mode 700, found {stat.st_mode & 0o777:o}; chmod 700 it or choose another"
         )
     return folder
-
-
-def _text(value: object, pattern: re.Pattern[str]) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _one_line(value: object) -> bool:

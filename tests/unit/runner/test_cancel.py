@@ -1,4 +1,4 @@
-"""Cancelling: workers are asked, drivers start no other, and no process is ever signalled that only has the old pid."""
+"""Cancelling: workers are asked, schedulers start no other, and no process is ever signalled that only has the old pid."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.runner import cancel, process, scheduler, worker
+from parsenet_cli.runner import cancel, process, worker
+from parsenet_cli.store.result import RunStatus
 from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
-from tests.pretending import Pretender, Silent, succeed
+from tests.fakes import FakeLauncher, succeed, sweep
 
 HOLDER = """
 import signal, sys, time
 from pathlib import Path
-from parsenet_cli import process
-from parsenet_cli.store import Run
+from parsenet_cli.runner import process
+from parsenet_cli.store.run import Run
 
 run = Run(Path(sys.argv[1]))
 stubborn = sys.argv[2] == "stubborn"
@@ -38,11 +40,10 @@ with run.lock():
 """A worker: it holds its run's lock until SIGTERM, or for ever."""
 
 
-@pytest.fixture
-def run(store: Store, config: RunConfig) -> Run:
-    run = store.run(config.signature)
-    run.create(config)
-    return run
+def cancelled(*runs: Run, patience: float = 20) -> tuple[bool, list[str]]:
+    """Whether all have left, and what was said."""
+    said: list[str] = []
+    return cancel.cancel_runs(runs, said.append, patience), said
 
 
 @pytest.fixture
@@ -56,18 +57,16 @@ def holder(run: Run, request: pytest.FixtureRequest) -> Iterator[subprocess.Pope
 
 
 def test_worker_of_another_driver_writes_its_checkpoint_and_leaves(run: Run, holder: subprocess.Popen[str]) -> None:
-    said: list[str] = []
-    assert cancel.cancel_runs([run], said.append, patience=20)
+    assert cancelled(run) == (True, [f"{run.signature}: stopped at iteration 7"])
     assert holder.wait(5) == 0
-    assert said == [f"{run.signature}: stopped at iteration 7"]
     assert run.state() == "queued"
 
 
 @pytest.mark.parametrize("holder", ["stubborn"], indirect=True)
 def test_worker_that_does_not_leave_is_named_and_left_alive(run: Run, holder: subprocess.Popen[str]) -> None:
-    said: list[str] = []
-    assert not cancel.cancel_runs([run], said.append, patience=0.3)
-    assert f"kill -9 {holder.pid}" in said[0]
+    left, (said,) = cancelled(run, patience=0.3)
+    assert not left
+    assert f"kill -9 {holder.pid}" in said
     assert holder.poll() is None
 
 
@@ -76,10 +75,10 @@ def test_worker_on_another_machine_is_asked_through_the_store_and_that_is_said(
     run: Run, holder: subprocess.Popen[str]
 ) -> None:
     run.update_status(host="node12", process="another-boot pid:[1] 1 1")
-    said: list[str] = []
-    assert not cancel.cancel_runs([run], said.append, patience=0.3)
-    assert "cannot be reached from here" in said[0]
-    assert "node12" in said[0]
+    left, (said,) = cancelled(run, patience=0.3)
+    assert not left
+    assert "cannot be reached from here" in said
+    assert "node12" in said
     assert run.cancelled
 
 
@@ -89,13 +88,12 @@ def test_process_with_the_pid_of_a_worker_that_is_gone_is_never_signalled() -> N
         *machine, pid, started = theirs.split(" ")
         earlier = " ".join([*machine, pid, str(int(started) - 1)])
         rebooted = " ".join(["another-boot", *machine[1:], pid, started])
-        host = process.own()["host"]
+        recorded = RunStatus(pid=stranger.pid, host=process.own()["host"], process=theirs)
         for identity, place in ((earlier, "gone"), (rebooted, "gone"), ("", "unknown")):
-            recorded = {"pid": stranger.pid, "host": host, "process": identity}
-            assert process.place(recorded) == place
-            assert not process.ask_to_stop(recorded)
+            other = replace(recorded, process=identity)
+            assert process.place(other) == place
+            assert not process.ask_to_stop(other)
         assert stranger.poll() is None
-        recorded = {"pid": stranger.pid, "host": host, "process": theirs}
         assert process.place(recorded) == "here"
         assert process.ask_to_stop(recorded)
         assert stranger.wait(10) == -signal.SIGTERM
@@ -105,8 +103,14 @@ def test_process_with_the_pid_of_a_worker_that_is_gone_is_never_signalled() -> N
 
 @pytest.mark.parametrize("recorded", [{}, {"pid": "7"}, {"pid": 7}, {"pid": None, "process": "x"}])
 def test_what_earlier_versions_recorded_reaches_no_process(recorded: dict[str, Any]) -> None:
-    assert process.place(recorded) == "unknown"
-    assert not process.ask_to_stop(recorded)
+    assert process.place(RunStatus.from_json(recorded)) == "unknown"
+    assert not process.ask_to_stop(RunStatus.from_json(recorded))
+
+
+def test_identity_of_this_process_is_its_own() -> None:
+    own = RunStatus.from_json(process.own())
+    assert process.place(own) == "here"
+    assert process.place(replace(own, pid=os.getppid())) != "here"
 
 
 def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,12 +124,11 @@ def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.M
 def test_worker_that_starts_after_the_wish_leaves_at_once(run: Run) -> None:
     run.cancel()
     assert worker.run_task(run, "train", threads=1) == worker.STOPPED
-    assert run.state() == "queued"
-    assert "iteration" not in run.status()
+    assert (run.state(), run.status().iteration) == ("queued", None)
 
 
 @pytest.mark.usefixtures("driver_that_does_not_wait")
-def test_driver_starts_no_cancelled_run_and_the_next_command_does(store: Store, configs: dict[str, RunConfig]) -> None:
+def test_no_cancelled_run_is_started_until_the_next_command(store: Store, configs: dict[str, RunConfig]) -> None:
     first, *others = configs
 
     def leave_cancelled(run: Run) -> None:
@@ -134,20 +137,17 @@ def test_driver_starts_no_cancelled_run_and_the_next_command_does(store: Store, 
             store.run(signature).cancel()
         run.update_status(state="queued", iteration=3)
 
-    cancelled = Pretender(leave_cancelled, slots=1)
-    outcome = scheduler.run_sweep(store, configs, cancelled, Silent())
-    assert (cancelled.trained, sorted(outcome.cancelled)) == ([first], sorted([first, *others]))
+    launcher, again = FakeLauncher(leave_cancelled, slots=1), FakeLauncher(succeed)
+    outcome = sweep(store, configs, launcher)
+    assert (launcher.trained, sorted(outcome.cancelled)) == ([first], sorted([first, *others]))
     assert not outcome.failed
-    again = Pretender(succeed)
-    assert not scheduler.run_sweep(store, configs, again, Silent()).cancelled
+    assert not sweep(store, configs, again).cancelled
     assert sorted(again.trained) == sorted(configs)
 
 
 def test_run_that_is_done_or_was_never_planned_is_not_asked(run: Run) -> None:
     succeed(run)
-    said: list[str] = []
-    assert cancel.cancel_runs([run], said.append)
-    assert said == [f"no run is left to cancel: {run.signature} is done"]
+    assert cancelled(run) == (True, [f"no run is left to cancel: {run.signature} is done"])
     assert not run.cancelled
 
 
@@ -158,40 +158,46 @@ def test_runs_are_named_or_all_are_meant(store: Store, run: Run, prefixes: list[
     assert cancel.chosen(store, [run.signature[:5]], False) == [run]
 
 
-def test_identity_of_this_process_is_its_own() -> None:
-    assert process.place(process.own()) == "here"
-    assert process.place({**process.own(), "pid": os.getppid()}) != "here"
+# --- jobs -----------------------------------------------------------------------------------------------------------------
 
 
-def test_job_that_waits_is_taken_out_of_the_queue_and_no_other(
-    store: Store, configs: dict[str, RunConfig], fake_slurm: FakeSlurm
-) -> None:
-    runs = [store.run(signature) for signature in configs]
-    for run, config, job in zip(runs, configs.values(), ["7_0", "7_1", "7_2", None], strict=True):
-        run.create(config)
-        if job is not None:
-            run.record_job(job)
+@pytest.fixture
+def runs(store: Store, configs: dict[str, RunConfig]) -> list[Run]:
+    """Four that are planned."""
+    for signature, config in configs.items():
+        store.run(signature).create(config)
+    return [store.run(signature) for signature in configs]
+
+
+def test_jobs_of_runs_that_wait_are_stopped_and_no_others(runs: list[Run], fake_slurm: FakeSlurm) -> None:
+    for run, job in zip(runs, ["7_0", "7_1", "7_2"], strict=False):
+        run.record_job(job)
     fake_slurm.queue = {"7_0": "RUNNING", "7_1": "PENDING", "7_2": "PENDING", "7_3": "PENDING", "9": "PENDING"}
-    said: list[str] = []
-    assert cancel.cancel_runs(runs, said.append)
-    assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2"]
-    assert [line.partition("; ")[2] for line in said] == [
-        "",
-        *(f"job 7_{i} left Slurm's queue" for i in (1, 2)),
-        "",
-    ]
+    left, said = cancelled(*runs)
+    assert left
+    assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2", "--quiet --signal=TERM 7_0"]
+    assert [line.partition("; ")[2] for line in said] == ["", *(f"job 7_{i} left the queue" for i in (1, 2)), ""]
     assert all(run.cancelled for run in runs)
 
 
-def test_without_slurm_on_this_machine_only_the_wish_is_written(
+def test_job_that_prepares_is_stopped_once_no_run_needs_it(runs: list[Run], fake_slurm: FakeSlurm) -> None:
+    for run, job, after in zip(runs, ("7", "8", "9"), (("5", "6"), ("6",), ()), strict=False):
+        run.record_job(job, after)
+    fake_slurm.queue = {"5": "RUNNING", "6": "PENDING", "7": "PENDING", "8": "PENDING", "9": "PENDING"}
+    _, (said,) = cancelled(runs[0])
+    assert fake_slurm.calls("scancel") == ["--quiet 7", "--quiet --signal=TERM 5"]
+    assert said.endswith("; job 7 left the queue")
+    cancelled(*runs[1:])
+    assert fake_slurm.calls("scancel")[2:] == ["--quiet 8 9 6"]
+
+
+def test_without_a_queue_on_this_machine_only_the_wish_is_written(
     run: Run, fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run.record_job("7")
     fake_slurm.queue = {"7": "PENDING"}
     monkeypatch.setattr("shutil.which", lambda _: None)
-    said: list[str] = []
-    assert cancel.cancel_runs([run], said.append)
-    assert said == [f"{run.signature}: queued, will not be started"]
+    assert cancelled(run) == (True, [f"{run.signature}: queued, will not be started"])
     assert run.cancelled
     assert not fake_slurm.calls("squeue")
     assert not fake_slurm.calls("scancel")
@@ -200,5 +206,5 @@ def test_without_slurm_on_this_machine_only_the_wish_is_written(
 def test_silent_controller_does_not_keep_a_run_from_being_cancelled(run: Run, fake_slurm: FakeSlurm) -> None:
     run.record_job("7")
     fake_slurm.silent(True)
-    assert cancel.cancel_runs([run], lambda _: None)
+    assert cancelled(run)[0]
     assert run.cancelled

@@ -90,12 +90,12 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
     launcher, context = opened(options, 100)
     small = Resources(gpu_mb=30000)
     for needs in (ANY, small, small):
-        assert launcher.has_room(needs)
+        assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
     assert [process.args[-1] for process in context.started] == ["0", "GPU-7", "GPU-7"]
-    assert not launcher.has_room(small)
+    assert not launcher.fits(small)
     context.started[0].lives = False
-    assert launcher.has_room(ANY)
+    assert launcher.fits(ANY)
 
 
 @pytest.mark.usefixtures("machine")
@@ -104,12 +104,12 @@ def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> N
     alone = Resources(alone=True)
     launcher.submit(RUN, "train", ANY)
     assert context.started[0].args[-1] is None
-    assert launcher.has_room(ANY)
-    assert not launcher.has_room(alone)
+    assert launcher.fits(ANY)
+    assert not launcher.fits(alone)
     context.started[0].lives = False
-    assert launcher.has_room(alone)
+    assert launcher.fits(alone)
     launcher.submit(RUN, "train", alone)
-    assert not launcher.has_room(ANY)
+    assert not launcher.fits(ANY)
 
 
 @pytest.mark.usefixtures("machine")

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.core.files import write_json, write_text
+from parsenet_cli.core.files import write_text
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import clean
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
-
-
-def seeded(config: RunConfig, seed: int) -> RunConfig:
-    return config.model_copy(update={"science": config.science.model_copy(update={"seed": seed})})
+from tests.fakes import succeed
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def add(store: Store, config: RunConfig, state: str) -> Run:
     if state != "queued":
         run.update_status(state={"lost": "running"}.get(state, state), iteration=30, steps=50)
     if state == "done":
-        write_json(run.folder / "result.json", {"signature": run.signature, "outcome": "converged"})
+        succeed(run)
     return run
 
 
@@ -45,7 +43,18 @@ def old(file: Path) -> Path:
 
 @pytest.fixture
 def runs(store: Store, config: RunConfig) -> dict[str, Run]:
-    return {state: add(store, seeded(config, i), state) for i, state in enumerate(("done", "failed", "lost", "queued"))}
+    return {
+        state: add(store, changed(config, seed=i), state)
+        for i, state in enumerate(("done", "failed", "lost", "queued"))
+    }
+
+
+def found(store: Store, results_too: bool = False) -> list[clean.Piece]:
+    return clean.removable(store, results_too)[0]
+
+
+def working(store: Store) -> int:
+    return clean.removable(store, results_too=False)[1]
 
 
 def snapshot(root: Path) -> dict[str, bytes]:
@@ -55,7 +64,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 def test_all_but_finished_and_waiting_runs_goes(store: Store, runs: dict[str, Run]) -> None:
     write_text(store.cache / "data" / "scenes.u8", "x" * 100)
     temporary = old(runs["queued"].folder / ".status.json.7.tmp")
-    pieces, working = clean.found(store, results_too=False)
+    pieces, working = clean.removable(store, results_too=False)
     assert working == 0
     assert {(piece.kind, piece.path) for piece in pieces} == {
         ("temporary files", temporary),
@@ -63,43 +72,44 @@ def test_all_but_finished_and_waiting_runs_goes(store: Store, runs: dict[str, Ru
         *(("checkpoints of done runs", file) for file in runs["done"].checkpoints),
         *(("failed and lost runs", runs[state].folder) for state in ("failed", "lost")),
     }
-    result = (runs["done"].folder / "result.json").read_bytes()
+    result = runs["done"].result_file.read_bytes()
     waiting = {name: content for name, content in snapshot(runs["queued"].folder).items() if name != temporary.name}
     freed = clean.remove(pieces, pytest.fail)
     assert freed == sum(piece.bytes for piece in pieces) > 100
-    assert (runs["done"].folder / "result.json").read_bytes() == result
+    assert runs["done"].result_file.read_bytes() == result
     assert {name: text for name, text in snapshot(runs["queued"].folder).items() if name != "lock"} == waiting
     assert [run.state() for run in runs.values()] == ["done", "new", "new", "queued"]
     assert not any(store.cache.iterdir())
-    assert clean.found(store, results_too=False) == ([], 0)
+    assert clean.removable(store, results_too=False) == ([], 0)
 
 
 def test_finished_results_go_only_when_that_is_asked_for(store: Store, runs: dict[str, Run]) -> None:
     for results_too in (False, True):
-        paths = {piece.path for piece in clean.found(store, results_too)[0]}
+        paths = {piece.path for piece in found(store, results_too)}
         assert (runs["done"].folder in paths) is results_too
-    clean.remove(clean.found(store, results_too=True)[0], pytest.fail)
+    clean.remove(found(store, True), pytest.fail)
     assert runs["done"].state() == "new"
 
 
 def test_nothing_of_a_running_run_goes_and_caches_stay_while_there_is_one(store: Store, runs: dict[str, Run]) -> None:
     write_text(store.cache / "data", "x")
     with runs["lost"].lock():
-        pieces, working = clean.found(store, results_too=True)
-    assert working == 1
-    assert {piece.path for piece in pieces} == {runs["done"].folder}
+        pieces, working = clean.removable(store, results_too=True)
+        assert (working, {piece.path for piece in pieces}) == (1, {runs["done"].folder})
+        with runs["done"].lock():  # it is trained again for its model
+            assert clean.removable(store, results_too=True) == ([], 2)
 
 
 def test_run_that_was_planned_and_never_begun_goes_after_an_hour(store: Store, config: RunConfig) -> None:
     """A driver may be about to start a younger one."""
     run = store.run(config.signature)
     run.create(config)
-    assert clean.found(store, results_too=False)[0] == []
-    os.utime(run.folder / "config.yaml", (time.time() - 2 * clean.AGE_SECONDS,) * 2)
-    (piece,) = clean.found(store, results_too=False)[0]
+    assert found(store) == []
+    os.utime(run.config_file, (time.time() - 2 * clean.AGE_SECONDS,) * 2)
+    (piece,) = found(store)
     assert (piece.kind, piece.path) == ("runs that never began", run.folder)
-    (run.folder / "log.txt").write_text("training")
-    assert clean.found(store, results_too=False)[0] == []
+    run.log.write_text("training")
+    assert found(store) == []
 
 
 def test_nothing_of_a_run_goes_whose_job_may_still_start(
@@ -111,25 +121,25 @@ def test_nothing_of_a_run_goes_whose_job_may_still_start(
     runs["failed"].record_job("7_2")
 
     def kinds_of_what_goes() -> set[str]:
-        return {piece.kind for piece in clean.found(store, results_too=False)[0]}
+        return {piece.kind for piece in found(store)}
 
     fake_slurm.queue = {"7_1": "PENDING"}
     assert kinds_of_what_goes() == {"checkpoints of done runs"}
-    assert clean.found(store, results_too=False)[1] == 1
+    assert working(store) == 1
     fake_slurm.queue = {}
     assert {"caches", "failed and lost runs"} < kinds_of_what_goes()
     fake_slurm.silent(True)
-    assert clean.found(store, results_too=False)[1] == 2, "where the queue cannot be asked, both may be in it"
+    assert working(store) == 2, "where the queue cannot be asked, both may be in it"
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert clean.found(store, results_too=False)[1] == 2
+    assert working(store) == 2
     for state in ("lost", "failed"):
         runs[state].cancel()
     assert {"caches", "failed and lost runs"} < kinds_of_what_goes()
 
 
 def test_run_that_comes_to_life_or_finishes_after_it_was_shown_is_left(store: Store, runs: dict[str, Run]) -> None:
-    pieces = [piece for piece in clean.found(store, results_too=False)[0] if piece.kind == "failed and lost runs"]
-    write_json(runs["failed"].folder / "result.json", {"signature": runs["failed"].signature})
+    pieces = [piece for piece in found(store) if piece.kind == "failed and lost runs"]
+    succeed(runs["failed"])
     said: list[str] = []
     with runs["lost"].lock():
         assert clean.remove(pieces, said.append) == 0
@@ -141,11 +151,10 @@ def test_run_that_comes_to_life_or_finishes_after_it_was_shown_is_left(store: St
 
 
 def test_checkpoint_of_a_run_that_is_trained_again_for_its_model_stays(store: Store, config: RunConfig) -> None:
-    keeping = config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
-    run = add(store, keeping, "done")
-    assert clean.found(store, results_too=False)[0] == []
+    run = add(store, changed(config, keep_model=True), "done")
+    assert found(store) == []
     run.model_file.touch()
-    assert {piece.path for piece in clean.found(store, results_too=False)[0]} == set(run.checkpoints)
+    assert {piece.path for piece in found(store)} == set(run.checkpoints)
 
 
 def test_links_are_not_followed_and_young_temporary_files_stay(
@@ -153,13 +162,13 @@ def test_links_are_not_followed_and_young_temporary_files_stay(
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     old(elsewhere / ".kept.tmp")
-    write_text(elsewhere / "photo.jpg", "a picture")
+    write_text(elsewhere / "photo.jpg", "an image")
     store.cache.symlink_to(elsewhere)
     (runs["failed"].folder / "photos").symlink_to(elsewhere)
     (store.root / "linked").symlink_to(elsewhere)
     write_text(store.root / "studies" / ".young.tmp", "being written")
     before = snapshot(elsewhere)
-    clean.remove(clean.found(store, results_too=True)[0], pytest.fail)
+    clean.remove(found(store, True), pytest.fail)
     assert snapshot(elsewhere) == before
     assert (store.root / "studies" / ".young.tmp").is_file()
     assert runs["failed"].state() == "new"
