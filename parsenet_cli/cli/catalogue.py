@@ -41,5 +41,5 @@ def grids() -> Iterator[Grid]:
             ("launchers", "launcher"),
         )
     ]
-    note = ("", "weights= also takes a file; parsenet weights list says more")
-    yield words(("chosen by name", "names"), chosen, title="Names", notes=(note,))
+    note = "weights= also takes a file; parsenet weights list says more"
+    yield words(("chosen by name", "names"), chosen, title="Names", notes=[note])

@@ -101,7 +101,7 @@ def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     heads = ("name", "state", "lists", "size", "content", "what it is")
     rows = [(name, *_state(home / name), releases.find(name).about) for name in releases.names()]
     note = "parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…"
-    print_grid(words(heads, rows, title=f"Data sets in {home}", notes=(("", note),)))
+    print_grid(words(heads, rows, title=f"Data sets in {home}", notes=[note]))
 
 
 def _home(root: Path | None, results: Path) -> Path:

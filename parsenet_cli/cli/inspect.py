@@ -66,14 +66,14 @@ def status(
         raise UserError("--watch and --json: choose one; `parsenet status --json` says how the runs stand now")
     if watch:
         watch_runs(store)
-    elif as_json:
-        typer.echo(json.dumps([vars(summary) for summary in summaries(store)], indent=2))
-    else:
-        lines = summaries(store)
-        if not lines:
-            typer.echo(f"no runs in {store.root}")
-            return
+        return
+    lines = summaries(store)
+    if as_json:
+        typer.echo(json.dumps([vars(line) for line in lines], indent=2))
+    elif lines:
         print_grid(status_grid(lines, store))
+    else:
+        typer.echo(f"no runs in {store.root}")
 
 
 def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Grid:
@@ -87,10 +87,8 @@ def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Gri
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
         for line in lines
     ]
-    notes = [f"… and {more} more"] if more else []
-    return words(
-        ("run", "state", "for", "how it stands"), rows, notes=tuple(("", note) for note in (*notes, counts(lines)))
-    )
+    notes = [*([f"… and {more} more"] if more else []), counts(lines)]
+    return words(("run", "state", "for", "how it stands"), rows, notes=notes)
 
 
 def show(

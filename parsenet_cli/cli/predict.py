@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, Results, SignatureName, console, issued
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, Results, SignatureName, issued
 from parsenet_cli.core.errors import UserError
 
 
@@ -98,4 +98,4 @@ def keep(
     store = Store(results)
     planned = plan_retrain(store, store.find(signature))
     overrides = [f"launcher={launcher}"] if launcher else []
-    run_plans(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, console(), retry=True)
+    run_plans(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, retry=True)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.text import duration
+from parsenet_cli.report.blocks import Cell, Grid, Row
 from parsenet_cli.runner.state import progress_text, waits
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, labels
@@ -108,46 +110,36 @@ class LiveView(PlainView):
         words += [f"{len(waiting)} in the queue"] if waiting else []
         words += [f"{len(self._failed)} failed"] if self._failed else []
         words += [f"{duration(seconds_left)} left"]
-        self.live.update(self._picture({**running, **waiting}, preparing, " · ".join(words)))
+        self.live.update(self._tables({**running, **waiting}, preparing, " · ".join(words)))
 
-    def _picture(self, active: dict[str, str], preparing: Sequence[str], totals: str) -> RenderableType:
+    def _tables(self, active: dict[str, str], preparing: Sequence[str], totals: str) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        tables = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
-        return Group(*tables, *(Text(f"preparing: {text}") for text in preparing), Text(totals, style="bold"))
+        from parsenet_cli.report.formats import terminal
 
-    def _grid(self, study: Study, active: dict[str, str]) -> RenderableType:
-        from rich import box
-        from rich.table import Table
+        grids = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
+        texts = [Text(f"preparing: {text}") for text in preparing]
+        return Group(*map(terminal.renderable, grids), *texts, Text(totals, style="bold"))
 
-        grid = Table(title=f"{study.table.name}: {study.table.title}", box=box.SIMPLE_HEAD)
-        for label in study.table.labels:
-            grid.add_column(label)
-        shown = [column for column in study.table.columns if any(cell.column == column.key for cell in study.cells)]
-        for column in shown[:4]:
-            grid.add_column(column.header, justify="right")
+    def _grid(self, study: Study, active: dict[str, str]) -> Grid:
+        signatures: dict[CellKey, list[str | None]] = {}
+        for cell in study.cells:
+            signatures.setdefault(cell.key, []).append(cell.signature)
+        columns = [each for each in study.table.columns if any(key.column == each.key for key in signatures)][:4]
+        rows = []
         for row in study.table.rows:
-            cells = [
-                self._cell([c.signature for c in study.cells if (c.row, c.column) == (row.key, column.key)], active)
-                for column in shown[:4]
-            ]
-            grid.add_row(*row.labels, *cells)
-        return grid
+            cells = (self._cell(signatures.get(CellKey(row.key, column.key), []), active) for column in columns)
+            rows.append(Row((*map(Cell, row.labels), *cells)))
+        groups = tuple((column.header, ("",)) for column in columns)
+        return Grid(study.table.labels, groups, tuple(rows), name=study.table.name, title=study.table.title)
 
-    def _cell(self, signatures: Sequence[str | None], active: dict[str, str]) -> str:
-        """`57.1 56.9 140/300, 0:07 left`: one word per seed."""
-        words = []
-        for signature in signatures:
-            if signature is None:
-                words.append("n/a")
-            elif signature in self._texts:
-                words.append(f"[green]{self._texts[signature]}[/]")
-            elif signature in active:
-                words.append(f"[yellow]{active[signature]}[/]")
-            else:
-                words.append("[red]failed[/]" if signature in self._failed else "[dim]·[/]")
-        return " ".join(dict.fromkeys(words)) if set(words) == {"n/a"} else " ".join(words)
+    def _cell(self, signatures: Sequence[str | None], active: dict[str, str]) -> Cell:
+        """`57.1 56.9 140/300, 0:07 left`: a text per seed."""
+        runs = [signature for signature in signatures if signature]
+        texts = [self._texts.get(s) or active.get(s) or ("failed" if s in self._failed else "·") for s in runs]
+        tone = "undecided" if active.keys() & set(runs) else "supported" if self._texts.keys() >= set(runs) else ""
+        return Cell(" ".join(texts) or "n/a", tone="failed" if self._failed & set(runs) else tone)
 
 
 def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[PlainView, AbstractContextManager[Any]]:

@@ -26,7 +26,6 @@ from parsenet_cli.cli.options import (
     Retry,
     Rows,
     Seeds,
-    console,
     issued,
     print_grid,
 )
@@ -35,11 +34,12 @@ from parsenet_cli.core.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import Console
-
     from parsenet_cli.config.compose import Composer
+    from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.plan import Plan, PlannedCell, PlanSummary
     from parsenet_cli.store.run import Store
+
+PLAN_HEADS = ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state")
 
 
 def run_plans(
@@ -47,7 +47,6 @@ def run_plans(
     composer: Composer,
     plans: Sequence[Plan],
     overrides: Sequence[str],
-    console: Console,
     *,
     retry: bool,
     detach: bool = False,
@@ -127,11 +126,8 @@ def ablate(
     Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
     not done twice.
     """
-
-    tables, overrides = _tables_and_overrides(arguments)
-    store, composer = _open(results, profile, overrides)
-    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
-    run_plans(store, composer, planned, _with_launcher(overrides, launcher), console(), retry=retry, detach=detach)
+    store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
+    run_plans(store, composer, plans, _with_launcher(overrides, launcher), retry=retry, detach=detach)
 
 
 def sweep(
@@ -155,7 +151,7 @@ def sweep(
     spec, own_seeds = grid.expand(runs)
     store, composer = _open(results, profile, [])
     planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
-    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
+    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), retry=retry, detach=detach)
 
 
 def train(
@@ -178,7 +174,7 @@ def train(
     spec, seed = sweep.single(run)
     store, composer = _open(results, profile, run)
     planned = plan_table(spec, composer, [seed])
-    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), console(), retry=retry, detach=detach)
+    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), retry=retry, detach=detach)
 
 
 def plan(
@@ -199,45 +195,40 @@ def plan(
     """
     from parsenet_cli.runner import plan as planning
 
-    tables, overrides = _tables_and_overrides(arguments)
-    store, composer = _open(results, profile, overrides)
-    planned = [_plan(name, composer, seeds, cited=cited, rows=_keys(rows), columns=_keys(columns)) for name in tables]
+    store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     composer.save()
     options = composer.launcher(_with_launcher(overrides, launcher))
-    summary = planning.summarize(planned, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
+    summary = planning.summarize(plans, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
     if as_json:
         typer.echo(json.dumps(summary.as_json(), indent=1))
     else:
-        show_plan(summary, console())
+        print_grid(plan_grid(summary))
 
 
-def show_plan(summary: PlanSummary, console: Console) -> None:
-    """Print one line per cell and the totals."""
-    from rich import box
-    from rich.table import Table
+def plan_grid(summary: PlanSummary) -> Grid:
+    """One row per cell, or for several that need the same runs; below, the totals."""
+    from parsenet_cli.core.text import duration, size_text
+    from parsenet_cli.report.blocks import words
 
-    from parsenet_cli.core.text import duration
-
-    grid = Table(box=box.SIMPLE_HEAD)
-    for header in ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state"):
-        grid.add_column(header, no_wrap=header != "state")
+    rows = []
     for cell, columns in _rows(summary.cells):
         state = f"n/a: {cell.reason}" if cell.reason else _counted(cell.states)
         shared = f" (as {cell.shared_with})" if cell.shared_with else ""
         size = f"{cell.steps} x {cell.images}" if cell.steps else ""
         takes = duration(cell.seconds) if cell.seconds is not None else ""
-        grid.add_row(cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared)
-    console.print(grid)
+        rows.append((cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared))
     done = summary.runs - summary.missing
-    console.print(f"{len(summary.cells)} cells, {summary.runs} distinct runs, {done} done, {summary.missing} to do")
+    notes = [f"{len(summary.cells)} cells, {summary.runs} distinct runs, {done} done, {summary.missing} to do"]
     if summary.missing:
-        unknown = "unknown until a run is done"
-        seconds = summary.seconds
-        time = f"{duration(seconds)} with {summary.slots} at a time" if seconds is not None else unknown
-        disk = f"{summary.bytes / 2**20:.1f} MB" if summary.bytes is not None else unknown
-        hint = " (--probe measures)" if seconds is None else ""
-        console.print(f"to do: {summary.steps} steps over {summary.images} images")
-        console.print(f"expected time: {time}{hint}; disk: {disk}")
+        time = disk = "unknown until a run is done"
+        time += " (--probe measures)"
+        if summary.seconds is not None:
+            time = f"{duration(summary.seconds)} with {summary.slots} at a time"
+        if summary.bytes is not None:
+            disk = size_text(summary.bytes)
+        notes.append(f"to do: {summary.steps} steps over {summary.images} images")
+        notes.append(f"expected time: {time}; disk: {disk}")
+    return words(PLAN_HEADS, rows, labels=3, notes=notes)
 
 
 def _rows(cells: Sequence[PlannedCell]) -> Iterator[tuple[PlannedCell, str]]:
@@ -255,18 +246,30 @@ def _counted(states: Sequence[str]) -> str:
     return text.replace("new", "to do")
 
 
-def _tables_and_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def _plan_tables(
+    arguments: Sequence[str],
+    results: Path,
+    profile: str,
+    seeds: int | None,
+    cited: bool,
+    rows: str | None,
+    columns: str | None,
+) -> tuple[Store, Composer, list[Plan], list[str]]:
+    """The tables among the arguments, planned, and the overrides among them."""
     from parsenet_cli.config import table_file
+    from parsenet_cli.runner.plan import plan_table
 
-    named = [text for text in arguments if "=" not in text]
-    if not named:
+    tables = [text for text in arguments if "=" not in text]
+    overrides = [text for text in arguments if "=" in text]
+    if not tables:
         raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
-    tables = table_file.names() if "all" in named else list(dict.fromkeys(named))
-    return tables, [text for text in arguments if "=" in text]
-
-
-def _keys(text: str | None) -> list[str] | None:
-    return text.split(",") if text else None
+    names = table_file.names() if "all" in tables else dict.fromkeys(tables)
+    store, composer = _open(results, profile, overrides)
+    chosen: dict[str, Any] = {"rows": rows and rows.split(","), "columns": columns and columns.split(",")}
+    plans = [
+        plan_table(table_file.load(name), composer, composer.seeds(seeds), cited=cited, **chosen) for name in names
+    ]
+    return store, composer, plans, overrides
 
 
 def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
@@ -276,14 +279,6 @@ def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store,
 
     store = Store(results)
     return store, Composer(profiles.load(profile), overrides, store.cache)
-
-
-def _plan(name: str, composer: Composer, seeds: int | None, **narrowed: Any) -> Plan:
-    from parsenet_cli.config import table_file
-    from parsenet_cli.runner.plan import plan_table
-
-    chosen = composer.seeds(seeds)
-    return plan_table(table_file.load(name), composer, chosen, **narrowed)
 
 
 def _with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:

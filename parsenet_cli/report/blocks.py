@@ -66,11 +66,18 @@ class Grid:
         return [f"{head} {below}".strip() for head, group in self.groups for below in group]
 
 
-def words(heads: Sequence[str], rows: Iterable[Sequence[str | Cell]], labels: int = 1, **other: Any) -> Grid:
-    """A grid of words: the first `labels` columns are its labels. `other`: fields of `Grid`."""
+def words(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    labels: int = 1,
+    notes: Iterable[str] = (),
+    **other: Any,
+) -> Grid:
+    """A grid of words: the first `labels` columns are its labels, `notes` have no letters. `other`: fields of `Grid`."""
     made = (Row(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row)) for row in rows)
     groups = tuple((head, ("",)) for head in heads[labels:])
-    return Grid(tuple(heads[:labels]), groups, tuple(made), **{"prose": True, **other})
+    below = tuple(("", note) for note in notes)
+    return Grid(tuple(heads[:labels]), groups, tuple(made), below, **{"prose": True, **other})
 
 
 @dataclass(frozen=True)

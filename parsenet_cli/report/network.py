@@ -105,7 +105,7 @@ def network_grid(networks: Sequence[Network]) -> Grid:
         _rows(networks),
         labels=3,
         prose=False,
-        notes=tuple(("", note) for note in (*notes, *(f"all of them: {line}" for line in shared))),
+        notes=[*notes, *(f"all of them: {line}" for line in shared)],
     )
 
 

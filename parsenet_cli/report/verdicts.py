@@ -40,7 +40,7 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
         labels=2,
         title="Claims of the paper",
         caption=f"profile {profiles}; effects in percent points with their 95 % interval over seeds and images",
-        notes=tuple(("", note) for note in (*notices, f"{totals(verdicts)}.")),
+        notes=(*notices, f"{totals(verdicts)}."),
         data={
             "verdicts": [asdict(verdict) for verdict in verdicts],
             "notices": list(notices),

@@ -41,6 +41,16 @@ class Busy(Exception):
     """Another process holds this run's lock: it is being trained."""
 
 
+class _RunFile:
+    """A file of a run's folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: Run, _: type[Run]) -> Path:
+        return run.folder / self._name
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder. It exists on disk once `create` was called."""
@@ -58,45 +68,18 @@ class Run:
         """The results folder that it lies in."""
         return Store(self.folder.parents[1])
 
-    @property
-    def config_file(self) -> Path:
-        """The frozen configuration."""
-        return self.folder / "config.yaml"
-
-    @property
-    def result_file(self) -> Path:
-        """What makes the run done."""
-        return self.folder / "result.json"
-
-    @property
-    def environment_file(self) -> Path:
-        """What it was carried out with."""
-        return self.folder / "env.json"
-
-    @property
-    def log(self) -> Path:
-        """What its worker has printed."""
-        return self.folder / "log.txt"
-
-    @property
-    def metrics_file(self) -> Path:
-        """The records of the training."""
-        return self.folder / "metrics.jsonl"
-
-    @property
-    def confusions_file(self) -> Path:
-        """A confusion matrix per validation image."""
-        return self.folder / "confusion.npz"
-
-    @property
-    def predictions_file(self) -> Path:
-        """Small label maps of a few validation images."""
-        return self.folder / "predictions.npz"
-
-    @property
-    def model_file(self) -> Path:
-        """The trained network, where it was kept."""
-        return self.folder / "model.safetensors"
+    config_file = _RunFile("config.yaml")  # the frozen configuration
+    result_file = _RunFile("result.json")  # what makes the run done
+    environment_file = _RunFile("env.json")  # what it was carried out with
+    log = _RunFile("log.txt")  # what its worker has printed
+    metrics_file = _RunFile("metrics.jsonl")  # the records of the training
+    confusions_file = _RunFile("confusion.npz")  # a confusion matrix per validation image
+    predictions_file = _RunFile("predictions.npz")  # small label maps of a few validation images
+    model_file = _RunFile("model.safetensors")  # the trained network, where it was kept
+    _status_file = _RunFile("status.json")
+    _job_file = _RunFile("job.json")
+    _cancelled_file = _RunFile("cancelled")
+    _lock_file = _RunFile("lock")
 
     @property
     def checkpoints(self) -> tuple[Path, Path]:
@@ -194,7 +177,7 @@ class Run:
 
     def alive(self) -> bool:
         """Whether a living worker holds this run's lock."""
-        if not (self.folder / "lock").exists():
+        if not self._lock_file.exists():
             return False
         try:
             with self.lock(wait=0):
@@ -210,7 +193,7 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.folder / "lock")
+        lock = FileLock(self._lock_file)
         with os_errors_as_user_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -323,18 +306,6 @@ class Run:
     def retrain_command(self) -> str:
         """What to type to get the model of a run."""
         return f"`parsenet keep {self.signature} --results {shlex.quote(str(self.results.root))}`"
-
-    @property
-    def _status_file(self) -> Path:
-        return self.folder / "status.json"
-
-    @property
-    def _job_file(self) -> Path:
-        return self.folder / "job.json"
-
-    @property
-    def _cancelled_file(self) -> Path:
-        return self.folder / "cancelled"
 
     def _prerequisite_file(self, what: str) -> Path:
         return self.folder / f"preparing-{what}.json"

@@ -140,7 +140,7 @@ def test_damaged_result_alone_is_kept_beside_the_new_one_and_clean_offers_it(
     assert "result.json is damaged or another run's: it is kept as result.damaged.json" in capsys.readouterr().out
     assert aside.read_bytes() == damaged
     assert trained.done_result().metrics == before
-    pieces, _ = clean.found(store, results_too=False)
+    pieces, _ = clean.removable(store, results_too=False)
     assert [(piece.kind.partition(",")[0], piece.path) for piece in pieces] == [("damaged files", aside)]
     clean.remove(pieces, pytest.fail)
     assert not aside.exists()
@@ -271,7 +271,7 @@ def test_finished_run_with_a_damaged_configuration_stands_in_nobody_s_way(store:
         run.config()
     assert run.state() == "done"
     assert CostModel(store).per_step == {}
-    assert clean.found(store, results_too=False) == ([], 0)
+    assert clean.removable(store, results_too=False) == ([], 0)
 
 
 def test_resumed_run_takes_as_many_threads_as_its_checkpoint_whatever_else_is_lost(config: RunConfig, run: Run) -> None:
