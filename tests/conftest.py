@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from parsenet_cli.core.run_config import RunConfig
+from tests import published_archives
 from tests.faulty_server import Faults, serving
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -47,8 +48,6 @@ def results(tmp_path: Path, cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small archives in the layouts of the published ones, under their names."""
-    from tests import published_archives
-
     folder = tmp_path_factory.mktemp("archives")
     published_archives.write(folder)
     return folder
@@ -94,10 +93,20 @@ def cli(tmp_path: Path, results: Path) -> Cli:
 
 
 @pytest.fixture
-def start(tmp_path: Path, results: Path) -> Start:
-    """Start `parsenet …` in an empty folder; returns the process."""
+def start(tmp_path: Path, results: Path) -> Iterator[Start]:
+    """Start `parsenet …` in an empty folder; returns the process, which is interrupted when the test has ended without it."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return lambda *arguments: subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
+    started = []
+
+    def run(*arguments: str | int | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process:
+            process.send_signal(signal.SIGINT)
 
 
 def changed(config: RunConfig, **fields: Any) -> RunConfig:
