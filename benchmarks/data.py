@@ -1,9 +1,9 @@
-"""Augmented crops a second from the decoded cache beside torchvision's way, and pictures a second into the cache.
+"""Augmented crops a second from the decoded cache beside torchvision's way, and images a second into the cache.
 
     python -m benchmarks.data [FOLDER]
 
-FOLDER is in VOC's layout; without one, 200 generated pictures of 500x375 stand in. Both sides crop 321x321 at random,
-mirror every second picture, and make batches of 10 images and label maps. torchvision's side is what its documentation
+FOLDER is in VOC's layout; without one, 200 generated images of 500x375 stand in. Both sides crop 321x321 at random,
+mirror every second image, and make batches of 10 images and label maps. torchvision's side is what its documentation
 shows: a data set that opens JPEG and PNG, v2 transforms, and a DataLoader with two workers. Ours is measured in one
 process, and in two at once, as two runs feed themselves on two cores. All take turns.
 """
@@ -31,8 +31,8 @@ OURS_PER_ROUND, THEIRS_PER_ROUND = 400, 40
 """Batches in a round: about as long for both."""
 
 
-def pictures(target: Path, count: int = 200) -> Path:
-    """A folder in VOC's layout with generated pictures: smooth colours with some noise, as large as a photo's file."""
+def generate_images(target: Path, count: int = 200) -> Path:
+    """A folder in VOC's layout with generated images: smooth colours with some noise, as large as a photo's file."""
     draw = np.random.default_rng(0)
     for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         (target / part).mkdir(parents=True)
@@ -52,7 +52,7 @@ def pictures(target: Path, count: int = 200) -> Path:
     return target
 
 
-class Photos:
+class Images:
     """What a user of torchvision writes for such a folder."""
 
     def __init__(self, root: Path, names: tuple[str, ...]) -> None:
@@ -77,16 +77,16 @@ class Photos:
 
 
 def measure(root: Path, cache: Path) -> None:
-    """Print pictures a second for decoding, and crops a second for both ways."""
+    """Print images a second for decoding, and crops a second for both ways."""
     from torch.utils.data import DataLoader
 
     started = time.perf_counter()
     data = folder.open_dataset(DataOptions(root, cache))
     seconds = time.perf_counter() - started
     count = len(data.train) + len(data.val)
-    print(f"hashing and decoding into the cache: {count / seconds:.0f} pictures a second ({count} pictures)")
+    print(f"hashing and decoding into the cache: {count / seconds:.0f} images a second ({count} images)")
 
-    loader: Any = DataLoader(Photos(root, data.train.ids), BATCH, shuffle=True, num_workers=2, drop_last=True)  # type: ignore[arg-type]
+    loader: Any = DataLoader(Images(root, data.train.ids), BATCH, shuffle=True, num_workers=2, drop_last=True)  # type: ignore[arg-type]
     theirs = _endless(loader)
     next(theirs)
     rates: dict[str, list[float]] = {"one": [], "two": [], "torchvision": []}
@@ -126,13 +126,13 @@ def _endless(loader: Any) -> Any:
 
 
 def main() -> None:
-    """Measure on the folder named on the command line or in PARSENET_PHOTOS, else on generated pictures."""
+    """Measure on the folder named on the command line or in PARSENET_PHOTOS, else on generated images."""
     import torch
 
     torch.set_num_threads(1)
     given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("PARSENET_PHOTOS")
     with tempfile.TemporaryDirectory() as temporary:
-        root = Path(given) if given else pictures(Path(temporary) / "photos")
+        root = Path(given) if given else generate_images(Path(temporary) / "photos")
         measure(root, Path(temporary) / "cache")
 
 

@@ -31,10 +31,10 @@ def main() -> None:
         runs = Store(results).runs()
         done = [result for run in runs if (result := run.result())]
         began = min(run.status().started for run in runs)
-        ended = max((run.folder / "result.json").stat().st_mtime for run in runs)
+        ended = max(run.result_file.stat().st_mtime for run in runs)
         print(f"cold store: {cold:.0f} s on {len(os.sched_getaffinity(0))} cores; a second time: {again:.1f} s")
         print(f"{len(done)} runs took {ended - began:.0f} s together: {(ended - began) / len(done):.1f} s a run")
-        print(f"largest peak memory of a run: {max(result['peak_memory_mb'] for result in done)} MB")
+        print(f"largest peak memory of a run: {max(result.peak_memory_mb or 0 for result in done)} MB")
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ RUNS = 150
 
 def multiply(source: Store, store: Store) -> int:
     """Copy studies and runs, then every study's runs under further seeds; returns the number of runs."""
-    shutil.copytree(source.root / "studies", store.root / "studies")
-    shutil.copytree(source.root / "runs", store.root / "runs")
+    shutil.copytree(source.studies, store.studies)
+    shutil.copytree(source.runs_folder, store.runs_folder)
     for extra in ("samples", "figures"):
         if (source.root / extra).is_dir():
             shutil.copytree(source.root / extra, store.root / extra)
@@ -58,8 +58,8 @@ def _copy(signature: str, store: Store, seed: int) -> str:
     run, copy = store.run(signature), store.run(hashlib.sha256(f"{signature} {seed}".encode()).hexdigest()[:12])
     if not copy.folder.exists():
         shutil.copytree(run.folder, copy.folder)
-        if (result := run.result()) is not None:
-            write_json(copy.folder / "result.json", {**result, "signature": copy.signature})
+        if result := run.result():
+            write_json(copy.result_file, {**result.as_json(), "signature": copy.signature})
     return copy.signature
 
 
@@ -73,16 +73,16 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "parsenet_cli", *command], check=True, capture_output=True)
         results = root / "results"
         runs = multiply(Store(source), Store(results))
-        for words in (["report", "--force"], ["report"], ["verify", "all"]):
+        for arguments in (["report", "--force"], ["report"], ["verify", "all"]):
             times = []
             for _ in range(3):
                 started = time.perf_counter()
-                command = [sys.executable, "-m", "parsenet_cli", *words, "--results", str(results)]
+                command = [sys.executable, "-m", "parsenet_cli", *arguments, "--results", str(results)]
                 done = subprocess.run(command, check=False, capture_output=True, text=True)
                 if done.returncode not in (0, 3):
                     raise RuntimeError(done.stderr)
                 times.append(time.perf_counter() - started)
-            print(f"{runs} runs: parsenet {' '.join(words):16} {sorted(times)[1]:.1f} s")
+            print(f"{runs} runs: parsenet {' '.join(arguments):16} {sorted(times)[1]:.1f} s")
         sizes = {file.name: f"{file.stat().st_size / 2**20:.2f} MB" for file in sorted((results / "report").iterdir())}
         print(json.dumps(sizes))
 

@@ -1,8 +1,9 @@
-"""A results folder as the commands leave it, made without training: drawn confusion matrices, maps, losses and pictures."""
+"""A results folder as the commands leave it, made without training: drawn confusion matrices, maps, losses and images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table import TableSpec
 from parsenet_cli.core import metrics
-from parsenet_cli.core.files import atomic_write, write_json
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner.plan import plan_table
-from parsenet_cli.store import samples, study
+from parsenet_cli.store import artifacts, samples, study
+from parsenet_cli.store.result import RunEnvironment, RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study
 
@@ -32,8 +33,8 @@ def add_table(store: Store, name: str, seeds: Sequence[int] = (0, 1, 2), spec: T
     return study.save(plan.study, store)
 
 
-def add_run(store: Store, config: RunConfig, **changed: Any) -> Run:
-    """One finished run whose numbers are drawn from its signature; `changed` replaces parts of its result."""
+def add_run(store: Store, config: RunConfig, **other: Any) -> Run:
+    """One finished run whose numbers are drawn from its signature; `other` replaces parts of its result."""
     run = store.run(config.signature)
     run.create(config)
     rng = np.random.default_rng(int(config.signature, 16))
@@ -44,41 +45,37 @@ def add_run(store: Store, config: RunConfig, **changed: Any) -> Run:
     ]
     confusions = np.array([metrics.confusion(m, t, len(CLASSES), 255) for m, t in zip(maps, truths, strict=True)])
     total = confusions.sum(axis=0)
-    with atomic_write(run.folder / "confusion.npz") as file:
-        np.savez_compressed(file, confusions=confusions.astype(np.int32), ids=np.array(IDS))
-    kept: dict[str, Any] = dict(zip(IDS, maps, strict=True))
-    with atomic_write(run.folder / "predictions.npz") as file:
-        np.savez_compressed(file, **kept)
+    artifacts.write_confusions(run, confusions.astype(np.int32), IDS)
+    artifacts.write_predictions(run, dict(zip(IDS, maps, strict=True)))
     for iteration in range(10, 60, 10):
         run.append_metrics({"iteration": iteration, "loss": 1e4 / iteration, "lr": 1e-3, "seconds": iteration / 10})
-    environment = {"commit": "c0ffee", "uncommitted": "", "versions": {"torch": "2.6"}, "device": "a processor"}
-    write_json(run.folder / "env.json", {**environment, "data_id": config.science.data_id})
+    run.record_environment(
+        RunEnvironment("c0ffee", versions={"torch": "2.6"}, device="a processor", data_id=config.science.data_id)
+    )
     run.update_status(state="done")
-    result = {
-        "signature": run.signature,
-        "outcome": "converged",
-        "collapsed_at": None,
-        "predicted_classes": list(CLASSES),
-        "metrics": {name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
-        "iu": dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
-        "class_mean": "present",
-        "classes": list(CLASSES),
-        "ignore": 255,
-        "steps": 50,
-        "train_seconds": 5.0,
-        "evaluate_seconds": 1.0,
-        "peak_memory_mb": 400,
-    }
-    write_json(run.folder / "result.json", {**result, **changed})
+    result = RunResult(
+        run.signature,
+        "converged",
+        predicted_classes=CLASSES,
+        metrics={name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
+        iu=dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
+        classes=CLASSES,
+        ignore=255,
+        steps=50,
+        train_seconds=5.0,
+        evaluate_seconds=1.0,
+        peak_memory_mb=400,
+    )
+    run.record_result(replace(result, **other))
     return run
 
 
-def add_pictures(store: Store, data_id: str) -> Path:
-    """The pictures and the truth behind the runs' kept predictions."""
+def add_images(store: Store, data_id: str) -> Path:
+    """The images and the truth behind the runs' kept predictions."""
     rng = np.random.default_rng(0)
-    photos = [rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in IDS]
+    images = [rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in IDS]
     file = samples.file_of(store, data_id, CLASSES)
-    samples.write(file, IDS, photos, _truths())
+    samples.write(file, IDS, images, _truths())
     return file
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from parsenet_cli.report import figures
 from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
@@ -14,7 +12,7 @@ from tests.conftest import SHORT, Cli
 
 def test_figures_and_exports_of_a_run(cli: Cli, results: Path, tmp_path: Path) -> None:
     rows = "--rows", "fc7_n,pool6_fc7_y_e"
-    assert cli("ablate", "table6", "--seeds", 1, *rows, *SHORT, "keep_model=true").returncode == 0
+    cli("ablate", "table6", "--seeds", 1, *rows, *SHORT, "keep_model=true")
     run = Store(results).runs()[0]
     for arguments, stem in (
         (("curves", "table6"), "curves-table6"),
@@ -23,8 +21,7 @@ def test_figures_and_exports_of_a_run(cli: Cli, results: Path, tmp_path: Path) -
         (("scales", "--run", run.signature, "images=3"), "scales"),
         (("receptive-field", "--run", run.signature, "images=1", "draws=1", "stride=8"), "receptive-field"),
     ):
-        done = cli("figure", *arguments)
-        assert done.returncode == 0, done.stderr
+        cli("figure", *arguments)
         for form, first in (("png", b"\x89PNG"), ("pdf", b"%PDF")):
             assert (results / "figures" / f"{stem}.{form}").read_bytes().startswith(first)
         (kept,) = (results / "figures" / arguments[0]).glob("*.json")
@@ -37,42 +34,15 @@ def test_figures_and_exports_of_a_run(cli: Cli, results: Path, tmp_path: Path) -
     assert "measured before" in again.stderr
     assert (tmp_path / "again.svg").is_file()
     for form, count in (("tensorboard", 2), ("csv", 2)):
-        assert cli("export", "--to", form, "--out", form).returncode == 0
+        cli("export", "--to", form, "--out", form)
         assert sum(file.is_file() for file in (tmp_path / form).rglob("*")) == count
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("figure", "histogram"), "unknown figure 'histogram'. Valid: context, curves, receptive-field, scales, table"),
-        (("figure", "scales", "--out", "x.jpg"), "--out x.jpg: expected a name that ends in .png, .pdf, .svg"),
-        (("figure", "scales", "--run", "abc"), "0 runs in"),
-        (("figure", "scales", "norm=l3"), "unknown value for norm: 'l3'"),
-        (("figure", "curves", "table9"), "unknown table 'table9'"),
-        (("figure", "table", "table4"), "table4 has not been run yet"),
-        (("export", "--to", "csv", "table4"), "table4 has not been run yet"),
-        (("export", "--to", "tensorboard"), "no run is done that could be exported"),
-    ],
-)
-def test_mistakes_are_named(cli: Cli, results: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = cli(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (results / "figures").exists()
-
-
-def test_a_run_without_a_model_and_a_place_that_cannot_be_written_are_named(
-    cli: Cli, results: Path, tmp_path: Path
-) -> None:
-    assert cli("train", *SHORT).returncode == 0
+def test_a_run_without_a_model_and_a_file_in_the_way_are_named(cli: Cli, results: Path, tmp_path: Path) -> None:
+    cli("train", *SHORT)
     (run,) = Store(results).runs()
-    without = cli("figure", "scales", "--run", run.signature)
-    assert without.returncode == 2
-    assert (
-        f"the run has no model.safetensors, because it was not kept; `parsenet keep {run.signature}" in without.stderr
-    )
+    without = cli("figure", "scales", "--run", run.signature, code=2).stderr
+    assert f"the run has no model.safetensors, because it was not kept; `parsenet keep {run.signature}" in without
     (tmp_path / "file").write_text("")
-    unwritable = cli("export", "--to", "csv", "--out", "file")
-    assert unwritable.returncode == 2
-    assert "a file stands where a folder was expected" in unwritable.stderr
+    unwritable = cli("export", "--to", "csv", "--out", "file", code=2).stderr
+    assert "a file stands where a folder was expected" in unwritable

@@ -73,13 +73,12 @@ def does(user: int, shared: Path, *arguments: str) -> str:
 
 
 def results_of(runs: list[Run]) -> dict[str, bytes]:
-    return {run.signature: (run.folder / "result.json").read_bytes() for run in runs}
+    return {run.signature: run.result_file.read_bytes() for run in runs}
 
 
 def kill_once_it_has_a_checkpoint(started: subprocess.Popen[str], run: Run) -> None:
     wait_for(run.checkpoints[0].is_file, "a checkpoint", PATIENCE_SECONDS, every=0.02)
-    worker = run.status().pid
-    for pid in (started.pid, worker):
+    for pid in filter(None, (started.pid, run.status().pid)):
         os.kill(pid, signal.SIGKILL)
     started.communicate()
     wait_for(lambda: not run.alive(), "the worker's end", PATIENCE_SECONDS, every=0.02)
@@ -102,13 +101,12 @@ def test_members_of_a_group_extend_resume_and_clean_each_others_runs(shared: Pat
     assert longer.state() == "lost"
     does(BOB, shared, *LONGER)
     assert longer.state() == "done"
-    assert "going on from checkpoint" in (longer.folder / "log.txt").read_text()
+    assert "going on from checkpoint" in longer.log.read_text()
 
     for folder, folders, files in os.walk(store.root):
         for name in (*folders, *files):
-            found = (Path(folder) / name).stat()
-            assert found.st_gid == GROUP
-            assert found.st_mode & 0o060 == 0o060, f"{folder}/{name}"
+            entry = (Path(folder) / name).stat()
+            assert (entry.st_gid, entry.st_mode & 0o060) == (GROUP, 0o060), f"{folder}/{name}"
     does(ALICE, shared, "clean", "--yes", "--results-too")
     assert store.runs() == []
 

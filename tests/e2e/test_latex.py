@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.config import table_file
-from parsenet_cli.report.formats import render
-from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.report.formats import latex
+from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Store
-from tests.unit.test_report_tables import study_of
+from parsenet_cli.store.study import read_runs
+from tests.unit.report.test_paper_table import study_of
 
 DOCUMENT = r"""\documentclass{article}
 \usepackage{booktabs,graphicx}
@@ -32,7 +33,7 @@ def test_every_table_compiles_and_fits_the_line(tmp_path: Path) -> None:
         cells = {(cell.row.key, cell.column.key) for cell in table_file.load(name).cells()}
         study = study_of(name, {place: [0.5, 0.012, 0.54] for place in sorted(cells)}, store)
         hostile = [r"a_b & 100 % of #1 ^2 ~ \x {y} $z$ [3] *", "[1] begins a note"]
-        tables.append(render.to_latex(tabulate(study, results_frame(study, store), hostile)))
+        tables.append(latex.text(paper_grid(study, results_frame(study, read_runs([study], store)), "a_b", hostile)))
     (tmp_path / "all.tex").write_text(DOCUMENT % "\n".join(tables))
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],

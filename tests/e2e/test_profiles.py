@@ -17,14 +17,13 @@ pytestmark = pytest.mark.slow
 def test_quick_table4_from_a_cold_store(cli: Cli, results: Path) -> None:
     (results / "cache").unlink()
     started = time.monotonic()
-    done = cli("ablate", "table4", "--seeds", 1, timeout=900)
-    assert done.returncode == 0, done.stderr
+    cli("ablate", "table4", "--seeds", 1, timeout=900)
     assert time.monotonic() - started < 480  # 240 s on two idle cores
     measured = [run.done_result() for run in Store(results).runs()]
     assert len(measured) == 11
-    assert max(result["peak_memory_mb"] for result in measured) < 1500
+    assert max(result.peak_memory_mb or 0 for result in measured) < 1500
     started = time.monotonic()
-    assert cli("ablate", "table4", "--seeds", 1).returncode == 0
+    cli("ablate", "table4", "--seeds", 1)
     assert time.monotonic() - started < 10
 
 
@@ -34,16 +33,14 @@ def test_photos_are_trained_and_scored_at_their_own_size(cli: Cli, results: Path
     weights = sorted((photos.parent / "weights").glob("squeezenet1_1*.safetensors"))
     if not weights:
         pytest.skip("there are no SqueezeNet weights beside the photos")
-    done = cli(
+    cli(
         *("ablate", "table6", "--profile", "photos", "--rows", "fc7_n,pool6_fc7_y_l", "recipe.iterations=20"),
         *(f"data_root={photos}", f"weights={weights[0]}", "classes=[background,cat,cow,dog,horse,sheep,person]"),
         timeout=900,
     )
-    assert done.returncode == 0, done.stderr
     for run in Store(results).runs():
-        result = run.result()
-        assert result is not None
-        assert result["network"]["preprocessing"]["order"] == "BGR"
-        assert result["val_images"] == 445
-        assert len(result["classes"]) == 7
-        assert result["metrics"]["mean_iu"] > 0.15
+        result = run.done_result()
+        assert result.network["preprocessing"]["order"] == "BGR"
+        assert result.val_images == 445
+        assert len(result.classes) == 7
+        assert (result.metrics["mean_iu"] or 0) > 0.15

@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made_store.add_table(store, "table4")
     made_store.add_table(store, "table8")
     for data_id in {run.config().science.data_id for run in store.runs()}:
-        made_store.add_pictures(store, data_id)
+        made_store.add_images(store, data_id)
     return build_report(store, None, store.root / "report").files[0]
 
 

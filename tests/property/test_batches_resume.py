@@ -1,4 +1,4 @@
-"""Batches: a pure function of seed and number; aligned, whole, and fair to every picture."""
+"""Batches: a pure function of seed and number; aligned, whole, and fair to every image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILL = (10, 20, 30)
 
 
 def split_of(sizes: list[tuple[int, int]]) -> Split:
-    """Pictures whose red, green and blue are picture, row and column, and whose label is 16 row + column."""
+    """Images whose red, green and blue are image number, row and column, and whose label is 16 row + column."""
     parts: list[npt.NDArray[np.uint8]] = []
     offsets: list[int] = []
     for i, (h, w) in enumerate(sizes):
@@ -63,7 +63,7 @@ def test_every_pixel_keeps_its_label_and_the_rest_is_padding(
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 40), seeds, st.integers(0, 3))
-def test_shuffling_shows_every_picture_once_an_epoch(n: int, seed: int, epoch: int) -> None:
+def test_shuffling_shows_every_image_once_an_epoch(n: int, seed: int, epoch: int) -> None:
     assert sorted(image_at(n, seed, "shuffle", epoch * n + place) for place in range(n)) == list(range(n))
 
 

@@ -71,9 +71,9 @@ def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: 
 @settings(deadline=None, max_examples=200)
 @given(text=numbers, given_values=values)
 def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
-    found = contrast_of(parse(text), "own", 2.0)
+    contrast = contrast_of(parse(text), "own", 2.0)
     if "abs" in text:
-        assert found is None
+        assert contrast is None
     else:
-        assert found is not None
-        assert total(found, given_values) == evaluate(text, measured_by(given_values), margin=2.0)
+        assert contrast is not None
+        assert total(contrast, given_values) == evaluate(text, measured_by(given_values), margin=2.0)

@@ -99,21 +99,21 @@ def literal(trunk: Trunk, head: Head, taps: Mapping[str, Tensor], size: Size) ->
     return F.conv2d(torch.cat([UPSAMPLE({grid: values}, size) for values, grid in maps], dim=1), weight, bias)
 
 
-def assert_close(found: Tensor, expected: Tensor, name: str) -> None:
+def assert_close(actual: Tensor, expected: Tensor, name: str) -> None:
     """Within 1e-5 of the largest value: some fifty roundings of float32, whose sums run over up to 9 472 channels."""
-    difference = (found - expected).abs().max().item()
+    difference = (actual - expected).abs().max().item()
     assert difference <= 1e-5 * expected.abs().max().item(), f"{name}: {difference}"
 
 
 def assert_same(axes: Science, size: Size) -> None:
     """The same scores, and the same gradients of every parameter of the head and of every feature it reads."""
     trunk, head, taps = drawn(axes, size)
-    found, expected = head(taps, size), literal(trunk, head, taps, size)
-    assert_close(found, expected, "scores")
-    of = {**dict(head.named_parameters()), **taps}
-    seed = torch.randn(found.shape, generator=Generator().manual_seed(1))
-    gradients = (torch.autograd.grad((scores * seed).sum(), list(of.values())) for scores in (found, expected))
-    for name, ours, theirs in zip(of, *gradients, strict=True):
+    actual, expected = head(taps, size), literal(trunk, head, taps, size)
+    assert_close(actual, expected, "scores")
+    leaves = {**dict(head.named_parameters()), **taps}
+    seed = torch.randn(actual.shape, generator=Generator().manual_seed(1))
+    gradients = (torch.autograd.grad((scores * seed).sum(), list(leaves.values())) for scores in (actual, expected))
+    for name, ours, theirs in zip(leaves, *gradients, strict=True):
         assert_close(ours, theirs, name)
 
 
@@ -163,10 +163,10 @@ def test_on_one_grid_the_concatenation_may_as_well_stand_at_the_image(
     weight, bias = classifier(head)
     cells = taps["fc7"].shape[2:]
     cover = UPSAMPLE({trunk.grids["fc7"]: torch.ones(1, 1, *cells)}, size)
-    found = head(taps, size)
-    assert_close(found, F.conv2d(torch.cat(maps, dim=1), weight) + bias.view(1, -1, 1, 1) * cover, "scores")
+    actual = head(taps, size)
+    assert_close(actual, F.conv2d(torch.cat(maps, dim=1), weight) + bias.view(1, -1, 1, 1) * cover, "scores")
     inside = (cover[0, 0] > 1 - 1e-6).nonzero()
     assert len(inside) > 0.4 * size[0] * size[1]
     at_image = F.conv2d(torch.cat(maps, dim=1), weight, bias)
     rows, columns = inside.unbind(1)
-    assert_close(found[:, :, rows, columns], at_image[:, :, rows, columns], "scores inside")
+    assert_close(actual[:, :, rows, columns], at_image[:, :, rows, columns], "scores inside")

@@ -60,5 +60,5 @@ def test_the_gradient_is_that_of_finite_differences(batch: tuple[Tensor, Tensor]
     step = 1e-5
     up, down = (softmax_loss(logits + s * direction, labels, 255, 1) for s in (step, -step))
     logits.requires_grad_()
-    _, found = with_gradient(softmax_loss(logits, labels, 255, 1), logits)
-    assert float((up - down) / (2 * step)) == pytest.approx(float((found * direction).sum()), rel=1e-5, abs=1e-6)
+    _, gradient = with_gradient(softmax_loss(logits, labels, 255, 1), logits)
+    assert float((up - down) / (2 * step)) == pytest.approx(float((gradient * direction).sum()), rel=1e-5, abs=1e-6)

@@ -26,8 +26,8 @@ def test_upsampling_is_deconvolution_and_crop(
     full = F.conv_transpose2d(z, bilinear_kernel(kernel).expand(2, 1, -1, -1), stride=stride, groups=2)
     crop = data.draw(st.integers(0, min(full.shape[2:]) - 1))
     height, width = full.shape[2] - crop, full.shape[3] - crop
-    found = Bilinear()({Grid(stride, (kernel - 1) / 2 - crop): z}, (height, width))
-    torch.testing.assert_close(found, full[:, :, crop:, crop:], rtol=0, atol=1e-5)
+    actual = Bilinear()({Grid(stride, (kernel - 1) / 2 - crop): z}, (height, width))
+    torch.testing.assert_close(actual, full[:, :, crop:, crop:], rtol=0, atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)

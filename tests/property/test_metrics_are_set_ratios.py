@@ -27,8 +27,8 @@ pairs = shapes.flatmap(
 )
 
 
-def pixels(of: Map, value: int, labelled: set[int]) -> set[int]:
-    return set(np.flatnonzero(of == value).tolist()) & labelled
+def pixels(values: Map, value: int, labelled: set[int]) -> set[int]:
+    return set(np.flatnonzero(values == value).tolist()) & labelled
 
 
 def same(ours: float, theirs: float) -> bool:

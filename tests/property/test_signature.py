@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,25 +15,28 @@ from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.overrides import axis_choices
 from parsenet_cli.core.run_config import ADDED_LATER, SCIENCE_VERSION, Recipe, RunConfig, Runtime, Science
+from tests.conftest import changed
 
 OVERRIDES = (
-    "norm=none",
-    "fusion=late",
-    "layers=[fc7]",
-    "recipe.lr=0.5",
-    "seed=4",
-    "body=fcn",
-    "norm_scale=20",
-    "init=zero",
+    *("norm=none", "fusion=late", "layers=[fc7]", "recipe.lr=0.5"),
+    *("seed=4", "body=fcn", "norm_scale=20", "init=zero"),
 )
-
-
-def _base(cache: Path) -> RunConfig:
-    return Composer(profile.load("quick"), (), cache).run_config()
-
+FIELDS = [
+    name for name in (*Science.model_fields, *(f"recipe.{name}" for name in Recipe.model_fields)) if name != "recipe"
+]
 
 OTHERS = {"deeplab_kernel": 7, "classes": ("cat",), "recipe.step": 5, "recipe.crop": 64, "recipe.clip_gradients": 3.0}
 """Valid values of the fields that are None, or one of few numbers, in the base."""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("signatures")
+
+
+@pytest.fixture(scope="module")
+def config(cache: Path) -> RunConfig:
+    return Composer(profile.load("quick"), (), cache).run_config()
 
 
 def _other(value: Any, field: str) -> st.SearchStrategy[Any]:
@@ -55,51 +58,30 @@ def _other(value: Any, field: str) -> st.SearchStrategy[Any]:
 
 
 @settings(max_examples=15, deadline=None)
-@given(order=st.randoms(use_true_random=False))
-def test_order_of_overrides_does_not_matter(tmp_path_factory: Any, order: random.Random) -> None:
-    cache = tmp_path_factory.getbasetemp() / "signatures"
-    shuffled = list(OVERRIDES)
-    order.shuffle(shuffled)
-    signatures = {
-        Composer(profile.load("quick"), given, cache).run_config().signature for given in (OVERRIDES, shuffled)
-    }
-    assert len(signatures) == 1
+@given(order=st.permutations(OVERRIDES))
+def test_order_of_overrides_does_not_matter(cache: Path, order: list[str]) -> None:
+    shuffled, sorted_ = (
+        Composer(profile.load("quick"), overrides, cache).run_config() for overrides in (order, OVERRIDES)
+    )
+    assert shuffled.signature == sorted_.signature
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
-def test_any_science_value_changes_it(tmp_path_factory: Any, data: st.DataObject) -> None:
-    config = _base(tmp_path_factory.getbasetemp() / "signatures")
-    science = config.science
-    field = data.draw(st.sampled_from([name for name in Science.model_fields if name != "recipe"]))
-    value = data.draw(_other(getattr(science, field), field))
-    changed = config.model_copy(update={"science": science.model_copy(update={field: value})})
-    assert changed.signature != config.signature
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_any_number_of_the_recipe_changes_it(tmp_path_factory: Any, data: st.DataObject) -> None:
-    config = _base(tmp_path_factory.getbasetemp() / "signatures")
-    recipe = config.science.recipe
-    field = data.draw(st.sampled_from(list(Recipe.model_fields)))
-    value = data.draw(_other(getattr(recipe, field), f"recipe.{field}"))
-    science = config.science.model_copy(update={"recipe": recipe.model_copy(update={field: value})})
-    assert config.model_copy(update={"science": science}).signature != config.signature
+def test_any_value_of_the_science_and_its_recipe_changes_it(config: RunConfig, data: st.DataObject) -> None:
+    field = data.draw(st.sampled_from(FIELDS))
+    group, _, name = field.rpartition(".")
+    value = data.draw(_other(getattr(config.science.recipe if group else config.science, name), field))
+    assert changed(config, **{name: value}).signature != config.signature
 
 
 @settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_no_runtime_value_changes_it(tmp_path_factory: Any, data: st.DataObject) -> None:
-    config = _base(tmp_path_factory.getbasetemp() / "signatures")
-    field = data.draw(st.sampled_from(list(Runtime.model_fields)))
-    value = data.draw(st.one_of(st.integers(), st.text(), st.none(), st.booleans()))
-    runtime = config.runtime.model_copy(update={field: value})
-    assert config.model_copy(update={"runtime": runtime}).signature == config.signature
+@given(field=st.sampled_from(list(Runtime.model_fields)), value=st.integers() | st.text() | st.none() | st.booleans())
+def test_no_runtime_value_changes_it(config: RunConfig, field: str, value: object) -> None:
+    assert changed(config, **{field: value}).signature == config.signature
 
 
-def test_keys_added_later_leave_old_signatures_as_they_were(tmp_path: Path) -> None:
-    config = _base(tmp_path)
+def test_keys_added_later_leave_old_signatures_as_they_were(config: RunConfig) -> None:
     content: dict[str, Any] = {"science_version": SCIENCE_VERSION, **config.science.model_dump(mode="json")}
     for key in ADDED_LATER:
         group, _, name = key.rpartition(".")
@@ -108,8 +90,7 @@ def test_keys_added_later_leave_old_signatures_as_they_were(tmp_path: Path) -> N
     assert config.signature == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def test_configurations_frozen_before_a_key_was_added_still_load(tmp_path: Path) -> None:
-    config = _base(tmp_path)
+def test_configurations_frozen_before_a_key_was_added_still_load(config: RunConfig) -> None:
     frozen = config.model_dump(mode="json")
     del frozen["science"]["recipe"]["clip_gradients"]
     assert RunConfig.model_validate(frozen).signature == config.signature

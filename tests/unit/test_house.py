@@ -66,42 +66,45 @@ def floor(module: str) -> int:
     return next((i for i, rooms in enumerate(FLOORS) if room(module) in rooms), -1)
 
 
+def statements(text: str) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that is imported: `from a import b` is `a.b`."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
 def imports(module: str, text: str, known: Sources) -> Iterator[tuple[int, str]]:
     """Line and module of every import from the package, as a key of `known`."""
-    for node in ast.walk(ast.parse(text)):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in (name for name in names if name.startswith("parsenet_cli.")):
+    for line, name in statements(text):
+        if name.startswith("parsenet_cli."):
             path = name.removeprefix("parsenet_cli.").replace(".", "/")
             parent = path.rpartition("/")[0]
-            found = next(
-                (p for p in (path, f"{path}/__init__", parent, f"{parent}/__init__") if p in known), "__init__"
-            )
-            if found != module:
-                yield node.lineno, found
+            candidates = (path, f"{path}/__init__", parent, f"{parent}/__init__")
+            imported = next((candidate for candidate in candidates if candidate in known), "__init__")
+            if imported != module:
+                yield line, imported
 
 
 def upward(sources: Sources) -> list[str]:
     """Imports that do not go down, and modules that stand in no room."""
-    found = [f"{module}: stands in no room" for module in sources if floor(module) < 0 and module not in FACES]
+    violations = [f"{module}: stands in no room" for module in sources if floor(module) < 0 and module not in FACES]
     for module, text in sources.items():
         for line, other in imports(module, text, sources):
             if room(other) != room(module) and floor(other) <= floor(module):
-                found.append(f"{module}:{line} imports {other}")
-    return found
+                violations.append(f"{module}:{line} imports {other}")
+    return violations
 
 
 def circles(sources: Sources) -> list[str]:
     """Modules that import each other, by whatever way."""
     graph = {module: {other for _, other in imports(module, text, sources)} for module, text in sources.items()}
-    found, done = [], set[str]()
+    violations, done = [], set[str]()
 
     def visit(module: str, way: tuple[str, ...]) -> None:
         if module in way:
-            found.append(" -> ".join([*way[way.index(module) :], module]))
+            violations.append(" -> ".join([*way[way.index(module) :], module]))
         elif module not in done:
             for other in sorted(graph[module]):
                 visit(other, (*way, module))
@@ -109,20 +112,17 @@ def circles(sources: Sources) -> list[str]:
 
     for module in graph:
         visit(module, ())
-    return found
+    return violations
 
 
 def strayed_guests(sources: Sources) -> list[str]:
     """Libraries that are imported where they do not belong."""
-    found = []
-    for module, text in sources.items():
-        for node in ast.walk(ast.parse(text)):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for guest in {name.partition(".")[0] for name in names} & GUESTS.keys():
-                if not any(f"{module}/".startswith(f"{home}/") for home in GUESTS[guest]):
-                    found.append(f"{module}:{node.lineno} imports {guest}")
-    return found
+    return [
+        f"{module}:{line} imports {guest}"
+        for module, text in sources.items()
+        for line, guest in sorted({(line, name.partition(".")[0]) for line, name in statements(text)})
+        if guest in GUESTS and not any(f"{module}/".startswith(f"{home}/") for home in GUESTS[guest])
+    ]
 
 
 def named_by_strings(sources: Sources) -> list[str]:
@@ -138,20 +138,21 @@ def named_by_strings(sources: Sources) -> list[str]:
 
 def file_names(sources: Sources) -> list[str]:
     """Strings outside of `store` that name a file of the results folder, and ways up from one."""
-    found = []
+    violations = []
     for module, text in sources.items():
         tree = ast.parse(text)
         prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
                 if room(module) != "store" and FILE_NAMES.search(node.value):
-                    found.append(f"{module}:{node.lineno} names {node.value!r}")
+                    violations.append(f"{module}:{node.lineno} names {node.value!r}")
             elif isinstance(node, ast.Attribute) and ast.unparse(node).endswith("parent.parent"):
-                found.append(f"{module}:{node.lineno} goes up two folders")
+                violations.append(f"{module}:{node.lineno} goes up two folders")
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and room(module) != "store":
-                if isinstance(node.right, ast.Constant) and node.right.value in FOLDER_NAMES:
-                    found.append(f"{module}:{node.lineno} names the folder {node.right.value!r}")
-    return found
+                name = node.right.value if isinstance(node.right, ast.Constant) else None
+                if name in FOLDER_NAMES:
+                    violations.append(f"{module}:{node.lineno} names the folder {name!r}")
+    return violations
 
 
 RULES = (upward, circles, strayed_guests, named_by_strings, file_names)

@@ -19,17 +19,16 @@ import torch
 from parsenet_cli.claims.cells import Untestable, read_confusions
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import hydra_compose
+from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.engine import checkpoint, environment, trained_model
 from parsenet_cli.engine.checkpoint import TrainState
 from parsenet_cli.models.weights import read as weights
 from parsenet_cli.store import frame, samples
-from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.result import RunResult
+from parsenet_cli.store.run import Run
 from tests.conftest import SHORT, command
 from tests.conftest import environment as environment_of
-
-ROOT = Path(__file__).parents[2]
 
 
 class Bomb:
@@ -48,13 +47,6 @@ def mark(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "code-has-run"
     yield folder
     assert not folder.exists()
-
-
-@pytest.fixture
-def run(tmp_path: Path, config: RunConfig) -> Run:
-    run = Store(tmp_path / "results").run(config.signature)
-    run.create(config)
-    return run
 
 
 def test_bomb_goes_off_where_pickles_are_believed(tmp_path: Path) -> None:
@@ -91,12 +83,12 @@ def test_kept_model_cannot_run_code(run: Run, mark: Path) -> None:
 
 def test_arrays_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
     array = np.array([Bomb(mark)], dtype=object)
-    np.savez(run.folder / "confusion.npz", confusions=array, ids=array)
+    np.savez(run.confusions_file, confusions=array, ids=array)
     np.savez(run.folder / "samples.npz", ids=array, photo0=array, truth0=array)
     with pytest.raises(Untestable):
         read_confusions(run)
     with pytest.raises(UserError, match="allow_pickle"):
-        frame.score(run, {"metrics": {}, "classes": ["a"], "class_mean": "all"}, "mean_iu")
+        frame.score(run, RunResult(run.signature, "converged", classes=["a"]), "mean_iu")
     assert samples.read(run.folder / "samples.npz") == {}
 
 
@@ -104,7 +96,7 @@ YAML_BOMB = "!!python/object/apply:os.mkdir ['{}']\n"
 
 
 def test_configuration_of_a_run_cannot_run_code(run: Run, mark: Path) -> None:
-    (run.folder / "config.yaml").write_text(f"science: {YAML_BOMB.format(mark)}")
+    run.config_file.write_text(f"science: {YAML_BOMB.format(mark)}")
     with pytest.raises(UserError, match=r"config\.yaml"):
         run.config()
 
@@ -130,24 +122,24 @@ def test_override_cannot_read_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _calls() -> Iterator[tuple[str, ast.Call]]:
-    for file in sorted((ROOT / "parsenet_cli").rglob("*.py")):
+    for file in sorted(paths.PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
-                yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+                yield f"{file.relative_to(paths.PACKAGE)}:{node.lineno}", node
 
 
 def test_no_call_of_the_package_reads_what_can_run_code() -> None:
     wrong = []
     for where, call in _calls():
-        name, said = ast.unparse(call.func), {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        name, given = ast.unparse(call.func), {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
         if (
             name in ("eval", "exec", "__import__", "os.system", "os.popen")
             or name.startswith(("pickle.", "marshal.", "shelve.", "joblib."))
-            or (name == "torch.load" and said.get("weights_only") != "True")
-            or ("allow_pickle" in said and said["allow_pickle"] != "False")
-            or (name in ("yaml.load", "yaml.load_all") and "Safe" not in said.get("Loader", ""))
+            or (name == "torch.load" and given.get("weights_only") != "True")
+            or ("allow_pickle" in given and given["allow_pickle"] != "False")
+            or (name in ("yaml.load", "yaml.load_all") and "Safe" not in given.get("Loader", ""))
             or name in ("yaml.unsafe_load", "yaml.full_load")
-            or said.get("shell", "False") != "False"
+            or given.get("shell", "False") != "False"
         ):
             wrong.append(f"{where}: {ast.unparse(call)}")
     assert not wrong, "\n".join(wrong)
@@ -156,8 +148,8 @@ def test_no_call_of_the_package_reads_what_can_run_code() -> None:
 def test_environment_is_recorded_by_an_allow_list_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_TOKEN", "a-secret-of-this-test")
     recorded = environment.describe(torch.device("cpu"), "data")
-    assert set(recorded) == {"commit", "uncommitted", "versions", "device", "data_id"}
-    assert "a-secret-of-this-test" not in json.dumps(recorded)
+    assert set(recorded.as_json()) == {"commit", "uncommitted", "versions", "device", "data_id"}
+    assert "a-secret-of-this-test" not in json.dumps(recorded.as_json())
 
 
 def test_no_file_of_a_run_holds_a_variable_of_the_environment_and_a_group_can_write_all(

@@ -86,7 +86,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made_store.add_table(store, "table4")
     made_store.add_table(store, "table8")
     for data_id in {run.config().science.data_id for run in store.runs()}:
-        made_store.add_pictures(store, data_id)
+        made_store.add_images(store, data_id)
     return store
 
 

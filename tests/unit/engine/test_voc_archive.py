@@ -15,18 +15,21 @@ from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.engine.predict import voc_archive
 from parsenet_cli.engine.predict.submit import check
+from tests.conftest import changed
 
 IDS = ("2008_000006", "2008_000011", "2008_000012")
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 
 
-def png(value: int = 3, *, size: tuple[int, int] = (9, 7), mode: str = "P", palette: bytes | None = None) -> bytes:
+def png(
+    value: int = 3, *, size: tuple[int, int] = (9, 7), mode: str = "P", palette: bytes | None = None, bits: int = 8
+) -> bytes:
     """A map of one class."""
-    picture = indexed(np.full((size[1], size[0]), value, np.uint8))
+    image = indexed(np.full((size[1], size[0]), value, np.uint8))
     if palette is not None:
-        picture.putpalette(palette)
+        image.putpalette(palette)
     output = io.BytesIO()
-    (picture if mode == "P" else picture.convert(mode)).save(output, "PNG")
+    (image if mode == "P" else image.convert(mode)).save(output, "PNG", bits=bits)
     return output.getvalue()
 
 
@@ -60,10 +63,10 @@ def test_equal_maps_are_equal_bytes_in_any_order_at_any_time(maps: dict[str, Pat
     assert packed(dict(reversed(maps.items()))) == first
 
 
-def written(tmp_path: Path, contents: dict[str, bytes]) -> Path:
+def written(tmp_path: Path, *contents: tuple[str, bytes]) -> Path:
     file = tmp_path / "given.tar.gz"
     with tarfile.open(file, "w:gz") as archive:
-        for name, content in contents.items():
+        for name, content in contents:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
@@ -78,40 +81,25 @@ def written(tmp_path: Path, contents: dict[str, bytes]) -> Path:
         (f"{FOLDER}/{IDS[2]}.png", png(mode="RGB"), "8 bits of PNG colour type 2"),
         (f"{FOLDER}/{IDS[2]}.png", png(mode="L"), "8 bits of PNG colour type 0"),
         (f"{FOLDER}/{IDS[2]}.png", png(palette=bytes(range(63))), "palette is not VOC's"),
+        (f"{FOLDER}/{IDS[2]}.png", png(0, bits=2), "found 2 bits"),
         (f"{FOLDER}/{IDS[2]}.png", png(size=(7, 9)), "7x9 pixels for an image of 9x7"),
         (f"{FOLDER}/{IDS[2]}.png", png()[:60], "damaged"),
         (f"{FOLDER}/{IDS[2]}.png", b"GIF89a", "not a PNG"),
         (f"{FOLDER}/2009_000001.png", png(), "2009_000001: not one of the 3 ids expected"),
         (f"{FOLDER}/2009_000001.png", png(), f"{IDS[2]}: missing"),
+        (f"{FOLDER}/{IDS[1]}.png", png(), f"{IDS[1]}: 2 times in the archive"),
         (f"{IDS[2]}.png", png(), "expected only files results/VOC2012"),
         (f"{FOLDER}/../{IDS[2]}.png", png(), "expected only files results/VOC2012"),
         (f"{FOLDER.replace('comp6', 'comp5')}/{IDS[2]}.png", png(), "both comp5_test_cls and comp6_test_cls"),
     ],
 )
 def test_fault_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
-    good = {f"{FOLDER}/{each}.png": png() for each in IDS[:2]}
+    good = [(f"{FOLDER}/{name}.png", png()) for name in IDS[:2]]
     images = tmp_path / "images"
     images.mkdir()
-    for each in IDS:
-        Image.new("RGB", (9, 7)).save(images / f"{each}.jpg")
-    assert any(says in fault for fault in voc_archive.faults(written(tmp_path, {**good, name: content}), IDS, images))
-
-
-def test_two_bit_palette_is_not_eight(tmp_path: Path) -> None:
-    output = io.BytesIO()
-    indexed(np.zeros((7, 9), np.uint8)).save(output, "PNG", bits=2)
-    file = written(tmp_path, {f"{FOLDER}/{IDS[0]}.png": output.getvalue()})
-    assert any("found 2 bits" in fault for fault in voc_archive.faults(file, IDS[:1], None))
-
-
-def test_id_that_comes_twice_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "twice.tar.gz"
-    with tarfile.open(file, "w:gz") as archive:
-        for _ in range(2):
-            member = tarfile.TarInfo(f"{FOLDER}/{IDS[0]}.png")
-            member.size = len(png())
-            archive.addfile(member, io.BytesIO(png()))
-    assert list(voc_archive.faults(file, IDS[:1], None)) == [f"{IDS[0]}: 2 times in the archive"]
+    for id_ in IDS:
+        Image.new("RGB", (9, 7)).save(images / f"{id_}.jpg")
+    assert any(says in fault for fault in voc_archive.faults(written(tmp_path, *good, (name, content)), IDS, images))
 
 
 def test_any_truncation_is_a_fault_and_no_crash(maps: dict[str, Path], tmp_path: Path) -> None:
@@ -123,15 +111,11 @@ def test_any_truncation_is_a_fault_and_no_crash(maps: dict[str, Path], tmp_path:
 
 
 def test_check_shows_twenty_faults_and_counts_the_rest(tmp_path: Path) -> None:
-    file = written(tmp_path, {f"{FOLDER}/{i}.png": b"nothing" for i in range(25)})
+    file = written(tmp_path, *((f"{FOLDER}/{i}.png", b"nothing") for i in range(25)))
     with pytest.raises(UserError) as refused:
         check(file, None, None)
     assert str(refused.value).count("not a PNG") == 20
     assert "and 6 more" in str(refused.value)  # five maps, and that there are not 1 456
-
-
-def science(config: RunConfig, **axes: str) -> RunConfig:
-    return config.model_copy(update={"science": config.science.model_copy(update=axes)})
 
 
 @pytest.mark.parametrize(
@@ -148,6 +132,6 @@ def science(config: RunConfig, **axes: str) -> RunConfig:
 def test_competition_follows_from_what_the_run_was_trained_on(
     config: RunConfig, data: str, weights: str, masks: int, comp: int, because: str
 ) -> None:
-    found, reason = voc_archive.competition(science(config, data=data, weights=weights).science, masks)
-    assert found == comp
+    competition, reason = voc_archive.competition(changed(config, data=data, weights=weights).science, masks)
+    assert competition == comp
     assert because in reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,59 +17,56 @@ from parsenet_cli.config import table_file
 from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.text import silent
 from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine.loaded import LoadedNetwork
 from parsenet_cli.models.build import build_model
+from parsenet_cli.models.geometry import Grid
 from parsenet_cli.report import figures, measure, plot
 from parsenet_cli.report.figures import context, curves, receptive_field, scales, table
 from parsenet_cli.store import figures as figure_store
-from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study, StudyCell
-from tests.unit.test_report_tables import study_of
+from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import StudyCell
+from tests.conftest import changed
+from tests.unit.report.test_paper_table import study_of
 
 SIDE = 96
 ABOUT = {"study": "s", "table": "table4", "profile": "quick", "seeds": 2, "overrides": [], "command": ""}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def network(config: RunConfig) -> LoadedNetwork:
-    """An untrained thin VGG with every layer and norm, and four pictures of noise."""
-    science = config.science.model_copy(update={"layers": ("pool6", "fc7", "conv5", "conv4", "conv3")})
+    """An untrained thin VGG with every layer and norm, and four images of noise."""
+    science = changed(config, layers=("pool6", "fc7", "conv5", "conv4", "conv3")).science
     size = 4 * SIDE * SIDE
     pixels = np.random.default_rng(0).integers(0, 256, 4 * size, np.uint8)
     split = Split(tuple("abcd"), pixels, [i * size for i in range(4)], [(SIDE, SIDE)] * 4)
-    return LoadedNetwork(build_model(science, 3, None).eval(), split, science, None, torch.device("cpu"))
+    return LoadedNetwork(build_model(science, 3, None).eval(), split, science, None, torch.device("cpu"), silent)
 
 
 # --- what is measured ------------------------------------------------------------------------------------------------
 
 
 def test_scales_are_the_norms_of_the_features(network: LoadedNetwork) -> None:
-    found = scales.data(network, images=4, positions=2)
+    measured = scales.data(network, images=4, positions=2)
     with torch.inference_mode():
         maps = [network.model.trunk(network.model.preprocess(network.image(i)), ["conv4"])["conv4"] for i in range(4)]
     expected = float(torch.stack(maps).norm(dim=2).mean())
-    assert found["layers"]["conv4"]["mean"] == pytest.approx(expected, rel=1e-5)
-    for layer in found["layers"].values():
+    assert measured["layers"]["conv4"]["mean"] == pytest.approx(expected, rel=1e-5)
+    for layer in measured["layers"].values():
         assert layer["after"]["quantiles"]["50"] == pytest.approx(10, rel=1e-4)
-    means = {layer: content["mean"] for layer, content in found["layers"].items()}
-    assert found["ratio"]["estimate"] == pytest.approx(max(means.values()) / means["fc7"])
-    assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
-    assert [len(place["values"]["conv3"]) for place in found["positions"]] == [24, 24]
-    assert not found["by_construction"]
+    means = {layer: content["mean"] for layer, content in measured["layers"].items()}
+    assert measured["ratio"]["estimate"] == pytest.approx(max(means.values()) / means["fc7"])
+    assert measured["ratio"]["low"] <= measured["ratio"]["estimate"] <= measured["ratio"]["high"]
+    assert [len(place["values"]["conv3"]) for place in measured["positions"]] == [24, 24]
+    assert not measured["by_construction"]
 
 
 def test_scales_of_a_trunk_that_was_rescaled_are_said_to_be_no_evidence(network: LoadedNetwork) -> None:
     rescaled = network.science.model_copy(update={"weights": "pretrained:vgg_tiny:1"})
-    at_start = LoadedNetwork(network.model, network.val, rescaled, None, network.device)
-    trained = LoadedNetwork(network.model, network.val, rescaled, "0123456789ab", network.device)
-    assert scales.data(at_start, images=1)["by_construction"]
-    assert not scales.data(trained, images=1)["by_construction"]
+    for run, by_construction in ((None, True), ("0123456789ab", False)):
+        loaded = replace(network, science=rescaled, run=run)
+        assert scales.data(loaded, images=1)["by_construction"] == by_construction
 
 
 class _Looking(nn.Module):
@@ -77,8 +74,6 @@ class _Looking(nn.Module):
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        from parsenet_cli.models.geometry import Grid
-
         self.side = side
         self.grids = {"fc7": Grid(stride=8, offset=4.0, field=65)}
 
@@ -91,14 +86,14 @@ class _Looking(nn.Module):
 def test_receptive_field_is_what_a_network_looks_at(network: LoadedNetwork, side: int) -> None:
     model = nn.Module()
     model.trunk, model.preprocess = _Looking(side), _Plain()
-    opened = LoadedNetwork(model, network.val, network.science, None, network.device)  # type: ignore[arg-type]
-    found = receptive_field.data(opened, images=2, units=1, draws=1, patch=4, stride=2)
-    for unit in found["units"]:
+    looking: Any = replace(network, model=model)  # type: ignore[arg-type]
+    measured = receptive_field.data(looking, images=2, units=1, draws=1, patch=4, stride=2)
+    for unit in measured["units"]:
         assert unit["area"]["gradient"] == side**2
         assert side**2 <= unit["area"]["0.10"] <= unit["area"]["0.05"] <= (side + 8) ** 2
         assert 0.9 * 65**2 * 0.9 <= unit["theoretical_area"] <= 65**2
-    shares = [unit["area"]["0.05"] / unit["theoretical_area"] for unit in found["units"]]
-    assert found["shares"]["0.05"]["estimate"] == pytest.approx(np.mean(shares))
+    shares = [unit["area"]["0.05"] / unit["theoretical_area"] for unit in measured["units"]]
+    assert measured["shares"]["0.05"]["estimate"] == pytest.approx(np.mean(shares))
 
 
 class _Plain(nn.Module):
@@ -132,19 +127,12 @@ def test_context_counts_confusions_by_their_kind() -> None:
     assert without["object_background"] is None
 
 
-def test_context_without_such_a_pair_says_which_cells_there_are(store: Store, config: RunConfig) -> None:
-    study = study_of("table4", {("fc7", "raw"): [0.3]}, store)
-    signature = config.signature
-    store.run(signature).create(config)
-    study = _with(study, (StudyCell("fc7", "raw", 0, signature),))
+def test_context_without_such_a_pair_says_which_cells_there_are(store: Store, run: Run) -> None:
+    study = replace(study_of("table4", {}, store), cells=(StudyCell("fc7", "raw", 0, run.signature),))
     with pytest.raises(UserError, match=r"name them, baseline=ROW.COLUMN parsenet=ROW.COLUMN, of fc7.raw"):
         context.data(study, store)
     with pytest.raises(UserError, match=r"unknown cell of table4 'fc8\.raw'"):
         context.data(study, store, baseline="fc8.raw")
-
-
-def _with(study: Study, cells: tuple[StudyCell, ...]) -> Study:
-    return Study(study.name, study.created, study.profile, (), (0,), study.table, cells)
 
 
 def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: Store) -> None:
@@ -152,16 +140,16 @@ def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: S
     for column, losses in (("raw", [3.0, None, 5.0]), ("norm", [3.0, 2.0, 1.0])):
         for iteration, loss in enumerate(losses):
             store.run(f"conv3-{column}-0").append_metrics({"iteration": iteration, "loss": loss, "lr": 1, "seconds": 0})
-    found = curves.data(study, store)
-    (row,) = found["rows"]
+    measured = curves.data(study, store)
+    (row,) = measured["rows"]
     assert [(c["label"], c["seeds"][0]["iteration"], c["seeds"][0]["collapsed"]) for c in row["curves"]] == [
         ("w/o Norm", [0, 2], True),
         ("w/ Norm", [0, 1, 2], False),
     ]
-    whole(curves.draw, found)
+    whole(curves.draw, measured)
     shared = study_of("table3", {}, store)
     cells = tuple(StudyCell("fc7", column.key, 0, "conv3-norm-0") for column in shared.table.columns)
-    (row,) = curves.data(_with(shared, cells), store)["rows"]
+    (row,) = curves.data(replace(shared, cells=cells), store)["rows"]
     assert [len(curve["columns"]) for curve in row["curves"]] == [4]
 
 
@@ -174,12 +162,12 @@ def test_nothing_measured_is_said_not_drawn(store: Store) -> None:
 
 def test_table_has_every_printed_and_measured_number(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, 0.32], ("conv3", "raw"): [0.009, 0.5]}, store)
-    found = {(cell["row"], cell["column"]): cell for cell in table.data(study, store)["cells"]}
-    assert found["fc7", "raw"]["mean"] == pytest.approx(31)
-    assert found["fc7", "raw"]["paper"] == 36.6
-    assert found["conv3", "raw"]["collapsed"] == 1
-    assert found["fc7", "norm"]["values"] == []
-    assert ("fcn8s", "norm") not in found
+    measured = {(cell["row"], cell["column"]): cell for cell in table.data(study, store)["cells"]}
+    assert measured["fc7", "raw"]["mean"] == pytest.approx(31)
+    assert measured["fc7", "raw"]["paper"] == 36.6
+    assert measured["conv3", "raw"]["collapsed"] == 1
+    assert measured["fc7", "norm"]["values"] == []
+    assert ("fcn8s", "norm") not in measured
 
 
 # --- what is kept and drawn ------------------------------------------------------------------------------------------
@@ -192,11 +180,9 @@ def whole(draw: Any, data: dict[str, Any]) -> None:
 
 def table_data(store: Store, name: str) -> dict[str, Any]:
     spec = table_file.load(name)
-    places: dict[tuple[str, str], list[float | str]] = {
-        (cell.row.key, cell.column.key): [0.5, 0.4] for cell in spec.cells()
-    }
-    found = table.data(study_of(name, places, store), store)
-    return {"figure": "table", "created": "2026", "about": {**ABOUT, "table": name}, **found}
+    values: dict[tuple[str, str], list[float | str]] = {(c.row.key, c.column.key): [0.5, 0.4] for c in spec.cells()}
+    measured = table.data(study_of(name, values, store), store)
+    return {"figure": "table", "created": "2026", "about": {**ABOUT, "table": name}, **measured}
 
 
 @pytest.mark.parametrize("name", table_file.names())
@@ -207,19 +193,19 @@ def test_every_table_can_be_drawn(store: Store, name: str) -> None:
 def test_svgs_of_one_page_share_no_name_refer_to_nothing_outside_and_escape(store: Store) -> None:
     data = table_data(store, "table4")
     data["rows"]["fc7"] = "<script>alert(1)</script> $x$ & co"
-    light, dark = figures.svg("table", data), figures.svg("table", data, dark=True)
+    first, second = figures.svg("table", data), figures.svg("table", {**data, "created": "2027"})
     ids = []
-    for text in (light, dark):
+    for text in (first, second):
         ElementTree.fromstring(text)
         assert "<script" not in text
-        found = re.findall(r'\bid="([^"]+)"', text)
+        ids_here = re.findall(r'\bid="([^"]+)"', text)
         references = re.findall(r'(?:href="#|url\(#)([^")]+)', text)
         assert references
-        assert set(references) <= set(found)
+        assert set(references) <= set(ids_here)
         assert not re.search(r'href="(?!#|data:)', text)
-        ids += found
+        ids += ids_here
     assert len(set(ids)) == len(ids)
-    assert figures.svg("table", data) == light
+    assert figures.svg("table", data) == first
 
 
 def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
@@ -235,17 +221,20 @@ def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
         assert len(contents[0]) > 1000
 
 
-def test_load_finds_the_newest_and_passes_over_what_is_no_measurement(store: Store) -> None:
-    assert figure_store.load(store, "scales") is None
-    folder = store.root / "figures" / "scales"
+def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(store: Store) -> None:
+    study = study_of("table4", {}, store)
+    assert figure_store.newest(store, "scales", [study]) is None
+    folder, about = store.figures / "scales", {"study": study.name}
     for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
-        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "key": key})
-    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027"})
+        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "about": about, "key": key})
+    files.write_json(folder / "of_another.json", {"figure": "scales", "created": "2027", "about": {"study": "another"}})
+    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027", "about": about})
     files.write_json(folder / "list.json", [])
     (folder / "half.json").write_text('{"figure": "sca')
-    assert (figure_store.load(store, "scales") or {})["key"] == "b"
+    assert (figure_store.newest(store, "scales", [study]) or {})["key"] == "b"
     assert (figure_store.load(store, "scales", "a") or {})["key"] == "a"
     assert figure_store.load(store, "scales", "half") is None
+    assert list(figure_store.load_all(store, "scales")) == ["a", "b", "c", "of_another"]
 
 
 def test_data_of_another_version_is_named(store: Store) -> None:
@@ -267,10 +256,10 @@ def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> N
         ("curves", "table4", "norm=none"): "unknown option of figure curves: 'norm'",
     }.items():
         with pytest.raises(UserError, match=re.escape(message)):
-            measure.make_figure(store, arguments[0], arguments[1:], None, None, None)
+            measure.make_figure(store, arguments[0], arguments[1:], None, None, None, pytest.fail)
     with pytest.raises(UserError, match=r"expected a name that ends in .png, .pdf, .svg"):
-        measure.make_figure(store, "scales", [], None, None, store.root / "a.jpg")
-    assert not (store.root / "figures").exists()
+        measure.make_figure(store, "scales", [], None, None, store.root / "a.jpg", pytest.fail)
+    assert not store.figures.exists()
 
 
 def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None:
@@ -280,11 +269,11 @@ def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None
     assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
 
 
-def test_context_intervals_are_over_seeds_and_pictures() -> None:
+def test_context_intervals_are_over_seeds_and_images() -> None:
     labelled = np.full(4, 100)
     over_seeds = context._estimated(np.outer([1, 2, 3], np.ones(4, np.int64)), labelled)
     half = 4.3027 / 3**0.5  # Student's t of two degrees of freedom, standard deviation 1
     assert list(over_seeds.values()) == pytest.approx([2.0, 2.0 - half, 2.0 + half], abs=1e-4)
-    over_pictures = context._estimated(np.array([[0, 1, 2, 3]]), labelled)
+    over_images = context._estimated(np.array([[0, 1, 2, 3]]), labelled)
     half = 3.1824 * (5 / 4**2) ** 0.5  # three degrees of freedom; squared distances to the mean 1.5 add to 5
-    assert list(over_pictures.values()) == pytest.approx([1.5, 1.5 - half, 1.5 + half], abs=1e-4)
+    assert list(over_images.values()) == pytest.approx([1.5, 1.5 - half, 1.5 + half], abs=1e-4)

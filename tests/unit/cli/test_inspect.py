@@ -12,19 +12,15 @@ from rich.console import Console
 from rich.live import Live
 
 from parsenet_cli.cli import inspect, progress
-from parsenet_cli.core import files
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import process, worker
-from parsenet_cli.runner.state import RunSummary, summaries
+from parsenet_cli.runner.state import Queue, RunSummary, summaries
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
 
-
-@pytest.fixture
-def run(store: Store, config: RunConfig) -> Run:
-    run = store.run(config.signature)
-    run.create(config)
-    return run
+Watched = Callable[[Callable[[], object]], str]
 
 
 def line(store: Store) -> RunSummary:
@@ -51,7 +47,7 @@ def test_job_that_its_worker_has_left_is_not_said_to_wait(store: Store, run: Run
     assert (line(store).job, line(store).says) == (None, "stopped at 40/100")
 
 
-def test_run_that_was_cancelled_names_none(store: Store, run: Run) -> None:
+def test_run_that_was_cancelled_names_no_job(store: Store, run: Run) -> None:
     run.record_job("12_3")
     run.cancel()
     assert (line(store).job, line(store).says) == (None, "cancelled")
@@ -88,10 +84,7 @@ def test_worker_outside_of_a_cluster_names_no_job(
 def test_run_that_is_over_names_no_job(store: Store, run: Run, state: str) -> None:
     run.record_job("12_3")
     if state == "done":
-        files.write_json(
-            run.folder / "result.json",
-            {"signature": run.signature, "outcome": "converged", "metrics": {"mean_iu": 0.5}},
-        )
+        run.record_result(RunResult(run.signature, "converged", metrics={"mean_iu": 0.5}))
     else:
         run.update_status(state="failed" if state == "failed" else "running", job="12_3", host="node7", iteration=4)
     assert (line(store).state, line(store).job, line(store).host) == (state, None, None)
@@ -101,7 +94,7 @@ def test_run_that_is_over_names_no_job(store: Store, run: Run, state: str) -> No
 @pytest.fixture
 def pair(store: Store, run: Run, config: RunConfig) -> list[Run]:
     """One that runs and one whose job waits."""
-    other = config.model_copy(update={"science": config.science.model_copy(update={"seed": 1})})
+    other = changed(config, seed=1)
     waiting = store.run(other.signature)
     waiting.create(other)
     waiting.record_job("12_3")
@@ -124,61 +117,56 @@ def test_command_counts_runs_that_wait_apart_from_those_that_run(
 
 
 def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store, pair: list[Run]) -> None:
-    said = io.StringIO()
-    console = Console(file=said, width=100)
+    printed = io.StringIO()
+    console = Console(file=printed, width=100)
     view = progress.LiveView([], 2, store, console)
     with Live(console=console, auto_refresh=False) as view.live:
         view.refresh(pair, 0, None)
-    assert said.getvalue().strip() == "0/2 runs done · 1 running · 1 in the queue · ? left"
+    assert printed.getvalue().strip() == "0/2 runs done · 1 running · 1 in the queue · ? left"
 
 
 @pytest.fixture
-def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], str]:
+def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Do something while it watches, and return what it printed."""
-    monkeypatch.setattr(inspect, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(inspect, "REFRESH_SECONDS", 0.05)
     monkeypatch.setattr(inspect, "QUEUE_SECONDS", 0.05)
 
     def watch(meanwhile: Callable[[], object]) -> str:
-        said = io.StringIO()
-        watcher = threading.Thread(target=inspect.watch, args=(store, Console(file=said)))
+        printed = io.StringIO()
+        monkeypatch.setattr(inspect, "console", lambda: Console(file=printed))
+        watcher = threading.Thread(target=inspect.watch_runs, args=(store,))
         watcher.start()
         watcher.join(1)
         assert watcher.is_alive()
         meanwhile()
         watcher.join(10)
         assert not watcher.is_alive()
-        return said.getvalue()
+        return printed.getvalue()
 
     return watch
 
 
-def test_watch_goes_on_while_a_job_waits(
-    run: Run, fake_slurm: FakeSlurm, watched: Callable[[Callable[[], object]], str]
-) -> None:
+def test_watch_goes_on_while_a_job_waits(run: Run, fake_slurm: FakeSlurm, watched: Watched) -> None:
     run.record_job("12")
     fake_slurm.queue = {"12": "PENDING"}
     assert watched(lambda: setattr(fake_slurm, "queue", {"13": "PENDING"})) == "1 queued\n"
 
 
-def test_watch_goes_on_while_slurm_cannot_be_asked(
-    run: Run, monkeypatch: pytest.MonkeyPatch, watched: Callable[[Callable[[], object]], str]
-) -> None:
+def test_watch_goes_on_while_slurm_cannot_be_asked(run: Run, monkeypatch: pytest.MonkeyPatch, watched: Watched) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     run.record_job("12")
     assert watched(run.cancel) == "1 queued\n"
 
 
-def test_watch_goes_on_while_something_is_prepared(
-    run: Run, monkeypatch: pytest.MonkeyPatch, watched: Callable[[Callable[[], object]], str]
-) -> None:
+def test_watch_goes_on_while_something_is_prepared(run: Run, monkeypatch: pytest.MonkeyPatch, watched: Watched) -> None:
     """No run is at work then. What an interrupted command has left says nothing new."""
     prepared = threading.Event()
 
-    def survey_while_it_is_prepared(store: Store) -> list[RunSummary]:
+    def prepare_meanwhile(store: Store, *queue: Queue) -> list[RunSummary]:
         if not prepared.is_set():
             run.update_prerequisite("data", text="decoding")
-        return summaries(store)
+        return summaries(store, *queue)
 
-    monkeypatch.setattr(inspect, "survey", survey_while_it_is_prepared)
+    monkeypatch.setattr("parsenet_cli.runner.state.summaries", prepare_meanwhile)
     assert watched(prepared.set) == "1 queued\n"
-    assert run.prerequisite("data")
+    assert run.prerequisite("data").text == "decoding"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,12 @@ import torch
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
-from parsenet_cli.engine import checkpoint, inputs
+from parsenet_cli.engine import inputs
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
-from parsenet_cli.store.run import Run
+from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 
 CPU = torch.device("cpu")
 
@@ -37,23 +37,22 @@ def split(count: int, side: int = 48) -> Split:
 DATASET = Dataset(("background", "cat", "dog"), IGNORED, split(6), split(2))
 
 
-def adapted(config: RunConfig, **recipe: object) -> RunConfig:
-    settings = {"iterations": 8, "batch": 4, "crop": 40, "mirror": True, "dropout": 0.5, **recipe}
-    science = config.science.model_copy(update={"recipe": config.science.recipe.model_copy(update=settings)})
-    return config.model_copy(update={"science": science})
+def adapted(config: RunConfig, **fields: object) -> RunConfig:
+    return changed(config, **{"iterations": 8, "batch": 4, "crop": 40, "mirror": True, "dropout": 0.5, **fields})
 
 
 def trainer(config: RunConfig) -> Trainer:
     return Trainer(config, build_model(config.science, 3, None), DATASET, CPU)
 
 
-def parameters(one: Trainer) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in one.model.named_parameters()}
+def parameters(trained: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in trained.model.named_parameters()}
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return Run(tmp_path / "run")
+def planned(store: Store, config: RunConfig) -> Run:
+    run = store.run(config.signature)
+    run.create(config)
+    return run
 
 
 def never() -> bool:
@@ -83,26 +82,9 @@ def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(
     assert [r["loss"] for r in broken.metrics()] == [r["loss"] for r in whole.metrics()]
 
 
-def test_damaged_checkpoint_is_set_aside_and_the_run_starts_afresh(
-    config: RunConfig, run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run.folder.mkdir()
-    one = trainer(adapted(config))
-    checkpoint.save(run, one.model, one.optimizer, one.progress)
-    file = run.folder / "checkpoint.pt"
-    file.write_bytes(file.read_bytes()[:500])
-    before = parameters(one)
-    checkpoint.restore(run, one.model, one.optimizer, one.progress)
-    assert one.progress.iteration == 0
-    assert all(torch.equal(value, before[name]) for name, value in parameters(one).items())
-    assert not file.exists()
-    assert "starting afresh" in capsys.readouterr().out
-
-
 def test_sizes_are_checked_as_the_network_will_see_them(config: RunConfig) -> None:
     """Training images through the crop, which pads small ones; validation images as they are."""
-    science = config.science.model_copy(update={"body": "fcn", "fc6_pad": "none"})
-    model = build_model(science, 3, None)
+    model = build_model(changed(config, body="fcn", fc6_pad="none").science, 3, None)
     for train, val, crop in ((48, 48, None), (20, 48, 40)):
         training.check_sizes(model, Dataset(DATASET.classes, IGNORED, split(2, train), split(1, val)), crop)
     for train, val, crop in ((20, 48, None), (48, 48, 20), (48, 20, 40)):
@@ -114,12 +96,10 @@ def test_sizes_are_checked_as_the_network_will_see_them(config: RunConfig) -> No
 def test_batch_in_pieces_gives_the_gradient_of_the_whole(config: RunConfig, loss: str) -> None:
     gradients = []
     for pieces in (4, 1):
-        config_of = adapted(config, loss=loss, dropout=0.0)
-        runtime = config_of.runtime.model_copy(update={"micro_batch": pieces})
-        one = trainer(config_of.model_copy(update={"runtime": runtime}))
-        one.optimizer.zero_grad()
-        one._batch(0)
-        gradients.append({n: p.grad.clone() for n, p in one.model.named_parameters() if p.grad is not None})
+        trained = trainer(adapted(config, loss=loss, dropout=0.0, micro_batch=pieces))
+        trained.optimizer.zero_grad()
+        trained._batch(0)
+        gradients.append({n: p.grad.clone() for n, p in trained.model.named_parameters() if p.grad is not None})
     for name, value in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], value, rtol=1e-4, atol=1e-5 * float(value.abs().max()) + 1e-9)
 
@@ -145,54 +125,49 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = trainer(adapted(config))
+    trained = trainer(adapted(config))
 
     def broken(*_: object) -> float:
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(one, "_backward", broken)
+    monkeypatch.setattr(trained, "_backward", broken)
     with pytest.raises(RuntimeError, match="shapes differ"):
-        one.step(0)
-    assert not one.ran_out_of_memory
+        trained.step(0)
+    assert not trained.ran_out_of_memory
 
 
 def test_loss_that_is_not_finite_ends_the_training_as_a_collapse(
-    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run.folder.mkdir()
-    one = trainer(adapted(config))
+    trained = trainer(adapted(config))
     losses = iter([1.0, 2.0, math.nan])
-    monkeypatch.setattr(one, "step", lambda _: next(losses))
-    one.fit(run, never)
-    assert (one.progress.collapsed_at, one.progress.iteration) == (2, 3)
+    monkeypatch.setattr(trained, "step", lambda _: next(losses))
+    trained.fit(Run(tmp_path), never)
+    assert (trained.progress.collapsed_at, trained.progress.iteration) == (2, 3)
 
 
 @pytest.mark.parametrize("scale", [1e30, 0.0])
 def test_collapsed_run_is_recorded_with_its_score(
-    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch, scale: float
+    config: RunConfig, store: Store, monkeypatch: pytest.MonkeyPatch, scale: float
 ) -> None:
     """A rate that blows the network up, and a network that predicts one class everywhere."""
-    config = adapted(config, iterations=3, lr=scale)
-    config = config.model_copy(update={"science": config.science.model_copy(update={"init": "zero"})})
-    run = Run(run.folder.parent / config.signature)
-    run.create(config)
+    run = planned(store, adapted(config, iterations=3, lr=scale, init="zero"))
     monkeypatch.setattr(inputs, "data", lambda *_: DATASET)
-    training.train_run(run, run.folder.parent, 1, never)
-    result = json.loads((run.folder / "result.json").read_text())
-    assert result["outcome"] == "collapsed"
-    assert result["collapsed_at"] <= 3
-    assert result["metrics"]["mean_iu"] < 0.2
+    training.train_run(run, store.cache, 1, never)
+    result = run.done_result()
+    assert result.outcome == "collapsed"
+    assert result.collapsed_at is not None
+    assert result.collapsed_at <= 3
+    assert (result.metrics["mean_iu"] or 0) < 0.2
     assert run.state() == "done"
-    assert not (run.folder / "checkpoint.pt").exists()
+    assert not run.has_checkpoint
 
 
-def test_stop_while_a_picture_is_decoded_again_leaves_the_checkpoint_to_the_training(
-    config: RunConfig, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_stop_while_an_image_is_decoded_again_leaves_the_checkpoint_to_the_training(
+    config: RunConfig, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The data set tells its progress to whom it told it when it was opened."""
-    config = adapted(config, iterations=3)
-    run = Run(run.folder.parent / config.signature)
-    run.create(config)
+    run = planned(store, adapted(config, iterations=3))
     tell: list[Callable[[str], None]] = []
     asked: list[str] = []
 
@@ -210,6 +185,6 @@ def test_stop_while_a_picture_is_decoded_again_leaves_the_checkpoint_to_the_trai
     monkeypatch.setattr(inputs, "data", prepare_data)
     monkeypatch.setattr(Trainer, "step", decodes_again)
     with pytest.raises(Stopped) as stopped:
-        training.train_run(run, run.folder.parent, 1, lambda: bool(asked))
+        training.train_run(run, store.cache, 1, lambda: bool(asked))
     assert stopped.value.iteration == 2
     assert run.checkpoints[0].is_file()

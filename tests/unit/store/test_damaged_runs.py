@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +21,28 @@ from parsenet_cli.engine import train as training
 from parsenet_cli.report import export
 from parsenet_cli.report.build import build_report
 from parsenet_cli.report.figures import context
-from parsenet_cli.report.paper_table import tabulate
+from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.runner import clean
 from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import read_runs
 from tests import damage, made_store
-from tests.unit.test_training import DATASET, adapted, never, trainer
+from tests.conftest import changed
+from tests.unit.engine.test_training import DATASET, adapted, never, planned, trainer
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results")
+ARRAYS: dict[str, Callable[[Run], object]] = {
+    "confusion.npz": artifacts.confusions,
+    "predictions.npz": artifacts.predictions,
+}
+"""Files of arrays that belong to a result, and their readers."""
 
 
 def with_checksums(run: Run) -> Run:
     """A run of `made_store` whose result names the files that belong to it, as a training writes it."""
-    run.record_result(run.done_result(), "confusion.npz", "predictions.npz", "metrics.jsonl")
+    run.record_result(run.done_result(), run.confusions_file, run.predictions_file, run.metrics_file)
     return run
 
 
@@ -49,23 +54,18 @@ def run(store: Store, config: RunConfig) -> Run:
 @pytest.fixture
 def trained(store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run that a few steps of training have made, with its model."""
-    config = adapted(config, iterations=3)
-    config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": True})})
-    run = store.run(config.signature)
-    run.create(config)
+    run = planned(store, adapted(config, iterations=3, keep_model=True))
     monkeypatch.setattr(inputs, "data", lambda *_: DATASET)
     training.train_run(run, store.cache, 1, never)
     return run
 
 
-# --- seals -------------------------------------------------------------------------------------------------------------
+# --- checksums -------------------------------------------------------------------------------------------------------------
 
 
-def test_every_bit_of_a_sealed_file_is_looked_at(tmp_path: Path) -> None:
-    file, content = (
-        tmp_path / "a.json",
-        {"loss": 0.25, "names": ["cat", "é\n"], "state": None, "deep": {"b": 1, "a": -2}},
-    )
+def test_every_bit_of_a_file_with_a_checksum_is_looked_at(tmp_path: Path) -> None:
+    content = {"loss": 0.25, "names": ["cat", "é\n"], "state": None, "deep": {"b": 1, "a": -2}}
+    file = tmp_path / "a.json"
     files.write_with_checksum(file, content)
     assert files.read_with_checksum(file) == content
     whole = file.read_bytes()
@@ -104,13 +104,13 @@ def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
     for bit in range(8 * len(whole)):
         damage.flip(file, bit)
         try:
-            found = npz.read(file)
+            stored = npz.read(file)
         except Damaged:
             seen += 1
         else:
-            assert list(found) == list(written)
-            assert all(np.array_equal(found[name], written[name]) for name in written)
-            assert all(found[name].dtype == np.uint8 for name in written)
+            assert list(stored) == list(written)
+            assert all(np.array_equal(stored[name], written[name]) for name in written)
+            assert all(stored[name].dtype == np.uint8 for name in written)
         file.write_bytes(whole)
     assert seen > 4 * len(whole)
 
@@ -120,7 +120,7 @@ def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:
 
 def test_run_with_a_damaged_result_is_not_done_and_is_said(store: Store, run: Run) -> None:
     assert (run.state(), store.skipped()) == ("done", [])
-    damage.flip(run.folder / "result.json", 8 * 40)
+    damage.flip(run.result_file, 8 * 40)
     assert run.result() is None
     assert run.state() == "queued"
     (sentence,) = store.skipped()
@@ -128,36 +128,23 @@ def test_run_with_a_damaged_result_is_not_done_and_is_said(store: Store, run: Ru
     assert "does it again" in sentence
 
 
-def test_result_from_before_there_were_seals_is_believed(store: Store, run: Run) -> None:
-    content = {key: value for key, value in run.done_result().items() if key != "files"}
-    files.write_json(run.folder / "result.json", content)
-    assert run.result() == content
-    assert artifacts.checksums(run) == {}
-    assert len(artifacts.confusions(run).ids) == len(made_store.IDS)
-
-
-def test_damaged_result_is_kept_beside_the_new_one_and_clean_offers_it(
+def test_damaged_result_alone_is_kept_beside_the_new_one_and_clean_offers_it(
     store: Store, trained: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before, file = trained.result(), trained.folder / "result.json"
-    damage.at_random(file, seed=1)
-    content = file.read_bytes()
+    aside, before = trained.folder / "result.damaged.json", trained.done_result().metrics
     training.train_run(trained, store.cache, 1, never)
-    said = capsys.readouterr().out
-    assert "result.json is damaged or another run's: it is kept as result.damaged.json" in said
-    aside = trained.folder / "result.damaged.json"
-    assert aside.read_bytes() == content
-    assert trained.done_result().metrics == (before or {})["metrics"]
-    pieces, _ = clean.found(store, results_too=False)
-    assert [(piece.kind, piece.path) for piece in pieces] == [("damaged files, put aside", aside)]
+    assert not aside.exists()
+    damage.at_random(trained.result_file, seed=1)
+    damaged = trained.result_file.read_bytes()
+    training.train_run(trained, store.cache, 1, never)
+    assert "result.json is damaged or another run's: it is kept as result.damaged.json" in capsys.readouterr().out
+    assert aside.read_bytes() == damaged
+    assert trained.done_result().metrics == before
+    pieces, _ = clean.removable(store, results_too=False)
+    assert [(piece.kind.partition(",")[0], piece.path) for piece in pieces] == [("damaged files", aside)]
     clean.remove(pieces, pytest.fail)
     assert not aside.exists()
     assert trained.state() == "done"
-
-
-def test_result_that_is_whole_stays_while_its_run_is_trained_again(store: Store, trained: Run) -> None:
-    training.train_run(trained, store.cache, 1, never)
-    assert not (trained.folder / "result.damaged.json").exists()
 
 
 # --- the model ---------------------------------------------------------------------------------------------------------
@@ -185,9 +172,8 @@ def test_model_of_another_training_is_refused(trained: Run) -> None:
 def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_not_asked_for(
     store: Store, trained: Run
 ) -> None:
-    config = trained.config()
-    trained.create(config.model_copy(update={"runtime": config.runtime.model_copy(update={"keep_model": False})}))
-    (trained.folder / "result.json").unlink()
+    trained.create(changed(trained.config(), keep_model=False))
+    trained.result_file.unlink()
     trained.model_file.write_bytes(b"of an earlier training")
     training.train_run(trained, store.cache, 1, never)
     trained_model.load_model(trained)
@@ -196,49 +182,45 @@ def test_model_that_is_there_is_replaced_by_the_new_training_s_even_where_it_is_
 # --- arrays ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["confusion.npz", "predictions.npz"])
+@pytest.mark.parametrize("name", ARRAYS)
 def test_array_files_that_are_not_the_result_s_are_seen(run: Run, name: str) -> None:
     """Whole, but exchanged: as when a folder was put together of two runs' files."""
     assert artifacts.damaged(run) == []
     np.savez_compressed(run.folder / name, confusions=np.zeros((1, 3, 3), np.int32), ids=np.array(["x"]))
     assert artifacts.damaged(run) == [name]
     with pytest.raises(Damaged, match=rf"{name}: is damaged or another training's.*issue the command again"):
-        artifacts.confusions(run) if name == "confusion.npz" else artifacts.predictions(run)
+        ARRAYS[name](run)
 
 
 def test_cell_whose_number_cannot_be_made_is_damaged_and_not_left_out_silently(store: Store) -> None:
     """A metric that was added after the runs were done is made of their confusion matrices."""
-    one = made_store.add_table(store, "table4")
-    for signature in one.signatures:
-        run = store.run(signature)
-        result = run.done_result()
-        del result["metrics"]["mean_iu"]
-        files.write_json(run.folder / "result.json", result)
-    cell = one.cells[0]
-    damage.flip(store.run(cell.signature or "").folder / "confusion.npz", 999)
-    lines = results_frame(one, store)
-    assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in one.cells)
-    measured = tabulate(one, lines)
-    texts = {entry.measured.text for row in measured.rows for entry in row.cells}
-    assert any("(n=2/3)" in text for text in texts)
-    assert any(f"confusion.npz of run {cell.signature} cannot be read" in note for note in measured.notes)
+    table = made_store.add_table(store, "table4")
+    for run in map(store.run, table.signatures):
+        run.record_result(replace(run.done_result(), metrics={}))
+    cell = table.cells[0]
+    damage.flip(store.run(cell.signature or "").confusions_file, 999)
+    lines = results_frame(table, read_runs([table], store))
+    assert list(lines["outcome"]).count("damaged") == sum(c.signature == cell.signature for c in table.cells)
+    grid = paper_grid(table, lines, "")
+    assert any("(n=2/3)" in cell.text for row in grid.rows for cell in row.cells)
+    assert any(f"of run {cell.signature} cannot be read" in note for _, note in grid.notes)
 
 
-@pytest.mark.parametrize("name", ["confusion.npz", "predictions.npz"])
+@pytest.mark.parametrize("name", ARRAYS)
 def test_figure_of_context_names_the_damaged_file(store: Store, name: str) -> None:
-    one = made_store.add_table(store, "table6", (0,))
-    made_store.add_pictures(store, store.run(one.signatures[0]).config().science.data_id)
-    context.data(one, store)
-    for signature in one.signatures:
+    table = made_store.add_table(store, "table6", (0,))
+    made_store.add_images(store, store.run(table.signatures[0]).config().science.data_id)
+    context.data(table, store)
+    for signature in table.signatures:
         damage.at_random(store.run(signature).folder / name, seed=3)
     with pytest.raises(Damaged, match=rf"{name}: is damaged .*remove the folder"):
-        context.data(one, store)
+        context.data(table, store)
 
 
 def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
-    one = made_store.add_table(store, "table4")
+    table = made_store.add_table(store, "table4")
     names = ["confusion.npz", "predictions.npz", "metrics.jsonl", "env.json", "result.json"]
-    for signature, name in zip(one.signatures, names, strict=False):
+    for signature, name in zip(table.signatures, names, strict=False):
         run = with_checksums(store.run(signature))
         run.record_environment(run.environment())
         damage.flip(run.folder / name, 8 * 30)
@@ -256,31 +238,27 @@ def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
 
 
 def test_damaged_line_of_the_curve_costs_itself_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    file = run.folder / "metrics.jsonl"
-    damage.flip(file, 8 * (len(file.read_bytes()) // 2))
+    damage.flip(run.metrics_file, 8 * (len(run.metrics_file.read_bytes()) // 2))
     assert [record["iteration"] for record in run.metrics()] == [10, 20, 40, 50]
     run.cut_metrics(40)
     assert "metrics.jsonl: 1 of 5 lines are damaged and left out" in capsys.readouterr().out
     assert [record["iteration"] for record in run.metrics()] == [10, 20, 40]
 
 
-def test_export_says_that_a_curve_lacks_records(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one = made_store.add_table(store, "table8", (0,))
-    for signature in one.signatures:
-        with_checksums(store.run(signature))
-    export.export_studies(store, "csv", [], None, tmp_path / "whole")
-    assert capsys.readouterr().err == ""
-    damage.flip(store.run(one.signatures[0]).folder / "metrics.jsonl", 200)
-    export.export_studies(store, "csv", [], None, tmp_path / "damaged")
-    assert f"{one.signatures[0]}/metrics.jsonl: is damaged" in capsys.readouterr().err
+def test_export_says_that_a_curve_lacks_records(store: Store, tmp_path: Path) -> None:
+    table = made_store.add_table(store, "table8", (0,))
+    runs = [with_checksums(store.run(signature)) for signature in table.signatures]
+    export.export_studies(store, "csv", [], None, tmp_path / "whole", pytest.fail)
+    damage.flip(runs[0].metrics_file, 200)
+    messages: list[str] = []
+    export.export_studies(store, "csv", [], None, tmp_path / "damaged", messages.append)
+    assert f"{runs[0].metrics_file}: is damaged" in messages[0]
 
 
 def test_table_says_that_a_damaged_study_is_passed_over(store: Store) -> None:
     made_store.add_table(store, "table8", (0,))
     newer = made_store.add_table(store, "table8")
-    damage.flip(store.root / "studies" / f"{newer.name}.json", 999)
+    damage.flip(store.studies / f"{newer.name}.json", 999)
     assert study.newest(store, "table8").name != newer.name
     answer = CliRunner().invoke(app, ["table", "table8", "--results", str(store.root)])
     assert answer.exit_code == 0
@@ -288,12 +266,12 @@ def test_table_says_that_a_damaged_study_is_passed_over(store: Store) -> None:
 
 
 def test_finished_run_with_a_damaged_configuration_stands_in_nobody_s_way(store: Store, run: Run) -> None:
-    damage.flip(run.folder / "config.yaml", 8 * 20)
+    damage.flip(run.config_file, 8 * 20)
     with pytest.raises(UserError, match=r"config\.yaml"):
         run.config()
     assert run.state() == "done"
     assert CostModel(store).per_step == {}
-    assert clean.found(store, results_too=False) == ([], 0)
+    assert clean.removable(store, results_too=False) == ([], 0)
 
 
 def test_resumed_run_takes_as_many_threads_as_its_checkpoint_whatever_else_is_lost(config: RunConfig, run: Run) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,11 @@ from hypothesis import strategies as st
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_json
-from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.report import export, tensorboard
 from parsenet_cli.store import study
-from parsenet_cli.store.run import Store
+from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
-from tests.unit.test_report_tables import result, study_of
+from tests.unit.report.test_paper_table import result, study_of
 
 
 def records(content: bytes) -> Iterator[bytes]:
@@ -60,13 +60,13 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def scalars(content: bytes) -> dict[tuple[str, int], float]:
-    found = {}
+    values = {}
     for event in (dict(fields(body)) for body in records(content)):
         for _, value in fields(event.get(5, b"")):  # type: ignore[arg-type]
             parts = dict(fields(value))  # type: ignore[arg-type]
             if 2 in parts:
-                found[bytes(parts[1]).decode(), int(event[2])] = struct.unpack("<f", parts[2])[0]  # type: ignore[arg-type]
-    return found
+                values[bytes(parts[1]).decode(), int(event[2])] = struct.unpack("<f", parts[2])[0]  # type: ignore[arg-type]
+    return values
 
 
 def test_checksum_is_crc32c() -> None:
@@ -80,32 +80,28 @@ def test_scalars_come_back(values: dict[str, float], step: int) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path, config: RunConfig) -> Store:
-    """Table 4 with one finished run, which serves two places."""
-    store = Store(tmp_path)
-    run = store.run(config.signature)
-    run.create(config)
+def store(store: Store, run: Run) -> Store:
+    """Table 4 with one finished run, which serves two cells."""
     run.update_status(started=1000.0)
     for iteration, loss in ((10, 3.5), (20, None)):
         run.append_metrics({"iteration": iteration, "loss": loss, "lr": 0.5, "seconds": iteration / 10})
-    write_json(run.folder / "result.json", result(config.signature, 0.25))
-    one = study_of("table4", {}, store)
-    cells = tuple(StudyCell(row, "raw", 0, config.signature) for row in ("fc7", "fcn32s"))
-    missing = (StudyCell("conv3", "raw", 0, "0123456789ab"),)
-    study.save(study.Study(one.name, "", "quick", (), (0,), one.table, cells + missing), store)
+    write_json(run.result_file, result(run.signature, 0.25))
+    cells = tuple(StudyCell(row, "raw", 0, run.signature) for row in ("fc7", "fcn32s"))
+    missing = StudyCell("conv3", "raw", 0, "0123456789ab")
+    study.save(replace(study_of("table4", {}, store), seeds=(0,), cells=(*cells, missing)), store)
     return store
 
 
-def test_tensorboard_has_curves_and_scores_of_every_place(store: Store, tmp_path: Path) -> None:
+def test_tensorboard_has_curves_and_scores_of_every_cell(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "events"
     stale = out / "quick/table4/gone.raw/seed0" / export.EVENTS
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"")
     (out / "mine.txt").write_text("kept")
-    export.export_studies(store, "tensorboard", [], None, out)
+    export.export_studies(store, "tensorboard", [], None, out, pytest.fail)
     files = sorted(out.rglob("*tfevents*"))
-    places = ["quick/table4/fc7.raw/seed0", "quick/table4/fcn32s.raw/seed0"]
-    assert [str(file.parent.relative_to(out)) for file in files] == places
+    folders = ["quick/table4/fc7.raw/seed0", "quick/table4/fcn32s.raw/seed0"]
+    assert [str(file.parent.relative_to(out)) for file in files] == folders
     assert (out / "mine.txt").is_file()
     read = scalars(files[0].read_bytes())
     assert read["train/loss", 10] == 3.5
@@ -117,7 +113,7 @@ def test_tensorboard_has_curves_and_scores_of_every_place(store: Store, tmp_path
 
 def test_tensorboard_itself_reads_them(store: Store, tmp_path: Path) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard here")
-    export.export_studies(store, "tensorboard", ["table4"], None, tmp_path / "events")
+    export.export_studies(store, "tensorboard", ["table4"], None, tmp_path / "events", pytest.fail)
     events = reader.EventAccumulator(str(tmp_path / "events/quick/table4/fc7.raw/seed0"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("val/mean_iu")] == [(20, 25.0)]
@@ -125,7 +121,7 @@ def test_tensorboard_itself_reads_them(store: Store, tmp_path: Path) -> None:
 
 
 def test_csv_has_the_frames_and_each_curve_once(store: Store, tmp_path: Path) -> None:
-    export.export_studies(store, "csv", [], "quick", tmp_path / "csv")
+    export.export_studies(store, "csv", [], "quick", tmp_path / "csv", pytest.fail)
     lines = list(csv.DictReader(io.StringIO((tmp_path / "csv/tables.csv").read_text())))
     assert [(line["profile"], line["row"], line["value"], line["outcome"]) for line in lines] == [
         ("quick", "fc7", "25", "converged"),
@@ -136,18 +132,15 @@ def test_csv_has_the_frames_and_each_curve_once(store: Store, tmp_path: Path) ->
     assert [(line["iteration"], line["loss"]) for line in curves] == [("10", "3.5"), ("20", "")]
 
 
-def test_a_run_whose_configuration_cannot_be_read_is_named_and_skipped(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (run,) = store.runs()
-    (run.folder / "config.yaml").write_text("science: {}\n")
-    export.export_studies(store, "tensorboard", [], None, tmp_path / "events")
-    said = capsys.readouterr()
-    assert f"skipped: {run.folder / 'config.yaml'}: does not hold a run's configuration" in said.err
-    assert "written: 0 event files" in said.out
+def test_a_run_whose_configuration_cannot_be_read_is_named_and_skipped(store: Store, run: Run, tmp_path: Path) -> None:
+    run.config_file.write_text("science: {}\n")
+    skipped: list[str] = []
+    written = export.export_studies(store, "tensorboard", [], None, tmp_path / "events", skipped.append)
+    assert f"skipped: {run.config_file}: does not hold a run's configuration" in skipped[0]
+    assert "written: 0 event files" in written
 
 
 def test_nothing_to_export_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run is done that could be exported"):
-        export.export_studies(Store(tmp_path), "csv", [], None, tmp_path / "out")
+        export.export_studies(Store(tmp_path), "csv", [], None, tmp_path / "out", pytest.fail)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Checkpoints: two are kept, a damaged one is never believed, and writing them has its share of the time and no more."""
+"""Checkpoints: two are kept, a damaged one is never read, and writing them has its share of the time and no more."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from parsenet_cli.engine import checkpoint
 from parsenet_cli.engine.checkpoint import SHARE, CheckpointSchedule, TrainState
 from parsenet_cli.engine.optim import SGD, Group
 from parsenet_cli.store.run import Run
+from tests import damage
 
 
 class Small:
@@ -42,12 +43,6 @@ def restored(run: Run) -> int:
     return new.progress.iteration
 
 
-def flip(file: Path, at: int) -> None:
-    content = bytearray(file.read_bytes())
-    content[at // 8] ^= 1 << at % 8
-    file.write_bytes(content)
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     run = Run(tmp_path / "run")
@@ -58,7 +53,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_newest_is_taken_up_and_the_last_two_are_kept(run: Run) -> None:
-    assert sorted(file.name for file in run.folder.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
+    assert set(run.folder.iterdir()) == set(run.checkpoints)
     assert restored(run) == 3
     run.checkpoints[0].unlink()
     assert restored(run) == 2
@@ -70,7 +65,7 @@ def test_any_flipped_bit_of_the_newest_falls_back_to_the_older(run: Run, capsys:
     draw = random.Random(0)
     for at in (0, 8 * len(whole) - 1, *(draw.randrange(8 * len(whole)) for _ in range(60))):
         newest.write_bytes(whole)
-        flip(newest, at)
+        damage.flip(newest, at)
         assert restored(run) == 2, f"bit {at}"
         assert not newest.exists()
     assert "checkpoint.pt cannot be read" in capsys.readouterr().out
@@ -87,27 +82,27 @@ def test_run_starts_afresh_when_both_are_damaged_and_its_log_says_so(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for file in run.checkpoints:
-        flip(file, 4000)
+        damage.flip(file, 4000)
     new = Small()
     before = {name: value.clone() for name, value in new.model.state_dict().items()}
     checkpoint.restore(run, new.model, new.optimizer, new.progress)
     assert new.progress == TrainState()
     assert all(torch.equal(value, before[name]) for name, value in new.model.state_dict().items())
-    said = capsys.readouterr().out
-    assert said.count("cannot be read") == 2
-    assert "starting afresh" in said
+    printed = capsys.readouterr().out
+    assert printed.count("cannot be read") == 2
+    assert "starting afresh" in printed
 
 
 def test_what_cannot_be_read_back_takes_no_ones_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def flipping(file: Path) -> None:
-        flip(file, 1000)
+        damage.flip(file, 1000)
         verify(file)
 
     verify = checkpoint._verify
     monkeypatch.setattr(checkpoint, "_verify", flipping)
     with pytest.raises(OSError, match="checksum"):
         Small(4).save(run)
-    assert sorted(file.name for file in run.folder.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
+    assert set(run.folder.iterdir()) == set(run.checkpoints)
     assert restored(run) == 3
 
 
@@ -152,21 +147,21 @@ def test_writing_never_takes_more_than_its_share_once_it_is_known_how_long_it_ta
     """Costs that do not grow: with the first checkpoint set aside, the others stay within the share at every moment."""
     costs = sorted(writing, reverse=True)
     now, spent, wrote = 0.0, 0.0, 0
-    cadence = CheckpointSchedule(every, now)
+    schedule = CheckpointSchedule(every, now)
     for _ in range(2000):
         now += step
-        if cadence.due(now):
+        if schedule.due(now):
             cost = costs[min(wrote, len(costs) - 1)]
-            cadence.wrote(now, now + cost)
+            schedule.wrote(now, now + cost)
             now, spent, wrote = now + cost, spent + cost, wrote + 1
             assert wrote == 1 or spent <= SHARE * now
     assert (wrote > 0) == (2000 * step >= every)
 
 
 def test_quick_writing_keeps_to_the_interval() -> None:
-    cadence, wrote = CheckpointSchedule(30, 0), []
+    schedule, wrote = CheckpointSchedule(30, 0), []
     for now in range(0, 200, 5):
-        if cadence.due(now):
-            cadence.wrote(now, now)
+        if schedule.due(now):
+            schedule.wrote(now, now)
             wrote.append(now)
     assert wrote == [30, 60, 90, 120, 150, 180]

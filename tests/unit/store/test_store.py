@@ -15,7 +15,9 @@ from omegaconf import OmegaConf
 from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Busy, Run, Store
+from tests.conftest import changed
 
 HOLDER = """
 import sys
@@ -26,25 +28,13 @@ with FileLock(sys.argv[1]):
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, config: RunConfig) -> Run:
-    run = Store(tmp_path).run(config.signature)
-    run.create(config)
-    return run
-
-
 def finish(run: Run) -> None:
-    files.write_json(run.folder / "result.json", {"signature": run.signature, "outcome": "converged"})
+    run.record_result(RunResult(run.signature, "converged"))
 
 
 def test_planned_run_is_queued_with_its_configuration_frozen(run: Run, config: RunConfig) -> None:
     assert run.state() == "queued"
     assert run.config() == config
-
-
-def test_run_is_done_when_its_result_carries_its_signature(run: Run) -> None:
-    finish(run)
-    assert run.state() == "done"
 
 
 def test_run_without_its_model_is_done_but_not_for_those_who_ask_for_it(run: Run) -> None:
@@ -56,14 +46,9 @@ def test_run_without_its_model_is_done_but_not_for_those_who_ask_for_it(run: Run
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"signature": "another"}'])
 def test_torn_or_foreign_result_is_not_believed(run: Run, content: str) -> None:
-    (run.folder / "result.json").write_text(content)
+    run.result_file.write_text(content)
     assert run.result() is None
     assert run.state() == "queued"
-
-
-def test_run_that_stopped_without_a_word_is_lost(run: Run) -> None:
-    run.update_status(state="running")
-    assert run.state() == "lost"
 
 
 def test_run_that_ends_while_it_is_looked_at_is_done_and_not_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +62,7 @@ def test_run_that_ends_while_it_is_looked_at_is_done_and_not_lost(run: Run, monk
     assert run.state() == "done"
 
 
-def test_lock_is_held_by_one_process_and_seen_by_others(run: Run) -> None:
+def test_lock_is_held_by_one_process_and_a_run_that_nobody_holds_any_more_is_lost(run: Run) -> None:
     run.update_status(state="running")
     with run.lock():
         assert run.state() == "running"
@@ -102,23 +87,19 @@ def test_lock_dies_with_its_process(run: Run) -> None:
 
 @pytest.mark.parametrize("text", ["1e5", "0123", "null", "yes", "a: b", "ä ✓", "${x}", "1_0", "2020-01-01", "0o7"])
 def test_configuration_survives_whatever_its_texts_look_like_and_whoever_wrote_it(
-    tmp_path: Path, config: RunConfig, text: str
+    store: Store, config: RunConfig, text: str
 ) -> None:
     """Stores of earlier versions were written by OmegaConf."""
-    science = config.science.model_copy(update={"data_id": text, "weights": text, "norm_decay": 1e-05})
-    config = config.model_copy(
-        update={"science": science, "runtime": config.runtime.model_copy(update={"data_root": text})}
-    )
-    run = Store(tmp_path).run(config.signature)
+    config = changed(config, data_id=text, weights=text, norm_decay=1e-05, data_root=text)
+    run = store.run(config.signature)
     run.create(config)
     assert run.config() == config
-    (run.folder / "config.yaml").write_text(OmegaConf.to_yaml(config.model_dump(mode="json")), encoding="utf-8")
+    run.config_file.write_text(OmegaConf.to_yaml(config.model_dump(mode="json")), encoding="utf-8")
     assert run.config() == config
 
 
 def test_edited_configuration_is_refused(run: Run) -> None:
-    file = run.folder / "config.yaml"
-    file.write_text(file.read_text().replace("norm: l2", "norm: none"))
+    run.config_file.write_text(run.config_file.read_text().replace("norm: l2", "norm: none"))
     with pytest.raises(UserError, match="its content has signature"):
         run.config()
 
@@ -126,19 +107,18 @@ def test_edited_configuration_is_refused(run: Run) -> None:
 def test_torn_last_record_is_passed_over_and_the_tail_is_cut_on_resume(run: Run) -> None:
     for iteration in (10, 20, 30):
         run.append_metrics({"iteration": iteration, "loss": 1.0})
-    with (run.folder / "metrics.jsonl").open("a") as file:
+    with run.metrics_file.open("a") as file:
         file.write('{"iteration": 40, "lo')
     assert [record["iteration"] for record in run.metrics()] == [10, 20, 30]
     run.cut_metrics(20)
-    assert (run.folder / "metrics.jsonl").read_text().count("\n") == 2
+    assert run.metrics_file.read_text().count("\n") == 2
 
 
-def test_prefix_finds_one_run_and_names_the_choices_otherwise(tmp_path: Path, run: Run, config: RunConfig) -> None:
-    store = Store(tmp_path)
+def test_prefix_finds_one_run_and_names_the_choices_otherwise(store: Store, run: Run, config: RunConfig) -> None:
     assert store.find(run.signature[:4]) == run
     with pytest.raises(UserError, match="0 runs"):
         store.find("zzz")
-    other = config.model_copy(update={"science": config.science.model_copy(update={"seed": 5})})
+    other = changed(config, seed=5)
     store.run(other.signature).create(other)
     with pytest.raises(UserError, match=run.signature):
         store.find("")
@@ -163,32 +143,27 @@ def test_refused_write_says_what_to_do_and_leaves_the_old_file(
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
-def test_results_folder_that_is_a_file_is_explained(tmp_path: Path) -> None:
+def test_results_folder_that_is_a_file_or_cannot_be_made_is_explained(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("not a folder")
     with pytest.raises(UserError, match="a file stands where a folder was expected"):
         Store(tmp_path / "results").check_writable()
+    with pytest.raises(UserError, match=r"^/proc/nowhere: .*--results$"):
+        Store(Path("/proc/nowhere")).check_writable()
 
 
 def test_who_waits_for_another_process_says_so_again_and_again(tmp_path: Path) -> None:
     """Otherwise a driver would take the waiting for a hang."""
-    lock, said = tmp_path / "lock", 0
+    lock, times = tmp_path / "lock", 0
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
-    assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
 
     def waiting() -> None:
-        nonlocal said
-        said += 1
-        if said == 3:
+        nonlocal times
+        times += 1
+        if times == 3:
             holder.communicate(b"go\n")
 
-    with files.file_lock(lock, waiting):
-        assert said == 3
-    with files.file_lock(lock, waiting):
-        assert said == 3
-
-
-def test_results_folder_that_cannot_be_made_is_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"^/proc/nowhere: .*--results$"):
-        Store(Path("/proc/nowhere")).check_writable()
+    for _ in range(2):
+        with files.file_lock(lock, waiting):
+            assert times == 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,13 +9,14 @@ from safetensors.torch import load_file, save_file
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.engine import predictor, trained_model
+from parsenet_cli.engine import trained_model
 from parsenet_cli.engine.predictor import Predictor
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.preprocessing_spec import InputNormalization
 from parsenet_cli.models.weights import read
 from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 
 CLASSES = ("background", "cat", "dog")
 CONVENTION = InputNormalization("BGR", (1.5, 2.25, 3.125), (4.0, 5.0, 6.0))
@@ -26,15 +25,7 @@ CONVENTION = InputNormalization("BGR", (1.5, 2.25, 3.125), (4.0, 5.0, 6.0))
 @pytest.fixture
 def config(config: RunConfig) -> RunConfig:
     """With a pyramid of 3x3 bins: such a network needs maps of some size."""
-    axes = {"context": "spp", "context_bins": (1, 2, 3), "spp_geometry": "adaptive"}
-    return config.model_copy(update={"science": config.science.model_copy(update=axes)})
-
-
-@pytest.fixture
-def run(tmp_path: Path, config: RunConfig) -> Run:
-    run = Store(tmp_path).run(config.signature)
-    run.create(config)
-    return run
+    return changed(config, context="spp", context_bins=(1, 2, 3), spp_geometry="adaptive")
 
 
 @pytest.fixture
@@ -75,25 +66,25 @@ def test_network_that_diverged_predicts_its_first_class(run: Run, config: RunCon
 
 
 def test_image_below_the_least_size_is_refused_and_one_of_it_is_not(run: Run, model: Segmenter) -> None:
-    one = Predictor(run, "cpu")
+    predictor = Predictor(run, "cpu")
     with pytest.raises(UserError, match=r"3x2 pixels are too small for this network: expected at least \d+") as refused:
-        one.ids(noise(2, 3))
+        predictor.ids(noise(2, 3))
     least = int(str(refused.value).partition("at least ")[2].split()[0])
-    assert one.ids(noise(least, least)).shape == (least, least)
+    assert predictor.ids(noise(least, least)).shape == (least, least)
     with pytest.raises(UserError):
-        one.ids(noise(least - 1, least - 1))
+        predictor.ids(noise(least - 1, least - 1))
 
 
 def test_image_that_does_not_fit_into_the_memory_is_refused_beforehand(
     run: Run, model: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "LARGE", 100 * 100)
-    one = Predictor(run, "cpu")
-    assert one.ids(noise(200, 200)).shape == (200, 200)
-    monkeypatch.setattr(predictor, "_free_memory", lambda: 200 * 200 * 3)
-    assert one.ids(noise(90, 90)).shape == (90, 90)
+    monkeypatch.setattr("parsenet_cli.engine.predictor.LARGE", 100 * 100)
+    predictor = Predictor(run, "cpu")
+    assert predictor.ids(noise(200, 200)).shape == (200, 200)
+    monkeypatch.setattr("parsenet_cli.engine.predictor._free_memory", lambda: 200 * 200 * 3)
+    assert predictor.ids(noise(90, 90)).shape == (90, 90)
     with pytest.raises(UserError, match=r"300x200 pixels do not fit into the memory.*a smaller copy"):
-        one.ids(noise(200, 300))
+        predictor.ids(noise(200, 300))
 
 
 def test_memory_that_runs_out_after_all_is_said(run: Run, model: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +101,8 @@ def test_missing_model_names_the_command_that_makes_it(run: Run) -> None:
         trained_model.load_model(run)
 
 
-def test_model_of_another_run_or_without_a_description_is_refused(run: Run, model: Segmenter, tmp_path: Path) -> None:
-    other = Store(tmp_path).run("0123456789ab")
+def test_model_of_another_run_or_without_a_description_is_refused(store: Store, run: Run, model: Segmenter) -> None:
+    other = store.run("0123456789ab")
     other.folder.mkdir()
     other.model_file.write_bytes(run.model_file.read_bytes())
     with pytest.raises(UserError, match=f"expected the model of run 0123456789ab, found that of {run.signature}"):

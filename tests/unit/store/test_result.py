@@ -1,0 +1,129 @@
+"""What a run says of itself comes back as it was written, also where an earlier version wrote it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsenet_cli.config import deviations
+from parsenet_cli.core import files
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store import artifacts
+from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunStatus
+from parsenet_cli.store.run import Run, Store
+from tests import made_store
+
+EARLIER: dict[str, Any] = {
+    "outcome": "collapsed",
+    "collapsed_at": 120,
+    "predicted_classes": ["background"],
+    "metrics": {"mean_iu": 0.0034, "fw_iu": None},
+    "iu": {"background": 0.7, "cat": None},
+    "class_mean": "all",
+    "classes": ["background", "cat"],
+    "train_seconds": 5.0,
+    "evaluate_seconds": 1.5,
+    "left_out_since": {"why": [1, 2]},
+}
+"""A result of before networks, protocols, conventions and checksums were recorded, with a key that no version knows now."""
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "str": st.text(),
+    "str | None": st.none() | st.text(),
+    "bool": st.booleans(),
+    "int": st.integers(),
+    "int | None": st.none() | st.integers(),
+    "float": NUMBERS,
+    "float | None": st.none() | NUMBERS,
+    "Outcome": st.sampled_from(["converged", "collapsed"]),
+    "ClassMean": st.sampled_from(["present", "all"]),
+    "Sequence[str]": st.lists(st.text()),
+    "Sequence[Mapping[str, Any]]": st.lists(st.dictionaries(st.text(), st.integers() | st.text())),
+    "Mapping[str, Any]": st.dictionaries(st.text(), st.integers() | st.text() | st.none()),
+    "Mapping[str, str]": st.dictionaries(st.text(), st.text()),
+    "Mapping[str, float | None]": st.dictionaries(st.text(), st.none() | NUMBERS),
+}
+"""JSON values of a field, by its annotation."""
+
+Record = RunResult | RunStatus | RunEnvironment | PrerequisiteStatus
+RECORDS: tuple[type[Record], ...] = (RunResult, RunStatus, RunEnvironment, PrerequisiteStatus)
+REQUIRED = ("signature", "outcome")
+"""Keys of a result that were always written."""
+
+
+def as_stored(record: Record) -> Any:
+    """What a file holds of it."""
+    return json.loads(json.dumps(record.as_json()))
+
+
+def test_result_of_an_earlier_version_is_read(run: Run) -> None:
+    content = {"signature": run.signature, **EARLIER}
+    files.write_json(run.result_file, content)
+    result = run.done_result()
+    assert result.content == content
+    assert (result.outcome, result.metrics, result.class_mean) == ("collapsed", EARLIER["metrics"], "all")
+    assert (result.seconds, result.score_text) == (6.5, "0.3 collapsed @ 120")
+    assert (result.parameters, result.settings, result.convention, result.files) == (None, [], "", {})
+    assert (run.state(), run.has_damaged_result) == ("done", False)
+
+
+def test_result_without_what_was_always_written_is_none(run: Run) -> None:
+    for content in ({"signature": run.signature}, {"signature": "0123456789ab", "outcome": "converged"}):
+        files.write_json(run.result_file, content)
+        assert (run.result(), run.has_damaged_result) == (None, True)
+    with pytest.raises(LookupError, match="not done"):
+        run.done_result()
+
+
+def test_status_and_environment_of_an_earlier_version_are_read(run: Run) -> None:
+    files.write_json(run.folder / "status.json", {"state": "running", "iteration": 40, "steps": 100, "gone": 1})
+    files.write_json(run.environment_file, {"commit": "c0ffee", "device": "a processor", "gone": 1})
+    status, environment = run.status(), run.environment()
+    assert (status.state, status.reached, status.pid, status.failures, status.beat) == ("running", "40/100", None, 0, 0)
+    assert (environment.commit, environment.versions, environment.data_id) == ("c0ffee", {}, "")
+    assert status.content["gone"] == environment.content["gone"] == 1
+    assert not run.has_damaged_environment
+
+
+def test_run_that_has_said_nothing_has_the_defaults(run: Run) -> None:
+    assert (run.status(), run.environment()) == (RunStatus(), RunEnvironment())
+    assert run.status().reached == "0/?"
+    assert run.prerequisite("data") == PrerequisiteStatus()
+
+
+def test_files_of_an_earlier_result_are_read_without_a_checksum(store: Store, config: RunConfig) -> None:
+    run = made_store.add_run(store, config)
+    content = {key: value for key, value in run.done_result().content.items() if key != "files"}
+    files.write_json(run.result_file, content)
+    assert artifacts.damaged(run) == []
+    assert artifacts.confusions(run).ids == made_store.IDS
+
+
+def test_result_that_is_read_and_written_again_is_the_same_but_for_its_files(run: Run, config: RunConfig) -> None:
+    settings = deviations.settings_of(config.science)
+    files.write_json(run.result_file, {"signature": run.signature, **EARLIER, "files": {"gone.npz": "01234567"}})
+    first = run.done_result()
+    run.record_result(first, run.config_file)
+    again = run.done_result()
+    assert as_stored(again) == {**as_stored(first), "files": {"config.yaml": files.crc32_of(run.config_file)}}
+    assert "left_out_since" not in again.content
+    run.record_result(RunResult(run.signature, "converged", protocol=[setting.as_json() for setting in settings]))
+    assert run.done_result().settings == settings
+
+
+@given(st.data())
+def test_any_known_keys_of_the_right_type_come_back(data: st.DataObject) -> None:
+    record = data.draw(st.sampled_from(RECORDS))
+    known = {field.name: VALUES[str(field.type)] for field in fields(record) if field.name != "content"}
+    required = {name: known.pop(name) for name in REQUIRED if name in known}
+    content = data.draw(st.fixed_dictionaries(required, optional=known))
+    read = record.from_json({**content, "of another version": 1})
+    assert {key: value for key, value in as_stored(read).items() if key in content} == content
+    assert as_stored(record.from_json(as_stored(read))) == as_stored(read)
+    assert read.content == {**content, "of another version": 1}
