@@ -14,7 +14,7 @@ from rich.live import Live
 from parsenet_cli.cli import inspect, progress
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import process, worker
-from parsenet_cli.runner.state import RunSummary, summaries
+from parsenet_cli.runner.state import Queue, RunSummary, summaries
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from tests.conftest import changed
@@ -128,12 +128,13 @@ def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store,
 @pytest.fixture
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Do something while it watches, and return what it printed."""
-    monkeypatch.setattr(inspect, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(inspect, "REFRESH_SECONDS", 0.05)
     monkeypatch.setattr(inspect, "QUEUE_SECONDS", 0.05)
 
     def watch(meanwhile: Callable[[], object]) -> str:
         printed = io.StringIO()
-        watcher = threading.Thread(target=inspect.watch_runs, args=(store, Console(file=printed)))
+        monkeypatch.setattr(inspect, "console", lambda: Console(file=printed))
+        watcher = threading.Thread(target=inspect.watch_runs, args=(store,))
         watcher.start()
         watcher.join(1)
         assert watcher.is_alive()
@@ -161,11 +162,11 @@ def test_watch_goes_on_while_something_is_prepared(run: Run, monkeypatch: pytest
     """No run is at work then. What an interrupted command has left says nothing new."""
     prepared = threading.Event()
 
-    def prepare_meanwhile(store: Store) -> list[RunSummary]:
+    def prepare_meanwhile(store: Store, *queue: Queue) -> list[RunSummary]:
         if not prepared.is_set():
             run.update_prerequisite("data", text="decoding")
-        return summaries(store)
+        return summaries(store, *queue)
 
-    monkeypatch.setattr(inspect, "summaries", prepare_meanwhile)
+    monkeypatch.setattr("parsenet_cli.runner.state.summaries", prepare_meanwhile)
     assert watched(prepared.set) == "1 queued\n"
     assert run.prerequisite("data").text == "decoding"
