@@ -262,8 +262,8 @@ def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:
         overrides = {(cell.row.key, cell.column.key): cell.overrides for cell in each.table.cells(cited=True)}
         for cell in each.cells:
             if cell.signature == run.signature:
-                place = f"{each.table.name} ({each.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
-                served[place] = deviations.cell_settings(overrides.get(cell.key, ()))
+                text = f"{each.table.name} ({each.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
+                served[text] = deviations.cell_settings(overrides.get(cell.key, ()))
     return served
 
 
@@ -272,7 +272,7 @@ def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]
     from parsenet_cli.config import deviations
     from parsenet_cli.config.deviations import as_text
 
-    place, sets = next(iter(cells.items()), ("", None))
+    cell, sets = next(iter(cells.items()), ("", None))
     width = max(len(setting.question) for setting in settings)
     for setting in settings:
         deviating = deviations.deviations([setting], sets)
@@ -282,7 +282,7 @@ def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]
         if deviating:
             status = "deviates from " + " ".join(f"{each.key}={as_text(each.expected)}" for each in deviating)
         elif setting.deviating:
-            status = f"as {place.partition(',')[0].replace(': row ', ' ')} sets it"
+            status = f"as {cell.partition(',')[0].replace(': row ', ' ')} sets it"
         value = " ".join(f"{key}={as_text(each)}" for key, each in setting.settings.items())
         yield f"{setting.question:{width}}  {setting.mark:8}  {value}: {status}"
 

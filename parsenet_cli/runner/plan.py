@@ -52,7 +52,11 @@ def plan_table(
         try:
             first = composer.run_config(cell.overrides)
         except UserError as problem:
-            raise UserError(f"{spec.name}, row {cell.row.key}, column {cell.column.key}: {problem}") from None
+            row, column = cell.row, cell.column
+            named = [f"row {row.key}"] * bool(row.overrides) + [f"column {column.key}"] * bool(column.overrides)
+            if not named:  # it is the command line's, or the whole table's
+                raise
+            raise UserError(f"{', '.join([spec.name, *named])}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
         reason = support.unsupported(first.science) or sets.unpublished_mean(first.science)
         for seed in seeds:
