@@ -256,7 +256,7 @@ def _record(
         gpu_mb=environment.gpu_mb(trainer.device),
         network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
-        deviations=[deviation.text for deviation in deviations.deviations(switches)],
+        deviations=[deviation.text for deviation in deviations.deviations_of(switches)],
     )
     belonging = [
         artifacts.write_confusions(run, evaluation.confusions, dataset.val.ids),

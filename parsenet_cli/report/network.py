@@ -76,7 +76,7 @@ def networks(
                 raise UserError(f"{science.trunk}: {reason}")
             if reason is None:
                 mean = sets.published_mean(science.data) if science.input_mean == "data" else None
-                deviating = deviations.deviations(deviations.settings_of(science))
+                deviating = deviations.deviations_of(deviations.settings_of(science))
                 content = describe_network(science, classes, size, mean) | {"deviations": [d.text for d in deviating]}
                 found.append(Network(name, content))
         except UserError as problem:
