@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.palette import palette
+from parsenet_cli.core.palette import COLOURS
 from parsenet_cli.engine.predict import overlay as drawing
 from parsenet_cli.engine.predict import photos
 from parsenet_cli.engine.predict.photos import output_names
@@ -107,7 +107,7 @@ def test_overlay_keeps_the_background_and_tints_the_classes() -> None:
     ids[20:40, 20:60] = 2
     seen = np.asarray(drawing.draw_overlay(grey, ids, ("background", "cat", "dog")))
     assert (seen[5, 5] == 100).all()
-    expected = (1 - drawing.STRENGTH) * 100 + drawing.STRENGTH * palette()[2].astype(float)
+    expected = (1 - drawing.STRENGTH) * 100 + drawing.STRENGTH * COLOURS[2].astype(float)
     assert np.abs(seen[30, 40] - expected).max() <= 1
     assert (seen[30, 20] == 255).all(), "the border between two classes is drawn"
     assert seen.shape[0] > 60, "the legend stands below the picture"
@@ -122,4 +122,4 @@ def test_overlay_of_the_smallest_picture_has_a_readable_legend() -> None:
 
 def test_legend_holds_every_class() -> None:
     shown = np.asarray(drawing.draw_legend([f"class {i}" for i in range(60)])).reshape(-1, 3)
-    assert {tuple(colour) for colour in palette(60).tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}
+    assert {tuple(colour) for colour in COLOURS[:60].tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}

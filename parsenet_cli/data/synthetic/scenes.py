@@ -11,7 +11,7 @@ A scene is a pure function of its generator: same state, same image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,9 @@ PRETRAINING_CLASSES = tuple(sorted({*VOC_CLASSES[1:], *CONTEXT_CLASSES, *OUTDOOR
 """Everything that can be in a scene."""
 
 
+Draw = Callable[[Canvas, np.random.Generator], None]
+
+
 @dataclass(frozen=True)
 class Scene:
     """One image with its labels."""
@@ -50,16 +53,13 @@ class Scene:
 
 def voc_scene(rng: np.random.Generator) -> Scene:
     """Animals and small things as VOC labels them: scenery is background, 255 a line around every object."""
-    canvas = _canvas(SIZE, VOC_CLASSES, first=0)
-    _animal_scene(canvas, rng)
-    return Scene(canvas.image(rng), _with_void(canvas.label))
+    scene = _scene(rng, SIZE, VOC_CLASSES, _animal_scene, first=0)
+    return replace(scene, label=_with_void(scene.label))
 
 
 def context_scene(rng: np.random.Generator) -> Scene:
     """The same animals among labelled stuff, as PASCAL-Context labels them: every pixel has a class, 0 the rest."""
-    canvas = _canvas(SIZE, CONTEXT_CLASSES)
-    _animal_scene(canvas, rng)
-    return Scene(canvas.image(rng), canvas.label)
+    return _scene(rng, SIZE, CONTEXT_CLASSES, _animal_scene)
 
 
 def pretraining_scene(rng: np.random.Generator) -> Scene:
@@ -67,20 +67,19 @@ def pretraining_scene(rng: np.random.Generator) -> Scene:
 
     Ids count `PRETRAINING_CLASSES` from 1; only which of them occur is meant to be used.
     """
-    canvas = _canvas(PORTRAIT_SIZE, PRETRAINING_CLASSES)
-    (_outdoors if rng.random() < 0.25 else _portrait)(canvas, rng)
-    return Scene(canvas.image(rng), canvas.label)
+    return _scene(rng, PORTRAIT_SIZE, PRETRAINING_CLASSES, _outdoors if rng.random() < 0.25 else _portrait)
 
 
 def outdoor_scene(rng: np.random.Generator) -> Scene:
     """A coast, a countryside or a street, as SiftFlow labels them: 0 unlabelled, classes from 1."""
-    canvas = _canvas(OUTDOOR_SIZE, OUTDOOR_CLASSES)
-    _outdoors(canvas, rng)
+    return _scene(rng, OUTDOOR_SIZE, OUTDOOR_CLASSES, _outdoors)
+
+
+def _scene(rng: np.random.Generator, size: int, classes: tuple[str, ...], draw: Draw, first: int = 1) -> Scene:
+    """What `draw` puts on a square canvas whose labels count the classes from `first`."""
+    canvas = Canvas(size, size, {name: index for index, name in enumerate(classes, first)})
+    draw(canvas, rng)
     return Scene(canvas.image(rng), canvas.label)
-
-
-def _canvas(size: int, classes: tuple[str, ...], first: int = 1) -> Canvas:
-    return Canvas(size, size, {name: index for index, name in enumerate(classes, first)})
 
 
 def _portrait(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -174,13 +173,10 @@ def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> li
 
 def _with_void(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The label map with 255 on the pixels just outside of an object, where VOC's annotators left a border."""
+    from scipy.ndimage import binary_dilation
+
     inside = label != 0
-    beside = np.zeros(label.shape, bool)
-    beside[1:] |= inside[:-1]
-    beside[:-1] |= inside[1:]
-    beside[:, 1:] |= inside[:, :-1]
-    beside[:, :-1] |= inside[:, 1:]
-    return np.where(beside & ~inside, np.uint8(255), label)
+    return np.where(binary_dilation(inside) & ~inside, np.uint8(255), label)
 
 
 def _coast(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from parsenet_cli.core.palette import Pixels, palette
+from parsenet_cli.core.palette import COLOURS, Pixels
 
 STRENGTH = 0.55
 """Share of a class's colour in a pixel of the overlay."""
@@ -20,16 +20,15 @@ def draw_overlay(image: Pixels, ids: Pixels, classes: Sequence[str]) -> Image.Im
 
     What is called `background` keeps the image's own colours, and its patch is empty. Shares are of the image's pixels.
     """
-    colours = palette()
     clear = [i for i, name in enumerate(classes) if name == "background"]
     overlay = Image.fromarray(image)
-    tinted = Image.blend(overlay, Image.fromarray(colours[ids]), STRENGTH)
+    tinted = Image.blend(overlay, Image.fromarray(COLOURS[ids]), STRENGTH)
     overlay.paste(tinted, (0, 0), Image.fromarray(~np.isin(ids, clear)))
     _draw_borders(overlay, ids)
 
     counts = np.bincount(ids.ravel(), minlength=len(classes))
     found = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-    entries = [(f"{classes[i]} {_percent(counts[i] / ids.size)}", tuple(map(int, colours[i]))) for i in found]
+    entries = [(f"{classes[i]} {_percent(counts[i] / ids.size)}", tuple(map(int, COLOURS[i]))) for i in found]
     entries = [(text, PAPER if i in clear else colour) for i, (text, colour) in zip(found, entries, strict=True)]
     size = max(13, round(max(ids.shape) / 38))
     strip = _strip(entries, size, overlay.width)
@@ -41,10 +40,9 @@ def draw_overlay(image: Pixels, ids: Pixels, classes: Sequence[str]) -> Image.Im
 
 def draw_legend(classes: Sequence[str]) -> Image.Image:
     """All classes with id and colour, in columns of at most 20."""
-    colours = palette()
     size, gap = 16, 10
     font = ImageFont.load_default(size)
-    entries = [(f"{i}  {name}", tuple(map(int, colours[i]))) for i, name in enumerate(classes)]
+    entries = [(f"{i}  {name}", tuple(map(int, COLOURS[i]))) for i, name in enumerate(classes)]
     width = max(_width(text, font) for text, _ in entries) + 2 * size + 2 * gap
     columns = -(-len(entries) // 20)
     rows = -(-len(entries) // columns)

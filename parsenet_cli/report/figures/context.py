@@ -293,9 +293,9 @@ def _height(panel: dict[str, Any]) -> float:
 
 
 def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    from parsenet_cli.core.palette import palette
+    from parsenet_cli.core.palette import COLOURS
 
-    return pixels if pixels.ndim == 3 else palette()[pixels]
+    return pixels if pixels.ndim == 3 else COLOURS[pixels]
 
 
 def _draw_panel(line: Sequence[Axes], panel: dict[str, Any]) -> None:
@@ -329,12 +329,12 @@ def _legend(axes: Axes, data: dict[str, Any]) -> None:
     """The colours of the classes that are seen."""
     from matplotlib.patches import Patch
 
-    from parsenet_cli.core.palette import palette
+    from parsenet_cli.core.palette import COLOURS
 
     seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
                    for i in np.unique(plot.from_base64(panel[key]))})  # fmt: skip
     names = [(i, "ignored" if i >= len(data["classes"]) else data["classes"][i]) for i in seen]
-    patches = [Patch(color=palette()[i] / 255, label=name) for i, name in names]
+    patches = [Patch(color=COLOURS[i] / 255, label=name) for i, name in names]
     axes.axis("off")
     if patches:
         axes.legend(
