@@ -100,10 +100,8 @@ def _number(value: float) -> str:
 
 def image_axes(axes: Axes) -> None:
     """No ticks and no frame: for an image."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def check_output(path: Path) -> None:
@@ -145,10 +143,8 @@ def to_base64(pixels: npt.NDArray[np.uint8]) -> str:
     from PIL import Image
 
     content = io.BytesIO()
-    if pixels.ndim == 3:
-        Image.fromarray(pixels).save(content, "JPEG", quality=85)
-    else:
-        Image.fromarray(pixels).save(content, "PNG", optimize=True)
+    form, options = ("JPEG", {"quality": 85}) if pixels.ndim == 3 else ("PNG", {"optimize": True})
+    Image.fromarray(pixels).save(content, form, **options)
     return base64.b64encode(content.getvalue()).decode()
 
 

@@ -66,35 +66,25 @@ def data(study: Study, store: Store) -> dict[str, Any]:
 
 def draw(data: dict[str, Any]) -> Figure:
     """Printed hollow, measured filled, one line per row; columns of one metric share a panel, others stand side by side."""
-    turned = len(data["columns"]) > MANY
-    return _draw_turned(data) if turned else _draw_upright(data)
-
-
-def _draw_upright(data: dict[str, Any]) -> Figure:
-    panels: dict[str, list[str]] = {}
-    for column, metric in data["metrics"].items():
-        panels.setdefault(metric, []).append(column)
-    rows = [row for row in data["rows"] if any(cell["row"] == row for cell in data["cells"])]
-    width = plotting.PAGE if len(panels) > 1 or max(map(len, data["rows"].values())) > 24 else plotting.COLUMN
-    figure = plotting.new(width, 1.25 + 0.27 * len(rows))
+    rows, columns, cells = data["rows"], data["columns"], data["cells"]
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    if len(columns) > MANY:
+        by, lines, height, width = "column", columns, 0.22, plotting.COLUMN
+        measured = dict.fromkeys(cell["row"] for cell in cells if cell["values"])
+        panels[""] = {rows[row]: [cell for cell in cells if cell["row"] == row] for row in measured}
+    else:
+        shown = {cell["row"] for cell in cells}
+        by, lines, height = "row", {row: label for row, label in rows.items() if row in shown}, 0.27
+        for column, metric in data["metrics"].items():
+            series = panels.setdefault(metric, {})
+            series[columns[column]] = [cell for cell in cells if cell["column"] == column]
+        width = plotting.PAGE if len(panels) > 1 or max(map(len, rows.values())) > 24 else plotting.COLUMN
+    figure = plotting.new(width, 1.25 + height * len(lines))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axes, columns in zip(grid.flat, panels.values(), strict=True):
-        series = {data["columns"][column]: [c for c in data["cells"] if c["column"] == column] for column in columns}
-        _draw_panel(axes, series, "row", rows)
-        axes.set_xlabel("percent" if len(panels) == 1 else f"{data['columns'][columns[0]]} (percent)")
-    _finish(figure, grid[0, 0], [data["rows"][row] for row in rows], data, max(map(len, panels.values())) > 1)
-    return figure
-
-
-def _draw_turned(data: dict[str, Any]) -> Figure:
-    measured = list(dict.fromkeys(cell["row"] for cell in data["cells"] if cell["values"]))
-    columns = list(data["columns"])
-    figure = plotting.new(plotting.COLUMN, 1.25 + 0.22 * len(columns))
-    axes = figure.subplots()
-    series = {data["rows"][row]: [c for c in data["cells"] if c["row"] == row] for row in measured}
-    _draw_panel(axes, series, "column", columns)
-    axes.set_xlabel("percent")
-    _finish(figure, axes, [data["columns"][column] for column in columns], data, len(series) > 1)
+    for axes, series in zip(grid.flat, panels.values(), strict=True):
+        _draw_panel(axes, series, by, list(lines))
+        axes.set_xlabel("percent" if len(panels) == 1 else f"{next(iter(series))} (percent)")
+    _finish(figure, grid[0, 0], list(lines.values()), data, max(map(len, panels.values())) > 1)
     return figure
 
 
@@ -137,11 +127,7 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
         names.append(name)
     figure.legend(handles, names, loc="outside upper right", ncols=5 if figure.get_figwidth() > plotting.COLUMN else 2)
     about = data["about"]
-    other = (
-        ""
-        if about["profile"] == "paper"
-        else " Other data and another network than the paper's: compare effects, not numbers."
-    )
+    other = " Other data and another network than the paper's: compare effects, not numbers."
     interval = " with 95 % intervals" if any(cell["low"] is not None for cell in data["cells"]) else ""
-    text = f"{about['table']}, profile {about['profile']}, {plotting.seeds(about['seeds'])}{interval}.{other}"
-    plotting.caption(figure, text, figure.get_figwidth())
+    text = f"{about['table']}, profile {about['profile']}, {plotting.seeds(about['seeds'])}{interval}."
+    plotting.caption(figure, text + other * (about["profile"] != "paper"), figure.get_figwidth())
