@@ -6,8 +6,8 @@ import csv
 import io
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write, write_text
@@ -22,8 +22,7 @@ EVENTS = "events.out.tfevents.0.parsenet"
 """TensorBoard finds files by the middle of this name; the same one every time, so that exporting again replaces it."""
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """A run where a study shows it."""
 
     study: Study
@@ -46,7 +45,8 @@ def export_studies(
         UserError: no such table, nothing that is done, or `out` cannot be written.
     """
     studies = _studies(store, tables, profile)
-    places = [place for one in studies for place in _done(one, store)]
+    cells = [(one, cell, store.run(cell.signature)) for one in studies for cell in one.cells if cell.signature]
+    places = [_Place(one, cell, run, result) for one, cell, run in cells if (result := run.result())]
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
     for sentence in [*study.skipped(store), *artifacts.damage_reports(dict.fromkeys(place.run for place in places))]:
@@ -57,7 +57,8 @@ def export_studies(
         return f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}"
     written = set()
     for place in places:
-        folder = out / _folder(place)
+        one, cell = place.study, place.cell
+        folder = out / one.profile / one.table.name / f"{cell.row}.{cell.column}" / f"seed{cell.seed}"
         try:
             content = b"".join(_events(place))
         except UserError as problem:  # a run of another version, whose configuration cannot be read
@@ -66,7 +67,9 @@ def export_studies(
         with atomic_write(folder / EVENTS) as file:
             file.write(content)
         written.add(folder)
-    _forget(out, written)
+    for file in out.glob(f"*/*/*/*/{EVENTS}"):
+        if file.parent not in written:  # of an earlier export: TensorBoard would show it beside the new ones
+            shutil.rmtree(file.parent)
     return f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`"
 
 
@@ -75,24 +78,6 @@ def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[S
         return [study.newest(store, table, profile) for table in dict.fromkeys(tables)]
     newest = {(s.table.name, s.profile): s for s in study.load_all(store) if profile in (None, s.profile)}
     return [newest[key] for key in sorted(newest)]
-
-
-def _done(one: Study, store: Store) -> Iterator[_Place]:
-    for cell in one.cells:
-        if cell.signature and (result := store.run(cell.signature).result()):
-            yield _Place(one, cell, store.run(cell.signature), result)
-
-
-def _folder(place: _Place) -> Path:
-    cell = place.cell
-    return Path(place.study.profile, place.study.table.name, f"{cell.row}.{cell.column}", f"seed{cell.seed}")
-
-
-def _forget(out: Path, wanted: set[Path]) -> None:
-    """Remove earlier exports of runs that are not among these: TensorBoard would show them beside the new ones."""
-    for file in out.glob(f"*/*/*/*/{EVENTS}"):
-        if file.parent not in wanted:
-            shutil.rmtree(file.parent)
 
 
 def _events(place: _Place) -> Iterator[bytes]:
@@ -132,10 +117,9 @@ def _tables(studies: Sequence[Study], store: Store) -> str:
 def _curves(places: Sequence[_Place]) -> str:
     """Every record of every run once; tables.csv says by the signature which cells it serves."""
     stream = io.StringIO()
+    columns = ("iteration", "loss", "lr", "seconds")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("signature", "iteration", "loss", "lr", "seconds"))
-    for signature in dict.fromkeys(place.run.signature for place in places):
-        run = next(place.run for place in places if place.run.signature == signature)
-        for record in run.metrics():
-            writer.writerow((signature, *(record.get(key) for key in ("iteration", "loss", "lr", "seconds"))))
+    writer.writerow(("signature", *columns))
+    for signature, run in {place.run.signature: place.run for place in places}.items():
+        writer.writerows((signature, *map(record.get, columns)) for record in run.metrics())
     return stream.getvalue()

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Counts = npt.NDArray[np.int64]
 
-TABLE = "table6"
-"""The table that is meant when none is named."""
+TABLES = ("table6",)
+"""What is meant when none is named."""
 
 BACKGROUND = "background"
 
@@ -181,9 +181,8 @@ def _counts(pairs: list[tuple[Run, Run]]) -> tuple[list[str], tuple[str, ...], C
     ids = stored[0][0].ids
     if any(confusions.ids != ids for pair in stored for confusions in pair):
         raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different images")
-    result = pairs[0][0].result()
-    assert result is not None
-    return list(result.classes), ids, np.array([[each.matrices for each in pair] for pair in stored], np.int64)
+    counts = np.array([[confusions.matrices for confusions in pair] for pair in stored], np.int64)
+    return list(pairs[0][0].done_result().classes), ids, counts
 
 
 def _images(run: Run, store: Store, classes: list[str], ids: list[str], decode: bool) -> dict[str, dict[str, str]]:
