@@ -21,7 +21,7 @@ _PACKAGES = ("parsenet", "torch", "torchvision", "numpy", "hydra-core", "omegaco
 
 def describe(device: torch.device, data_id: str) -> RunEnvironment:
     """What a run on this device is carried out with."""
-    cpu = proc_value("cpuinfo", "model name\t:") or platform.machine()
+    cpu = (proc_value("cpuinfo", "model name") or platform.machine()).lstrip(": ")
     return RunEnvironment(
         commit=_git("rev-parse", "HEAD"),
         uncommitted=_git("diff", "HEAD", "--stat"),

@@ -182,10 +182,8 @@ class Trainer:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
         shared = divisor(labels, IGNORED, self.recipe.loss)
-        starts = range(0, len(images), self.micro_batch)
-        return sum(
-            self._backward(images[i : i + self.micro_batch], labels[i : i + self.micro_batch], shared) for i in starts
-        )
+        parts = zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True)
+        return sum(self._backward(*part, shared) for part in parts)
 
     def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> float:
         """Forward and backward of a part of a batch; `divisor` is that of the whole batch."""

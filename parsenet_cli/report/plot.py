@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
 
-SUFFIXES = ("png", "pdf", "svg")
+_UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+SUFFIXES = tuple(_UNDATED)
 """What a figure can be written as."""
 
 STYLE = paths.PACKAGE / "report/figures.mplstyle"
@@ -117,7 +118,7 @@ def save(figure: Figure, path: Path) -> None:
     check_output(path)
     form = path.suffix.lower().removeprefix(".")
     content = io.BytesIO()
-    figure.savefig(content, format=form, metadata=_undated(form))
+    figure.savefig(content, format=form, metadata=_UNDATED[form])
     with atomic_write(path) as file:
         file.write(content.getvalue())
 
@@ -125,17 +126,13 @@ def save(figure: Figure, path: Path) -> None:
 def to_svg(figure: Figure, prefix: str) -> str:
     """A figure as an `<svg>` element for a page; its ids begin with `prefix`, so that several fit into one page."""
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata=_undated("svg"), transparent=True)
+    figure.savefig(content, format="svg", metadata=_UNDATED["svg"], transparent=True)
     text = content.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
     # matplotlib makes ids of coordinates to their last bit, in which two layouts of one figure may differ.
     ids = {name: f"{prefix}-{n}" for n, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))}
     text = re.sub(r'(\bid="|url\(#|href="#)([^")]+)', lambda found: found[1] + ids.get(found[2], found[2]), text)
     return text.replace(INK, "currentColor")
-
-
-def _undated(form: str) -> dict[str, None]:
-    return {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
 
 
 def to_base64(pixels: npt.NDArray[np.uint8]) -> str:

@@ -141,19 +141,19 @@ class _Head:
 
     def ball(self, u: float, v: float, ru: float, rv: float, colour: Colour, name: str | None) -> None:
         """An ellipse, all lengths in head radii."""
-        r = self.radius
-        self.region.draw(self.own.ellipse(u * r, v * r, ru * r, rv * r), colour, name)
+        self.region.draw(self.own.ellipse(*(length * self.radius for length in (u, v, ru, rv))), colour, name)
 
     def cone(self, corners: list[Point], colour: Colour, name: str | None) -> None:
         """A convex polygon, corners in head radii."""
-        r = self.radius
-        self.region.draw(self.own.polygon(*((u * r, v * r) for u, v in corners)), colour, name)
+        self.region.draw(self.own.polygon(*map(self._scaled, corners)), colour, name)
 
     def limb(self, start: Point, end: Point, thick: float, tip: float, colour: Colour, name: str) -> None:
         """A tapering stroke, all lengths in head radii."""
-        r = self.radius
-        (u, v), (end_u, end_v) = start, end
-        self.region.draw(self.own.capsule((u * r, v * r), (end_u * r, end_v * r), thick * r, tip * r), colour, name)
+        radii = thick * self.radius, tip * self.radius
+        self.region.draw(self.own.capsule(self._scaled(start), self._scaled(end), *radii), colour, name)
+
+    def _scaled(self, point: Point) -> Point:
+        return point[0] * self.radius, point[1] * self.radius
 
 
 def _cat(head: _Head) -> None:
