@@ -50,13 +50,11 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
         if stop() and not prepared:  # later, when an image has to be decoded again, a stop is not without a checkpoint
             raise Stopped(None)
 
-    dataset = inputs.data(config, cache, preparing)
-    weights = inputs.weights(config, cache, threads, preparing)
-    model = inputs.network(config.science, len(dataset.classes), weights).to(device)
+    dataset, model = inputs.data_and_network(config, cache, threads, preparing)
     run.record_environment(environment.describe(device, config.science.data_id))
     prepared = True
 
-    trainer = Trainer(config, model, dataset, device)
+    trainer = Trainer(config, model.to(device), dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
     started, heartbeat = time.perf_counter(), Heartbeat(run)

@@ -40,8 +40,8 @@ def ensure_generated(
     """The folder `<cache>/generated/<name>-<version>`, drawn now unless it is there, whole and unchanged."""
     root = cache / "generated" / f"{name}-{version}"
     seal = root.with_suffix(".json")
-    waiting = f"drawing {name}: waiting for another process that does it"
-    with os_errors_as_user_errors(root.parent), file_lock(root.with_suffix(".lock"), lambda: progress(waiting)):
+    lock = root.with_suffix(".lock")
+    with os_errors_as_user_errors(root.parent), file_lock(lock, f"drawing {name}", progress):
         if not root.is_dir() or read_json(seal) != _content(root):
             if seal.is_file():
                 print(f"{root}: files of this generated data set are damaged or gone; it is drawn again", flush=True)

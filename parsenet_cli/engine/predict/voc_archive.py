@@ -137,11 +137,10 @@ def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
 def _size(images: Path | None, name: str) -> tuple[int, int] | None:
     from PIL import Image
 
-    file = None if images is None else images / f"{name}.jpg"
-    if file is None or not file.is_file():
+    if images is None:
         return None
     try:
-        with Image.open(file) as image:
+        with Image.open(images / f"{name}.jpg") as image:
             return image.size
     except OSError:
         return None

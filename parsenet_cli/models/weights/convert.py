@@ -55,8 +55,8 @@ def get_weights(trunk: str, name: str, folder: Path, progress: Progress, given: 
     source, file = architecture.sources[name], converted_file(trunk, name, folder)
     if given is None and verified_metadata(file) is not None:
         return file
-    waiting = f"{file.name}: waiting for another process that gets it"
-    with os_errors_as_user_errors(folder), file_lock(folder / f".{file.name}.lock", lambda: progress(waiting)):
+    lock = folder / f".{file.name}.lock"
+    with os_errors_as_user_errors(folder), file_lock(lock, f"getting {file.name}", progress):
         metadata = verified_metadata(file)
         if metadata is None and file.is_file():
             print(f"{file}: is damaged; it is made again", flush=True)

@@ -119,7 +119,7 @@ class Slurm:
         if not self._unsent or time.monotonic() < self._not_before:
             return joined
         folder = slurm_options.private_folder(self._options["folder"])
-        with file_lock(folder / "submitting.lock", lambda: None):
+        with file_lock(folder / "submitting.lock"):
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
                 joined = self._join()
