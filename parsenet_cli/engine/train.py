@@ -114,44 +114,37 @@ class Trainer:
 
     def fit(self, run: Run, stop: Callable[[], bool]) -> None:
         """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
-        steps = self.recipe.steps
+        steps, state = self.recipe.steps, self.progress
         record_every = max(1, steps // 50)
-        checkpoint.restore(run, self.model, self.optimizer, self.progress)
+        checkpoint.restore(run, self.model, self.optimizer, state)
         # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
-        self.progress.threads = self.progress.threads or torch.get_num_threads()
-        torch.set_num_threads(self.progress.threads)
-        run.cut_metrics(self.progress.iteration)
-        before, clock = self.progress.seconds, time.perf_counter()
+        state.threads = state.threads or torch.get_num_threads()
+        torch.set_num_threads(state.threads)
+        run.cut_metrics(state.iteration)
+        before, clock = state.seconds, time.perf_counter()
         heartbeat, schedule = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
-        losses = self.progress.losses
         self.model.train()
-        while self.progress.iteration < steps and self.progress.collapsed_at is None:
-            losses.append(self.step(self.progress.iteration))
-            if not math.isfinite(losses[-1]):
-                self.progress.collapsed_at = self.progress.iteration
-            self.progress.iteration += 1
-            now = time.perf_counter()
-            self.progress.seconds = before + now - clock
-            done = self.progress.iteration
+        while state.iteration < steps and state.collapsed_at is None:
+            state.losses.append(self.step(state.iteration))
+            if not math.isfinite(state.losses[-1]):
+                state.collapsed_at = state.iteration
+            state.iteration += 1
+            now, done = time.perf_counter(), state.iteration
+            state.seconds = before + now - clock
             if done % record_every == 0 or done == steps:
-                run.append_metrics(
-                    {
-                        "iteration": done,
-                        "loss": _finite(sum(losses) / len(losses)),
-                        "lr": learning_rate(self.recipe, done - 1),
-                        "seconds": round(self.progress.seconds, 3),
-                    }
-                )
-                losses.clear()
+                loss, rate = sum(state.losses) / len(state.losses), learning_rate(self.recipe, done - 1)
+                seconds = round(state.seconds, 3)
+                run.append_metrics({"iteration": done, "loss": _finite(loss), "lr": rate, "seconds": seconds})
+                state.losses.clear()
             if heartbeat.due():
-                left = (steps - done) * self.progress.seconds / done
+                left = (steps - done) * state.seconds / done
                 heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
-            if stop():
-                checkpoint.save(run, self.model, self.optimizer, self.progress)
-                raise Stopped(done)
-            if schedule.due(now):
-                checkpoint.save(run, self.model, self.optimizer, self.progress)
+            stopped = stop()
+            if stopped or schedule.due(now):
+                checkpoint.save(run, self.model, self.optimizer, state)
                 schedule.wrote(now, time.perf_counter())
+            if stopped:
+                raise Stopped(done)
 
     def step(self, iteration: int) -> float:
         """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.
@@ -162,10 +155,9 @@ class Trainer:
             # Dropout's masks follow from (seed, iteration) alone, so that a resumed run draws the same ones.
             torch.manual_seed((self.science.seed + 1) * 1_000_003 + iteration)
             self.optimizer.zero_grad()
+            first = iteration * self.recipe.iter_size
             try:
-                losses = [
-                    self._batch(iteration * self.recipe.iter_size + part) for part in range(self.recipe.iter_size)
-                ]
+                losses = [self._batch(number) for number in range(first, first + self.recipe.iter_size)]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
                 if self.micro_batch == 1 or not is_out_of_memory(problem):

@@ -39,6 +39,8 @@ PRETRAINING_CLASSES = tuple(sorted({*VOC_CLASSES[1:], *CONTEXT_CLASSES, *OUTDOOR
 
 
 Draw = Callable[[Canvas, np.random.Generator], None]
+Thing = Callable[[Canvas, np.random.Generator, float, float, float], None]
+"""Draws something at a column, standing on a row, of a size."""
 
 
 @dataclass(frozen=True)
@@ -153,17 +155,15 @@ def _scatter(canvas: Canvas, rng: np.random.Generator, top: float, bottom: float
     """Small things at random places of a band of the ground, the farther the smaller."""
     for foot in _feet(rng, top, bottom, count):
         x, size = rng.uniform(6, canvas.width - 6), rng.uniform(22, 32) * (0.5 + 0.5 * foot / canvas.height)
-        match int(rng.integers(8)):
-            case 0 | 1:
-                objects.bottle(canvas, rng, x, foot, 1.1 * size)
-            case 2 | 3:
-                objects.car(canvas, rng, x, foot, 1.4 * size)
-            case 4 | 5:
-                objects.pottedplant(canvas, rng, x, foot, 1.1 * size)
-            case 6:
-                (objects.stone, objects.bush)[rng.integers(2)](canvas, rng, x, foot, 1.1 * size)
-            case _:
-                objects.ball(canvas, rng, x, foot, 0.55 * size)
+        kind = int(rng.integers(8))
+        draw, scale = _SMALL_THINGS[kind // 2]
+        if kind == 6:
+            draw, scale = (objects.stone, objects.bush)[rng.integers(2)], 1.1
+        draw(canvas, rng, x, foot, scale * size)
+
+
+_SMALL_THINGS = ((objects.bottle, 1.1), (objects.car, 1.4), (objects.pottedplant, 1.1), (objects.ball, 0.55))
+"""How each is drawn, and how large."""
 
 
 def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> list[float]:
@@ -189,7 +189,7 @@ def _coast(canvas: Canvas, rng: np.random.Generator) -> None:
     slope = np.linspace(-8, 8, canvas.width, dtype=np.float32)[None, :] * rng.uniform(-1, 1)
     sand = ((222, 202, 158), (208, 186, 146), (230, 214, 180))
     scenery.land(canvas, rng, shore + slope + 4 * ridge(rng, canvas.width, 24), sand, "sand")
-    _people(canvas, rng, shore + 8)
+    _some(canvas, rng, shore + 8, objects.person, 4, (13, 20))
     if rng.random() < 0.5:
         objects.stone(canvas, rng, rng.uniform(0, canvas.width), rng.uniform(shore, canvas.height), rng.uniform(9, 18))
     if rng.random() < 0.3:
@@ -206,13 +206,13 @@ def _country(canvas: Canvas, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
         scenery.path(canvas, rng, horizon + 4, _ASPHALT, "road")
         if rng.random() < 0.6:
-            _cars(canvas, rng, horizon + 10)
+            _some(canvas, rng, horizon + 10, objects.car, 6, (15, 24))
     for _ in range(int(rng.integers(1, 5))):
         scenery.tree(canvas, rng, horizon + rng.uniform(3, 20), rng.uniform(18, 40))
     if rng.random() < 0.3:
         left = rng.uniform(0, canvas.width - 22)
         objects.building(canvas, rng, left, left + rng.uniform(14, 22), horizon - 6, horizon + 10)
-    _people(canvas, rng, horizon + 18)
+    _some(canvas, rng, horizon + 18, objects.person, 4, (13, 20))
 
 
 def _street(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -227,21 +227,17 @@ def _street(canvas: Canvas, rng: np.random.Generator) -> None:
         left = right + rng.uniform(0, 3)
     for _ in range(int(rng.integers(0, 3))):
         scenery.tree(canvas, rng, kerb + 2, rng.uniform(18, 30))
-    _cars(canvas, rng, kerb + 8)
-    _people(canvas, rng, kerb + 6)
+    _some(canvas, rng, kerb + 8, objects.car, 6, (15, 24))
+    _some(canvas, rng, kerb + 6, objects.person, 4, (13, 20))
 
 
 _ASPHALT = ((118, 116, 118), (134, 130, 126), (104, 106, 112))
 
 
-def _cars(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
+def _some(canvas: Canvas, rng: np.random.Generator, top: float, draw: Thing, edge: int, sizes: tuple[int, int]) -> None:
+    """None, one or two of a thing below the row `top`, `edge` pixels or more from the sides, of one of the `sizes`."""
     for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
-        objects.car(canvas, rng, rng.uniform(6, canvas.width - 6), foot, rng.uniform(15, 24))
-
-
-def _people(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
-    for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
-        objects.person(canvas, rng, rng.uniform(4, canvas.width - 4), foot, rng.uniform(13, 20))
+        draw(canvas, rng, rng.uniform(edge, canvas.width - edge), foot, rng.uniform(*sizes))
 
 
 SPLITS: Mapping[str, int] = {"train": 400, "val": 150}

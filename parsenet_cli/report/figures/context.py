@@ -219,14 +219,15 @@ def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
     if not objects.all():
         kinds["object_background"] = off & ~np.outer(objects, objects)
     labelled = counts[0, 0].sum(axis=(1, 2))
-    wrong = {kind: counts[..., mask].sum(axis=3) for kind, mask in kinds.items()}
-    fewer = {kind: of_network[:, 0] - of_network[:, 1] for kind, of_network in wrong.items()}
     found: dict[str, Any] = dict.fromkeys(("between_objects", "object_background"))
-    for kind, of_network in wrong.items():
-        baseline, parsenet = (100 * float(n.mean(axis=0).sum() / labelled.sum()) for n in of_network.swapaxes(0, 1))
-        found[kind] = {"baseline": baseline, "parsenet": parsenet, "drop": _estimated(fewer[kind], labelled)}
-    if len(wrong) == 2:
-        found["more_between_objects"] = _estimated(fewer["between_objects"] - fewer["object_background"], labelled)
+    fewer = []
+    for kind, mask in kinds.items():
+        wrong = counts[..., mask].sum(axis=3)
+        fewer.append(wrong[:, 0] - wrong[:, 1])
+        baseline, parsenet = (100 * float(n.mean(axis=0).sum() / labelled.sum()) for n in wrong.swapaxes(0, 1))
+        found[kind] = {"baseline": baseline, "parsenet": parsenet, "drop": _estimated(fewer[-1], labelled)}
+    if len(fewer) == 2:
+        found["more_between_objects"] = _estimated(fewer[0] - fewer[1], labelled)
     return found
 
 
@@ -244,9 +245,8 @@ def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
         variance = float((influences**2).sum())
         value = Estimate(float(scores[0]), variance, max(1, len(labelled) - 1)).interval()
     else:
-        cell = CellScores(
-            ("errors",), tuple(range(len(scores))), scores, influences, (False,) * len(scores), "errors", "pictures"
-        )
+        seeds, none_collapsed = tuple(range(len(scores))), (False,) * len(scores)
+        cell = CellScores(("errors",), seeds, scores, influences, none_collapsed, "errors", "pictures")
         value = estimate_contrast([(1.0, cell)], 0.0, lambda pool, paired: NOTHING).interval()
     return {"estimate": value.estimate, "low": value.low, "high": value.high}
 
