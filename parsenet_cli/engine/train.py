@@ -39,6 +39,7 @@ KEPT_PREDICTIONS = 24
 def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
     """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
     config = run.config()
+    science = config.science
     run.quarantine_damaged_result()
     torch.set_num_threads(threads)
     device = choose_device(config.runtime.device)
@@ -51,7 +52,7 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
             raise Stopped(None)
 
     dataset, model = inputs.data_and_network(config, cache, threads, preparing)
-    run.record_environment(environment.describe(device, config.science.data_id))
+    run.record_environment(environment.describe(device, science.data_id))
     prepared = True
 
     trainer = Trainer(config, model.to(device), dataset, device)
@@ -64,16 +65,9 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
             heartbeat.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
 
     evaluation = evaluate_model(
-        model,
-        dataset.val,
-        len(dataset.classes),
-        dataset.ignore,
-        device,
-        config.science.precision,
-        keep=KEPT_PREDICTIONS,
-        progress=evaluated,
+        model, dataset.val, len(dataset.classes), dataset.ignore, device, science.precision, KEPT_PREDICTIONS, evaluated
     )
-    _record(run, config, trainer, evaluation, dataset, time.perf_counter() - started)
+    _record(run, trainer, evaluation, dataset, time.perf_counter() - started)
     checkpoint.remove(run)
 
 
@@ -95,6 +89,7 @@ class Trainer:
     """Optimises one model. Every step is a pure function of the model before it and of (seed, iteration)."""
 
     def __init__(self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device) -> None:
+        self.config = config
         self.science, self.recipe, self.runtime = config.science, config.science.recipe, config.runtime
         self.model, self.device = model, device
         largest = max(max(shape) for shape in dataset.train.shapes)
@@ -203,30 +198,22 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _record(
-    run: Run,
-    config: RunConfig,
-    trainer: Trainer,
-    evaluation: Evaluation,
-    dataset: Dataset,
-    seconds: float,
-) -> None:
+def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset, seconds: float) -> None:
     """Write the run's results; result.json comes last, because it is what makes the run done."""
-    science = config.science
+    science, state = trainer.science, trainer.progress
     total = evaluation.confusions.sum(axis=0, dtype=np.int64)
     predicted = np.flatnonzero(total.sum(axis=0))
-    collapsed_at = trainer.progress.collapsed_at
+    collapsed_at = state.collapsed_at
     if collapsed_at is None and len(predicted) <= 1:
-        collapsed_at = trainer.progress.iteration
+        collapsed_at = state.iteration
+    scores = {name: metrics.measure(name, total, dataset.classes, science.class_mean) for name in metrics.names()}
     switches = deviations.settings_of(science)
     result = RunResult(
         signature=run.signature,
         outcome="converged" if collapsed_at is None else "collapsed",
         collapsed_at=collapsed_at,
         predicted_classes=[dataset.classes[i] for i in predicted],
-        metrics={
-            name: _finite(metrics.measure(name, total, dataset.classes, science.class_mean)) for name in metrics.names()
-        },
+        metrics={name: _finite(value) for name, value in scores.items()},
         iu={name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
         class_mean=science.class_mean,
         convention=metrics.averaging_note(total, science.class_mean, dataset.ignore is not None),
@@ -234,10 +221,10 @@ def _record(
         ignore=dataset.ignore,
         train_images=len(dataset.train),
         val_images=len(dataset.val),
-        steps=trainer.progress.iteration,
-        train_seconds=round(trainer.progress.seconds, 3),
+        steps=state.iteration,
+        train_seconds=round(state.seconds, 3),
         evaluate_seconds=round(seconds, 3),
-        threads=trainer.progress.threads,
+        threads=state.threads,
         micro_batch=trainer.micro_batch,
         ran_out_of_memory=trainer.ran_out_of_memory,
         peak_memory_mb=environment.peak_memory_mb(trainer.device),
@@ -258,7 +245,7 @@ def _record(
         [shrink(dataset.val.image(i)) for i in kept],
         [shrink(dataset.val.label(i)) for i in kept],
     )
-    if config.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
-        trained_model.save(run, config, trainer.model, dataset.classes)
+    if trainer.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
+        trained_model.save(run, trainer.config, trainer.model, dataset.classes)
         belonging.append(run.model_file)
     run.record_result(result, *belonging)

@@ -117,10 +117,8 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure in the form its name ends with, whole. Raises `UserError` where it cannot be written."""
     check_output(path)
     form = path.suffix.lower().removeprefix(".")
-    content = io.BytesIO()
-    figure.savefig(content, format=form, metadata=_UNDATED[form])
     with atomic_write(path) as file:
-        file.write(content.getvalue())
+        figure.savefig(file, format=form, metadata=_UNDATED[form])
 
 
 def to_svg(figure: Figure, prefix: str) -> str:

@@ -290,8 +290,8 @@ def _legend(axes: Axes, data: dict[str, Any]) -> None:
 
     seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
                    for i in np.unique(plot.from_base64(panel[key]))})  # fmt: skip
-    names = [(i, "ignored" if i >= len(data["classes"]) else data["classes"][i]) for i in seen]
-    patches = [Patch(color=COLOURS[i] / 255, label=name) for i, name in names]
+    names = dict(enumerate(data["classes"]))
+    patches = [Patch(color=COLOURS[i] / 255, label=names.get(i, "ignored")) for i in seen]
     axes.axis("off")
     if patches:
         axes.legend(

@@ -32,27 +32,26 @@ def data(study: Study, store: Store) -> dict[str, Any]:
     done = lines[lines["outcome"].isin(["converged", "collapsed"])].dropna(subset="value")
     if done.empty:
         raise UserError(f"{study.name}: none of its runs is done yet. Run `parsenet ablate {study.table.name}` first")
-    places = dict(list(done.groupby(["row", "column"], sort=False)))
+    groups = dict(list(done.groupby(["row", "column"], sort=False)))
     intervals = cell_intervals(study, store)
     cells = []
     for row in study.table.rows:
         for column in study.table.columns:
-            group = places.get((row.key, column.key))
-            printed = study.table.printed(row.key, column.key)
-            if group is None and printed.value is None:
+            place, printed = (row.key, column.key), study.table.printed(row.key, column.key).value
+            if place not in groups and printed is None:
                 continue
-            values = [] if group is None else [float(value) for value in group["value"]]
-            interval = intervals.get((row.key, column.key))
+            group, interval = groups.get(place, done.iloc[:0]), intervals.get(place)
+            values = [float(value) for value in group["value"]]
             cells.append(
                 {
                     "row": row.key,
                     "column": column.key,
-                    "paper": printed.value,
+                    "paper": printed,
                     "values": values,
                     "mean": sum(values) / len(values) if values else None,
                     "low": max(0.0, interval.low) if interval else None,
                     "high": min(100.0, interval.high) if interval else None,
-                    "collapsed": 0 if group is None else int((group["outcome"] == "collapsed").sum()),
+                    "collapsed": int((group["outcome"] == "collapsed").sum()),
                 }
             )
     return {
