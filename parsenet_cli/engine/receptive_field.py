@@ -140,7 +140,7 @@ def _places(window: Box, square: Box, patch: int, stride: int) -> Iterator[tuple
     for begin, end, first, last in zip(window[:2], window[2:], square[:2], square[2:], strict=True):
         places = range(begin - patch + stride, end, stride)
         starts.append([place for place in places if place + patch > first and place < last])
-    return product(*starts)
+    return product(starts[0], starts[1])
 
 
 def _span(start: int, length: int) -> slice:

@@ -167,7 +167,7 @@ class Trainer:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
         shared = divisor(labels, IGNORED, self.recipe.loss)
-        parts = zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True)
+        parts = zip(torch.split(images, self.micro_batch), torch.split(labels, self.micro_batch), strict=True)
         return sum(self._backward(*part, shared) for part in parts)
 
     def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> float:

@@ -90,10 +90,10 @@ def predict_images(
     if not images:
         raise UserError("no images named; expected files or folders")
     names, given = output_names(images), {path.resolve() for path in images}
-    for file in (out / f"{LEGEND}.png", *(out / f"{name}{end}" for name in names for end in (".png", "_overlay.jpg"))):
-        if file.resolve() in given:
+    for target in (out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))):
+        if target.resolve() in given:
             raise UserError(
-                f"{file}: this image would be overwritten by a prediction; choose another folder with --out"
+                f"{target}: this image would be overwritten by a prediction; choose another folder with --out"
             )
 
     from parsenet_cli.core.palette import indexed
