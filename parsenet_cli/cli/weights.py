@@ -37,16 +37,15 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
 
     heads = ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin")
     rows = []
-    for listed in sources.list_sources(_folder(results)):
-        metadata, source = listed.metadata, listed.source
+    for trunk, name, source, converted, metadata in sources.list_sources(_folder(results)):
         bodies = " ".join(source.bodies)
         bodies += f" (without {' '.join(source.reinitialized)})" if source.reinitialized else ""
         order = (metadata or {}).get("channel_order", source.normalization.order)
         digits = metadata.get("source_sha256", "") if metadata else (source.checksum or "").removeprefix("sha256:")
-        size = size_text(listed.file.stat().st_size) if metadata else size_text(source.size) if source.size else ""
-        file = str(listed.file) if metadata else source.file
+        size = size_text(converted.stat().st_size) if metadata else size_text(source.size) if source.size else ""
+        file = str(converted) if metadata else source.file
         here = "yes" if metadata else "no"
-        rows.append((listed.trunk, listed.name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
+        rows.append((trunk, name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
     print_grid(words(heads, rows, labels=2, title="Weights (weights=NAME)"))
 
 
