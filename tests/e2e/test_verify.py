@@ -49,5 +49,5 @@ def test_all_tables_as_json(cli: Cli, results: Path) -> None:
 def test_markdown_is_a_table(cli: Cli, results: Path) -> None:
     measured(Store(results), table_of(["low", "high"], claim("high.iu > low.iu", "high.iu - low.iu")), QUALITIES)
     lines = cli("verify", "own", "--to", "md").stdout.splitlines()
-    assert lines[0] == "| table | claim | verdict | effect | p |"
-    assert "| supported |" in lines[2]
+    (head,) = (i for i, line in enumerate(lines) if line.startswith("| table | claim | verdict | effect | p |"))
+    assert "| supported |" in lines[head + 2]
