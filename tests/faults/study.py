@@ -131,7 +131,8 @@ _ARRAYS = ("confusion.npz", "predictions.npz")
 
 
 def _result(run: Run, ignored: set[str]) -> dict[str, Any]:
-    return {key: json.dumps(value) for key, value in run.done_result().items() if key not in ignored}
+    result = run.result()
+    return {key: json.dumps(value) for key, value in result.content.items() if key not in ignored} if result else {}
 
 
 def _metrics(run: Run) -> list[tuple[Any, ...]]:

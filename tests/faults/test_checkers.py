@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.files import write_text
-from parsenet_cli.store.run import Store
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store.run import Run, Store
 from tests.faults import journey as journeys
 from tests.faults import observed, processes
 from tests.faults.journey import Journey
@@ -27,12 +28,16 @@ from tests.made_store import add_run
 BEGINNING = ["worker train", "from 0", "step 0", "step 1", "checkpoint 2", "checkpointed 2"]
 
 
-def fill(store: Store, cache: Path) -> None:
-    """Two finished runs and a table."""
-    for seed in (0, 1):
-        run = add_run(store, Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], cache).run_config())
-        save_file({"weight": np.full(3, seed, np.float32)}, run.model_file, {"signature": run.signature})
-    write_text(store.tables / "quick" / "table.md", "| 1 |")
+def composed(store: Store, seed: int) -> RunConfig:
+    return Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], store.cache).run_config()
+
+
+def table(store: Store) -> Path:
+    return store.tables / "quick" / "table.md"
+
+
+def write_model(run: Run, value: int) -> None:
+    save_file({"weight": np.full(3, value, np.float32)}, run.model_file, {"signature": run.signature})
 
 
 @pytest.fixture
@@ -41,8 +46,10 @@ def undisturbed(tmp_path: Path) -> Undisturbed:
     folder = tmp_path / "undisturbed"
     folder.mkdir()
     made = Undisturbed(folder)
-    made._made[FEW] = Store(folder / "made")
-    fill(made.store(), made.cache)
+    store = made._made[FEW] = Store(made.new(folder / "made"))
+    for seed in (0, 1):
+        write_model(add_run(store, composed(store, seed)), seed)
+    write_text(table(store), "| 1 |")
     return made
 
 
@@ -60,61 +67,36 @@ def kinds(journey: Journey) -> list[str]:
     return [problem.kind for problem in journey.problems]
 
 
-def a_result(store: Store) -> Path:
-    return store.runs()[0].folder / "result.json"
-
-
-def doctor_result(store: Store) -> None:
-    run = store.runs()[0]
-    add_run(store, run.config(), steps=49)
-
-
-def doctor_scores(store: Store) -> None:
-    file = store.runs()[0].folder / "confusion.npz"
-    with np.load(file) as stored:
+def change_scores(run: Run) -> None:
+    with np.load(run.confusions_file) as stored:
         arrays = dict(stored)
     arrays["confusions"][0, 0, 0] += 1
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(run.confusions_file, **arrays)
 
 
-def doctor_model(store: Store) -> None:
-    save_file({"weight": np.full(3, 7, np.float32)}, store.runs()[0].model_file)
-
-
-def doctor_losses(store: Store) -> None:
-    file = store.runs()[0].folder / "metrics.jsonl"
+def change_loss(run: Run) -> None:
+    file = run.metrics_file
     file.write_text(file.read_text().replace("1000.0", "1000.0000000000001", 1))
 
 
-def doctor_table(store: Store) -> None:
-    (store.tables / "quick" / "table.md").write_text("| 2 |")
+CHANGES: dict[str, Callable[[Run], object]] = {
+    "another result": lambda run: add_run(run.results, run.config(), steps=49),
+    "other scores": change_scores,
+    "another model": lambda run: write_model(run, 7),
+    "another loss": change_loss,
+    "another table": lambda run: write_text(table(run.results), "| 2 |"),
+    "no table": lambda run: table(run.results).unlink(),
+    "no run": lambda run: shutil.rmtree(run.folder),
+    "no result": lambda run: run.result_file.unlink(),
+    "a surplus run": lambda run: add_run(run.results, composed(run.results, 7)),
+}
 
 
-def lose_table(store: Store) -> None:
-    (store.tables / "quick" / "table.md").unlink()
-
-
-def lose_run(store: Store) -> None:
-    shutil.rmtree(store.runs()[0].folder)
-
-
-def lose_result(store: Store) -> None:
-    a_result(store).unlink()
-
-
-def add_surplus_run(store: Store) -> None:
-    add_run(store, Composer(profile.load("quick"), ["weights=none", "seed=7"], store.cache).run_config())
-
-
-@pytest.mark.parametrize(
-    "doctor",
-    [doctor_result, doctor_scores, doctor_model, doctor_losses, doctor_table, lose_table, lose_run, lose_result,
-     add_surplus_run],
-)  # fmt: skip
-def test_every_difference_is_told(journey: Journey, doctor: Callable[[Store], None]) -> None:
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_difference_is_told(journey: Journey, change: Callable[[Run], object]) -> None:
     expected = journey.undisturbed.store()
     assert differences(expected, journey.store) == []
-    doctor(journey.store)
+    change(journey.store.runs()[0])
     assert differences(expected, journey.store)
 
 
@@ -125,13 +107,14 @@ def test_undisturbed_store_passes(journey: Journey) -> None:
 
 def test_finished_file_that_was_written_again_is_lost_even_with_the_same_content(journey: Journey) -> None:
     journey.remember_finished()
-    write_text(a_result(journey.store), a_result(journey.store).read_text())
+    file = journey.store.runs()[0].result_file
+    write_text(file, file.read_text())
     assert kinds(journey) == ["lost"]
 
 
 def test_finished_file_that_is_gone_is_lost(journey: Journey) -> None:
     journey.remember_finished()
-    a_result(journey.store).unlink()
+    journey.store.runs()[0].result_file.unlink()
     assert "lost" in kinds(journey)
 
 

@@ -26,7 +26,7 @@ def checkpoints_rot(journey: Journey) -> None:
                     for file in there if journey.chance.random() < 0.3 else [journey.chance.choice(there)]:
                         damage(file, journey.chance)
                     journey.damaged.add(run.signature)
-    _finish(journey)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=12, injections=3)
@@ -36,8 +36,8 @@ def results_rot(journey: Journey) -> None:
     for signature in journey.chance.sample(journey.signatures, 3):
         journey.damaged.add(signature)
         with journey.injecting("damaged result"):
-            damage(journey.store.run(signature).folder / "result.json", journey.chance)
-    _finish(journey)
+            damage(journey.store.run(signature).result_file, journey.chance)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=16, injections=4)
@@ -53,7 +53,7 @@ def cache_rots(journey: Journey) -> None:
         files = sorted(file for file in cache.glob(journey.chance.choice(kinds)) if file.is_file())
         with journey.injecting("damaged cache"):
             damage(journey.chance.choice(files), journey.chance)
-    _finish(journey)
+    journey.finish(temporary_files=True)
 
 
 def damage(file: Path, chance: random.Random) -> None:
@@ -83,9 +83,3 @@ def _interrupted(journey: Journey) -> None:
         journey.end(issued, 130, -signal.SIGINT)
     processes.kill_all(journey.folder)
     issued.process.wait()
-
-
-def _finish(journey: Journey) -> None:
-    journey.order()
-    journey.until_it_ends_well()
-    journey.check(temporary_files=True)

@@ -50,13 +50,12 @@ def run_fails(journey: Journey) -> None:
         if other.signature != run and other.result() is None:
             journey.problem("wrong end", f"{other.signature} has not finished beside the one that failed")
     journey.remember_finished()
-    journey.until_it_ends_well()
-    journey.check()
+    journey.finish()
 
 
 def _expect_collapse(journey: Journey, run: str, step: int) -> None:
-    result = journey.store.run(run).done_result()
-    told = (result.get("outcome"), result.get("collapsed_at"), result.get("steps"))
+    result = journey.store.run(run).result()
+    told = result and (result.outcome, result.collapsed_at, result.steps)
     if told != ("collapsed", step, step + 1):
         journey.problem("different", f"{run}: {told}, expected a collapse at {step}")
     undisturbed = [record for record in _records(journey, run, undisturbed=True) if record[0] <= step]
