@@ -12,9 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from parsenet_cli.core.run_config import Recipe, Science
-from tests.weight_layouts import caffemodel
+from parsenet_cli.models.trunks import vgg_tiny
+from tests.weight_layouts import caffemodel, full_tensors
 
 SaveTensors = Callable[[Mapping[str, Tensor], str], Path]
+
+TINY = full_tensors(vgg_tiny.SPEC)
+"""Weights of trunk `vgg_tiny`, body `fcn`."""
 
 RECIPE: dict[str, Any] = {
     "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9, "weight_decay": 5e-4,

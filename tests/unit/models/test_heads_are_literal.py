@@ -13,37 +13,12 @@ from torch import Tensor
 
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.classifier import JointClassifier
-from parsenet_cli.models.geometry import IMAGE, Grid
-from parsenet_cli.models.head import Head
-from parsenet_cli.models.upsample import hat_matrix
+from parsenet_cli.models.geometry import Grid
+from parsenet_cli.models.upsample import Bilinear, Size
+from tests.literal_heads import features, normalised
 
 SIZE = (72, 57)
-
-
-def on_image(values: Tensor, grid: Grid, size: tuple[int, int] = SIZE, target: Grid = IMAGE) -> Tensor:
-    rows = hat_matrix(grid, values.shape[2], target, size[0])
-    columns = hat_matrix(grid, values.shape[3], target, size[1])
-    return torch.einsum("yi,ncij,xj->ncyx", rows, values, columns)
-
-
-def normalised(head: Head, name: str, values: Tensor) -> Tensor:
-    if name not in head.norms:
-        return values
-    scale = head.norms[name].scale
-    assert isinstance(scale, Tensor)
-    return scale.view(1, -1, 1, 1) * values / ((values * values).sum(1, keepdim=True) + 1e-10).sqrt()
-
-
-def maps(model: Segmenter, taps: dict[str, Tensor]) -> dict[str, tuple[Tensor, Grid]]:
-    """Every branch at the full size of its grid, pool6 replicated in memory, normalised there."""
-    head, fc7 = model.head, model.trunk.grids["fc7"]
-    result: dict[str, tuple[Tensor, Grid]] = {}
-    for layer in head.layers:
-        if layer == "pool6":
-            result[layer] = taps["fc7"].mean((2, 3), keepdim=True).repeat(1, 1, *taps["fc7"].shape[2:]), fc7
-        else:
-            result[layer] = taps[layer], model.trunk.grids[layer]
-    return {name: (normalised(head, name, values), grid) for name, (values, grid) in result.items()}
+UP = Bilinear()
 
 
 def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor]) -> None:
@@ -71,20 +46,22 @@ def test_the_levels_of_a_pyramid_are_branches_of_their_own(make_science: Any) ->
     assert [block.shape[1] for block in head.classifier.blocks()[0]] == [64, 64, 64, 64, 32]
 
 
-def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Grid, tuple[int, int]]:
+def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Size, Grid]:
+    """Sides and grid of the finest map that is concatenated."""
     layer = min((layer for layer in model.head.layers if layer != "pool6"), key=lambda n: model.trunk.grids[n].stride)
-    return model.trunk.grids[layer], (taps[layer].shape[2], taps[layer].shape[3])
+    return (taps[layer].shape[2], taps[layer].shape[3]), model.trunk.grids[layer]
 
 
 def mixed(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    grid, size = finest(model, taps)
-    concatenation = torch.cat([on_image(v, g, size, grid) for v, g in maps(model, taps).values()], dim=1)
+    size, grid = finest(model, taps)
+    maps = features(model.trunk, model.head, taps)
+    concatenation = torch.cat([UP({g: normalised(model.head, name, v)}, size, grid) for name, v, g in maps], dim=1)
     mix, classifier = model.head.mix, model.head.classifier
     assert mix is not None
     assert isinstance(classifier, JointClassifier)
     hidden = torch.relu(F.conv2d(concatenation, mix.weight, mix.bias))
-    return on_image(F.conv2d(hidden, classifier.weight, classifier.bias), grid)
+    return UP({grid: F.conv2d(hidden, classifier.weight, classifier.bias)}, SIZE)
 
 
 @pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
@@ -94,18 +71,12 @@ def test_the_mixing_convolution(make_science: Any, layers: tuple[str, ...]) -> N
 
 def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    grid, size = finest(model, taps)
-    fc7 = taps["fc7"]
-    raw: dict[str, tuple[Tensor, Grid]] = {
-        "pool6": (fc7.mean((2, 3), keepdim=True).repeat(1, 1, *fc7.shape[2:]), model.trunk.grids["fc7"]),
-        **{layer: (taps[layer], model.trunk.grids[layer]) for layer in model.head.layers if layer != "pool6"},
-    }
-    concatenation = torch.cat(
-        [normalised(model.head, name, on_image(v, g, size, grid)) for name, (v, g) in raw.items()], dim=1
-    )
+    size, grid = finest(model, taps)
+    maps = features(model.trunk, model.head, taps)
+    concatenation = torch.cat([normalised(model.head, name, UP({g: v}, size, grid)) for name, v, g in maps], dim=1)
     classifier = model.head.classifier
     assert isinstance(classifier, JointClassifier)
-    return on_image(F.conv2d(concatenation, classifier.weight, classifier.bias), grid)
+    return UP({grid: F.conv2d(concatenation, classifier.weight, classifier.bias)}, SIZE)
 
 
 def test_normalising_after_upsampling(make_science: Any) -> None:
@@ -128,9 +99,9 @@ def skipped(model: Segmenter, x: Tensor) -> Tensor:
         assert isinstance(joint, JointClassifier)
         own = F.conv2d(taps[tap] * multiplier, joint.weight, joint.bias)
         target = model.trunk.grids[tap]
-        scores = on_image(scores, grid, (own.shape[2], own.shape[3]), target) + own
+        scores = UP({grid: scores}, (own.shape[2], own.shape[3]), target) + own
         grid = target
-    return on_image(scores, grid)
+    return UP({grid: scores}, SIZE)
 
 
 @pytest.mark.parametrize("pad100", [False, True])

@@ -14,12 +14,10 @@ from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
-from parsenet_cli.models.trunks import vgg16, vgg_tiny
+from parsenet_cli.models.trunks import vgg16
 from parsenet_cli.models.weights.read import Weights, load
-from tests.unit.models.conftest import MakeScience, SaveTensors
-from tests.weight_layouts import full_tensors, in_torchvisions_squeezenet_names
-
-TINY = full_tensors(vgg_tiny.SPEC)
+from tests.unit.models.conftest import TINY, MakeScience, SaveTensors
+from tests.weight_layouts import in_torchvisions_squeezenet_names
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
