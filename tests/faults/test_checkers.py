@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,6 +137,16 @@ def test_traceback_and_unexpected_exit_code_are_told(journey: Journey) -> None:
     issued.output.write_text("Traceback (most recent call last):")
     journey.end(issued)
     assert [problem.kind for problem in journey.problems] == ["wrong end"] * 2
+
+
+def test_every_name_that_is_patched_is_there(tmp_path: Path) -> None:
+    (tmp_path / "orders.json").write_text("[]")
+    script = (
+        "import importlib; from tests.faults.injected import patches; patches.install()\n"
+        "for name in patches._PATCHES: importlib.import_module(name)"
+    )
+    variables = {**os.environ, "PARSENET_FAULT_FOLDER": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], env=variables, check=True)
 
 
 def happened(*lines: tuple[int, str]) -> list[Event]:

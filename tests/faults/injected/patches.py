@@ -130,7 +130,7 @@ _PATCHES: dict[str, Sequence[Callable[[Any], None]]] = {
     "parsenet_cli.engine.inputs": [_around("data", "prepare")],
     "parsenet_cli.engine.train": [
         _trainer,
-        _around("evaluate", "evaluate", noted=True),
+        _around("evaluate_model", "evaluate", noted=True),
         _around("_record", "record", "result", noted=True),
     ],
     "parsenet_cli.engine.checkpoint": [_checkpoint],
