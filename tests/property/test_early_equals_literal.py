@@ -26,14 +26,13 @@ from parsenet_cli.models.head import Head
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Size
 from tests.literal_heads import features, normalised
-from tests.unit.models.conftest import MakeScience
+from tests.unit.models.conftest import make_science as science
 
 ORDER = ("pool6", "fc7", "conv5", "conv4", "conv3")
 STACKS = [("fc7",), *(ORDER[:depth] for depth in (2, 3, 4, 5))]
 """Those of Tables 3 and 4."""
 BODIES = [("fcn", False), ("fcn", True), ("reduced", False), ("deeplab", False), ("largefov", False)]
 UPSAMPLE = Bilinear()
-science = MakeScience()
 
 
 def drawn(axes: Science, size: Size) -> tuple[Trunk, Head, dict[str, Tensor]]:

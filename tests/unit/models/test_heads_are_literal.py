@@ -4,7 +4,6 @@ tests/property/test_early_equals_literal.py)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from parsenet_cli.models.classifier import JointClassifier
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.upsample import Bilinear, Size
 from tests.literal_heads import features, normalised
+from tests.unit.models.conftest import make_science
 
 SIZE = (72, 57)
 UP = Bilinear()
@@ -40,7 +40,7 @@ def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor
             assert (a - b).abs().max() <= 1e-5 * max(1.0, float(b.abs().max())), name
 
 
-def test_the_levels_of_a_pyramid_are_branches_of_their_own(make_science: Any) -> None:
+def test_the_levels_of_a_pyramid_are_branches_of_their_own() -> None:
     head = build_model(make_science(layers=("pool6", "fc7", "conv4"), norm="l2", context="spp"), 4, None).head
     assert list(head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
     assert [block.shape[1] for block in head.classifier.blocks()[0]] == [64, 64, 64, 64, 32]
@@ -65,7 +65,7 @@ def mixed(model: Segmenter, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
-def test_the_mixing_convolution(make_science: Any, layers: tuple[str, ...]) -> None:
+def test_the_mixing_convolution(layers: tuple[str, ...]) -> None:
     assert_same(build_model(make_science(layers=layers, norm="l2", mix="conv1x1"), 4, None), mixed)
 
 
@@ -79,7 +79,7 @@ def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
     return UP({grid: F.conv2d(concatenation, classifier.weight, classifier.bias)}, SIZE)
 
 
-def test_normalising_after_upsampling(make_science: Any) -> None:
+def test_normalising_after_upsampling() -> None:
     model = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2", align="upsample_first"), 4, None)
     assert_same(model, upsampled_first)
     native = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2"), 4, None)
@@ -106,11 +106,11 @@ def skipped(model: Segmenter, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("pad100", [False, True])
 @pytest.mark.parametrize("skips", ["16s", "8s"])
-def test_fcns_skips_with_their_fixed_multipliers(make_science: Any, skips: str, pad100: bool) -> None:
+def test_fcns_skips_with_their_fixed_multipliers(skips: str, pad100: bool) -> None:
     assert_same(build_model(make_science(skips=skips, pad100=pad100), 4, None), skipped)
 
 
-def test_pool6_is_never_replicated(make_science: Any) -> None:
+def test_pool6_is_never_replicated() -> None:
     model = build_model(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
     pool6, fc7 = model.head.features(model.trunk(torch.randn(2, 3, *SIZE), model.head.wanted))
     assert pool6.values.shape == (2, 64, 1, 1)
@@ -119,7 +119,7 @@ def test_pool6_is_never_replicated(make_science: Any) -> None:
     assert expanded.untyped_storage().nbytes() == pool6.values.untyped_storage().nbytes()
 
 
-def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> None:
+def test_pool6_averages_fc7_before_or_after_its_dropout() -> None:
     for source, after in (("after_dropout", True), ("before_dropout", False)):
         model = build_model(make_science(layers=("pool6", "fc7"), context_source=source, dropout=0.5), 4, None)
         taps = model.trunk(torch.randn(1, 3, *SIZE), [*model.head.wanted, "fc7", "fc7_before_dropout"])
@@ -129,7 +129,7 @@ def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> No
         assert not torch.equal(taps["fc7"], taps["fc7_before_dropout"])
 
 
-def test_pool6_has_a_dropout_of_its_own(make_science: Any) -> None:
+def test_pool6_has_a_dropout_of_its_own() -> None:
     model = build_model(make_science(layers=("pool6",), context_dropout=0.3), 4, None)
     taps = {"fc7": torch.ones(1, 64, 3, 3).expand(100, -1, -1, -1)}
     pool6 = model.head.features(taps)[0].values

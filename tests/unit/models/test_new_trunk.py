@@ -13,7 +13,7 @@ from parsenet_cli.models.build import build_model
 from parsenet_cli.models.describe import describe_network
 from parsenet_cli.models.support import unsupported
 from tests import new_module
-from tests.unit.models.conftest import MakeScience
+from tests.unit.models.conftest import make_science
 
 FILE = """
 from parsenet_cli.models.trunks import Architecture
@@ -43,7 +43,7 @@ TRUNK = Halving(name="halving", bodies=("fcn",), layers={"pool6": "the context o
 
 
 def test_a_new_file_is_a_trunk_to_choose_check_build_and_describe(
-    make_science: MakeScience, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new_module.add(trunks, "halving", FILE, tmp_path, monkeypatch)
     assert "halving" in axis_choices("trunk")

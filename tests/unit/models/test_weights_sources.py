@@ -25,16 +25,16 @@ from parsenet_cli.models.weights.read import load
 from parsenet_cli.models.weights.source import Source
 from tests import damage
 from tests.faulty_server import Faults, serving
-from tests.unit.models.conftest import TINY, MakeScience, SaveTensors
+from tests.unit.models.conftest import TINY, make_science, save_tensors
 from tests.weight_layouts import in_ssds_positions
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_tensors: SaveTensors) -> Iterator[Faults]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     """Serves the thin VGG's weights as `thin.pth`, which `vgg_tiny` then declares as its source `thin`."""
     monkeypatch.setattr(download, "PAUSES_SECONDS", (0.01, 0.01))
     (tmp_path / "served").mkdir()
-    published = save_tensors(in_ssds_positions(TINY, vgg_tiny.SPEC), "served/thin.pth")
+    published = save_tensors(in_ssds_positions(TINY, vgg_tiny.SPEC), tmp_path / "served/thin.pth")
     with serving(published.parent) as faults:
         source = Source(
             file="thin.pth",
@@ -121,10 +121,8 @@ def test_a_source_that_cannot_be_had_names_every_mirror(server: Faults, tmp_path
     assert not (tmp_path / "weights" / "vgg_tiny-thin.safetensors").exists()
 
 
-def test_another_network_under_a_sources_name_is_refused(
-    server: Faults, save_tensors: SaveTensors, tmp_path: Path
-) -> None:
-    save_tensors({"layer1.0.conv1.weight": torch.zeros(1)}, "served/thin.pth")
+def test_another_network_under_a_sources_name_is_refused(server: Faults, tmp_path: Path) -> None:
+    save_tensors({"layer1.0.conv1.weight": torch.zeros(1)}, tmp_path / "served/thin.pth")
     declare(checksum=None)
     with pytest.raises(UserError, match=r"thin\.pth: not the weights of trunk vgg_tiny"):
         get(tmp_path)
@@ -167,7 +165,7 @@ def test_a_run_asks_for_the_source_of_its_body(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("name", trunks.names())
-def test_sources_are_declared_with_what_a_download_needs(make_science: MakeScience, name: str) -> None:
+def test_sources_are_declared_with_what_a_download_needs(name: str) -> None:
     """And what `imagenet` means can serve every body."""
     trunk = trunks.find(name)
     for source in trunk.sources.values():

@@ -16,7 +16,7 @@ from parsenet_cli.models.geometry import Grid, Window, grids
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
 from parsenet_cli.models.upsample import Learned
-from tests.unit.models.conftest import MakeScience
+from tests.unit.models.conftest import make_science
 
 # axes -> parameters with 21 classes; stride, offset and receptive field of each map; sides of an image -> cells of fc7
 PUBLISHED: list[tuple[dict[str, Any], int, dict[str, tuple[int, float, int]], dict[int, int]]] = [
@@ -41,7 +41,6 @@ PUBLISHED: list[tuple[dict[str, Any], int, dict[str, tuple[int, float, int]], di
 
 @pytest.mark.parametrize(("axes", "parameters", "maps", "cells"), PUBLISHED)
 def test_vgg16_is_the_published_network(
-    make_science: MakeScience,
     axes: dict[str, Any],
     parameters: int,
     maps: dict[str, tuple[int, float, int]],
@@ -147,7 +146,7 @@ def test_a_cell_depends_on_exactly_its_receptive_field(body: Any, pad100: bool) 
         assert expected == (int(touched.min()), int(touched.max())), tap
 
 
-def test_squeezenet_maps_are_centred_on_multiples_of_their_stride(make_science: MakeScience) -> None:
+def test_squeezenet_maps_are_centred_on_multiples_of_their_stride() -> None:
     trunk = trunks.find("squeezenet").build(make_science(trunk="squeezenet"))
     found = [trunk.grids[tap] for tap in ("conv3", "conv4", "conv5", "fc7")]
     assert found == [Grid(4, 0), Grid(8, 0), Grid(16, 0), Grid(16, 0)]
