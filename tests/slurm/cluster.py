@@ -59,6 +59,10 @@ ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MaxArraySize={largest_array}
+NodeName={first} NodeHostname={host} NodeAddr=127.0.0.1 Port={first_port} CPUs={cpus} State=UNKNOWN
+NodeName={second} NodeHostname={host} NodeAddr=127.0.0.1 Port={second_port} CPUs={cpus} State=UNKNOWN
+PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2
 """
 
 
@@ -191,21 +195,18 @@ class Cluster:
         key = self.folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))
-        host = socket.gethostname().split(".")[0]
         text = CONFIGURATION.format(
-            host=host,
+            host=socket.gethostname().split(".")[0],
             user=_user(),
             folder=self.folder,
             controller_port=_free_port(),
             largest_array=LARGEST_ARRAY,
+            first=NODES[0],
+            second=NODES[1],
+            first_port=_free_port(),
+            second_port=_free_port(),
+            cpus=os.cpu_count(),
         )
-        for node in NODES:
-            text += (
-                f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} CPUs={os.cpu_count()} "
-                "State=UNKNOWN\n"
-            )
-        text += "PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n"
-        text += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n"
         (self.folder / "slurm.conf").write_text(text)
 
     def _start(self, name: str) -> None:

@@ -67,6 +67,7 @@ def test_identity_follows_the_content_and_nothing_else(photos: DataOptions) -> N
     os.utime(mask, ns=(1, 1))
     assert folder.identity(photos) == before
     assert folder.identity(replace(photos, cache=photos.cache / "elsewhere")) == before
+    assert not list(photos.cache.rglob("decoded")), "nothing is decoded for it"
     fill(mask, 1)
     assert folder.identity(photos) != before
 
@@ -238,14 +239,6 @@ def test_data_with_one_training_list_refuses_another(module: sets.DataSet, conte
 def test_an_empty_folder_is_told_what_it_lacks(module: sets.DataSet, missing: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=missing):
         module.identity(DataOptions(tmp_path, tmp_path / "cache"))
-
-
-@pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")
-def test_real_photos_are_identified_without_decoding_them(tmp_path: Path) -> None:
-    options = DataOptions(Path(os.environ["PARSENET_PHOTOS"]), tmp_path, ("background", "cat", "person"))
-    identity = folder.identity(options)
-    assert identity == folder.identity(replace(options, cache=tmp_path / "other"))
-    assert not (tmp_path / "decoded").exists()
 
 
 # --- the interface -----------------------------------------------------------------------------------------------------
