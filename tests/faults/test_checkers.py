@@ -106,16 +106,12 @@ def test_undisturbed_store_passes(journey: Journey) -> None:
     assert kinds(journey) == []
 
 
-def test_finished_file_that_was_written_again_is_lost_even_with_the_same_content(journey: Journey) -> None:
+@pytest.mark.parametrize("change", [lambda file: write_text(file, file.read_text()), Path.unlink])
+def test_finished_file_that_was_written_again_or_is_gone_is_lost(
+    journey: Journey, change: Callable[[Path], object]
+) -> None:
     journey.remember_finished()
-    file = journey.store.runs()[0].result_file
-    write_text(file, file.read_text())
-    assert kinds(journey) == ["lost"]
-
-
-def test_finished_file_that_is_gone_is_lost(journey: Journey) -> None:
-    journey.remember_finished()
-    journey.store.runs()[0].result_file.unlink()
+    change(journey.store.runs()[0].result_file)
     assert "lost" in kinds(journey)
 
 

@@ -32,7 +32,7 @@ ORDER = ("pool6", "fc7", "conv5", "conv4", "conv3")
 STACKS = [("fc7",), *(ORDER[:depth] for depth in (2, 3, 4, 5))]
 """Those of Tables 3 and 4."""
 BODIES = [("fcn", False), ("fcn", True), ("reduced", False), ("deeplab", False), ("largefov", False)]
-UPSAMPLE = Bilinear()
+UPSAMPLE = Bilinear().forward
 
 
 def drawn(axes: Science, size: Size) -> tuple[Trunk, Head, dict[str, Tensor]]:
@@ -69,7 +69,7 @@ def literal(trunk: Trunk, head: Head, taps: Mapping[str, Tensor], size: Size) ->
     grids = {grid for _, grid in maps}
     if len(grids) == 1:
         scores = F.conv2d(torch.cat([values for values, _ in maps], dim=1), weight, bias)
-        return UPSAMPLE({grids.pop(): scores}, size)  # type: ignore[no-any-return]
+        return UPSAMPLE({grids.pop(): scores}, size)
     return F.conv2d(torch.cat([UPSAMPLE({grid: values}, size) for values, grid in maps], dim=1), weight, bias)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.classifier import JointClassifier
@@ -18,7 +18,12 @@ from tests.literal_heads import features, normalised
 from tests.unit.models.conftest import make_science
 
 SIZE = (72, 57)
-UP = Bilinear()
+UP = Bilinear().forward
+
+
+def classified(classifier: nn.Module, values: Tensor) -> Tensor:
+    assert isinstance(classifier, JointClassifier)
+    return F.conv2d(values, classifier.weight, classifier.bias)
 
 
 def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor]) -> None:
@@ -57,11 +62,10 @@ def mixed(model: Segmenter, x: Tensor) -> Tensor:
     size, grid = finest(model, taps)
     maps = features(model.trunk, model.head, taps)
     concatenation = torch.cat([UP({g: normalised(model.head, name, v)}, size, grid) for name, v, g in maps], dim=1)
-    mix, classifier = model.head.mix, model.head.classifier
+    mix = model.head.mix
     assert mix is not None
-    assert isinstance(classifier, JointClassifier)
     hidden = torch.relu(F.conv2d(concatenation, mix.weight, mix.bias))
-    return UP({grid: F.conv2d(hidden, classifier.weight, classifier.bias)}, SIZE)
+    return UP({grid: classified(model.head.classifier, hidden)}, SIZE)
 
 
 @pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
@@ -74,9 +78,7 @@ def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
     size, grid = finest(model, taps)
     maps = features(model.trunk, model.head, taps)
     concatenation = torch.cat([normalised(model.head, name, UP({g: v}, size, grid)) for name, v, g in maps], dim=1)
-    classifier = model.head.classifier
-    assert isinstance(classifier, JointClassifier)
-    return UP({grid: F.conv2d(concatenation, classifier.weight, classifier.bias)}, SIZE)
+    return UP({grid: classified(model.head.classifier, concatenation)}, SIZE)
 
 
 def test_normalising_after_upsampling() -> None:
@@ -90,14 +92,11 @@ def test_normalising_after_upsampling() -> None:
 
 def skipped(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    classifier, skips = model.head.classifier, model.head.skips
-    assert isinstance(classifier, JointClassifier)
+    skips = model.head.skips
     assert skips is not None
-    scores, grid = F.conv2d(taps["fc7"], classifier.weight, classifier.bias), model.trunk.grids["fc7"]
+    scores, grid = classified(model.head.classifier, taps["fc7"]), model.trunk.grids["fc7"]
     for tap, multiplier in (("pool4", 0.01), ("pool3", 0.0001))[: len(skips.wanted)]:
-        joint = skips.classifiers[tap]
-        assert isinstance(joint, JointClassifier)
-        own = F.conv2d(taps[tap] * multiplier, joint.weight, joint.bias)
+        own = classified(skips.classifiers[tap], taps[tap] * multiplier)
         target = model.trunk.grids[tap]
         scores = UP({grid: scores}, (own.shape[2], own.shape[3]), target) + own
         grid = target
