@@ -32,20 +32,23 @@ class Untestable(Exception):
 
 @dataclass(frozen=True)
 class CellScores:
-    """A cell with all its seeds."""
+    """A cell with all its seeds.
+
+    Attributes:
+        runs: What it is made of, by seed: cells of equal runs (and metric) are the same cell.
+        scores: (seeds,), percent.
+        influences: (seeds, images), percent points by which each image moves the score.
+        family: `study/metric`: the cells of a table that show the same metric are alike.
+        images: Which images they were scored on.
+    """
 
     runs: tuple[str, ...]
-    """What it is made of, by seed: cells of equal runs (and metric) are the same cell."""
     seeds: tuple[int, ...]
     scores: Floats
-    """(seeds,), percent."""
     influences: Floats
-    """(seeds, images), percent points by which each image moves the score."""
     collapsed: tuple[bool, ...]
     family: str
-    """`study/metric`: the cells of a table that show the same metric are alike."""
     images: str
-    """Which images they were scored on."""
 
 
 class Measurements:

@@ -24,12 +24,15 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Positive:
-    """That a contrast is above zero; with `or_zero`, that it is not below."""
+    """That a contrast is above zero; with `or_zero`, that it is not below.
+
+    Attributes:
+        text: The comparison as it is written in the claim.
+    """
 
     contrast: Contrast
     or_zero: bool
     text: str
-    """The comparison as it is written in the claim."""
 
 
 @dataclass(frozen=True)

@@ -25,22 +25,25 @@ Outcome = Literal["supported", "refuted", "undecided"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and what the runs say of it."""
+    """A claim and what the runs say of it.
+
+    Attributes:
+        table: The table whose file states the claim, or the figure whose data decides it.
+        effect: The measured effect in percent points; None where it could not be measured.
+        margin: What "about equal" means, in percent points.
+        p: The p-value of the outcome (of support where undecided), corrected for all claims; None without a test.
+        why: One sentence with the numbers, or the reason why nothing can be said.
+    """
 
     table: str
-    """The table whose file states the claim, or the figure whose data decides it."""
     key: str
     says: str
     where: str
     outcome: Outcome
     effect: Interval | None
-    """The measured effect in percent points; None where it could not be measured."""
     margin: float | None
-    """What "about equal" means, in percent points."""
     p: float | None
-    """The p-value of the outcome (of support where undecided), corrected for all claims; None without a test."""
     why: str
-    """One sentence with the numbers, or the reason why nothing can be said."""
     profile: str
 
 
@@ -54,14 +57,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ClaimTest:
-    """A claim and its evidence or, without any, the reason."""
+    """A claim and its evidence or, without any, the reason.
+
+    Attributes:
+        table: As in its verdict.
+        measured: What was measured, or why nothing can be said: the sentence that the verdict begins with.
+    """
 
     claim: Claim
     table: str
-    """As in its verdict."""
     profile: str
     measured: str = ""
-    """What was measured, or why nothing can be said: the sentence that the verdict begins with."""
     evidence: Evidence | None = None
     effect: Interval | None = None
 

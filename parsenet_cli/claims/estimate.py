@@ -38,13 +38,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A contrast in percent points."""
+    """A contrast in percent points.
+
+    Attributes:
+        exact: Why there is no variance: the same run on both sides, or collapses that are all alike.
+    """
 
     value: float
     variance: float
     df: float
     exact: str = ""
-    """Why there is no variance: the same run on both sides, or collapses that are all alike."""
 
     def interval(self) -> Interval:
         """The 95 % interval."""
@@ -60,12 +63,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class VariancePrior:
-    """What the other cells say of a cell's variance: a value that counts as much as `df` degrees of freedom."""
+    """What the other cells say of a cell's variance: a value that counts as much as `df` degrees of freedom.
+
+    Attributes:
+        most: The degrees of freedom that all cells have together.
+    """
 
     variance: float
     df: float
     most: float
-    """The degrees of freedom that all cells have together."""
 
     def moderate(self, own: float, df: float) -> tuple[float, float]:
         """The variance to use for one of `df` degrees of freedom, and its degrees of freedom: never less than its own."""

@@ -24,15 +24,18 @@ from parsenet_cli.core.run_config import Recipe, Science
 
 @dataclass(frozen=True)
 class Setting:
-    """One switch of the protocol as a run has it; a result keeps them as JSON."""
+    """One switch of the protocol as a run has it; a result keeps them as JSON.
+
+    Attributes:
+        settings: Axis or recipe key -> its value in the run.
+        expected: The same keys with the default.
+    """
 
     question: str
     mark: str
     arises: bool
     settings: Mapping[str, Any]
-    """Axis or recipe key -> its value in the run."""
     expected: Mapping[str, Any]
-    """The same keys with the default."""
 
     @property
     def deviating(self) -> tuple[str, ...]:

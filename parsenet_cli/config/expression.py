@@ -65,12 +65,15 @@ class Expression:
 
 @dataclass(frozen=True)
 class Limit:
-    """That a number is above (or below) a limit."""
+    """That a number is above (or below) a limit.
+
+    Attributes:
+        ratio: The number: one cell over another; nothing for a figure's `value`.
+    """
 
     above: bool
     limit: float
     ratio: tuple[Reference, ...]
-    """The number: one cell over another; nothing for a figure's `value`."""
 
 
 def parse(text: str) -> Expression:

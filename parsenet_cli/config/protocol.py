@@ -31,19 +31,23 @@ STAND_INS = ("data", "trunk", "weights")
 
 @dataclass(frozen=True)
 class Switch:
-    """One question of the protocol and the axes that answer it."""
+    """One question of the protocol and the axes that answer it.
+
+    Attributes:
+        mark: That of the default.
+        default: Axis or recipe key -> its value in `cell`.
+        others: Other answers, separated by `|`, each as overrides.
+        cell: `table.row.column` that the question is about: the default is what it composes to under the paper's
+            profile.
+        arises: Whether the question arises for a run at all: one without normalisation has no scale.
+    """
 
     question: str
     mark: Mark
-    """That of the default."""
     default: Mapping[str, Any]
-    """Axis or recipe key -> its value in `cell`."""
     others: str
-    """Other answers, separated by `|`, each as overrides."""
     cell: str
-    """`table.row.column` that the question is about: the default is what it composes to under the paper's profile."""
     arises: Callable[[Science], bool] = lambda science: True
-    """Whether the question arises for a run at all: one without normalisation has no scale."""
 
 
 def _combines(science: Science) -> bool:

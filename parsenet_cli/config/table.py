@@ -23,12 +23,15 @@ Measure = Literal["", "parameters", "seconds"]
 
 @dataclass(frozen=True)
 class Printed:
-    """A number as the paper prints it: percent, as text. Empty where the paper prints none."""
+    """A number as the paper prints it: percent, as text. Empty where the paper prints none.
+
+    Attributes:
+        cited: The source, if the paper quotes the number from others.
+    """
 
     text: str = ""
     bold: bool = False
     cited: str = ""
-    """The source, if the paper quotes the number from others."""
 
     @property
     def value(self) -> float | None:
@@ -54,44 +57,54 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: what it sets, and what the paper prints in it, by column."""
+    """One row: what it sets, and what the paper prints in it, by column.
+
+    Attributes:
+        run: False where the numbers are only shown: a system that this project does not build.
+    """
 
     key: str
     labels: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     paper: Mapping[str, Printed] = field(default_factory=dict)
     run: bool = True
-    """False where the numbers are only shown: a system that this project does not build."""
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper that its table can decide; the conditions are those of config/expression.py."""
+    """A sentence of the paper that its table can decide; the conditions are those of config/expression.py.
+
+    Attributes:
+        effect: The difference that is shown, in percent points.
+        margin: What "about equal" means, in percent points; `margin` in the expressions. On cost: the limit, in percent
+            more.
+    """
 
     key: str
     says: str
     where: str
     holds_if: str
     effect: str = ""
-    """The difference that is shown, in percent points."""
     margin: float | None = None
-    """What "about equal" means, in percent points; `margin` in the expressions. On cost: the limit, in percent more."""
     measure: Measure = ""
 
 
 @dataclass(frozen=True)
 class FigureClaim(Claim):
-    """A sentence of the paper that the data of a figure decides."""
+    """A sentence of the paper that the data of a figure decides.
+
+    Attributes:
+        value: Where the number stands in the data: the keys that lead to its `estimate`, `low` and `high`.
+        factor: To the unit that is shown: to percent points, for an effect.
+        log: Whether it is a ratio of sizes, whose errors are alike on a logarithmic scale; it is no percentage.
+    """
 
     figure: str = ""
     value: tuple[str, ...] = ()
-    """Where the number stands in the data: the keys that lead to its `estimate`, `low` and `high`."""
     unit: str = ""
     factor: float = 1.0
-    """To the unit that is shown: to percent points, for an effect."""
     log: bool = False
-    """Whether it is a ratio of sizes, whose errors are alike on a logarithmic scale; it is no percentage."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +128,16 @@ class CellKey(NamedTuple):
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A table: its rows and columns, what every cell has in common, and what the paper concludes from it."""
+    """A table: its rows and columns, what every cell has in common, and what the paper concludes from it.
+
+    Attributes:
+        labels: Headers of the row labels.
+    """
 
     name: str
     title: str
     data: str
     labels: tuple[str, ...]
-    """Headers of the row labels."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     base: tuple[str, ...] = ()

@@ -36,15 +36,18 @@ _WORTH_ANOTHER_TRY = (408, 425, 429)
 
 @dataclass(frozen=True)
 class Remote:
-    """A published file."""
+    """A published file.
+
+    Attributes:
+        mirrors: Addresses, tried in this order.
+        checksum: `sha256:…`, `sha1:…` or `md5:…`; the first digits are enough. None: the publisher gives none.
+        size: In bytes; None where it is not published.
+    """
 
     name: str
     mirrors: tuple[str, ...]
-    """Addresses, tried in this order."""
     checksum: str | None = None
-    """`sha256:…`, `sha1:…` or `md5:…`; the first digits are enough. None: the publisher gives none."""
     size: int | None = None
-    """In bytes; None where it is not published."""
 
 
 class _Failed(Exception):

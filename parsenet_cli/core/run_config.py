@@ -79,11 +79,15 @@ class Recipe(_Frozen):
 
 
 class Science(_Frozen):
-    """Everything that can change a number of the result. The axes are explained in conf/config.yaml."""
+    """Everything that can change a number of the result. The axes are explained in conf/config.yaml.
+
+    Attributes:
+        data_id: Content hash of a user's files; generator version, configuration and seed of generated data.
+        weights: `none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file.
+    """
 
     data: str
     data_id: str
-    """Content hash of a user's files; generator version, configuration and seed of generated data."""
     classes: tuple[str, ...] | None
     train_split: Literal["train_aug", "trainval_aug"]
     class_mean: Literal["present", "all"]
@@ -114,7 +118,6 @@ class Science(_Frozen):
     upsample: Literal["bilinear", "learned"]
     init: Literal["xavier", "zero", "gaussian"]
     weights: str
-    """`none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file."""
     input_mean: Literal["weights", "data"] = "weights"
     seed: int
     precision: Literal["float32", "bfloat16"]

@@ -25,17 +25,19 @@ class Batches:
     `crop`: a square of that many pixels at a random place; an image that is smaller is padded at the bottom and the
     right with `fill`, label 255 (as DeepLab's data layer). Without `crop`: whole images, padded in the same way to
     the largest of the batch. `mirror`: every second image, at random, is flipped left to right.
+
+    Attributes:
+        size: Images in a batch.
+        fill: The colour (R, G, B) of padding: what the trunk's preprocessing turns to zero.
     """
 
     split: Split
     size: int
-    """Images in a batch."""
     crop: int | None
     mirror: bool
     sampling: Sampling
     seed: int
     fill: tuple[int, int, int] = (123, 117, 104)
-    """The colour (R, G, B) of padding: what the trunk's preprocessing turns to zero."""
 
     def __getitem__(self, number: int) -> tuple[Image, Image]:
         """Batch `number` (from 0): images uint8 RGB (N, 3, H, W), channels last in memory; labels uint8 (N, H, W)."""

@@ -75,13 +75,16 @@ def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cac
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A cache file, mapped. It stays what it is for whoever has mapped it when another one takes its place."""
+    """A cache file, mapped. It stays what it is for whoever has mapped it when another one takes its place.
+
+    Attributes:
+        offsets: Where each image begins, and where the last one ends.
+        pixels: (bytes,), flat.
+    """
 
     records: Sequence[Record]
     offsets: Sequence[int]
-    """Where each image begins, and where the last one ends."""
     pixels: Image
-    """(bytes,), flat."""
 
     def is_intact(self, i: int) -> bool:
         """Whether image i is what was decoded."""

@@ -20,15 +20,18 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What a data set's module needs to know; `cache` is where it may generate and decode."""
+    """What a data set's module needs to know; `cache` is where it may generate and decode.
+
+    Attributes:
+        root: The folder of the data; None where there is none.
+        classes: The classes that count, by name, in this order; None: all.
+        train_split: `train_aug` or `trainval_aug`.
+    """
 
     root: Path | None
-    """The folder of the data; None where there is none."""
     cache: Path
     classes: tuple[str, ...] | None = None
-    """The classes that count, by name, in this order; None: all."""
     train_split: str = "train_aug"
-    """`train_aug` or `trainval_aug`."""
 
 
 class Pixels(Protocol):
@@ -40,15 +43,18 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Decoded images in one flat sequence of bytes: each one's pixels, then its labels."""
+    """Decoded images in one flat sequence of bytes: each one's pixels, then its labels.
+
+    Attributes:
+        shapes: Height and width of each image.
+        label_map: (256,) new id of each label, where only some classes count.
+    """
 
     ids: tuple[str, ...]
     pixels: Pixels
     offsets: Sequence[int]
     shapes: Sequence[tuple[int, int]]
-    """Height and width of each image."""
     label_map: npt.NDArray[np.uint8] | None = None
-    """(256,) new id of each label, where only some classes count."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -68,11 +74,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that is ready to be trained on."""
+    """A data set that is ready to be trained on.
+
+    Attributes:
+        ignore: 255 where label maps may hold it, None where every pixel counts.
+    """
 
     classes: tuple[str, ...]
     ignore: int | None
-    """255 where label maps may hold it, None where every pixel counts."""
     train: Split
     val: Split
 

@@ -20,18 +20,21 @@ Lists = dict[str, Listing]
 
 @dataclass(frozen=True)
 class Layout:
-    """What is read of a folder: everything that its identity and its decoded splits are made of."""
+    """What is read of a folder: everything that its identity and its decoded splits are made of.
+
+    Attributes:
+        splits: Two: what is trained on and what is scored on, under the names that their caches have.
+        coding: How label files become ids, as far as that depends on more than their content.
+        more: What else the data are identified by.
+    """
 
     name: str
     classes: tuple[str, ...]
     splits: Lists
-    """Two: what is trained on and what is scored on, under the names that their caches have."""
     read_label: ReadLabel
     coding: str
-    """How label files become ids, as far as that depends on more than their content."""
     ignore: int | None = IGNORED
     more: tuple[str, ...] = ()
-    """What else the data are identified by."""
 
     def identity(self, options: DataOptions, progress: Progress) -> str:
         """`name:` and a hash of the content of all images, label files and lists in use.

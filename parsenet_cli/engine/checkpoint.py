@@ -153,13 +153,17 @@ class CheckpointSchedule:
 
 @dataclass
 class TrainState:
-    """What is carried from step to step, and through a checkpoint."""
+    """What is carried from step to step, and through a checkpoint.
+
+    Attributes:
+        collapsed_at: The first iteration whose loss was not finite.
+        losses: Of the steps since the last record, which tells their mean.
+        threads: Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not
+            say.
+    """
 
     iteration: int = 0
     seconds: float = 0.0
     collapsed_at: int | None = None
-    """The first iteration whose loss was not finite."""
     losses: list[float] = field(default_factory=list)
-    """Of the steps since the last record, which tells their mean."""
     threads: int = 0
-    """Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not say."""

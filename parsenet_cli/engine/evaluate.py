@@ -24,12 +24,15 @@ PANEL = 160
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is left of an evaluation: every score follows from `confusions`."""
+    """What is left of an evaluation: every score follows from `confusions`.
+
+    Attributes:
+        confusions: (n, K, K): one confusion matrix per image, rows the true class.
+        predictions: Predicted label maps of the first `keep` images, made small by `shrink`.
+    """
 
     confusions: NDArray[np.int32]
-    """(n, K, K): one confusion matrix per image, rows the true class."""
     predictions: tuple[NDArray[np.uint8], ...]
-    """Predicted label maps of the first `keep` images, made small by `shrink`."""
 
 
 def evaluate_model(

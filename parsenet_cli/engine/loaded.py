@@ -30,16 +30,19 @@ EVERY_LAYER = ("layers=[pool6,fc7,conv5,conv4,conv3]",)
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network in evaluation mode on its device, and what it is."""
+    """A network in evaluation mode on its device, and what it is.
+
+    Attributes:
+        run: The run whose training it went through; None for the trunk's initial weights.
+        progress: Of measurements on it.
+    """
 
     model: Segmenter
     val: Split
     science: Science
     run: str | None
-    """The run whose training it went through; None for the trunk's initial weights."""
     device: torch.device
     progress: Progress
-    """Of measurements on it."""
 
     @property
     def about(self) -> dict[str, Any]:

@@ -23,19 +23,22 @@ INNER = 0.9
 
 @dataclass(frozen=True)
 class FieldSample:
-    """What was found around one cell. Maps have a pixel of the window per entry."""
+    """What was found around one cell. Maps have a pixel of the window per entry.
+
+    Attributes:
+        window: Top, left, bottom, right of the part of the image that the cell can see, a patch more on every side.
+        square: The theoretical field inside the image.
+        changes: (units, h, w): mean absolute change of the activation by noise there.
+        gradients: (units, h, w): sum over colours of the absolute gradient.
+    """
 
     centre: tuple[float, float]
     window: Box
-    """Top, left, bottom, right of the part of the image that the cell can see, a patch more on every side."""
     square: Box
-    """The theoretical field inside the image."""
     channels: list[int]
     activations: Floats
     changes: Floats
-    """(units, h, w): mean absolute change of the activation by noise there."""
     gradients: Floats
-    """(units, h, w): sum over colours of the absolute gradient."""
 
 
 def measure(

@@ -9,56 +9,66 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry of a grid."""
+    """One entry of a grid.
+
+    Attributes:
+        quiet: Printed in the paper, or otherwise in the background.
+        marks: Letters of the notes below the grid.
+        under: A second line, smaller: points against the baseline, or the reason.
+        shade: -1 (far below the baseline) to 1 (far above): the colour behind the number.
+        tone: supported | refuted | undecided | collapsed | failed, or empty.
+        tip: Lines that are shown while the pointer or the keyboard is on the number.
+        target: The row (`Row.key`) that says the same on paper and in Markdown.
+    """
 
     text: str = ""
     bold: bool = False
     quiet: bool = False
-    """Printed in the paper, or otherwise in the background."""
     code: bool = False
     marks: str = ""
-    """Letters of the notes below the grid."""
     under: str = ""
-    """A second line, smaller: points against the baseline, or the reason."""
     shade: float = 0.0
-    """-1 (far below the baseline) to 1 (far above): the colour behind the number."""
     tone: str = ""
-    """supported | refuted | undecided | collapsed | failed, or empty."""
     tip: tuple[str, ...] = ()
-    """Lines that are shown while the pointer or the keyboard is on the number."""
     target: str = ""
-    """The row (`Row.key`) that says the same on paper and in Markdown."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a grid."""
+    """A line of a grid.
+
+    Attributes:
+        key: Unique in the document, if something points here.
+    """
 
     cells: tuple[Cell, ...]
     key: str = ""
-    """Unique in the document, if something points here."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: label columns (left-aligned), then columns in groups. Every table that is printed or written is one."""
+    """A table: label columns (left-aligned), then columns in groups. Every table that is printed or written is one.
+
+    Attributes:
+        labels: Headers of the label columns.
+        groups: A header and the headers below it: `("w/ Norm", ("paper", "measured"))`, or `("mean", ("",))`.
+        notes: Letter (or nothing) and text.
+        prose: Whether the columns hold words, left-aligned and broken where they have to be, rather than numbers.
+        records: What the grid was made from, one flat mapping per line: what `csv` writes, and `json` in place of the
+            rows.
+        data: What `json` writes, where it is not a list of records.
+    """
 
     labels: tuple[str, ...]
-    """Headers of the label columns."""
     groups: tuple[tuple[str, tuple[str, ...]], ...]
-    """A header and the headers below it: `("w/ Norm", ("paper", "measured"))`, or `("mean", ("",))`."""
     rows: tuple[Row, ...]
     notes: tuple[tuple[str, str], ...] = ()
-    """Letter (or nothing) and text."""
     prose: bool = False
-    """Whether the columns hold words, left-aligned and broken where they have to be, rather than numbers."""
     name: str = ""
     title: str = ""
     caption: str = ""
     records: tuple[Mapping[str, Any], ...] = ()
-    """What the grid was made from, one flat mapping per line: what `csv` writes, and `json` in place of the rows."""
     data: Mapping[str, Any] | None = None
-    """What `json` writes, where it is not a list of records."""
 
     @property
     def heads(self) -> list[str]:
@@ -104,11 +114,14 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as an SVG element whose ink is `currentColor`."""
+    """A figure as an SVG element whose ink is `currentColor`.
+
+    Attributes:
+        description: What is to be seen, for those who cannot see it.
+    """
 
     svg: str
     description: str
-    """What is to be seen, for those who cannot see it."""
     caption: str = ""
 
 
@@ -141,21 +154,27 @@ Block = Paragraph | Listing | Grid | Tiles | Drawing | Legend | Fold | Part
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter; `key` is its address on the page."""
+    """A chapter; `key` is its address on the page.
+
+    Attributes:
+        outlined: Whether the table of contents names its parts too.
+    """
 
     key: str
     title: str
     blocks: tuple[Block, ...]
     outlined: bool = True
-    """Whether the table of contents names its parts too."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A whole page."""
+    """A whole page.
+
+    Attributes:
+        digest: Of everything it was made from.
+    """
 
     title: str
     about: str
     sections: tuple[Section, ...]
     digest: str = ""
-    """Of everything it was made from."""

@@ -23,17 +23,20 @@ CODE = (".py", ".css", ".js", ".j2", ".mplstyle")
 
 @dataclass(frozen=True)
 class ReportInput:
-    """Everything that a report is made from."""
+    """Everything that a report is made from.
+
+    Attributes:
+        profile: None: every profile that has a study.
+        studies: The newest of each profile and table, by profile, in the paper's order.
+        runs: By signature, in the order of the studies.
+        left_out: What is not shown, and why.
+    """
 
     store: Store
     profile: str | None
-    """None: every profile that has a study."""
     studies: tuple[Study, ...]
-    """The newest of each profile and table, by profile, in the paper's order."""
     runs: dict[str, StudyRun]
-    """By signature, in the order of the studies."""
     left_out: tuple[tuple[str, str], ...]
-    """What is not shown, and why."""
 
     @property
     def profiles(self) -> list[str]:

@@ -34,13 +34,16 @@ _EXPLAINED = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured for one cell: the mean over seeds in percent and what a reader must know of it."""
+    """What was measured for one cell: the mean over seeds in percent and what a reader must know of it.
+
+    Attributes:
+        spread: `± 0.8`, with several seeds.
+        remark: `(n=2/3)`, `collapsed 3/3`.
+    """
 
     number: str = NOTHING
     spread: str = ""
-    """`± 0.8`, with several seeds."""
     remark: str = ""
-    """`(n=2/3)`, `collapsed 3/3`."""
     bold: bool = False
     mean: float | None = None
     marks: str = ""

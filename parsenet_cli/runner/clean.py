@@ -28,15 +28,18 @@ AGE_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Piece:
-    """A file or folder that can go, and what is lost with it."""
+    """A file or folder that can go, and what is lost with it.
+
+    Attributes:
+        kind: In words; the pieces of a kind are shown together.
+        run: Whose folder it is, or lies in.
+    """
 
     kind: str
-    """In words; the pieces of a kind are shown together."""
     path: Path
     bytes: int
     remark: str = ""
     run: Run | None = None
-    """Whose folder it is, or lies in."""
 
 
 def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:

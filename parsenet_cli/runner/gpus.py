@@ -20,12 +20,16 @@ SHARE = 0.92
 
 @dataclass
 class Gpu:
-    """A GPU and the tasks that this command has put on it."""
+    """A GPU and the tasks that this command has put on it.
+
+    Attributes:
+        name: What CUDA_VISIBLE_DEVICES is set to: an index or a UUID.
+        free_mb: Memory that nobody used when the command began; None where nvidia-smi cannot tell, as for a slice
+            (MIG).
+    """
 
     name: str
-    """What CUDA_VISIBLE_DEVICES is set to: an index or a UUID."""
     free_mb: float | None
-    """Memory that nobody used when the command began; None where nvidia-smi cannot tell, as for a slice (MIG)."""
     _tasks: list[tuple[Handle, Resources]] = field(default_factory=list)
 
     @property

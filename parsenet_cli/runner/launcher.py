@@ -14,12 +14,16 @@ Task = Literal["train", "data", "weights"]
 
 @dataclass(frozen=True)
 class Resources:
-    """What a task asks of the machine."""
+    """What a task asks of the machine.
+
+    Attributes:
+        gpu_mb: Memory it takes on a GPU, as others of its kind did; None where none was measured yet: it gets a GPU for
+            itself.
+        alone: Nothing beside it: on its GPU, or on the whole machine where there is none.
+    """
 
     gpu_mb: float | None = None
-    """Memory it takes on a GPU, as others of its kind did; None where none was measured yet: it gets a GPU for itself."""
     alone: bool = False
-    """Nothing beside it: on its GPU, or on the whole machine where there is none."""
 
 
 ANY = Resources()
@@ -40,15 +44,18 @@ class Handle(Protocol):
 
 
 class Launcher(Protocol):
-    """Carries tasks out, at most `slots` at a time."""
+    """Carries tasks out, at most `slots` at a time.
+
+    Attributes:
+        threads: Of each task, on the CPU.
+        resubmissions: How often in one command a run is started again that ended without a result and without an error.
+        silence_seconds: How long a worker may send no heartbeat before it is killed.
+    """
 
     slots: int
     threads: int
-    """Of each task, on the CPU."""
     resubmissions: int
-    """How often in one command a run is started again that ended without a result and without an error."""
     silence_seconds: float
-    """How long a worker may send no heartbeat before it is killed."""
 
     def fits(self, needs: Resources) -> bool:
         """Whether such a task could be started now; `slots` is checked by the caller."""

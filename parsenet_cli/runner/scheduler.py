@@ -54,14 +54,17 @@ class View(Protocol):
 
 @dataclass
 class SweepOutcome:
-    """How a command's runs ended: those that failed and why, and what was wrong with the input, in words."""
+    """How a command's runs ended: those that failed and why, and what was wrong with the input, in words.
+
+    Attributes:
+        cancelled: Runs that somebody has cancelled; they are as they were left.
+        left: The runs that a detached command left in the launcher's queue.
+    """
 
     failed: dict[str, str] = field(default_factory=dict)
     bad_input: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    """Runs that somebody has cancelled; they are as they were left."""
     left: list[Run] = field(default_factory=list)
-    """The runs that a detached command left in the launcher's queue."""
 
     def add_bad_input(self, message: str) -> None:
         """Many runs may find the same thing wrong, which is told once."""

@@ -51,15 +51,18 @@ def waits(run: Run) -> bool:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How one run stands: its state, and its score, progress or error."""
+    """How one run stands: its state, and its score, progress or error.
+
+    Attributes:
+        job: The cluster's job that carries it out, or that it was last submitted as and that may still wait.
+        host: Where it runs.
+    """
 
     signature: str
     state: RunState
     says: str
     job: str | None = None
-    """The cluster's job that carries it out, or that it was last submitted as and that may still wait."""
     host: str | None = None
-    """Where it runs."""
 
 
 def summaries(store: Store, queue: Queue = in_no_queue) -> list[RunSummary]:

@@ -20,12 +20,15 @@ from parsenet_cli.store.run import Run
 
 @dataclass(frozen=True)
 class Confusions:
-    """Pixels counted by true and predicted class, image by image."""
+    """Pixels counted by true and predicted class, image by image.
+
+    Attributes:
+        matrices: (n, K, K), rows the true class.
+        ids: Which images they are of.
+    """
 
     matrices: NDArray[np.int32]
-    """(n, K, K), rows the true class."""
     ids: tuple[str, ...]
-    """Which images they are of."""
 
 
 def write_confusions(run: Run, matrices: NDArray[np.int32], ids: Sequence[str]) -> Path:

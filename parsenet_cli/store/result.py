@@ -21,8 +21,13 @@ Outcome = Literal["converged", "collapsed"]
 
 @dataclass(frozen=True)
 class _FromJson:
+    """What a JSON file of a run holds.
+
+    Attributes:
+        content: As the file has it.
+    """
+
     content: Mapping[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
-    """As the file has it."""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -37,18 +42,24 @@ class _FromJson:
 
 @dataclass(frozen=True)
 class RunResult(_FromJson):
-    """`result.json`: numbers are fractions, None where they are not defined."""
+    """`result.json`: numbers are fractions, None where they are not defined.
+
+    Attributes:
+        collapsed_at: The first iteration whose loss was not finite, or the last one where one class is predicted
+            everywhere.
+        convention: Over which classes and pixels scores are taken, in words.
+        network: models/describe.py; empty in results of before it was recorded.
+        files: The CRC-32 of each file that belongs to the result, by name.
+    """
 
     signature: str
     outcome: Outcome
     collapsed_at: int | None = None
-    """The first iteration whose loss was not finite, or the last one where one class is predicted everywhere."""
     predicted_classes: Sequence[str] = ()
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     iu: Mapping[str, float | None] = field(default_factory=dict)
     class_mean: ClassMean = "present"
     convention: str = ""
-    """Over which classes and pixels scores are taken, in words."""
     classes: Sequence[str] = ()
     ignore: int | None = None
     train_images: int | None = None
@@ -62,11 +73,9 @@ class RunResult(_FromJson):
     peak_memory_mb: int | None = None
     gpu_mb: int | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
-    """models/describe.py; empty in results of before it was recorded."""
     protocol: Sequence[Mapping[str, Any]] = ()
     deviations: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
-    """The CRC-32 of each file that belongs to the result, by name."""
 
     @property
     def seconds(self) -> float:
@@ -97,7 +106,12 @@ class RunResult(_FromJson):
 
 @dataclass(frozen=True)
 class RunStatus(_FromJson):
-    """`status.json`: what a worker last said."""
+    """`status.json`: what a worker last said.
+
+    Attributes:
+        process: Identity of the process (runner/process.py).
+        beat: How often it has been written: a count that stands still is a worker that does nothing.
+    """
 
     state: str = ""
     iteration: int | None = None
@@ -114,10 +128,8 @@ class RunStatus(_FromJson):
     pid: int | None = None
     host: str = "an unknown host"
     process: str = ""
-    """Identity of the process (runner/process.py)."""
     job: str | None = None
     beat: int = 0
-    """How often it has been written: a count that stands still is a worker that does nothing."""
 
     @property
     def reached(self) -> str:

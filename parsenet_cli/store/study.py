@@ -56,14 +56,17 @@ class Study:
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run of some studies as it was read, once."""
+    """A run of some studies as it was read, once.
+
+    Attributes:
+        label: The cells that it serves, in words.
+        result: Of a finished run.
+    """
 
     run: Run
     label: str
-    """The cells that it serves, in words."""
     state: RunState
     result: RunResult | None
-    """Of a finished run."""
     environment: RunEnvironment
 
     @property

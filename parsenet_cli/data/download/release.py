@@ -17,17 +17,21 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive and what is taken from it."""
+    """A published archive and what is taken from it.
+
+    Attributes:
+        members: The names of the members that are taken, a regular expression whose group is their path in the prepared
+            folder,
+        below: below this folder of it.
+        needed: False: taken only where the user names it with --from.
+        verify: Called with the folder after extraction; raises `UserError` when what is in it is not what it should be.
+    """
 
     remote: Remote
     members: str
-    """The names of the members that are taken, a regular expression whose group is their path in the prepared folder,"""
     below: str = ""
-    """below this folder of it."""
     needed: bool = True
-    """False: taken only where the user names it with --from."""
     verify: Callable[[Path], None] | None = None
-    """Called with the folder after extraction; raises `UserError` when what is in it is not what it should be."""
 
     def place(self, member: str) -> str | None:
         """From a member's name to its path in the prepared folder; None: not taken."""
@@ -37,29 +41,35 @@ class Archive:
 
 @dataclass(frozen=True)
 class Expected:
-    """The official numbers of ids in the lists, by the lists' names."""
+    """The official numbers of ids in the lists, by the lists' names.
+
+    Attributes:
+        ids_md5: md5 of the sorted ids, one per line, where it is published.
+        optional: Lists that nobody misses.
+    """
 
     counts: Mapping[str, int]
     ids_md5: Mapping[str, str] = field(default_factory=dict)
-    """md5 of the sorted ids, one per line, where it is published."""
     optional: tuple[str, ...] = ()
-    """Lists that nobody misses."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A data set as it is published."""
+    """A data set as it is published.
+
+    Attributes:
+        finish: Derives in the folder what the archives do not hold: merged masks, lists. It can be called again.
+        temporary: Folders that only `finish` needs.
+        remark: What a user should know once it is prepared.
+    """
 
     name: str
     about: str
     archives: tuple[Archive, ...]
     expected: Expected
     finish: Callable[[Path, Progress], None] = lambda _root, _progress: None
-    """Derives in the folder what the archives do not hold: merged masks, lists. It can be called again."""
     temporary: tuple[str, ...] = ()
-    """Folders that only `finish` needs."""
     remark: str = ""
-    """What a user should know once it is prepared."""
 
 
 def differences(lists: Lists, expected: Expected) -> list[str]:

@@ -32,10 +32,13 @@ class DataSet(Protocol):
 
 
 class DataSetOnDisk(DataSet, Protocol):
-    """What a data set that the user has in a folder offers besides: all that `parsenet data check` looks at."""
+    """What a data set that the user has in a folder offers besides: all that `parsenet data check` looks at.
+
+    Attributes:
+        FINGERPRINT_FILES: A folder that has one of these is one of this data set.
+    """
 
     FINGERPRINT_FILES: tuple[str, ...]
-    """A folder that has one of these is one of this data set."""
 
     def lists(self, root: Path, /) -> Lists:
         """Every list of ids by its name, with the files of each id. Raises `UserError` where a list is missing."""

@@ -27,14 +27,17 @@ COATS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an animal stands and how it is built; lengths in pixels, `facing` +1 to the right and -1 to the left."""
+    """Where an animal stands and how it is built; lengths in pixels, `facing` +1 to the right and -1 to the left.
+
+    Attributes:
+        head_lift: Height of the head's centre above the back, in head radii (negative: grazing).
+    """
 
     x: float
     foot: float
     length: float
     facing: int
     head_lift: float
-    """Height of the head's centre above the back, in head radii (negative: grazing)."""
 
     @property
     def half(self) -> float:

@@ -18,12 +18,15 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """Broadcastable coordinates of pixels, and signed distances to shapes: in pixels, negative inside."""
+    """Broadcastable coordinates of pixels, and signed distances to shapes: in pixels, negative inside.
+
+    Attributes:
+        x: (1, w): to the right.
+        y: (h, 1): down.
+    """
 
     x: Array
-    """(1, w): to the right."""
     y: Array
-    """(h, 1): down."""
 
     def ellipse(self, cx: float, cy: float, rx: float, ry: float) -> Array:
         """To an axis-parallel ellipse; exact on its edge, of the right slope around it."""
@@ -56,12 +59,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Region(Frame):
-    """A rectangle of a canvas: its pixels' columns and rows, and views that drawing writes through."""
+    """A rectangle of a canvas: its pixels' columns and rows, and views that drawing writes through.
+
+    Attributes:
+        rgb: (h, w, 3).
+        label: (h, w).
+    """
 
     rgb: Array
-    """(h, w, 3)."""
     label: npt.NDArray[np.uint8]
-    """(h, w)."""
     ids: Mapping[str, int]
 
     def draw(self, distance: Array, colour: Colour | Array, name: str | None = None, opacity: float = 1.0) -> None:

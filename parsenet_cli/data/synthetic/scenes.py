@@ -45,12 +45,15 @@ Thing = Callable[[Canvas, np.random.Generator, float, float, float], None]
 
 @dataclass(frozen=True)
 class Scene:
-    """One image with its labels."""
+    """One image with its labels.
+
+    Attributes:
+        image: (H, W, 3), RGB.
+        label: (H, W), ids of the data set.
+    """
 
     image: npt.NDArray[np.uint8]
-    """(H, W, 3), RGB."""
     label: npt.NDArray[np.uint8]
-    """(H, W), ids of the data set."""
 
 
 def voc_scene(rng: np.random.Generator) -> Scene:

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 class Format(Protocol):
-    """What a file of this folder offers."""
+    """What a file of this folder offers.
+
+    Attributes:
+        SUFFIX: Of a file in this format; empty for what is not written to files.
+    """
 
     SUFFIX: str
-    """Of a file in this format; empty for what is not written to files."""
 
     def text(self, grid: Grid) -> str:
         """The whole table, with the end of its last line."""

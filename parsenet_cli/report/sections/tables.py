@@ -22,12 +22,15 @@ Intervals = Mapping[CellKey, Interval]
 
 @dataclass(frozen=True)
 class _Provenance:
-    """What stands behind one measured number."""
+    """What stands behind one measured number.
+
+    Attributes:
+        effect: Points against the first row.
+    """
 
     target: str
     lines: tuple[str, ...]
     effect: float | None
-    """Points against the first row."""
 
 
 def section(report: ReportInput, intervals: Mapping[str, Intervals]) -> Section:

@@ -35,15 +35,20 @@ REFUSED_POLLS = 10
 
 @dataclass(eq=False)
 class _Submitted:
+    """A task that was handed in; sent with the next `flush`.
+
+    Attributes:
+        job: Slurm's id; empty until Slurm took it.
+        looked: At which snapshot of the queue the run was looked at.
+    """
+
     run: Run
     task: Task
     slurm: Slurm
     after: Sequence[_Submitted]
     job: str = ""
-    """Slurm's id; empty until Slurm took it."""
     cancelled: bool = False
     looked: float = 0.0
-    """At which snapshot of the queue the run was looked at."""
 
     def alive(self) -> bool:
         if not self.job:
