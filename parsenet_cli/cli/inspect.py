@@ -20,7 +20,6 @@ from parsenet_cli.cli.options import (
     Results,
     SignatureName,
     complete_table,
-    console,
     print_grid,
 )
 from parsenet_cli.core.errors import UserError
@@ -214,7 +213,7 @@ def watch_runs(store: Store) -> None:
     from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
 
     idle, printed, before = 0, "", [b""]
-    queue, asked, screen = launch.queue(), float("-inf"), console()
+    queue, asked, screen = launch.queue(), float("-inf"), terminal.console()
     try:
         with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -85,10 +85,3 @@ def issued() -> str:
     """The command as it was typed, to be shown to who may want to issue it again."""
     program = Path(sys.argv[0]).name
     return shlex.join(["parsenet" if program == "__main__.py" else program, *sys.argv[1:]])
-
-
-def console() -> Any:
-    """A rich console as wide as the terminal."""
-    from parsenet_cli.report.formats import terminal
-
-    return terminal.console()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, Results, SignatureName, issued
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, LauncherName, Results, SignatureName, issued
 from parsenet_cli.core.errors import UserError
 
 
@@ -83,9 +83,7 @@ def submit(
 
 def keep(
     signature: SignatureName,
-    launcher: Annotated[
-        str | None, typer.Option("--launcher", help="Where it is carried out: local, inline or slurm.")
-    ] = None,
+    launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Train a run again to keep its model, exactly as it was frozen."""

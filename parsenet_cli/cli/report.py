@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -61,9 +62,8 @@ def export(
 
     store = Store(results)
     folder = out or store.root / "export" / to.value
-    typer.echo(
-        export.export_studies(store, to.value, tables or [], profile, folder, lambda text: typer.echo(text, err=True))
-    )
+    progress = partial(typer.echo, err=True)
+    typer.echo(export.export_studies(store, to.value, tables or [], profile, folder, progress))
 
 
 def report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,7 +70,7 @@ def get(
     from parsenet_cli.models.weights.convert import get_weights
 
     for source in chosen:
-        file = get_weights(trunk, source, _folder(results), _say, given)
+        file = get_weights(trunk, source, _folder(results), partial(typer.echo, err=True), given)
         typer.echo(f"weights={source}: {file}")
 
 
@@ -95,7 +96,3 @@ def _folder(results: Path) -> Path:
     from parsenet_cli.store.run import Store
 
     return Store(results).cache / "weights"
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

@@ -17,8 +17,8 @@ from parsenet_cli.core.files import Damaged, atomic_write
 
 Arrays = dict[str, NDArray[Any]]
 
+# The record that ends a zip file; its fifth field is the number of members, which zipfile does not look at.
 _END = "<4s4H2LH"
-"""The record that ends a zip file; its fifth field is the number of members, which zipfile does not look at."""
 
 
 def read(file: Path, crc32: str | None = None) -> Arrays:

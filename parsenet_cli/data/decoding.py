@@ -29,14 +29,14 @@ from parsenet_cli.data.dataset import Image
 if TYPE_CHECKING:
     from PIL.Image import Image as Pillow
 
+# Images per core that may wait, decoded, to be written: what bounds the memory.
 _AHEAD = 8
-"""Images per core that may wait, decoded, to be written: what bounds the memory."""
+# Images between two flushes to the disk.
 _FLUSH = 64
-"""Images between two flushes to the disk."""
+# Items that a process takes at a time.
 _CHUNK = 16
-"""Items that a process takes at a time."""
+# Items that are done before processes have started.
 _FEW = 32
-"""Items that are done before processes have started."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from parsenet_cli.data.dataset import IGNORED, DataOptions, Image
 from parsenet_cli.data.decoding import ReadLabel, Source, opened
 from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids, read_lines
 
+# The lists that stand for a value of `train_split`, the first that exists.
 _TRAIN_LISTS = {
     "train_aug": ("train_aug", "trainaug", "train"),
     "trainval_aug": ("trainval_aug", "trainvalaug", "trainval"),
 }
-"""The lists that stand for a value of `train_split`, the first that exists."""
 
 
 def layout(name: str, root: Path, classes: tuple[str, ...], options: DataOptions) -> Layout:
@@ -113,9 +113,7 @@ def _other_year(folder: Path, year: int) -> str | None:
 
 def _first_list(root: Path, names: tuple[str, ...]) -> Path:
     files = [root / "ImageSets" / "Segmentation" / f"{name}.txt" for name in names]
-    for file in files:
-        if file.is_file():
-            return file
-    raise UserError(
-        f"{files[0].parent}: no such list; expected {' or '.join(file.name for file in files)} with one id per line"
-    )
+    if (first := next(filter(Path.is_file, files), None)) is not None:
+        return first
+    expected = " or ".join(file.name for file in files)
+    raise UserError(f"{files[0].parent}: no such list; expected {expected} with one id per line")

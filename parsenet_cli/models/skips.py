@@ -30,8 +30,8 @@ class Skips(nn.Module):
         self.wanted = TAPS[science.skips]
         self.multipliers = dict(AT_ONCE)
         self.grids = {tap: trunk.grids[tap] for tap in self.wanted}
+        # Where the scores end.
         self.grid = self.grids[self.wanted[-1]]
-        """Where the scores end."""
         self.classifiers = nn.ModuleDict(
             {tap: JointClassifier([trunk.channels[tap]], num_classes, science.init, generator) for tap in self.wanted}
         )

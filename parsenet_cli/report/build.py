@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from parsenet_cli.core.files import write_text
@@ -47,9 +48,8 @@ def compose(report: ReportInput, made_from: str) -> Document:
     from parsenet_cli.claims.table_claims import cell_intervals
     from parsenet_cli.report.sections import figures, provenance, summary, tables
 
-    verdicts = [
-        verdict for profile in report.profiles for verdict in judge_studies(report.under(profile), report.store)
-    ]
+    judged = (judge_studies(report.under(profile), report.store) for profile in report.profiles)
+    verdicts = list(chain.from_iterable(judged))
     intervals = {study.name: cell_intervals(study, report.store) for study in report.studies}
     sections = (
         summary.section(report, verdicts),

@@ -25,11 +25,11 @@ WIDE = 8
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
+# Outcomes with a footnote that names the first run.
 _EXPLAINED = {
     "failed": "failed: `parsenet show {}` says more",
     DAMAGED: "damaged: the confusion matrices of run {} cannot be read; remove the run's folder and issue the command again",
 }
-"""Outcomes with a footnote that names the first run."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: Footnotes) 
     done = lines[lines["outcome"].isin(["converged", "collapsed"])]
     values = done["value"].dropna()
     states = sorted(set(lines["outcome"]) - {"converged", "collapsed"})
-    marks = notes.mark(*(_EXPLAINED[state].format(_first(lines, state)) for state in states if state in _EXPLAINED))
+    first = {state: lines[lines["outcome"] == state]["signature"].iloc[0] for state in states if state in _EXPLAINED}
+    marks = notes.mark(*(_EXPLAINED[state].format(signature) for state, signature in first.items()))
     if values.empty:
         return Measured(", ".join(states) or NOTHING, marks=marks)
     mean = float(values.mean())
@@ -186,10 +187,6 @@ def _measured(lines: pd.DataFrame, decimals: int, seeds: int, notes: Footnotes) 
         mean=mean,
         marks=marks,
     )
-
-
-def _first(lines: pd.DataFrame, outcome: str) -> str:
-    return str(lines[lines["outcome"] == outcome]["signature"].iloc[0])
 
 
 def _best(study: Study, measured: Mapping[CellKey, Measured]) -> list[CellKey]:

@@ -41,8 +41,8 @@ class RetryPolicy:
     """
 
     def __init__(self, limit: int) -> None:
+        # Those whose next try has to have the machine, or its GPU, for itself.
         self.alone: set[str] = set()
-        """Those whose next try has to have the machine, or its GPU, for itself."""
         self._limit = limit
         self._again: Counter[str] = Counter()
         self._had_company: set[str] = set()

@@ -66,11 +66,6 @@ class SweepOutcome:
     cancelled: list[str] = field(default_factory=list)
     left: list[Run] = field(default_factory=list)
 
-    def add_bad_input(self, message: str) -> None:
-        """Many runs may find the same thing wrong, which is told once."""
-        if message not in self.bad_input:
-            self.bad_input.append(message)
-
 
 class Scheduler:
     """One command's runs."""
@@ -86,15 +81,15 @@ class Scheduler:
         self._outcome = SweepOutcome()
         self._waiting: list[Run] = []
         self._active: dict[str, tuple[Run, Handle]] = {}
+        # Runs that are another command's tasks.
         self._joined: list[Run] = []
-        """Runs that are another command's tasks."""
         self._stalled: set[str] = set()
+        # By run: why it is to leave the queue before it has begun.
         self._taken_back: dict[str, FailedPrerequisite] = {}
-        """By run: why it is to leave the queue before it has begun."""
         self._finished = 0
         self._joined_seen = 0.0
+        # Seconds that each run still needed when they were last asked for.
         self._expected: dict[str, float | None] = {}
-        """Seconds that each run still needed when they were last asked for."""
         self._expected_seen = float("-inf")
 
     def run(self, *, retry: bool = False, detach: bool = False) -> SweepOutcome:
@@ -256,13 +251,13 @@ class Scheduler:
         """Wrong input is told once. It is not counted as a failure of the run, which has not been tried."""
         run.update_status(state="failed", error=failed.error, bad_input=failed.bad_input)
         if failed.bad_input:
-            self._outcome.add_bad_input(failed.error)
+            self._outcome.bad_input.append(failed.error)
         else:
             self._fail(run)
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
-        taken_back = self._taken_back.pop(run.signature, None)
+        taken_back, status = self._taken_back.pop(run.signature, None), run.status()
         match state_of(run, with_model=config.runtime.keep_model):
             case "done":
                 self._finished += 1
@@ -276,19 +271,17 @@ class Scheduler:
                 self._fail_unprepared(run, taken_back)
             case "queued" | "lost" as state:
                 self._ended_early(run, config, state)
-            case "failed" if self._may_try_alone(run):
+            case "failed" if (
+                self._queue is None and status.out_of_memory and self._retries.may_try_alone(run.signature)
+            ):
                 self._again(run, config, "memory was not enough for it beside others")
             case _:
                 self._fail(run)
 
-    def _may_try_alone(self, run: Run) -> bool:
-        tried_here = self._queue is None and run.status().out_of_memory
-        return tried_here and self._retries.may_try_alone(run.signature)
-
     def _ended_early(self, run: Run, config: RunConfig, state: RunState) -> None:
         """It goes on from its checkpoint, a few times: somebody else has stopped it, or its worker exited without a status."""
         if state == "lost" and (error := run.last_error() or self._full_disk()):
-            self._outcome.add_bad_input(error)
+            self._outcome.bad_input.append(error)
             self._fail(run, error)
             return
         killed = state == "lost" and self._queue is None
@@ -320,7 +313,7 @@ class Scheduler:
         error = error or status.error or NO_STATUS
         self._outcome.failed[run.signature] = error
         if status.bad_input:
-            self._outcome.add_bad_input(error)
+            self._outcome.bad_input.append(error)
         self._view.failed(run, error)
 
     def _full_disk(self) -> str:

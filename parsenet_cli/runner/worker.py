@@ -108,9 +108,8 @@ def _failed(run: Run, problem: BaseException) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
     code, error = _told(problem)
     failures = run.status().failures + (not isinstance(problem, NotWritten))
-    out_of_memory = is_out_of_memory(problem)
-    bad_input = code == BAD_INPUT
-    _record(run, state="failed", failures=failures, error=error, bad_input=bad_input, out_of_memory=out_of_memory)
+    kind = {"bad_input": code == BAD_INPUT, "out_of_memory": is_out_of_memory(problem)}
+    _record(run, state="failed", failures=failures, error=error, **kind)
     return code
 
 

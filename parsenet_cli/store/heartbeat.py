@@ -24,8 +24,8 @@ class StallDetector:
     """Watches counters, each under a name, with the same patience for all."""
 
     def __init__(self, patience_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        # Seconds between two looks.
         self.pause = min(patience_seconds / LOOKS, LONGEST_PAUSE_SECONDS)
-        """Seconds between two looks."""
         self._patience, self._clock = patience_seconds, clock
         self._seen: dict[str, tuple[object, float, float]] = {}
         self._looked = float("-inf")

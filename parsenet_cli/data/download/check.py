@@ -32,13 +32,9 @@ class Report:
 
     def __str__(self) -> str:
         lists = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        hashes = (
-            "contents as in MANIFEST.sha256" if self.manifest else "no MANIFEST.sha256, so contents were not compared"
-        )
-        return (
-            f"{self.root}: {self.name}, {self.images} images with labels ({lists}); all readable, sizes and ids right; "
-            f"{hashes}"
-        )
+        hashes = "contents as in" if self.manifest else "contents not compared, as there is no"
+        labelled = f"{self.images} images with labels ({lists}); all readable, sizes and ids right"
+        return f"{self.root}: {self.name}, {labelled}; {hashes} {manifest.NAME}"
 
 
 def detect_layout(root: Path) -> str:

@@ -156,11 +156,12 @@ def _assigned(release: Release, given: Sequence[Path]) -> dict[str, Path]:
 
 
 def _by_checksum(release: Release, file: Path) -> str | None:
-    for archive in release.archives:
-        wanted = archive.remote.checksum
-        if wanted and checksum(file, wanted.partition(":")[0]) == wanted:
-            return archive.remote.name
-    return None
+    published = {
+        archive.remote.checksum: archive.remote.name for archive in release.archives if archive.remote.checksum
+    }
+    return next(
+        (name for wanted, name in published.items() if checksum(file, wanted.partition(":")[0]) == wanted), None
+    )
 
 
 def _at_hand(archive: Archive, own: dict[str, Path], folder: Path, mirror: str | None, progress: Progress) -> Path:

@@ -17,10 +17,10 @@ from parsenet_cli.data.synthetic.scenes import CONTEXT_CLASSES, Scene, context_s
 VERSION = 1
 """Raised when the images change."""
 
+# What PASCAL-Context's labels.txt calls the classes of `CONTEXT_CLASSES`.
 _NUMBERS = (65, 98, 113, 207, 347, 187, 189, 259, 360, 420, 445)
-"""What PASCAL-Context's labels.txt calls the classes of `CONTEXT_CLASSES`."""
+# A number that names none of them: what the small things of a scene are labelled with.
 _OTHER = 371
-"""A number that names none of them: what the small things of a scene are labelled with."""
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

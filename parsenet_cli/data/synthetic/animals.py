@@ -124,6 +124,7 @@ def _stripes(_rng: np.random.Generator, region: Region, warp: Array) -> Array:
     return np.asarray(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, np.float32)
 
 
+# The fur's colour, that of its markings, and where these are: above 1, and nowhere below 0.
 _COATS: dict[str, tuple[Colour, Colour, Callable[[np.random.Generator, Region, Array], Array]]] = {
     "ginger": ((214, 146, 82), (166, 96, 48), _stripes),
     "charcoal": ((104, 102, 108), (68, 66, 74), lambda rng, region, warp: 2 * warp - 0.4),
@@ -131,7 +132,6 @@ _COATS: dict[str, tuple[Colour, Colour, Callable[[np.random.Generator, Region, A
     "flecked": ((222, 220, 216), (140, 128, 122), lambda rng, region, warp: 6 * region.noise(rng, 4.5, 4.5) - 4),
     "piebald": ((236, 228, 214), (122, 74, 48), lambda rng, region, warp: 12 * region.noise(rng, 13, 15) - 6),
 }
-"""The fur's colour, that of its markings, and where these are: above 1, and nowhere below 0."""
 
 
 @dataclass(frozen=True)

@@ -165,8 +165,8 @@ def _scatter(canvas: Canvas, rng: np.random.Generator, top: float, bottom: float
         draw(canvas, rng, x, foot, scale * size)
 
 
+# How each is drawn, and how large.
 _SMALL_THINGS = ((objects.bottle, 1.1), (objects.car, 1.4), (objects.pottedplant, 1.1), (objects.ball, 0.55))
-"""How each is drawn, and how large."""
 
 
 def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> list[float]:

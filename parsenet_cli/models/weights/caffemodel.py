@@ -24,8 +24,8 @@ VARINT, EIGHT_BYTES, LENGTH_DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 INNER_PRODUCT = ("InnerProduct", 14)
 """The type of a fully connected layer, as the present form says it and as the old one does."""
 
+# The field of a layer, in the present form and in the old one -> the fields of its name, its type and its blobs.
 _NAME_TYPE_BLOBS = {100: (1, 2, 7), 2: (4, 5, 6)}
-"""The field of a layer, in the present form and in the old one -> the fields of its name, its type and its blobs."""
 
 _SIDES, _DATA, _SHAPE = (1, 2, 3, 4), 5, 7
 

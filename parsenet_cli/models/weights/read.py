@@ -18,8 +18,8 @@ from parsenet_cli.models.weights import caffemodel
 
 CAFFEMODEL = ".caffemodel"
 
+# Numbers looked at together: fc6 of VGG-16 alone has a hundred million.
 _AT_ONCE = 1 << 22
-"""Numbers looked at together: fc6 of VGG-16 alone has a hundred million."""
 
 
 @dataclass(frozen=True)

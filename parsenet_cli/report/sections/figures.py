@@ -16,7 +16,6 @@ from parsenet_cli.report.figures import context as context_figure
 from parsenet_cli.report.figures import curves as curves_figure
 from parsenet_cli.report.sections.tables import part_key
 from parsenet_cli.store import figures as figure_store
-from parsenet_cli.store.study import Study
 
 OF_STUDIES = ("curves", "table", "context")
 """What other sections show of every study."""
@@ -53,7 +52,8 @@ def context(report: ReportInput) -> Section:
             continue
         title = f"{study.table.name} ({study.profile})"
         try:
-            data = {**context_figure.from_store(study, report.store), "about": _about_study(study)}
+            about = {"table": study.table.name, "profile": study.profile}
+            data = {**context_figure.from_store(study, report.store), "about": about}
             block: Block = _drawing("context", data, f"Images and errors without and with global context: {title}")
         except UserError as problem:
             block = Paragraph(str(problem))
@@ -103,7 +103,3 @@ def _part(name: str, key: str, data: figure_store.Data) -> Part:
 
 def _drawing(name: str, data: figure_store.Data, description: str, caption: str = "") -> Drawing:
     return Drawing(figures.svg(name, data), description, caption)
-
-
-def _about_study(study: Study) -> dict[str, Any]:
-    return {"study": study.name, "table": study.table.name, "profile": study.profile, "seeds": len(study.seeds)}

@@ -26,12 +26,7 @@ def failures(report: ReportInput) -> Section:
     blocks: list[Block] = []
     for text, tone, heads, rows in (
         ("Collapsed runs. They are results and count in their cells.", "", ("run", "cell", "how"), collapsed),
-        (
-            "Runs without a result. Their seeds are missing from the cells, which say so.",
-            "warning",
-            ("run", "cell", "state"),
-            missing,
-        ),
+        ("Runs without a result. The cells that miss them say so.", "warning", ("run", "cell", "state"), missing),
         ("Cells that cannot be run.", "", ("table", "row, column", "reason"), absent),
     ):
         if rows:

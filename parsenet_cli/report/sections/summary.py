@@ -30,6 +30,11 @@ OTHER_WORTH = (
     "This is a user's own profile: whether its numbers may be compared with the paper's is for its author to say."
 )
 
+DECIDED = (
+    "A claim is supported or refuted only where an interval over seeds and images says so, corrected for the number of "
+    "claims; otherwise it is undecided."
+)
+
 
 def section(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
     """The counts, and in a plain sentence what they are and are not."""
@@ -52,23 +57,14 @@ def section(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
         plural = "1 seed" if number == "1" else f"{number} seeds"
         blocks.append(Paragraph(f"Profile {profile}, {plural} per cell. {WORTH.get(profile, OTHER_WORTH)}"))
     if outcomes["collapsed"]:
-        blocks.append(
-            Paragraph(
-                f"{outcomes['collapsed']} of {done} runs collapsed: their loss was not finite, or they predict one class "
-                "everywhere. A collapse is a result and is shown as one."
-            )
-        )
+        how = "their loss was not finite, or they predict one class everywhere. A collapse is a result and is shown as one"
+        blocks.append(Paragraph(f"{outcomes['collapsed']} of {done} runs collapsed: {how}."))
     if done < all_runs:
         states = ", ".join(f"{n} {state}" for state, n in outcomes.items() if state not in ("converged", "collapsed"))
         missing = f"{all_runs - done} of {all_runs} runs have no result ({states}): their cells say so."
         blocks.append(Paragraph(missing, "warning"))
     if verdicts:
-        blocks.append(
-            Paragraph(
-                "A claim is supported or refuted only where an interval over seeds and images says so, corrected for the number "
-                "of claims; otherwise it is undecided."
-            )
-        )
+        blocks.append(Paragraph(DECIDED))
     return Section("summary", "Summary", tuple(blocks))
 
 

@@ -88,12 +88,12 @@ class Slurm:
         self.silence_seconds: float = options["silence_seconds"]
         self.queue = Queue(options["poll_seconds"])
         self.to_stop: list[str] = []
+        # The job of each run that has left the queue.
         self.left: dict[str, str] = {}
-        """The job of each run that has left the queue."""
         self._options = options
         self._unsent: list[_Submitted] = []
+        # Jobs of this command, whoever submitted them.
         self._followed: set[str] = set()
-        """Jobs of this command, whoever submitted them."""
         self._not_before = 0.0
         self._said_refused = False
 

@@ -23,8 +23,8 @@ class Queue:
         self._poll_seconds = poll_seconds
         self._states: dict[str, str] | None = None
         self._answers = True
+        # When the snapshot was taken, in seconds of the monotonic clock.
         self.asked = 0.0
-        """When the snapshot was taken, in seconds of the monotonic clock."""
 
     def holds(self, job: str) -> bool:
         """Whether `job` ("12" or "12_3") is pending, running, suspended or about to end.
