@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,6 @@ from tests.claim_store import claim, measured, of_table, table_of, write_run
 
 ROWS = ("low", "high", "twin")
 QUALITIES = {"low": 0.6, "high": 0.8, "twin": 0.8}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results")
 
 
 def verdict_on(

@@ -66,11 +66,6 @@ def cell(table: Grid, label: str, column: int) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
 def table4(store: Store) -> Grid:
     values: dict[tuple[str, str], list[float | str]] = {
         ("fc7", "raw"): [0.30, 0.32, 0.34],
