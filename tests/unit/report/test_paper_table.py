@@ -173,9 +173,10 @@ def test_latex_row_does_not_begin_with_what_a_line_break_takes_for_its_own() -> 
     assert latex.escaped("[19] FCN*") == "{[}19] FCN{*}"
 
 
-def test_csv_is_the_long_frame(store: Store) -> None:
+def test_csv_is_the_long_frame_and_json_the_same_records_with_null_for_what_is_not_defined(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    lines = list(csv.DictReader(io.StringIO(formats.find("csv").text(table_of(study, store)))))
+    table = table_of(study, store)
+    lines = list(csv.DictReader(io.StringIO(formats.find("csv").text(table))))
     assert tuple(lines[0]) == COLUMNS
     assert [(line["seed"], line["value"], line["outcome"]) for line in lines] == [
         ("0", "30", "converged"),
@@ -183,11 +184,7 @@ def test_csv_is_the_long_frame(store: Store) -> None:
         ("2", "34", "converged"),
     ]
     assert lines[0]["paper"] == "36.6"
-
-
-def test_json_is_the_same_records_with_null_for_what_is_not_defined(store: Store) -> None:
-    study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    content = json.loads(formats.find("json").text(table_of(study, store)))
+    content = json.loads(formats.find("json").text(table))
     assert [(line["seed"], line["value"], line["outcome"]) for line in content["rows"]] == [
         (0, 30.0, "converged"),
         (1, None, "failed"),

@@ -278,16 +278,14 @@ def test_job_that_never_came_to_python_names_the_file_with_what_it_said(
 ) -> None:
     launcher, handles = sent(runs[:2])
     runs[1].log.write_text("train: Slurm job 1_1 on node1, restarted 0 times\n")
+    folder = tmp_path / ".cache/parsenet/slurm"
     for task in range(2):
-        (tmp_path / ".cache/parsenet/slurm" / f"1_{task}_0_log.err").write_text("module: command not found\n")
+        (folder / f"1_{task}_0_log.err").write_text("module: command not found\n")
     fake_slurm.queue = {}
     time.sleep(2 * POLL_SECONDS)
     assert not any(handle.alive() for handle in handles)
     never, killed, outside = map(launcher.last_error, runs[:3])
-    assert (
-        never
-        == f"{killed.replace('1_1', '1_0')}; it never started Python: see {tmp_path}/.cache/parsenet/slurm/1_0_0_log.err"
-    )
+    assert never == f"{killed.replace('1_1', '1_0')}; it never started Python: see {folder}/1_0_0_log.err"
     assert killed == "its job 1_1 left the queue before the run was done: cancelled, killed, or lost"
     assert outside == "its worker, which is no job of Slurm, exited before the run was done: killed, or lost"
 
