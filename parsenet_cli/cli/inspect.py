@@ -275,7 +275,7 @@ def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]
     cell, sets = next(iter(cells.items()), ("", None))
     width = max(len(setting.question) for setting in settings)
     for setting in settings:
-        deviating = deviations.deviations([setting], sets)
+        deviating = deviations.deviations_of([setting], sets)
         if not setting.arises and not deviating:
             continue
         status = "default"

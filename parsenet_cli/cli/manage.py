@@ -48,9 +48,9 @@ def clean(
             "and failed and lost runs"
         )
     for kind in dict.fromkeys(piece.kind for piece in pieces):
-        each = [piece for piece in pieces if piece.kind == kind]
-        typer.echo(f"{kind}: {size_text(sum(piece.bytes for piece in each))}")
-        for piece in each:
+        alike = [piece for piece in pieces if piece.kind == kind]
+        typer.echo(f"{kind}: {size_text(sum(piece.bytes for piece in alike))}")
+        for piece in alike:
             remark = f"  ({piece.remark})" if piece.remark else ""
             typer.echo(f"  {size_text(piece.bytes):>10}  {piece.path}{remark}")
     if not pieces:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from parsenet_cli.report.blocks import Grid
 
 
-def complete(text: str) -> list[str]:
-    """`fus` -> `fusion=`; `fusion=l` -> `fusion=late`; `fusion=early,` -> `fusion=early,late`."""
+def complete_override(text: str) -> list[str]:
+    """Overrides: `fus` -> `fusion=`; `fusion=l` -> `fusion=late`; `fusion=early,` -> `fusion=early,late`."""
     from parsenet_cli.config.overrides import AXES, RECIPE_KEYS, axis_choices
 
     key, equals, value = text.partition("=")
@@ -22,12 +22,6 @@ def complete(text: str) -> list[str]:
         return [f"{name}=" for name in (*AXES, "recipe", *RECIPE_KEYS, "launcher") if name.startswith(key)]
     before, comma, last = value.rpartition(",")
     return [f"{key}={before}{comma}{choice}" for choice in axis_choices(key) if choice.startswith(last)]
-
-
-def complete_override(text: str) -> list[str]:
-    """Overrides that begin with `text`."""
-
-    return complete(text)
 
 
 def complete_table(text: str) -> list[str]:
@@ -78,7 +72,7 @@ FormatName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 AnyProfile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="The newest study under this profile; any if not given.")
+    str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
 ]
 FAILED, INTERRUPTED = 1, 130
 """Exit codes: something that was asked for has failed; Ctrl-C."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results
+from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, Results
 
 
 class ExportFormat(StrEnum):
@@ -51,9 +51,7 @@ def figure(
 def export(
     to: Annotated[ExportFormat, typer.Option("--to", help="tensorboard or csv.")],
     tables: Annotated[list[str] | None, typer.Argument(help="Tables; everything that was run if not given.")] = None,
-    profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Studies of this profile; all if not given.")
-    ] = None,
+    profile: AnyProfile = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.")] = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
@@ -69,9 +67,7 @@ def export(
 
 
 def report(
-    profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
-    ] = None,
+    profile: AnyProfile = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder to write into; RESULTS/report if not given.")
     ] = None,

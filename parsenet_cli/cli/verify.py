@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, print_grid
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, complete_table, print_grid
 
 if TYPE_CHECKING:
     from parsenet_cli.store.run import Store
@@ -15,15 +15,9 @@ if TYPE_CHECKING:
 REFUTED, UNDECIDED = 3, 4
 
 
-def _complete(text: str) -> list[str]:
-    from parsenet_cli.config import table_file
-
-    return [name for name in ["all", *table_file.names()] if name.startswith(text)]
-
-
 def verify(
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Tables, or all that have been run.", autocompletion=_complete)
+        list[str] | None, typer.Argument(help="Tables, or all that have been run.", autocompletion=complete_table)
     ] = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
@@ -41,9 +35,9 @@ def verify(
     from parsenet_cli.store.run import Store
 
     store = Store(results)
-    everything = not tables or "all" in tables
-    studies = _all(store, profile) if everything else _named(store, list(dict.fromkeys(tables or [])), profile)
-    verdicts = judge.judge_studies(studies, store, figures=everything)
+    named = dict.fromkeys(tables or ["all"])
+    studies = _all(store, profile) if "all" in named else [study.newest(store, name, profile) for name in named]
+    verdicts = judge.judge_studies(studies, store, figures="all" in named)
     notices = [*judge.changed(studies), *study.skipped(store), *store.skipped()]
     print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}
@@ -53,26 +47,20 @@ def verify(
         raise typer.Exit(UNDECIDED)
 
 
-def _named(store: Store, tables: list[str], profile: str) -> list[Study]:
-    from parsenet_cli.store import study
-
-    return [study.newest(store, table, profile) for table in tables]
-
-
 def _all(store: Store, profile: str) -> list[Study]:
     """The newest study under a profile of every table that states a claim. `UserError` when there is none."""
     from parsenet_cli.config import table_file
     from parsenet_cli.core.errors import UserError
     from parsenet_cli.store import study
 
-    found = {one.table.name: one for one in study.load_all(store) if one.profile == profile and one.table.claims}
+    studies = [each for each in study.load_all(store) if each.profile == profile and each.table.claims]
+    newest = {each.table.name: each for each in studies}
     known = table_file.names()
-    if not found:
+    if not newest:
         absent = f"no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
         raise UserError("\n".join([f"{store.root}: {absent}", *study.skipped(store)]))
-    missing = [name for name in known if name not in found]
+    missing = [name for name in known if name not in newest]
     if missing:
         typer.echo(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
-    return sorted(
-        found.values(), key=lambda one: known.index(one.table.name) if one.table.name in known else len(known)
-    )
+    order = {name: place for place, name in enumerate(known)}
+    return sorted(newest.values(), key=lambda each: order.get(each.table.name, len(known)))

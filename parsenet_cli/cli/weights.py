@@ -37,16 +37,15 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
 
     heads = ("trunk", "source", "bodies", "order", "here", "file", "size", "sha256", "origin")
     rows = []
-    for one in sources.list_sources(_folder(results)):
-        said, source = one.metadata, one.source
+    for trunk, name, source, converted, metadata in sources.list_sources(_folder(results)):
         bodies = " ".join(source.bodies)
         bodies += f" (without {' '.join(source.reinitialized)})" if source.reinitialized else ""
-        order = (said or {}).get("channel_order", source.normalization.order)
-        digits = said.get("source_sha256", "") if said else (source.checksum or "").removeprefix("sha256:")
-        size = size_text(one.file.stat().st_size) if said else size_text(source.size) if source.size else ""
-        file = str(one.file) if said else source.file
-        here = "yes" if said else "no"
-        rows.append((one.trunk, one.name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
+        order = (metadata or {}).get("channel_order", source.normalization.order)
+        digits = metadata.get("source_sha256", "") if metadata else (source.checksum or "").removeprefix("sha256:")
+        size = size_text(converted.stat().st_size) if metadata else size_text(source.size) if source.size else ""
+        file = str(converted) if metadata else source.file
+        here = "yes" if metadata else "no"
+        rows.append((trunk, name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
     print_grid(words(heads, rows, labels=2, title="Weights (weights=NAME)"))
 
 

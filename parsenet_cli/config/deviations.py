@@ -82,7 +82,7 @@ def from_json(content: Iterable[Mapping[str, Any]]) -> list[Setting]:
     ]
 
 
-def deviations(settings: Sequence[Setting], cell: Mapping[str, Any] | None = None) -> list[Deviation]:
+def deviations_of(settings: Sequence[Setting], cell: Mapping[str, Any] | None = None) -> list[Deviation]:
     """What deviates, each key once. `cell` is what the cell sets (`cell_settings`); without it the run stands by itself."""
     by_key: dict[str, Deviation | None] = {}
     # Where several switches share a key, one that arises names the deviation, else the last, which is the most general.

@@ -31,7 +31,6 @@ PAUSES_SECONDS = (1.0, 4.0, 15.0)
 """Before another attempt at the same mirror. A mirror that delivers anew is not given up."""
 
 _CHUNK = 1 << 20
-_PERMANENT = range(400, 500)
 _WORTH_ANOTHER_TRY = (408, 425, 429)
 
 
@@ -49,11 +48,11 @@ class Remote:
 
 
 class _Failed(Exception):
-    """This mirror does not deliver; `again` when another attempt may."""
+    """This mirror does not deliver."""
 
-    def __init__(self, reason: str, again: bool) -> None:
-        super().__init__(reason)
-        self.again = again
+
+class _FailedForNow(_Failed):
+    """Another attempt may succeed."""
 
 
 def fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
@@ -64,8 +63,7 @@ def fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
             name is there and is another one.
     """
     file = folder / remote.name
-    waiting = f"{remote.name}: waiting for another process that downloads it"
-    with file_lock(folder / f".{remote.name}.lock", lambda: progress(waiting)):
+    with file_lock(folder / f".{remote.name}.lock", f"downloading {remote.name}", progress):
         if file.is_file():
             check(file, remote, progress)
         else:
@@ -97,11 +95,11 @@ def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
         except _Failed as problem:
             failures.append(f"{url} ({problem})")
             progress(f"{remote.name}: {url}: {problem}")
-            continue
-        with os_errors_as_user_errors(file):
-            part.replace(file)
-            _origin(part).unlink(missing_ok=True)
-        return
+        else:
+            with os_errors_as_user_errors(file):
+                part.replace(file)
+                _origin(part).unlink(missing_ok=True)
+            return
     tried = "; ".join(failures) or "no address is known"
     raise UserError(
         f"{remote.name} could not be downloaded: {tried}. Check the network and issue the command again (what has arrived "
@@ -119,11 +117,11 @@ def _from_mirror(url: str, remote: Remote, part: Path, progress: Progress) -> No
             if difference is None:
                 return
             _forget(part)
-            raise _Failed(difference, again=resumed)  # what an earlier attempt left may be what is wrong
+            raise (_FailedForNow if resumed else _Failed)(difference)  # what an earlier attempt left may be wrong
         except _Failed as problem:
             if _length(part) > farthest:
                 farthest, attempts = _length(part), 0
-            if not problem.again or attempts == len(PAUSES_SECONDS):
+            if not isinstance(problem, _FailedForNow) or attempts == len(PAUSES_SECONDS):
                 raise
             resumed = _length(part) > 0
             progress(f"{remote.name}: {problem}; trying again")
@@ -152,14 +150,14 @@ def _receive(url: str, remote: Remote, part: Path, progress: Progress) -> None:
             if problem.headers.get("Content-Range") == f"bytes */{have}":
                 return
             _forget(part)
-            raise _Failed("the server does not resume there", again=True) from None
-        again = problem.code not in _PERMANENT or problem.code in _WORTH_ANOTHER_TRY
-        raise _Failed(f"{problem.code} {problem.reason}", again) from None
+            raise _FailedForNow("the server does not resume there") from None
+        permanent = 400 <= problem.code < 500 and problem.code not in _WORTH_ANOTHER_TRY
+        raise (_Failed if permanent else _FailedForNow)(f"{problem.code} {problem.reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as problem:
         reason = getattr(problem, "reason", None) or problem
         unreachable = isinstance(reason, ConnectionRefusedError | socket.gaierror) and not have
-        again = not unreachable and not isinstance(problem, ValueError)
-        raise _Failed(str(reason) or type(reason).__name__, again) from None
+        permanent = unreachable or isinstance(problem, ValueError)
+        raise (_Failed if permanent else _FailedForNow)(str(reason) or type(reason).__name__) from None
 
 
 def _resumption(url: str, remote: Remote, part: Path) -> tuple[int, dict[str, str]]:
@@ -187,14 +185,14 @@ def _agreed_length(response: Any, have: int, remote: Remote, part: Path) -> int 
         known = remote.size or (read_json(_origin(part)) or {}).get("total")
         if not part_range or int(part_range[1]) != have or (total and known and total != known):
             _forget(part)
-            raise _Failed("the server sent another part than was asked for", again=True)
+            raise _FailedForNow("the server sent another part than was asked for")
         return total or known
     if response.headers.get_content_type() == "text/html":
-        raise _Failed("a web page is there instead of the file", again=False)
+        raise _Failed("a web page is there instead of the file")
     length = response.headers.get("Content-Length")
     total = int(length) if length else None
     if total is not None and remote.size is not None and total != remote.size:
-        raise _Failed(f"it holds {total} bytes there, expected {remote.size}", again=False)
+        raise _Failed(f"it holds {total} bytes there, expected {remote.size}")
     return total if total is not None else remote.size
 
 
@@ -214,9 +212,12 @@ def _copy(response: Any, part: Path, have: int, total: int | None, name: str, pr
             now = time.monotonic()
             if now - told_at >= 1 or have == total:
                 told_at = now
-                progress(_state(name, have, total, (have - first) / max(now - started, 1e-3)))
+                rate = (have - first) / max(now - started, 1e-3)
+                share = f"{100 * have // total} % of {size_text(total)}" if total else size_text(have)
+                left = f", {duration((total - have) / rate)} left" if total else ""
+                progress(f"{name}: {share}, {size_text(rate)}/s{left}")
     if total is not None and have != total:
-        raise _Failed(f"the connection was cut after {have} of {total} bytes", again=True)
+        raise _FailedForNow(f"the connection was cut after {have} of {total} bytes")
 
 
 @contextlib.contextmanager
@@ -251,14 +252,6 @@ def _difference(file: Path, remote: Remote, progress: Progress) -> str | None:
         if not actual.removeprefix(f"{algorithm}:").startswith(digits.lower()):
             return f"its checksum is {actual}, expected {remote.checksum}"
     return None
-
-
-def _state(name: str, have: int, total: int | None, rate: float) -> str:
-    speed = f"{size_text(rate)}/s"
-    if not total:
-        return f"{name}: {size_text(have)}, {speed}"
-    left = duration((total - have) / rate if rate else None)
-    return f"{name}: {100 * have // total} % of {size_text(total)}, {speed}, {left} left"
 
 
 def _origin(part: Path) -> Path:

@@ -12,12 +12,13 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import Progress, silent
 
 CHECKSUM_KEY = "crc32"
 """The key of a sealed object's checksum."""
@@ -72,20 +73,19 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def file_lock(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock file `lock` for the block; `waiting` is called every second for as long as another process holds it."""
+def file_lock(lock: Path, work: str = "", progress: Progress = silent) -> Iterator[None]:
+    """Hold the lock file `lock` for the block; `progress` is told every second of another process that does the `work`."""
     from filelock import FileLock, Timeout
 
     with os_errors_as_user_errors(lock.parent):
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
         seconds = 0.0
-        while True:
+        while not held.is_locked:
             try:
                 held.acquire(timeout=seconds)
-                break
             except Timeout:
-                waiting()
+                progress(f"{work}: waiting for another process that does it")
                 seconds = 1.0
     try:
         yield

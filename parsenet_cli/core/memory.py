@@ -1,4 +1,4 @@
-"""How memory that ran out is told from other failures, without importing torch."""
+"""How memory that ran out is told from other failures, and what Linux says in /proc; without importing torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ def is_out_of_memory(problem: BaseException) -> bool:
 
 def oom_kill_count() -> int:
     """How many processes Linux has killed since it booted because memory ran out; 0 where it does not say."""
+    return int(proc_value("vmstat", "oom_kill ") or 0)
+
+
+def proc_value(file: str, key: str) -> str | None:
+    """What stands behind the first `key` in Linux's /proc/<file>; None where nothing does."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        lines = (Path("/proc") / file).read_text().splitlines()
     except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+        return None
+    return next((line.removeprefix(key).strip() for line in lines if line.startswith(key)), None)

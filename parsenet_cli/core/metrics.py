@@ -132,12 +132,9 @@ def averaging_note(confusion: Counts, class_mean: ClassMean, ignores: bool) -> s
 
 def names() -> list[str]:
     """The names of all metrics."""
-    functions = [(name, value) for name, value in globals().items() if inspect.isfunction(value)]
-    return [
-        name
-        for name, function in functions
-        if not name.startswith("_") and list(inspect.signature(function).parameters) == ["confusion", "class_mean"]
-    ]
+    public = {name: value for name, value in globals().items() if inspect.isfunction(value) and name[0] != "_"}
+    parameters = {name: [*inspect.signature(function).parameters] for name, function in public.items()}
+    return [name for name, of_name in parameters.items() if of_name == ["confusion", "class_mean"]]
 
 
 def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating | np.integer) -> NDArray[np.float64]:

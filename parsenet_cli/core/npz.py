@@ -1,10 +1,11 @@
-"""Reading .npz files: the arrays as they were written, or one exception that says what is wrong with the file."""
+"""Files of arrays, .npz: the arrays as they were written, or one exception that says what is wrong with the file."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -12,7 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from parsenet_cli.core.files import Damaged
+from parsenet_cli.core.files import Damaged, atomic_write
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,6 +45,13 @@ def read(file: Path, crc32: str | None = None) -> Arrays:
         }
     except Exception as problem:  # zipfile and numpy name no common class for what a damaged file can raise
         raise Damaged(f"{file}: is damaged ({type(problem).__name__}: {problem})") from None
+
+
+def write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Path:
+    """Write the arrays by name, whole and compressed; returns the file."""
+    with atomic_write(file) as stream:
+        np.savez_compressed(stream, **dict[str, Any](arrays))
+    return file
 
 
 def _count(content: bytes) -> int:

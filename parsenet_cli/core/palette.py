@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 
-def palette(colours: int = 256) -> Pixels:
-    """(colours, 3) RGB by the rule of the VOC development kit; ids 0 to 20 are VOC's classes, 255 its border.
-
-    The bits of an id are dealt out, from the lowest, to red, green and blue in turn; the first round fills the highest
-    bit of each, the next one the bit below (FCN's data/pascal/convert_sbdd.py).
-    """
-    ids = np.arange(colours)
-    rgb = np.zeros((colours, 3), np.uint8)
+def _colours() -> Pixels:
+    """The bits of an id are dealt out, from the lowest, to red, green and blue in turn; the first round fills the highest
+    bit of each, the next one the bit below (FCN's data/pascal/convert_sbdd.py)."""
+    rgb = np.zeros((256, 3), np.uint8)
     for n in range(3):
-        rgb |= ((ids[:, None] >> (3 * n + np.arange(3)) & 1) << (7 - n)).astype(np.uint8)
+        rgb |= ((np.arange(256)[:, None] >> (3 * n + np.arange(3)) & 1) << (7 - n)).astype(np.uint8)
     return rgb
+
+
+COLOURS = _colours()
+"""(256, 3) RGB by the rule of the VOC development kit; ids 0 to 20 are VOC's classes, 255 its border."""
 
 
 def indexed(ids: Pixels) -> Image:
@@ -31,5 +31,5 @@ def indexed(ids: Pixels) -> Image:
     from PIL import Image
 
     image = Image.fromarray(ids)
-    image.putpalette(palette().tobytes())
+    image.putpalette(COLOURS.tobytes())
     return image

@@ -52,11 +52,10 @@ def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cac
     hashes = dict(zip(_files(sources), content[len(sources) :], strict=True))
     key = digest([str(FORMAT), coding, *content])
     file = cache / "decoded" / f"{name}-{key}.u8"
-    waiting = f"decoding {name}: waiting for another process that does it"
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
-        with file_lock(file.with_suffix(".lock"), lambda: progress(waiting)):
+        with file_lock(file.with_suffix(".lock"), f"decoding {name}", progress):
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():

@@ -12,7 +12,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import torch
 from torch import nn
@@ -20,9 +20,6 @@ from torch import nn
 from parsenet_cli.core.files import atomic_write
 from parsenet_cli.engine.optim import SGD
 from parsenet_cli.store.run import Run
-
-if TYPE_CHECKING:
-    pass
 
 _SEAL = "crc32={:08x}"
 _SEAL_LENGTH = len(_SEAL.format(0))
@@ -115,12 +112,9 @@ def _read(file: Path) -> dict[str, Any]:
 def _verify(file: Path) -> None:
     """Read a file again, a piece at a time. Raises `OSError` where it is not what was written."""
     with file.open("rb") as stream:
-        left, crc = os.fstat(stream.fileno()).st_size - _SEAL_LENGTH, 0
-        while left > 0:
-            piece = stream.read(min(left, _CHUNK))
-            if not piece:
-                break
-            left, crc = left - len(piece), zlib.crc32(piece, crc)
+        size, crc = os.fstat(stream.fileno()).st_size - _SEAL_LENGTH, 0
+        for start in range(0, size, _CHUNK):
+            crc = zlib.crc32(stream.read(min(_CHUNK, size - start)), crc)
         _compare(crc, stream.read())
 
 

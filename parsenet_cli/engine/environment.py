@@ -6,11 +6,11 @@ import platform
 import resource
 import subprocess
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from parsenet_cli.core import paths
+from parsenet_cli.core.memory import proc_value
 from parsenet_cli.store.result import RunEnvironment
 
 CUDA_MB = 800
@@ -21,11 +21,12 @@ _PACKAGES = ("parsenet", "torch", "torchvision", "numpy", "hydra-core", "omegaco
 
 def describe(device: torch.device, data_id: str) -> RunEnvironment:
     """What a run on this device is carried out with."""
+    cpu = (proc_value("cpuinfo", "model name") or platform.machine()).lstrip(": ")
     return RunEnvironment(
         commit=_git("rev-parse", "HEAD"),
         uncommitted=_git("diff", "HEAD", "--stat"),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
         data_id=data_id,
     )
 
@@ -54,11 +55,3 @@ def _git(*arguments: str) -> str:
         return ""
     answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
     return answer.stdout.strip()
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -101,9 +101,8 @@ def shrink(pixels: NDArray[np.uint8], longest: int = PANEL) -> NDArray[np.uint8]
 def _batches(split: Split, pixels: int) -> Iterator[list[int]]:
     """All indices of the split once, in batches of images of one size with at most `pixels` pixels (or one image)."""
     of_size: dict[tuple[int, int], list[int]] = {}
-    for i in range(len(split)):
-        height, width = split.image(i).shape[:2]
-        of_size.setdefault((height, width), []).append(i)
+    for i, size in enumerate(split.shapes):
+        of_size.setdefault(size, []).append(i)
     for (height, width), images in of_size.items():
         count = max(1, pixels // (height * width))
         for start in range(0, len(images), count):

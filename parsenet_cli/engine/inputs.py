@@ -9,7 +9,7 @@ import torch
 from parsenet_cli.config.identity import data_options, of_file
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import sha256_of
-from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import Dataset
@@ -69,12 +69,15 @@ def weights(config: RunConfig, cache: Path, threads: int, progress: Progress) ->
     return load(file)
 
 
-def network(science: Science, num_classes: int, weights: Weights | None) -> Segmenter:
-    """The network of a run as its training begins.
+def data_and_network(config: RunConfig, cache: Path, threads: int, progress: Progress) -> tuple[Dataset, Segmenter]:
+    """The data set of a run and its network as the training begins.
 
     Raises:
-        UserError: it cannot be built, the weights are not its trunk's, or no mean is published for the data that asks for it.
+        UserError: what `data` and `weights` raise; the network cannot be built, the weights are not its trunk's, or no mean
+            is published for the data that asks for it.
     """
-    if reason := sets.unpublished_mean(science):
+    dataset, initial = data(config, cache, progress), weights(config, cache, threads, progress)
+    if reason := sets.unpublished_mean(config.science):
         raise UserError(reason)
-    return build_model(science, num_classes, weights, sets.published_mean(science.data))
+    mean = sets.published_mean(config.science.data)
+    return dataset, build_model(config.science, len(dataset.classes), initial, mean)

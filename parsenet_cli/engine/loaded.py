@@ -82,9 +82,7 @@ class LoadedNetwork:
 
 def from_config(config: RunConfig, cache: Path, progress: Progress) -> LoadedNetwork:
     """The network a run would start from. Raises `UserError` for missing data or weights."""
-    dataset = inputs.data(config, cache, progress)
-    weights = inputs.weights(config, cache, torch.get_num_threads(), progress)
-    model = inputs.network(config.science, len(dataset.classes), weights)
+    dataset, model = inputs.data_and_network(config, cache, torch.get_num_threads(), progress)
     return _loaded(model, dataset.val, config, None, progress)
 
 

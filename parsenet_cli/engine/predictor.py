@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
+from itertools import count
 
 import numpy as np
 import torch
 from torch import nn
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.memory import is_out_of_memory, proc_value
 from parsenet_cli.core.palette import Pixels
 from parsenet_cli.engine.evaluate import argmax_classes
 from parsenet_cli.engine.train import choose_device
@@ -22,9 +22,6 @@ LARGE = 2**22
 
 PROBE = 320
 """Side of the image that tells how much memory a pixel takes."""
-
-LARGEST_SIDE = 2048
-"""Where the search for the least side of an image ends."""
 
 
 class Predictor:
@@ -42,72 +39,66 @@ class Predictor:
         self._model = model.to(self._device)
         self._bfloat16 = run.config().science.precision == "bfloat16"
 
-    def ids(self, image: Pixels) -> Pixels:
-        """RGB uint8 (H, W, 3) -> class ids uint8 (H, W), the whole image at once.
+    def ids(self, image: Pixels, name: object = "image") -> Pixels:
+        """RGB uint8 (H, W, 3) -> class ids uint8 (H, W), the whole image at once. `name` is what messages call it.
 
         Raises:
             UserError: the image is too small for the network, or too large for the memory.
         """
         height, width = image.shape[:2]
-        self._check_memory(height, width)
+        self._check_memory(height, width, name)
+        if not self._takes(height, width):
+            side = next(side for side in count(1) if self._takes(side, side))
+            raise UserError(
+                f"{name}: {width}x{height} pixels are too small for this network: expected at least {side} a side"
+            )
         try:
             return self._predict(image)
-        except UserError:
-            side = self._least_side()
-            raise UserError(
-                f"{width}x{height} pixels are too small for this network: expected at least {side} a side"
-            ) from None
         except (torch.OutOfMemoryError, RuntimeError) as problem:
             if not is_out_of_memory(problem):
                 raise
-        raise self._too_large(height, width, "")
+        raise self._too_large(height, width, name)
 
     def _predict(self, image: Pixels) -> Pixels:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self._device)
         with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             return np.asarray(argmax_classes(self._model(pixels))[0].cpu().numpy())
 
-    def _least_side(self) -> int:
-        """The side of the smallest square the network takes."""
-        too_small, enough = 0, LARGEST_SIDE
-        while enough - too_small > 1:
-            middle = (too_small + enough) // 2
-            try:
-                self._predict(np.zeros((middle, middle, 3), np.uint8))
-                enough = middle
-            except UserError:
-                too_small = middle
-        return enough
+    def _takes(self, height: int, width: int) -> bool:
+        try:
+            self._model.check_size(height, width)
+        except UserError:
+            return False
+        return True
 
-    def _check_memory(self, height: int, width: int) -> None:
+    def _check_memory(self, height: int, width: int, name: object) -> None:
         """On a CPU the system would end the whole command without a word; a GPU says itself that its memory is full."""
         if self._device.type != "cpu" or height * width < LARGE:
             return
         needed, free = self._bytes_per_pixel * height * width, _free_memory()
         if free is not None and needed > free:
-            raise self._too_large(height, width, f" ({needed / 2**30:.1f} GB needed, {free / 2**30:.1f} GB free)")
+            raise self._too_large(height, width, name, f" ({needed / 2**30:.1f} GB needed, {free / 2**30:.1f} GB free)")
 
     @cached_property
     def _bytes_per_pixel(self) -> float:
         """What the largest layer reads and writes, per pixel of the image."""
-        most = 0
+        sizes: list[int] = []
 
-        def count(_module: nn.Module, before: object, after: object) -> None:
-            nonlocal most
-            most = max(most, _bytes(before) + _bytes(after))
+        def measure(_module: nn.Module, before: object, after: object) -> None:
+            sizes.append(_bytes(before) + _bytes(after))
 
-        hooks = [module.register_forward_hook(count) for module in self._model.modules()]
+        hooks = [module.register_forward_hook(measure) for module in self._model.modules()]
         try:
             self._predict(np.zeros((PROBE, PROBE, 3), np.uint8))
         finally:
             for hook in hooks:
                 hook.remove()
-        return most / PROBE**2
+        return max(sizes) / PROBE**2
 
-    def _too_large(self, height: int, width: int, numbers: str) -> UserError:
+    def _too_large(self, height: int, width: int, name: object, numbers: str = "") -> UserError:
         elsewhere = "--device cpu or " if self._device.type == "cuda" else ""
         return UserError(
-            f"{width}x{height} pixels do not fit into the memory{numbers}; images are predicted whole. "
+            f"{name}: {width}x{height} pixels do not fit into the memory{numbers}; images are predicted whole. "
             f"Use {elsewhere}a smaller copy of the image"
         )
 
@@ -121,8 +112,5 @@ def _bytes(value: object) -> int:
 
 def _free_memory() -> int | None:
     """Bytes this machine can give, where it says so."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return None
+    kilobytes = proc_value("meminfo", "MemAvailable:")
+    return int(kilobytes.split()[0]) * 1024 if kilobytes else None

@@ -47,8 +47,8 @@ def pretrain_trunk(trunk: str, cache: Path, progress: Progress) -> Path:
     Training runs on one thread whatever the machine has, so that the same machine always gives the same weights.
     """
     file = cache / "weights" / f"{trunk}-{PRETRAINED_VERSION}.safetensors"
-    waiting = f"pretraining {trunk}: waiting for another process that does it"
-    with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), lambda: progress(waiting)):
+    work = f"pretraining {trunk}"
+    with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), work, progress):
         if verified_metadata(file) is None:
             if file.is_file():
                 print(f"{file}: is damaged; the trunk is pretrained again", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -61,24 +62,18 @@ def measure(
         before = _fc7(network, crop)[0, channels, cell[0], cell[1]]
     shape = window[2] - window[0], window[3] - window[1]
     total, count = np.zeros((len(channels), *shape)), np.zeros(shape)
-    places = list(_places(window, square, patch, stride))
     at_once = max(1, PIXELS[network.device.type] // (crop.shape[2] * crop.shape[3]))
-    every = [place for place in places for _ in range(draws)]
+    every = [place for place in _places(window, square, patch, stride) for _ in range(draws)]
     for start in range(0, len(every), at_once):
         batch = every[start : start + at_once]
         noisy = crop.expand(len(batch), -1, -1, -1).clone()
         for n, (y, x) in enumerate(batch):
-            inside = _on_crop(y - top, x - left, patch, noisy)
-            noise = rng.integers(
-                0, 256, (3, inside[0].stop - inside[0].start, inside[1].stop - inside[1].start), np.uint8
-            )
-            noisy[n, :, inside[0], inside[1]] = torch.from_numpy(noise).to(noisy.device)
+            part = noisy[n, :, _span(y - top, patch), _span(x - left, patch)]
+            part.copy_(torch.from_numpy(rng.integers(0, 256, tuple(part.shape), np.uint8)))
         with torch.inference_mode():
             after = _fc7(network, noisy)[:, channels, cell[0], cell[1]]
         for (y, x), change in zip(batch, (after - before).abs().double().cpu().numpy(), strict=True):
-            rows, columns = (
-                slice(max(0, p - w), max(0, p - w + patch)) for p, w in zip((y, x), window[:2], strict=True)
-            )
+            rows, columns = _span(y - window[0], patch), _span(x - window[1], patch)
             total[:, rows, columns] += change[:, None, None]
             count[rows, columns] += 1
     gradients = _gradients(network, crop, channels, cell)
@@ -86,7 +81,7 @@ def measure(
     whole[:, top : top + crop.shape[2], left : left + crop.shape[3]] = gradients
     return FieldSample(
         centre, window, square, channels, before.double().cpu().numpy(),
-        np.divide(total, count, out=np.zeros_like(total), where=count > 0),
+        total / np.maximum(count, 1),
         whole[:, window[0] : window[2], window[1] : window[3]],
     )  # fmt: skip
 
@@ -145,16 +140,12 @@ def _places(window: Box, square: Box, patch: int, stride: int) -> Iterator[tuple
     for begin, end, first, last in zip(window[:2], window[2:], square[:2], square[2:], strict=True):
         places = range(begin - patch + stride, end, stride)
         starts.append([place for place in places if place + patch > first and place < last])
-    for y in starts[0]:
-        for x in starts[1]:
-            yield y, x
+    return product(starts[0], starts[1])
 
 
-def _on_crop(y: int, x: int, patch: int, images: torch.Tensor) -> tuple[slice, slice]:
-    height, width = images.shape[2:]
-    return slice(max(0, min(y, height)), max(0, min(y + patch, height))), slice(
-        max(0, min(x, width)), max(0, min(x + patch, width))
-    )
+def _span(start: int, length: int) -> slice:
+    """`length` pixels from `start`, less those that would lie before the first."""
+    return slice(max(0, start), max(0, start + length))
 
 
 def _gradients(network: LoadedNetwork, image: torch.Tensor, channels: list[int], cell: tuple[int, int]) -> Floats:

@@ -39,6 +39,7 @@ KEPT_PREDICTIONS = 24
 def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
     """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
     config = run.config()
+    science = config.science
     run.quarantine_damaged_result()
     torch.set_num_threads(threads)
     device = choose_device(config.runtime.device)
@@ -50,13 +51,11 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
         if stop() and not prepared:  # later, when an image has to be decoded again, a stop is not without a checkpoint
             raise Stopped(None)
 
-    dataset = inputs.data(config, cache, preparing)
-    weights = inputs.weights(config, cache, threads, preparing)
-    model = inputs.network(config.science, len(dataset.classes), weights).to(device)
-    run.record_environment(environment.describe(device, config.science.data_id))
+    dataset, model = inputs.data_and_network(config, cache, threads, preparing)
+    run.record_environment(environment.describe(device, science.data_id))
     prepared = True
 
-    trainer = Trainer(config, model, dataset, device)
+    trainer = Trainer(config, model.to(device), dataset, device)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
     started, heartbeat = time.perf_counter(), Heartbeat(run)
@@ -66,16 +65,9 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
             heartbeat.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
 
     evaluation = evaluate_model(
-        model,
-        dataset.val,
-        len(dataset.classes),
-        dataset.ignore,
-        device,
-        config.science.precision,
-        keep=KEPT_PREDICTIONS,
-        progress=evaluated,
+        model, dataset.val, len(dataset.classes), dataset.ignore, device, science.precision, KEPT_PREDICTIONS, evaluated
     )
-    _record(run, config, trainer, evaluation, dataset, time.perf_counter() - started)
+    _record(run, trainer, evaluation, dataset, time.perf_counter() - started)
     checkpoint.remove(run)
 
 
@@ -97,6 +89,7 @@ class Trainer:
     """Optimises one model. Every step is a pure function of the model before it and of (seed, iteration)."""
 
     def __init__(self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device) -> None:
+        self.config = config
         self.science, self.recipe, self.runtime = config.science, config.science.recipe, config.runtime
         self.model, self.device = model, device
         largest = max(max(shape) for shape in dataset.train.shapes)
@@ -116,44 +109,37 @@ class Trainer:
 
     def fit(self, run: Run, stop: Callable[[], bool]) -> None:
         """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
-        steps = self.recipe.steps
+        steps, state = self.recipe.steps, self.progress
         record_every = max(1, steps // 50)
-        checkpoint.restore(run, self.model, self.optimizer, self.progress)
+        checkpoint.restore(run, self.model, self.optimizer, state)
         # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
-        self.progress.threads = self.progress.threads or torch.get_num_threads()
-        torch.set_num_threads(self.progress.threads)
-        run.cut_metrics(self.progress.iteration)
-        before, clock = self.progress.seconds, time.perf_counter()
+        state.threads = state.threads or torch.get_num_threads()
+        torch.set_num_threads(state.threads)
+        run.cut_metrics(state.iteration)
+        before, clock = state.seconds, time.perf_counter()
         heartbeat, schedule = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
-        losses = self.progress.losses
         self.model.train()
-        while self.progress.iteration < steps and self.progress.collapsed_at is None:
-            losses.append(self.step(self.progress.iteration))
-            if not math.isfinite(losses[-1]):
-                self.progress.collapsed_at = self.progress.iteration
-            self.progress.iteration += 1
-            now = time.perf_counter()
-            self.progress.seconds = before + now - clock
-            done = self.progress.iteration
+        while state.iteration < steps and state.collapsed_at is None:
+            state.losses.append(self.step(state.iteration))
+            if not math.isfinite(state.losses[-1]):
+                state.collapsed_at = state.iteration
+            state.iteration += 1
+            now, done = time.perf_counter(), state.iteration
+            state.seconds = before + now - clock
             if done % record_every == 0 or done == steps:
-                run.append_metrics(
-                    {
-                        "iteration": done,
-                        "loss": _finite(sum(losses) / len(losses)),
-                        "lr": learning_rate(self.recipe, done - 1),
-                        "seconds": round(self.progress.seconds, 3),
-                    }
-                )
-                losses.clear()
+                loss, rate = sum(state.losses) / len(state.losses), learning_rate(self.recipe, done - 1)
+                seconds = round(state.seconds, 3)
+                run.append_metrics({"iteration": done, "loss": _finite(loss), "lr": rate, "seconds": seconds})
+                state.losses.clear()
             if heartbeat.due():
-                left = (steps - done) * self.progress.seconds / done
+                left = (steps - done) * state.seconds / done
                 heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
-            if stop():
-                checkpoint.save(run, self.model, self.optimizer, self.progress)
-                raise Stopped(done)
-            if schedule.due(now):
-                checkpoint.save(run, self.model, self.optimizer, self.progress)
+            stopped = stop()
+            if stopped or schedule.due(now):
+                checkpoint.save(run, self.model, self.optimizer, state)
                 schedule.wrote(now, time.perf_counter())
+            if stopped:
+                raise Stopped(done)
 
     def step(self, iteration: int) -> float:
         """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.
@@ -164,10 +150,9 @@ class Trainer:
             # Dropout's masks follow from (seed, iteration) alone, so that a resumed run draws the same ones.
             torch.manual_seed((self.science.seed + 1) * 1_000_003 + iteration)
             self.optimizer.zero_grad()
+            first = iteration * self.recipe.iter_size
             try:
-                losses = [
-                    self._batch(iteration * self.recipe.iter_size + part) for part in range(self.recipe.iter_size)
-                ]
+                losses = [self._batch(number) for number in range(first, first + self.recipe.iter_size)]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
                 if self.micro_batch == 1 or not is_out_of_memory(problem):
@@ -182,10 +167,8 @@ class Trainer:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
         shared = divisor(labels, IGNORED, self.recipe.loss)
-        starts = range(0, len(images), self.micro_batch)
-        return sum(
-            self._backward(images[i : i + self.micro_batch], labels[i : i + self.micro_batch], shared) for i in starts
-        )
+        parts = zip(torch.split(images, self.micro_batch), torch.split(labels, self.micro_batch), strict=True)
+        return sum(self._backward(*part, shared) for part in parts)
 
     def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> float:
         """Forward and backward of a part of a batch; `divisor` is that of the whole batch."""
@@ -215,30 +198,22 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _record(
-    run: Run,
-    config: RunConfig,
-    trainer: Trainer,
-    evaluation: Evaluation,
-    dataset: Dataset,
-    seconds: float,
-) -> None:
+def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset, seconds: float) -> None:
     """Write the run's results; result.json comes last, because it is what makes the run done."""
-    science = config.science
+    science, state = trainer.science, trainer.progress
     total = evaluation.confusions.sum(axis=0, dtype=np.int64)
     predicted = np.flatnonzero(total.sum(axis=0))
-    collapsed_at = trainer.progress.collapsed_at
+    collapsed_at = state.collapsed_at
     if collapsed_at is None and len(predicted) <= 1:
-        collapsed_at = trainer.progress.iteration
+        collapsed_at = state.iteration
+    scores = {name: metrics.measure(name, total, dataset.classes, science.class_mean) for name in metrics.names()}
     switches = deviations.settings_of(science)
     result = RunResult(
         signature=run.signature,
         outcome="converged" if collapsed_at is None else "collapsed",
         collapsed_at=collapsed_at,
         predicted_classes=[dataset.classes[i] for i in predicted],
-        metrics={
-            name: _finite(metrics.measure(name, total, dataset.classes, science.class_mean)) for name in metrics.names()
-        },
+        metrics={name: _finite(value) for name, value in scores.items()},
         iu={name: _finite(float(value)) for name, value in zip(dataset.classes, metrics.iu(total), strict=True)},
         class_mean=science.class_mean,
         convention=metrics.averaging_note(total, science.class_mean, dataset.ignore is not None),
@@ -246,17 +221,17 @@ def _record(
         ignore=dataset.ignore,
         train_images=len(dataset.train),
         val_images=len(dataset.val),
-        steps=trainer.progress.iteration,
-        train_seconds=round(trainer.progress.seconds, 3),
+        steps=state.iteration,
+        train_seconds=round(state.seconds, 3),
         evaluate_seconds=round(seconds, 3),
-        threads=trainer.progress.threads,
+        threads=state.threads,
         micro_batch=trainer.micro_batch,
         ran_out_of_memory=trainer.ran_out_of_memory,
         peak_memory_mb=environment.peak_memory_mb(trainer.device),
         gpu_mb=environment.gpu_mb(trainer.device),
         network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
-        deviations=[deviation.text for deviation in deviations.deviations(switches)],
+        deviations=[deviation.text for deviation in deviations.deviations_of(switches)],
     )
     belonging = [
         artifacts.write_confusions(run, evaluation.confusions, dataset.val.ids),
@@ -270,7 +245,7 @@ def _record(
         [shrink(dataset.val.image(i)) for i in kept],
         [shrink(dataset.val.label(i)) for i in kept],
     )
-    if config.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
-        trained_model.save(run, config, trainer.model, dataset.classes)
+    if trainer.runtime.keep_model or run.model_file.is_file():  # one that is there would be another training's
+        trained_model.save(run, trainer.config, trainer.model, dataset.classes)
         belonging.append(run.model_file)
     run.record_result(result, *belonging)

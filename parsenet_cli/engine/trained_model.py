@@ -43,7 +43,8 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     if run.model_file.is_file():
         verify_model(run)
     else:
-        raise UserError(f"{run.folder}: the run has no {run.model_file.name}, {_why(run)}; {again}")
+        why = "it was not kept" if run.result() is not None else f"it is not done ({run.state()})"
+        raise UserError(f"{run.folder}: the run has no {run.model_file.name}, because {why}; {again}")
     stored = read.load(run.model_file)
     try:
         signature, classes = stored.metadata["signature"], tuple(json.loads(stored.metadata["classes"]))
@@ -63,7 +64,3 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     model.preprocess = Preprocess(normalization)
     model.load_state_dict(load_file(run.model_file))
     return model.eval(), classes
-
-
-def _why(run: Run) -> str:
-    return "because it was not kept" if run.result() is not None else f"because it is not done ({run.state()})"

@@ -52,7 +52,7 @@ def compose(report: ReportInput, made_from: str) -> Document:
     ]
     intervals = {study.name: cell_intervals(study, report.store) for study in report.studies}
     sections = (
-        summary.summary(report, verdicts),
+        summary.section(report, verdicts),
         summary.claims(verdicts),
         tables.section(report, intervals),
         provenance.failures(report),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from parsenet_cli.core.errors import UserError
@@ -16,20 +15,10 @@ from parsenet_cli.report import tensorboard
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, StudyCell, read_runs
+from parsenet_cli.store.study import Study, read_runs
 
 EVENTS = "events.out.tfevents.0.parsenet"
 """TensorBoard finds files by the middle of this name; the same one every time, so that exporting again replaces it."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A run where a study shows it."""
-
-    study: Study
-    cell: StudyCell
-    run: Run
-    result: RunResult
 
 
 def export_studies(
@@ -46,27 +35,31 @@ def export_studies(
         UserError: no such table, nothing that is done, or `out` cannot be written.
     """
     studies = _studies(store, tables, profile)
-    places = [place for one in studies for place in _done(one, store)]
+    cells = [(one, cell, store.run(cell.signature)) for one in studies for cell in one.cells if cell.signature]
+    places = [(one, cell, run, result) for one, cell, run in cells if (result := run.result())]
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
-    for sentence in [*study.skipped(store), *artifacts.damage_reports(dict.fromkeys(place.run for place in places))]:
+    runs = {run.signature: run for _, _, run, _ in places}
+    for sentence in [*study.skipped(store), *artifacts.damage_reports(runs.values())]:
         progress(sentence)
     if form == "csv":
         write_text(out / "tables.csv", _tables(studies, store))
-        write_text(out / "curves.csv", _curves(places))
+        write_text(out / "curves.csv", _curves(runs.values()))
         return f"written: {out / 'tables.csv'}\nwritten: {out / 'curves.csv'}"
     written = set()
-    for place in places:
-        folder = out / _folder(place)
+    for one, cell, run, result in places:
+        folder = out / one.profile / one.table.name / f"{cell.row}.{cell.column}" / f"seed{cell.seed}"
         try:
-            content = b"".join(_events(place))
+            content = b"".join(_events(run, result))
         except UserError as problem:  # a run of another version, whose configuration cannot be read
             progress(f"skipped: {problem}")
             continue
         with atomic_write(folder / EVENTS) as file:
             file.write(content)
         written.add(folder)
-    _forget(out, written)
+    for earlier in out.glob(f"*/*/*/*/{EVENTS}"):
+        if earlier.parent not in written:  # TensorBoard would show it beside the new ones
+            shutil.rmtree(earlier.parent)
     return f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`"
 
 
@@ -77,41 +70,23 @@ def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[S
     return [newest[key] for key in sorted(newest)]
 
 
-def _done(one: Study, store: Store) -> Iterator[_Place]:
-    for cell in one.cells:
-        if cell.signature and (result := store.run(cell.signature).result()):
-            yield _Place(one, cell, store.run(cell.signature), result)
-
-
-def _folder(place: _Place) -> Path:
-    cell = place.cell
-    return Path(place.study.profile, place.study.table.name, f"{cell.row}.{cell.column}", f"seed{cell.seed}")
-
-
-def _forget(out: Path, wanted: set[Path]) -> None:
-    """Remove earlier exports of runs that are not among these: TensorBoard would show them beside the new ones."""
-    for file in out.glob(f"*/*/*/*/{EVENTS}"):
-        if file.parent not in wanted:
-            shutil.rmtree(file.parent)
-
-
-def _events(place: _Place) -> Iterator[bytes]:
+def _events(run: Run, result: RunResult) -> Iterator[bytes]:
     """The event file of one run, record by record."""
-    started = float(place.run.status().started)
-    science = place.run.config().science.model_dump(mode="json")
+    started = float(run.status().started)
+    science = run.config().science.model_dump(mode="json")
     recipe = {f"recipe.{key}": value for key, value in science.pop("recipe").items()}
     yield tensorboard.version(started)
-    yield tensorboard.hyperparameters({**science, **recipe, "signature": place.run.signature}, started)
+    yield tensorboard.hyperparameters({**science, **recipe, "signature": run.signature}, started)
     last = 0
-    for record in place.run.metrics():
+    for record in run.metrics():
         last = record["iteration"]
         values = {f"train/{key}": record[key] for key in ("loss", "lr") if record.get(key) is not None}
         yield tensorboard.scalars(values, last, started + record["seconds"])
-    ended = started + place.result.train_seconds
-    scores = {f"val/{name}": value for name, value in place.result.metrics.items()}
-    scores |= {f"val/iu/{name}": value for name, value in place.result.iu.items()}
+    ended = started + result.train_seconds
+    scores = {f"val/{name}": value for name, value in result.metrics.items()}
+    scores |= {f"val/iu/{name}": value for name, value in result.iu.items()}
     percent = {name: 100 * value for name, value in scores.items() if value is not None}
-    percent["val/collapsed"] = float(place.result.outcome == "collapsed")
+    percent["val/collapsed"] = float(result.outcome == "collapsed")
     yield tensorboard.scalars(percent, last, ended)
     yield tensorboard.end_of_run(ended)
 
@@ -129,13 +104,12 @@ def _tables(studies: Sequence[Study], store: Store) -> str:
     return str(pd.concat(frames).to_csv(index=False, float_format="%.6g"))
 
 
-def _curves(places: Sequence[_Place]) -> str:
+def _curves(runs: Iterable[Run]) -> str:
     """Every record of every run once; tables.csv says by the signature which cells it serves."""
     stream = io.StringIO()
+    columns = ("iteration", "loss", "lr", "seconds")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("signature", "iteration", "loss", "lr", "seconds"))
-    for signature in dict.fromkeys(place.run.signature for place in places):
-        run = next(place.run for place in places if place.run.signature == signature)
-        for record in run.metrics():
-            writer.writerow((signature, *(record.get(key) for key in ("iteration", "loss", "lr", "seconds"))))
+    writer.writerow(("signature", *columns))
+    for run in runs:
+        writer.writerows((run.signature, *map(record.get, columns)) for record in run.metrics())
     return stream.getvalue()

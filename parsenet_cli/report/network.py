@@ -76,7 +76,7 @@ def networks(
                 raise UserError(f"{science.trunk}: {reason}")
             if reason is None:
                 mean = sets.published_mean(science.data) if science.input_mean == "data" else None
-                deviating = deviations.deviations(deviations.settings_of(science))
+                deviating = deviations.deviations_of(deviations.settings_of(science))
                 content = describe_network(science, classes, size, mean) | {"deviations": [d.text for d in deviating]}
                 found.append(Network(name, content))
         except UserError as problem:
@@ -95,11 +95,10 @@ def image_size(text: str) -> tuple[int, int]:
 def network_grid(networks: Sequence[Network]) -> Grid:
     """One row per map; below, what is to be said of each network, and once what is to be said of all."""
     height, width = networks[0].content["size"]
-    remarks = [list(_remarks(network)) for network in networks]
-    shared = [line for line in remarks[0] if len(networks) > 1 and all(line in others for others in remarks)]
-    notes = [PLACE]
-    for network, lines in zip(networks, remarks, strict=True):
-        notes += [f"{network.name}: {line}" for line in lines if line not in shared]
+    remarks = {network.name: list(_remarks(network)) for network in networks}
+    first, *others = remarks.values()
+    shared = [line for line in first if others and all(line in lines for lines in others)]
+    notes = [PLACE, *(f"{name}: {line}" for name, lines in remarks.items() for line in lines if line not in shared)]
     return words(
         (*HEADS, f"cells at {width}x{height}"),
         _rows(networks),
@@ -116,9 +115,8 @@ PLACE = (
 
 def _values(text: str) -> list[str]:
     parsed, key = parse_override(text), text.partition("=")[0]
-    if not parsed.is_sweep_override():
-        return [text]
-    return [f"{key}={value}" for value in parsed.sweep_string_iterator()]
+    swept = parsed.is_sweep_override()
+    return [f"{key}={value}" for value in parsed.sweep_string_iterator()] if swept else [text]
 
 
 def _rows(networks: Sequence[Network]) -> Iterator[list[str]]:
@@ -133,7 +131,8 @@ def _rows(networks: Sequence[Network]) -> Iterator[list[str]]:
 
 def _remarks(network: Network) -> Iterator[str]:
     content = network.content
-    trunk, head, total = _parameters(network)
+    counts = (content[key] for key in ("trunk_parameters", "head_parameters", "parameters"))
+    trunk, head, total = (f"{count:,}".replace(",", " ") for count in counts)
     yield f"parameters: {trunk} trunk + {head} head = {total}, with {content['classes']} classes"
     convention = content["preprocessing"]
     mean, std = (deviations.as_text(convention[key]) for key in ("mean", "std"))
@@ -144,8 +143,3 @@ def _remarks(network: Network) -> Iterator[str]:
         yield f"trunk: {content['remarks']}"
     for text in content["deviations"]:
         yield f"not the default: {text}"
-
-
-def _parameters(network: Network) -> list[str]:
-    keys = ("trunk_parameters", "head_parameters", "parameters")
-    return [f"{network.content[key]:,}".replace(",", " ") for key in keys]

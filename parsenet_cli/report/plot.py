@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
 
-SUFFIXES = ("png", "pdf", "svg")
+_UNDATED = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+SUFFIXES = tuple(_UNDATED)
 """What a figure can be written as."""
 
 STYLE = paths.PACKAGE / "report/figures.mplstyle"
@@ -100,10 +101,8 @@ def _number(value: float) -> str:
 
 def image_axes(axes: Axes) -> None:
     """No ticks and no frame: for an image."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def check_output(path: Path) -> None:
@@ -118,16 +117,14 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure in the form its name ends with, whole. Raises `UserError` where it cannot be written."""
     check_output(path)
     form = path.suffix.lower().removeprefix(".")
-    content = io.BytesIO()
-    figure.savefig(content, format=form, metadata=_undated(form))
     with atomic_write(path) as file:
-        file.write(content.getvalue())
+        figure.savefig(file, format=form, metadata=_UNDATED[form])
 
 
 def to_svg(figure: Figure, prefix: str) -> str:
     """A figure as an `<svg>` element for a page; its ids begin with `prefix`, so that several fit into one page."""
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata=_undated("svg"), transparent=True)
+    figure.savefig(content, format="svg", metadata=_UNDATED["svg"], transparent=True)
     text = content.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text[text.index("<svg") :], flags=re.DOTALL)
     # matplotlib makes ids of coordinates to their last bit, in which two layouts of one figure may differ.
@@ -136,19 +133,13 @@ def to_svg(figure: Figure, prefix: str) -> str:
     return text.replace(INK, "currentColor")
 
 
-def _undated(form: str) -> dict[str, None]:
-    return {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[form]
-
-
 def to_base64(pixels: npt.NDArray[np.uint8]) -> str:
     """An image (H, W, 3) as a JPEG, or a label map (H, W) as a PNG, in base64, to be kept in JSON."""
     from PIL import Image
 
     content = io.BytesIO()
-    if pixels.ndim == 3:
-        Image.fromarray(pixels).save(content, "JPEG", quality=85)
-    else:
-        Image.fromarray(pixels).save(content, "PNG", optimize=True)
+    form, options = ("JPEG", {"quality": 85}) if pixels.ndim == 3 else ("PNG", {"optimize": True})
+    Image.fromarray(pixels).save(content, form, **options)
     return base64.b64encode(content.getvalue()).decode()
 
 

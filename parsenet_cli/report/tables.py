@@ -110,7 +110,7 @@ def deviating(study: Study, runs: Runs) -> list[str]:
         texts = {
             deviation.text
             for key in keys
-            for deviation in deviations.deviations(switches, settings.get(key))
+            for deviation in deviations.deviations_of(switches, settings.get(key))
             if _is_told(deviation, changed)
         }
         counts.update(sorted(texts))

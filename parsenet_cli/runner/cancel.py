@@ -77,15 +77,13 @@ def _left_text(run: Run) -> str:
 
 def _stayed_text(run: Run, patience: float) -> str:
     status = run.status()
-    worker = f"process {status.pid} on {status.host}"
+    worker, asked = f"process {status.pid} on {status.host}", f"it was asked through {run.folder}"
     match process.place(status):
         case "here":
             return (
                 f"has not left after {patience:.0f} s ({worker}); `kill -9 {status.pid}` ends it, its checkpoints stay"
             )
         case "elsewhere":
-            return f"cannot be reached from here ({worker}); it was asked through {run.folder} and leaves when it reads that"
+            return f"cannot be reached from here ({worker}); {asked} and leaves when it reads that"
         case _:
-            return (
-                f"is held by a process that cannot be told ({worker} was the last); it was asked through {run.folder}"
-            )
+            return f"is held by a process that cannot be told ({worker} was the last); {asked}"

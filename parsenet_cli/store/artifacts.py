@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.core import npz
-from parsenet_cli.core.files import Damaged, atomic_write, crc32_of
+from parsenet_cli.core.files import Damaged, crc32_of
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 
@@ -31,12 +30,12 @@ class Confusions:
 
 def write_confusions(run: Run, matrices: NDArray[np.int32], ids: Sequence[str]) -> Path:
     """Keep one confusion matrix (K, K) per validation image; returns the file."""
-    return _write(run.confusions_file, {"confusions": matrices, "ids": np.array(ids)})
+    return npz.write(run.confusions_file, {"confusions": matrices, "ids": np.array(ids)})
 
 
 def write_predictions(run: Run, maps: Mapping[str, NDArray[np.uint8]]) -> Path:
     """Keep small label maps (h, w) by image; returns the file."""
-    return _write(run.predictions_file, maps)
+    return npz.write(run.predictions_file, maps)
 
 
 def confusions(run: Run, result: RunResult | None = None) -> Confusions:
@@ -90,12 +89,6 @@ def verify_weights_file(file: str | None) -> None:
     """Raises `Damaged` where a file of initial weights is a run's model that was damaged since."""
     if file is not None and (run := Run(Path(file).parent)).model_file == Path(file):
         verify_model(run)
-
-
-def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Path:
-    with atomic_write(file) as stream:
-        np.savez_compressed(stream, **dict[str, Any](arrays))
-    return file
 
 
 def _read(run: Run, file: Path, result: RunResult | None) -> npz.Arrays:

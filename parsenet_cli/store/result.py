@@ -27,12 +27,12 @@ class _FromJson:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Raises `TypeError` where a key is missing that was always written."""
-        known = {each.name for each in fields(cls)} - {"content"}
+        known = {field.name for field in fields(cls)} - {"content"}
         return cls(**{key: value for key, value in content.items() if key in known}, content=content)
 
     def as_json(self) -> dict[str, Any]:
         """What is written: every field by its name."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "content"}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "content"}
 
 
 @dataclass(frozen=True)

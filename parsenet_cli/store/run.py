@@ -168,12 +168,13 @@ class Run:
             return "running"
         if self.done(with_model):  # it ended between the two looks: what is read from here on is final
             return "done"
-        said = self.status().state
-        if said == "failed":
-            return "failed"
-        if said == "running":
-            return "lost"
-        return "queued" if self.config_file.is_file() else "new"
+        match self.status().state:
+            case "failed":
+                return "failed"
+            case "running":
+                return "lost"
+            case _:
+                return "queued" if self.config_file.is_file() else "new"
 
     def alive(self) -> bool:
         """Whether a living worker holds this run's lock."""
@@ -348,18 +349,15 @@ class Store:
 
     def find(self, prefix: str) -> Run:
         """The run whose signature starts with `prefix`. Raises `UserError` when none or several do."""
-        found = [run for run in self.runs() if run.signature.startswith(prefix)]
-        if len(found) == 1:
-            return found[0]
-        several = ": " + ", ".join(run.signature for run in found) if found else ""
-        raise UserError(f"{len(found)} runs in {self.runs_folder} start with '{prefix}'{several}")
+        runs = [run for run in self.runs() if run.signature.startswith(prefix)]
+        if len(runs) == 1:
+            return runs[0]
+        several = ": " + ", ".join(run.signature for run in runs) if runs else ""
+        raise UserError(f"{len(runs)} runs in {self.runs_folder} start with '{prefix}'{several}")
 
     def runs(self) -> list[Run]:
         """Every run's folder, by signature; foreign folders are passed over."""
-        folder = self.runs_folder
-        if not folder.is_dir():
-            return []
-        return [Run(entry) for entry in sorted(folder.iterdir()) if Run(entry).config_file.is_file()]
+        return [Run(entry) for entry in sorted(self.runs_folder.glob("*")) if Run(entry).config_file.is_file()]
 
     def prerequisite_files(self) -> list[Path]:
         """Where it stands how far what runs share is prepared, for all runs."""
@@ -367,18 +365,17 @@ class Store:
 
     def skipped(self) -> list[str]:
         """A sentence for each thing among the runs that is passed over: foreign, or half-written."""
-        folder = self.runs_folder
-        found = []
-        for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+        sentences = []
+        for entry in sorted(self.runs_folder.glob("*")):
             run = Run(entry)
             if not run.config_file.is_file():
-                found.append(f"{entry}: passed over, it is no run's folder (no {run.config_file.name}).")
+                sentences.append(f"{entry}: passed over, it is no run's folder (no {run.config_file.name}).")
             elif run.has_damaged_result:
-                found.append(
+                sentences.append(
                     f"{entry}: passed over, its {run.result_file.name} is damaged or another run's. The next command that "
                     "needs the run does it again and keeps the file beside the new one."
                 )
-        return found
+        return sentences
 
     def check_writable(self) -> None:
         """Raise `UserError` now rather than in the middle of a sweep."""

@@ -12,13 +12,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from parsenet_cli.core import npz
-from parsenet_cli.core.files import Damaged, atomic_write
+from parsenet_cli.core.files import Damaged
 from parsenet_cli.core.palette import Pixels
 from parsenet_cli.store.run import Store
 
@@ -48,14 +47,13 @@ def write(file: Path, ids: Sequence[str], images: Sequence[Pixels], truths: Sequ
     """Keep small RGB images (h, w, 3) and label maps (h, w) under their ids; a file that is there and whole is left alone."""
     if read(file):
         return
-    arrays: dict[str, Any] = {}
+    arrays: npz.Arrays = {"ids": np.array(ids)}
     for i, (image, truth) in enumerate(zip(images, truths, strict=True)):
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
         arrays[f"photo{i}"] = np.frombuffer(stream.getvalue(), np.uint8)
         arrays[f"truth{i}"] = truth
-    with atomic_write(file) as out:
-        np.savez_compressed(out, ids=np.array(ids), **arrays)
+    npz.write(file, arrays)
 
 
 def read(file: Path) -> dict[str, Sample]:

@@ -101,8 +101,8 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
-    found = [study for file in _files(store) if isinstance(study := _read(file), Study)]
-    return sorted(found, key=lambda study: study.created)
+    studies = [study for file in _files(store) if isinstance(study := _read(file), Study)]
+    return sorted(studies, key=lambda study: study.created)
 
 
 def skipped(store: Store) -> list[str]:

@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -23,10 +22,6 @@ SIDE_BY_SIDE = int(os.environ.get("PARSENET_FAULTS_AT_ONCE", 2))
 KINDS = ("lost", "doubled", "different", "left over", "wrong end")
 
 _summary = pytest.StashKey[dict[str, Journey]]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults-summary", metavar="FILE", help="also write the table of injections to FILE")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -103,12 +98,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     journeys = config.stash.get(_summary, {})
     if not journeys:
         return
-    text = _table(journeys)
     terminalreporter.section(f"faults, seed {SEED}")
-    terminalreporter.write_line(text)
-    file = config.getoption("--faults-summary", default=None)
-    if file:
-        Path(file).write_text(f"seed {SEED}\n{text}\n")
+    terminalreporter.write_line(_table(journeys))
 
 
 def _table(journeys: dict[str, Journey]) -> str:

@@ -143,11 +143,7 @@ class Journey:
             process = subprocess.Popen(
                 command(*arguments),
                 cwd=self.folder,
-                env={
-                    **environment(self.results),
-                    "PYTHONPATH": python_path,
-                    "PARSENET_FAULT_FOLDER": str(self.folder),
-                },
+                env=environment(self.results) | {"PYTHONPATH": python_path, "PARSENET_FAULT_FOLDER": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -231,8 +227,7 @@ class Journey:
         for run in self.store.runs():
             if run.result() is None:
                 continue
-            for name in ("result.json", "confusion.npz", "predictions.npz", "model.safetensors"):
-                file = run.folder / name
+            for file in (run.result_file, run.confusions_file, run.predictions_file, run.model_file):
                 if file.is_file():
                     self._finished.setdefault(file, (file.stat().st_ino, file.read_bytes()))
 
@@ -244,6 +239,12 @@ class Journey:
             if event.run:
                 busy[event.pid] = not event.what.startswith("left ")
         return [pid for pid in alive if busy.get(pid)]
+
+    def finish(self, *more: str, failing: tuple[int, ...] = (), temporary_files: bool = False) -> None:
+        """Issue the command, from now on undisturbed, until it ends well, and compare."""
+        self.order()
+        self.until_it_ends_well(*more, failing=failing)
+        self.check(temporary_files=temporary_files)
 
     # --- the end -------------------------------------------------------------------------------------------------------
 
@@ -277,7 +278,7 @@ class Journey:
                     pass
             except Timeout:
                 self.problem("left over", f"{run.signature} is locked")
-            if not temporary_files and any(file.is_file() for file in run.checkpoints):
+            if not temporary_files and run.has_checkpoint:
                 self.problem("left over", f"{run.signature} is done and has a checkpoint")
             if not self.tracebacks and "Traceback" in "\n".join(run.log_tail(1000)):
                 self.problem("wrong end", f"{run.signature}: a traceback:\n" + "\n".join(run.log_tail(30)))

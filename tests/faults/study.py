@@ -132,8 +132,7 @@ _ARRAYS = ("confusion.npz", "predictions.npz")
 
 def _result(run: Run, ignored: set[str]) -> dict[str, Any]:
     result = run.result()
-    content = {} if result is None else result.content
-    return {key: json.dumps(value) for key, value in content.items() if key not in ignored}
+    return {key: json.dumps(value) for key, value in result.content.items() if key not in ignored} if result else {}
 
 
 def _metrics(run: Run) -> list[tuple[Any, ...]]:

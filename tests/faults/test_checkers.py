@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from safetensors.numpy import save_file
 from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.files import write_text
-from parsenet_cli.store.run import Store
+from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.store.run import Run, Store
 from tests.faults import journey as journeys
 from tests.faults import observed, processes
 from tests.faults.journey import Journey
@@ -27,12 +29,16 @@ from tests.made_store import add_run
 BEGINNING = ["worker train", "from 0", "step 0", "step 1", "checkpoint 2", "checkpointed 2"]
 
 
-def fill(store: Store, cache: Path) -> None:
-    """Two finished runs and a table."""
-    for seed in (0, 1):
-        run = add_run(store, Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], cache).run_config())
-        save_file({"weight": np.full(3, seed, np.float32)}, run.model_file, {"signature": run.signature})
-    write_text(store.tables / "quick" / "table.md", "| 1 |")
+def composed(store: Store, seed: int) -> RunConfig:
+    return Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], store.cache).run_config()
+
+
+def table(store: Store) -> Path:
+    return store.tables / "quick" / "table.md"
+
+
+def write_model(run: Run, value: int) -> None:
+    save_file({"weight": np.full(3, value, np.float32)}, run.model_file, {"signature": run.signature})
 
 
 @pytest.fixture
@@ -41,8 +47,10 @@ def undisturbed(tmp_path: Path) -> Undisturbed:
     folder = tmp_path / "undisturbed"
     folder.mkdir()
     made = Undisturbed(folder)
-    made._made[FEW] = Store(folder / "made")
-    fill(made.store(), made.cache)
+    store = made._made[FEW] = Store(made.new(folder / "made"))
+    for seed in (0, 1):
+        write_model(add_run(store, composed(store, seed)), seed)
+    write_text(table(store), "| 1 |")
     return made
 
 
@@ -60,61 +68,36 @@ def kinds(journey: Journey) -> list[str]:
     return [problem.kind for problem in journey.problems]
 
 
-def a_result(store: Store) -> Path:
-    return store.runs()[0].result_file
-
-
-def doctor_result(store: Store) -> None:
-    run = store.runs()[0]
-    add_run(store, run.config(), steps=49)
-
-
-def doctor_scores(store: Store) -> None:
-    file = store.runs()[0].confusions_file
-    with np.load(file) as stored:
+def change_scores(run: Run) -> None:
+    with np.load(run.confusions_file) as stored:
         arrays = dict(stored)
     arrays["confusions"][0, 0, 0] += 1
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(run.confusions_file, **arrays)
 
 
-def doctor_model(store: Store) -> None:
-    save_file({"weight": np.full(3, 7, np.float32)}, store.runs()[0].model_file)
-
-
-def doctor_losses(store: Store) -> None:
-    file = store.runs()[0].metrics_file
+def change_loss(run: Run) -> None:
+    file = run.metrics_file
     file.write_text(file.read_text().replace("1000.0", "1000.0000000000001", 1))
 
 
-def doctor_table(store: Store) -> None:
-    (store.tables / "quick" / "table.md").write_text("| 2 |")
+CHANGES: dict[str, Callable[[Run], object]] = {
+    "another result": lambda run: add_run(run.results, run.config(), steps=49),
+    "other scores": change_scores,
+    "another model": lambda run: write_model(run, 7),
+    "another loss": change_loss,
+    "another table": lambda run: write_text(table(run.results), "| 2 |"),
+    "no table": lambda run: table(run.results).unlink(),
+    "no run": lambda run: shutil.rmtree(run.folder),
+    "no result": lambda run: run.result_file.unlink(),
+    "a surplus run": lambda run: add_run(run.results, composed(run.results, 7)),
+}
 
 
-def lose_table(store: Store) -> None:
-    (store.tables / "quick" / "table.md").unlink()
-
-
-def lose_run(store: Store) -> None:
-    shutil.rmtree(store.runs()[0].folder)
-
-
-def lose_result(store: Store) -> None:
-    a_result(store).unlink()
-
-
-def add_surplus_run(store: Store) -> None:
-    add_run(store, Composer(profile.load("quick"), ["weights=none", "seed=7"], store.cache).run_config())
-
-
-@pytest.mark.parametrize(
-    "doctor",
-    [doctor_result, doctor_scores, doctor_model, doctor_losses, doctor_table, lose_table, lose_run, lose_result,
-     add_surplus_run],
-)  # fmt: skip
-def test_every_difference_is_told(journey: Journey, doctor: Callable[[Store], None]) -> None:
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_difference_is_told(journey: Journey, change: Callable[[Run], object]) -> None:
     expected = journey.undisturbed.store()
     assert differences(expected, journey.store) == []
-    doctor(journey.store)
+    change(journey.store.runs()[0])
     assert differences(expected, journey.store)
 
 
@@ -123,15 +106,12 @@ def test_undisturbed_store_passes(journey: Journey) -> None:
     assert kinds(journey) == []
 
 
-def test_finished_file_that_was_written_again_is_lost_even_with_the_same_content(journey: Journey) -> None:
+@pytest.mark.parametrize("change", [lambda file: write_text(file, file.read_text()), Path.unlink])
+def test_finished_file_that_was_written_again_or_is_gone_is_lost(
+    journey: Journey, change: Callable[[Path], object]
+) -> None:
     journey.remember_finished()
-    write_text(a_result(journey.store), a_result(journey.store).read_text())
-    assert kinds(journey) == ["lost"]
-
-
-def test_finished_file_that_is_gone_is_lost(journey: Journey) -> None:
-    journey.remember_finished()
-    a_result(journey.store).unlink()
+    change(journey.store.runs()[0].result_file)
     assert "lost" in kinds(journey)
 
 
@@ -153,6 +133,16 @@ def test_traceback_and_unexpected_exit_code_are_told(journey: Journey) -> None:
     issued.output.write_text("Traceback (most recent call last):")
     journey.end(issued)
     assert [problem.kind for problem in journey.problems] == ["wrong end"] * 2
+
+
+def test_every_name_that_is_patched_is_there(tmp_path: Path) -> None:
+    (tmp_path / "orders.json").write_text("[]")
+    script = (
+        "import importlib; from tests.faults.injected import patches; patches.install()\n"
+        "for name in patches._PATCHES: importlib.import_module(name)"
+    )
+    variables = {**os.environ, "PARSENET_FAULT_FOLDER": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], env=variables, check=True)
 
 
 def happened(*lines: tuple[int, str]) -> list[Event]:

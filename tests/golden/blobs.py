@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from parsenet_cli.models.build import Segmenter
 from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier, classify
@@ -28,30 +29,25 @@ def watched(model: Segmenter, case: Case) -> Iterator[Blobs]:
     blobs: Blobs = {}
     handles = []
 
-    def after(module: nn.Module, blob: str, pick: Callable[[Any], Tensor]) -> None:
-        handles.append(
-            module.register_forward_hook(lambda _m, _i, out: blobs.update({blob: pick(out).detach().clone()}))
-        )
-
-    def before(module: nn.Module, blob: str, pick: Callable[[Any], Tensor]) -> None:
-        handles.append(
-            module.register_forward_pre_hook(lambda _m, inp: blobs.update({blob: pick(inp).detach().clone()}))
-        )
+    def watch(register: Callable[..., RemovableHandle], blob: str, pick: Callable[[Any], Tensor]) -> None:
+        """Keep what a hook is handed last: a module's result, or its inputs before it has one."""
+        handles.append(register(lambda *handed: blobs.update({blob: pick(handed[-1]).detach().clone()})))
 
     for name in nets.convolutions(case):
         rectifier = f"relu{name.removeprefix('conv').removeprefix('fc')}"
         if f"act/{name}" in case.arrays:
-            after(model.trunk.get_submodule(rectifier), name, _itself)
+            watch(model.trunk.get_submodule(rectifier).register_forward_hook, name, _itself)
     for name, layer in nets.norms(case).items():
-        after(model.head.norms[layer], name, _itself)
+        watch(model.head.norms[layer].register_forward_hook, name, _itself)
     if model.head.context:
-        after(model.head.context, "pool6", lambda levels: levels[0])
+        watch(model.head.context.register_forward_hook, "pool6", lambda levels: levels[0])
     skips = model.head.skips
     if skips:
-        for blob, watch, module, pick in _on_the_way_up(case, skips):
-            (before if watch == "before" else after)(module, blob, pick)
+        for register, blob, pick in _on_the_way_up(case, skips):
+            watch(register, blob, pick)
     else:
-        before(model.head.upsample, "score" if "act/score" in case.arrays else "score_fr", _scores)
+        before = model.head.upsample.register_forward_pre_hook
+        watch(before, "score" if "act/score" in case.arrays else "score_fr", _scores)
     try:
         yield blobs
     finally:
@@ -70,7 +66,9 @@ def _scores(inputs: tuple[Any, ...]) -> Tensor:
     return scores
 
 
-def _on_the_way_up(case: Case, skips: Skips) -> list[tuple[str, str, nn.Module, Callable[[Any], Tensor]]]:
+def _on_the_way_up(
+    case: Case, skips: Skips
+) -> list[tuple[Callable[..., RemovableHandle], str, Callable[[Any], Tensor]]]:
     """FCN-8s: ours keep the whole grid of a pool, Caffe's are cropped to what the coarser map covers."""
 
     def cropped(blob: str, crop: str) -> Callable[[Tensor], Tensor]:
@@ -78,16 +76,13 @@ def _on_the_way_up(case: Case, skips: Skips) -> list[tuple[str, str, nn.Module, 
         cells = case.arrays[f"act/{blob}"].shape[2]
         return lambda z: z[:, :, first : first + cells, first : first + cells]
 
-    upscore2, fuse_pool4, fuse_pool3 = (
-        cropped("upscore2", "score_pool4c"),
-        cropped("fuse_pool4", "score_pool4c"),
-        cropped("fuse_pool3", "score_pool3c"),
-    )
+    fuse_pool4, fuse_pool3 = cropped("fuse_pool4", "score_pool4c"), cropped("fuse_pool3", "score_pool3c")
+    pool4, pool3 = skips.steps["pool4"], skips.steps["pool3"]
     return [
-        ("score_fr", "before", skips.steps["pool4"], _scores),
-        ("upscore2", "after", skips.steps["pool4"], upscore2),
-        ("fuse_pool4", "before", skips.steps["pool3"], lambda inputs: fuse_pool4(_scores(inputs))),
-        ("fuse_pool3", "after", skips, lambda result: fuse_pool3(result[1])),
+        (pool4.register_forward_pre_hook, "score_fr", _scores),
+        (pool4.register_forward_hook, "upscore2", cropped("upscore2", "score_pool4c")),
+        (pool3.register_forward_pre_hook, "fuse_pool4", lambda inputs: fuse_pool4(_scores(inputs))),
+        (skips.register_forward_hook, "fuse_pool3", lambda result: fuse_pool3(result[1])),
     ]
 
 

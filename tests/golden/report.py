@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from typing import get_args
 
 import torch
 
@@ -12,6 +13,7 @@ from tests.golden import nets, networks, vectors
 from tests.golden.comparison import compared
 from tests.golden.differences import BOUNDS, Difference
 from tests.golden.finite_differences import Deviation, demonstration, deviation, in_the_trunk
+from tests.golden.normalisation import Form
 from tests.golden.vectors import Case
 
 BEGIN = "<!-- figures: written by `make fidelity`, do not edit -->"
@@ -86,17 +88,9 @@ def _groups(cases: list[Case]) -> str:
         found = [(case, each) for case in cases for each in case.differences if each.group == group]
         if not found:
             raise ValueError(f"no array was compared as {group}")
-        differences = [each for _, each in found]
-        rows.append(
-            [
-                group,
-                str(len({case.title for case, _ in found})),
-                str(len(found)),
-                number(max(each.absolute for each in differences)),
-                number(max(each.relative for each in differences)),
-                number(bound),
-            ]
-        )
+        counts = len({case.title for case, _ in found}), len(found)
+        largest = max(each.absolute for _, each in found), max(each.relative for _, each in found)
+        rows.append([group, *map(str, counts), *map(number, (*largest, bound))])
     return table(["arrays", "cases", "comparisons", "worst absolute", "worst relative", "bound"], rows)
 
 
@@ -133,10 +127,9 @@ def _range(found: list[Deviation]) -> list[str]:
 def _one_pixel() -> str:
     x = torch.tensor([3.0, 4.0]).view(1, 2, 1, 1).requires_grad_()
     found = {}
-    for form in ("exact", "authors"):
-        norm = L2Norm(2, gradient="exact" if form == "exact" else "authors")
-        with torch.no_grad():
-            norm.scale.copy_(torch.tensor([10.0, 20.0]))
+    for form in get_args(Form):
+        norm = L2Norm(2, gradient=form)
+        norm.scale.data = torch.tensor([10.0, 20.0])
         y = norm(x)
         (gradient,) = torch.autograd.grad(y, x, torch.ones_like(y))
         found[form] = ", ".join(f"{value:.2f}" for value in gradient.flatten().tolist())

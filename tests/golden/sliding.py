@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from parsenet_cli.models import context, vgg
 from parsenet_cli.models.context import Context
@@ -22,15 +22,8 @@ MAXIMUM = "pooling: maximum, forward and gradient"
 def convolution(case: Case) -> None:
     """A convolution with the recorded weights."""
     spec, x = case.spec, case.given("bottom").requires_grad_()
-    layer = nn.Conv2d(
-        x.shape[1],
-        spec["num_output"],
-        spec["kernel"],
-        spec["stride"],
-        spec["pad"],
-        spec["dilation"],
-        spec["groups"],
-    )
+    window = (spec[key] for key in ("num_output", "kernel", "stride", "pad", "dilation", "groups"))
+    layer = nn.Conv2d(x.shape[1], *window)
     assert layer.bias is not None
     with torch.no_grad():
         layer.weight.copy_(case.given("param0"))
@@ -64,13 +57,7 @@ def _windowed(case: Case, body: str, name: str) -> nn.Module:
 def _pooled(case: Case, group: str, pool: nn.Module | Context) -> None:
     x = case.given("bottom").requires_grad_()
     top = pool(x)
-    _both_ways(case, group, x, top[0] if isinstance(pool, Context) else top)
-
-
-def _both_ways(case: Case, group: str, x: Tensor, top: Tensor) -> None:
-    case.compare(group, "top", top)
-    (gradient,) = torch.autograd.grad(top, x, case.given("top_diff"))
-    case.compare(group, "bottom_diff", gradient)
+    case.compare_both_ways(group, group, x, top[0] if isinstance(pool, Context) else top)
 
 
 def global_average(case: Case) -> None:
@@ -87,7 +74,7 @@ def bins(case: Case) -> None:
     x = case.given("bottom").requires_grad_()
     if case.spec["pool"] == "AVE":
         (top,) = Pyramid((count,), x.shape[1], adaptive=False)(x)
-        _both_ways(case, AVERAGE, x, top)
+        case.compare_both_ways(AVERAGE, AVERAGE, x, top)
         return
     rows, columns = (caffe_bounds(side, count) for side in x.shape[2:])
     maxima = [
@@ -95,7 +82,7 @@ def bins(case: Case) -> None:
         for top, bottom in rows
         for left, right in columns
     ]
-    _both_ways(case, MAXIMUM, x, torch.stack(maxima, dim=2).view(*x.shape[:2], count, count))
+    case.compare_both_ways(MAXIMUM, MAXIMUM, x, torch.stack(maxima, dim=2).view(*x.shape[:2], count, count))
 
 
 def lengths(case: Case) -> None:

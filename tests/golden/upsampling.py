@@ -50,10 +50,10 @@ def deconvolution(case: Case) -> None:
 def _frozen(case: Case, grid: Grid, size: tuple[int, int]) -> None:
     x = case.given("bottom").requires_grad_()
     top = Bilinear()({grid: x}, size)
-    case.compare(PRODUCTS, "top", top)
     if "top_diff" in case.arrays:
-        (gradient,) = torch.autograd.grad(top, x, case.given("top_diff"))
-        case.compare(PRODUCTS_GRADIENT, "bottom_diff", gradient)
+        case.compare_both_ways(PRODUCTS, PRODUCTS_GRADIENT, x, top)
+    else:
+        case.compare(PRODUCTS, "top", top)
 
 
 def _gradients(x: Tensor, layer: nn.ConvTranspose2d) -> dict[str, Tensor]:
@@ -69,10 +69,7 @@ def unpooling(case: Case) -> None:
     bins = x.shape[2]
     pyramid = Pyramid((bins,), x.shape[1], adaptive=False)
     wanted = case.given("top")
-    top = pyramid.unpool(0, x, (wanted.shape[2], wanted.shape[3]))
-    case.compare(FORWARD, "top", top)
-    (gradient,) = torch.autograd.grad(top, x, case.given("top_diff"))
-    case.compare(GRADIENTS, "bottom_diff", gradient)
+    case.compare_both_ways(FORWARD, GRADIENTS, x, pyramid.unpool(0, x, (wanted.shape[2], wanted.shape[3])))
     height, width = (int(side) for side in case.given("like_shape")[2:])
     case.compare(FORWARD, "top", pyramid.unpool(0, x, (height, width)), wanted[:, :, :height, :width])
 

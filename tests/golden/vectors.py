@@ -57,6 +57,12 @@ class Case:
         self.looked_at.add(array)
         return torch.from_numpy(self.arrays[array].copy())
 
+    def compare_both_ways(self, forward: str, backward: str, bottom: Tensor, top: Tensor) -> None:
+        """Note how far a layer's output is, and the gradient that it hands down."""
+        self.compare(forward, "top", top)
+        (gradient,) = torch.autograd.grad(top, bottom, self.given("top_diff"))
+        self.compare(backward, "bottom_diff", gradient)
+
     def compare(self, group: str, array: str, ours: Tensor, theirs: Tensor | None = None) -> None:
         """Note how far `ours` is from the recorded array, or from the part `theirs` of it."""
         wanted = self.given(array) if theirs is None else theirs

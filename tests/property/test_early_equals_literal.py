@@ -21,19 +21,18 @@ from torch import Generator, Tensor
 from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier
-from parsenet_cli.models.context.spp import Pyramid
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.head import Head
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Size
-from tests.unit.models.conftest import MakeScience
+from tests.literal_heads import features, normalised
+from tests.unit.models.conftest import make_science as science
 
 ORDER = ("pool6", "fc7", "conv5", "conv4", "conv3")
 STACKS = [("fc7",), *(ORDER[:depth] for depth in (2, 3, 4, 5))]
 """Those of Tables 3 and 4."""
 BODIES = [("fcn", False), ("fcn", True), ("reduced", False), ("deeplab", False), ("largefov", False)]
-UPSAMPLE = Bilinear()
-science = MakeScience()
+UPSAMPLE = Bilinear().forward
 
 
 def drawn(axes: Science, size: Size) -> tuple[Trunk, Head, dict[str, Tensor]]:
@@ -51,33 +50,8 @@ def drawn(axes: Science, size: Size) -> tuple[Trunk, Head, dict[str, Tensor]]:
 
 
 def branches(trunk: Trunk, head: Head, taps: Mapping[str, Tensor]) -> list[tuple[Tensor, Grid]]:
-    """The features to be concatenated, each in full on its grid: context replicated, then everything normalised."""
-    result: list[tuple[Tensor, Grid]] = []
-    for layer in head.layers:
-        if layer != "pool6":
-            result.append((normalised(head, layer, taps[layer]), trunk.grids[layer]))
-            continue
-        fc7 = taps["fc7"]
-        size = (fc7.shape[2], fc7.shape[3])
-        if isinstance(head.context, Pyramid):
-            pyramid = head.context
-            pooled = [pyramid.unpool(level, averages, size) for level, averages in enumerate(pyramid(fc7))]
-        else:
-            pooled = [fc7.mean((2, 3), keepdim=True).repeat(1, 1, *size)]
-        names = [name for name in head.norms if name.startswith("pool6")] or ["pool6"] * len(pooled)
-        result += [
-            (normalised(head, name, values), trunk.grids["fc7"]) for name, values in zip(names, pooled, strict=True)
-        ]
-    return result
-
-
-def normalised(head: Head, name: str, values: Tensor) -> Tensor:
-    """§3.3, Eq. 1 and 2, written with autograd's operations."""
-    if name not in head.norms:
-        return values
-    scale = head.norms[name].scale
-    assert isinstance(scale, Tensor)
-    return scale.view(1, -1, 1, 1) * values / ((values * values).sum(1, keepdim=True) + 1e-10).sqrt()
+    """The features to be concatenated, each in full on its grid and normalised."""
+    return [(normalised(head, name, values), grid) for name, values, grid in features(trunk, head, taps)]
 
 
 def classifier(head: Head) -> tuple[Tensor, Tensor]:
@@ -95,7 +69,7 @@ def literal(trunk: Trunk, head: Head, taps: Mapping[str, Tensor], size: Size) ->
     grids = {grid for _, grid in maps}
     if len(grids) == 1:
         scores = F.conv2d(torch.cat([values for values, _ in maps], dim=1), weight, bias)
-        return UPSAMPLE({grids.pop(): scores}, size)  # type: ignore[no-any-return]
+        return UPSAMPLE({grids.pop(): scores}, size)
     return F.conv2d(torch.cat([UPSAMPLE({grid: values}, size) for values, grid in maps], dim=1), weight, bias)
 
 

@@ -59,6 +59,10 @@ ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 MaxArraySize={largest_array}
+NodeName={first} NodeHostname={host} NodeAddr=127.0.0.1 Port={first_port} CPUs={cpus} State=UNKNOWN
+NodeName={second} NodeHostname={host} NodeAddr=127.0.0.1 Port={second_port} CPUs={cpus} State=UNKNOWN
+PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2
 """
 
 
@@ -86,6 +90,9 @@ class Cluster:
         )
         return done.stdout.strip()
 
+    def _pairs(self, *command: str) -> dict[str, str]:
+        return dict(line.split() for line in self.ask(*command).splitlines())
+
     def do(self, *command: str) -> None:
         """One of Slurm's commands that changes something."""
         self.deeds.append(" ".join(command))
@@ -93,8 +100,7 @@ class Cluster:
 
     def jobs(self) -> dict[str, str]:
         """The state of every job in the queue, by its id."""
-        lines = self.ask("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
-        return dict(line.split() for line in lines)
+        return self._pairs("squeue", "--noheader", "--array", "--format=%i %T")
 
     def node_of(self, job: str) -> str:
         """Where it runs; empty while it does not."""
@@ -102,8 +108,7 @@ class Cluster:
 
     def node_states(self) -> dict[str, str]:
         """`idle`, `mixed`, `down`, … of every node."""
-        lines = self.ask("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
-        return dict(line.split() for line in lines)
+        return self._pairs("sinfo", "--noheader", "--Node", "--format=%N %T")
 
     def hurry(self) -> None:
         """Slurm lets a requeued job wait for two minutes; here it may start after two seconds.
@@ -171,14 +176,8 @@ class Cluster:
         """End the jobs, then the daemons."""
         if set(NODES) <= self._daemons.keys():
             self.clear()
-        for daemon in reversed(self._daemons.values()):
-            daemon.terminate()
-        for daemon in self._daemons.values():
-            try:
-                daemon.wait(10)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+        for name in list(self._daemons)[::-1]:
+            self._kill(name)
         self._kill_all(*NODES)
 
     def _ready(self) -> bool:
@@ -191,40 +190,32 @@ class Cluster:
         key = self.folder / "munge.key"
         key.touch(0o600)
         key.write_bytes(secrets.token_bytes(128))
-        host = socket.gethostname().split(".")[0]
         text = CONFIGURATION.format(
-            host=host,
+            host=socket.gethostname().split(".")[0],
             user=_user(),
             folder=self.folder,
             controller_port=_free_port(),
             largest_array=LARGEST_ARRAY,
+            first=NODES[0],
+            second=NODES[1],
+            first_port=_free_port(),
+            second_port=_free_port(),
+            cpus=os.cpu_count(),
         )
-        for node in NODES:
-            text += (
-                f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()} CPUs={os.cpu_count()} "
-                "State=UNKNOWN\n"
-            )
-        text += "PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n"
-        text += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n"
         (self.folder / "slurm.conf").write_text(text)
 
     def _start(self, name: str) -> None:
         here = self.folder
-        arguments: tuple[str, ...] = ("-D", "-f", f"{self.folder}/slurm.conf")
-        if name in NODES:
-            arguments = (*arguments, "-N", name)
-        elif name == "munged":
+        arguments = ("-D", "-f", f"{here}/slurm.conf", *(("-N", name) if name in NODES else ()))
+        if name == "munged":
             arguments = ("--foreground", "--force", f"--key-file={here}/munge.key", f"--socket={here}/munge.socket",
                              f"--pid-file={here}/munged.pid", f"--log-file={here}/munged.log",
                              f"--seed-file={here}/munged.seed")  # fmt: skip
         program = _found("slurmd" if name in NODES else name)
         with (here / f"{name}.out").open("ab") as output:
+            variables = {**os.environ, **self.environment}
             self._daemons[name] = subprocess.Popen(
-                [str(program), *arguments],
-                env={**os.environ, **self.environment},
-                stdout=output,
-                stderr=output,
-                cwd=here,
+                [str(program), *arguments], env=variables, stdout=output, stderr=output, cwd=here
             )
 
     def _kill(self, name: str) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from parsenet_cli.store.run import Store
-from tests.conftest import Start, command, environment
+from parsenet_cli.store.run import Run, Store
+from tests.conftest import Cli, command, environment, wait_for
 from tests.slurm.cluster import Cluster, Unavailable
-from tests.slurm.scenario import ON_SLURM, Measured, only_run, scores, starts
+from tests.slurm.scenario import ON_SLURM, ONE, Driver, Metrics, Submit, Train, Training, metrics, only_run, starts
 
 LOG = pytest.StashKey[list[str]]()
 
@@ -55,30 +57,67 @@ def cluster(
 
 
 @pytest.fixture
-def driver(cluster: Cluster, start: Start) -> Start:
-    """Start a command that uses the cluster, and do not wait for it."""
+def driver(cluster: Cluster, tmp_path: Path, results: Path) -> Iterator[Driver]:
+    """Start a command and do not wait for it; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str | Path) -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command(*arguments), cwd=tmp_path, env=environment(results), **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def submit(cluster: Cluster, cli: Cli, results: Path) -> Submit:
+    """Issue a command that leaves; returns its runs, which are in the queue then."""
+
+    def detach(*arguments: str) -> list[Run]:
+        printed = cli(*arguments, "--detach").stdout
+        runs = Store(results).runs()
+        assert printed.count("in the queue: ") == len(runs)
+        return runs
+
+    return detach
+
+
+@pytest.fixture
+def begin(cluster: Cluster, driver: Driver, results: Path, undisturbed: Callable[..., Metrics]) -> Train:
+    """Start a command that carries out one run."""
+
+    def start(*overrides: str) -> Training:
+        return Training(cluster, driver(*ONE, *overrides), results, functools.partial(undisturbed, *ONE, *overrides))
+
+    return start
+
+
+@pytest.fixture
+def train(begin: Train) -> Train:
+    """The same, once the run is in the middle."""
+
+    def start(*overrides: str) -> Training:
+        training = begin(*overrides)
+        wait_for(training.in_the_middle, "a checkpoint")
+        return training
+
     return start
 
 
 @pytest.fixture(scope="session")
-def known() -> dict[tuple[str, ...], object]:
-    """What was measured without Slurm, by the command."""
-    return {}
-
-
-@pytest.fixture
-def undisturbed(known: dict[tuple[str, ...], object], tmp_path: Path, cache: Path) -> Measured:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[..., Metrics]:
     """What the same run measures when this machine carries it out without Slurm and without trouble; once per run."""
 
-    def measure(*arguments: str) -> object:
-        plain = tuple(text for text in arguments if text not in ON_SLURM)
-        if plain not in known:
-            results = tmp_path / "undisturbed"
-            results.mkdir()
-            (results / "cache").symlink_to(cache)
-            subprocess.run(command(*plain, "launcher.threads=1"), cwd=results, env=environment(results), check=True)
-            known[plain] = scores(only_run(results))
-        return known[plain]
+    @functools.cache
+    def measure(*arguments: str) -> Metrics:
+        results = tmp_path_factory.mktemp("undisturbed")
+        (results / "cache").symlink_to(cache)
+        plain = (text for text in arguments if text not in ON_SLURM)
+        subprocess.run(command(*plain, "launcher.threads=1"), cwd=results, env=environment(results), check=True)
+        return metrics(only_run(results))
 
     return measure
 
@@ -88,8 +127,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     lines = config.stash.get(LOG, [])
     if lines:
         terminalreporter.section("scenarios on a real Slurm")
-        for line in lines:
-            terminalreporter.write_line(line)
+        terminalreporter.write_line("\n".join(lines))
 
 
 def _log(cluster: Cluster, results: Path) -> str:

@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store.run import Store
-from tests.conftest import Cli, Start, wait_for
+from tests.conftest import Cli, wait_for
 from tests.slurm.cluster import Cluster
-from tests.slurm.scenario import (
-    ONE,
-    QUICK,
-    TWO,
-    Measured,
-    detached,
-    end,
-    jobs_of,
-    only_run,
-    scores,
-)
+from tests.slurm.scenario import QUICK, TWO, Driver, Submit, Train, Training, end, job_of, jobs_of
 
 pytestmark = pytest.mark.slurm
 
@@ -32,18 +22,18 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def preparation_of(cluster: Cluster, results: Path) -> str:
+def preparation_of(training: Training) -> str:
     """The job that is not the only run's."""
-    wait_for(lambda: only_run(results).job(), "the run's own job")
-    (preparation,) = set(cluster.jobs()) - {only_run(results).job()}
+    wait_for(lambda: training.run.job(), "the run's own job")
+    (preparation,) = set(training.cluster.jobs()) - {training.job}
     return preparation
 
 
 def test_command_leaves_before_anything_is_prepared_and_the_queue_keeps_the_order(
-    cluster: Cluster, cli: Cli, results: Path
+    cluster: Cluster, submit: Submit
 ) -> None:
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
-    runs = detached(cli, results, *TWO, *QUICK)
+    runs = submit(*TWO, *QUICK)
     assert list(cluster.jobs().values()) == ["PENDING"] * 3
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     wait_for(lambda: not cluster.jobs(), "the end of all jobs, which no command follows")
@@ -53,7 +43,7 @@ def test_command_leaves_before_anything_is_prepared_and_the_queue_keeps_the_orde
 
 
 def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
-    cluster: Cluster, driver: Start, results: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, driver: Driver, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Held, its runs cannot begin and find out themselves."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -61,7 +51,7 @@ def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
     started = driver(*TWO, *QUICK, "trunk=squeezenet", "weights=imagenet")
     wait_for(lambda: all(run.job() for run in Store(results).runs()) and len(cluster.jobs()) == 4, "all jobs")
     runs = Store(results).runs()
-    cluster.do("scontrol", "hold", *(run.job() or "" for run in runs))
+    cluster.do("scontrol", "hold", *map(job_of, runs))
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
     assert end(started, code=2).count("squeezenet1_1-b8a52dc0.pth could not be downloaded") == 1
     assert not cluster.jobs()
@@ -69,47 +59,36 @@ def test_preparation_that_fails_takes_its_runs_out_of_the_queue(
     assert all("could not be downloaded" in run.status().error for run in runs)
 
 
-def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(
-    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
-) -> None:
+def test_preparation_that_is_cancelled_while_it_waits_is_made_up_for_by_the_run(cluster: Cluster, begin: Train) -> None:
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
-    started = driver(*ONE, *QUICK)
-    wait_for(lambda: "PENDING" in cluster.jobs().values(), "the preparation in the queue")
-    wait_for(lambda: len(cluster.jobs()) == 2, "the run's own job beside it")
-    cluster.do("scancel", preparation_of(cluster, results))
+    training = begin(*QUICK)
+    wait_for(lambda: len(cluster.jobs()) == 2, "the run's own job beside the preparation")
+    cluster.do("scancel", preparation_of(training))
     cluster.do("scontrol", "update", "PartitionName=short", "State=UP")
-    end(started)
-    assert len(jobs_of(only_run(results))) == 1
-    assert scores(only_run(results)) == undisturbed(*ONE, *QUICK)
+    assert len(training.ends_as_undisturbed()) == 1
 
 
-def test_preparation_that_is_killed_is_made_up_for_by_the_run(
-    cluster: Cluster, driver: Start, results: Path, undisturbed: Measured
-) -> None:
-    started = driver(*ONE, *QUICK)
-    wait_for(
-        lambda: results.exists() and any(results.glob("runs/*/preparing-data.json")), "the preparation's first word"
-    )
-    cluster.do("scancel", "--signal=KILL", preparation_of(cluster, results))
-    end(started)
-    assert len(jobs_of(only_run(results))) == 1
-    assert scores(only_run(results)) == undisturbed(*ONE, *QUICK)
+def test_preparation_that_is_killed_is_made_up_for_by_the_run(cluster: Cluster, begin: Train, results: Path) -> None:
+    training = begin(*QUICK)
+    wait_for(lambda: Store(results).prerequisite_files(), "the preparation's first word")
+    cluster.do("scancel", "--signal=KILL", preparation_of(training))
+    assert len(training.ends_as_undisturbed()) == 1
 
 
 def test_each_run_waits_for_its_own_preparation_and_cancelling_it_takes_that_away(
-    cluster: Cluster, cli: Cli, results: Path
+    cluster: Cluster, cli: Cli, submit: Submit
 ) -> None:
     """Two data sets: a job that prepares for each run."""
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
     sweep = ("sweep", "data=synthetic_siftflow,synthetic_voc", "body=fcn", "--seeds", "1", "weights=none")
-    runs = detached(cli, results, *sweep, *QUICK[2:])
+    runs = submit(*sweep, *QUICK[2:])
     after = [run.prerequisite_jobs() for run in runs]
     assert [len(jobs) for jobs in after] == [1, 1]
     assert after[0] != after[1]
     lines = cluster.ask("squeue", "--noheader", "--array", "--format=%i %E").splitlines()
     dependencies = dict(line.split(maxsplit=1) for line in lines)
     for run, (before,) in zip(runs, after, strict=True):
-        assert dependencies[run.job() or ""].startswith(f"afterany:{before}")
+        assert dependencies[job_of(run)].startswith(f"afterany:{before}")
     cluster.deeds.append("parsenet cancel")
     assert "left the queue" in cli("cancel", runs[0].signature).stdout
-    assert set(cluster.jobs()) == {runs[1].job(), *after[1]}
+    assert set(cluster.jobs()) == {job_of(runs[1]), *after[1]}

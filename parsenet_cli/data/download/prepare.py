@@ -46,8 +46,7 @@ def prepare_release(
             full, or a folder is in the way that this function did not make.
     """
     folder = home / release.name
-    waiting = f"{release.name}: waiting for another process that prepares it"
-    with file_lock(home / f".{release.name}.lock", lambda: progress(waiting)):
+    with file_lock(home / f".{release.name}.lock", f"preparing {release.name}", progress):
         own = _assigned(release, given)
         seal = sealed(folder)
         if seal is None and folder.exists():

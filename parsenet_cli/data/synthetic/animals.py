@@ -66,7 +66,8 @@ def draw(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> 
         return
     own = Frame((region.x - pose.x) * pose.facing, region.y - pose.y)
     coat = _coat(rng, COATS[species][rng.integers(2)], region)
-    _shadow(region, pose)
+    shadow = region.ellipse(pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
+    region.draw(shadow * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
     body, far = _body(own, pose, rng)
     light = np.clip(1.04 - 0.2 * own.y / pose.girth, 0.74, 1.12)[..., None].astype(np.float32)
     region.draw(far, coat * 0.72, species)
@@ -76,11 +77,6 @@ def draw(canvas: Canvas, rng: np.random.Generator, species: str, pose: Pose) -> 
     reach = 2.2 * pose.head
     region = canvas.region(x - reach, y - reach, x + reach, y + reach)
     _HEADS[species](_Head(region, Frame((region.x - x) * pose.facing, region.y - y), pose.head))
-
-
-def _shadow(region: Region, pose: Pose) -> None:
-    soft = region.ellipse(pose.x, pose.foot, pose.half * 1.1, 0.045 * pose.length)
-    region.draw(soft * np.float32(0.5), (40, 44, 40), None, opacity=0.32)
 
 
 def _body(own: Frame, pose: Pose, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -121,18 +117,18 @@ def _coat(rng: np.random.Generator, kind: str, region: Region) -> Array:
     return np.asarray((plain + marked * (marking - plain)) * fur, np.float32)
 
 
+def _stripes(_rng: np.random.Generator, region: Region, warp: Array) -> Array:
+    return np.asarray(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, np.float32)
+
+
 _COATS: dict[str, tuple[Colour, Colour, Callable[[np.random.Generator, Region, Array], Array]]] = {
-    "ginger": ((214, 146, 82), (166, 96, 48), lambda rng, region, warp: _stripes(region, warp)),
+    "ginger": ((214, 146, 82), (166, 96, 48), _stripes),
     "charcoal": ((104, 102, 108), (68, 66, 74), lambda rng, region, warp: 2 * warp - 0.4),
     "curls": ((240, 230, 206), (202, 186, 156), lambda rng, region, warp: 3 * region.noise(rng, 3, 3) - 1.3),
     "flecked": ((222, 220, 216), (140, 128, 122), lambda rng, region, warp: 6 * region.noise(rng, 4.5, 4.5) - 4),
     "piebald": ((236, 228, 214), (122, 74, 48), lambda rng, region, warp: 12 * region.noise(rng, 13, 15) - 6),
 }
 """The fur's colour, that of its markings, and where these are: above 1, and nowhere below 0."""
-
-
-def _stripes(region: Region, warp: Array) -> Array:
-    return np.asarray(1.6 * np.sin(region.x / 2.4 + region.y / 9 + 7 * warp) - 0.5, np.float32)
 
 
 @dataclass(frozen=True)
@@ -145,19 +141,19 @@ class _Head:
 
     def ball(self, u: float, v: float, ru: float, rv: float, colour: Colour, name: str | None) -> None:
         """An ellipse, all lengths in head radii."""
-        r = self.radius
-        self.region.draw(self.own.ellipse(u * r, v * r, ru * r, rv * r), colour, name)
+        self.region.draw(self.own.ellipse(*(length * self.radius for length in (u, v, ru, rv))), colour, name)
 
     def cone(self, corners: list[Point], colour: Colour, name: str | None) -> None:
         """A convex polygon, corners in head radii."""
-        r = self.radius
-        self.region.draw(self.own.polygon(*((u * r, v * r) for u, v in corners)), colour, name)
+        self.region.draw(self.own.polygon(*map(self._scaled, corners)), colour, name)
 
     def limb(self, start: Point, end: Point, thick: float, tip: float, colour: Colour, name: str) -> None:
         """A tapering stroke, all lengths in head radii."""
-        r = self.radius
-        (u, v), (end_u, end_v) = start, end
-        self.region.draw(self.own.capsule((u * r, v * r), (end_u * r, end_v * r), thick * r, tip * r), colour, name)
+        radii = thick * self.radius, tip * self.radius
+        self.region.draw(self.own.capsule(self._scaled(start), self._scaled(end), *radii), colour, name)
+
+    def _scaled(self, point: Point) -> Point:
+        return point[0] * self.radius, point[1] * self.radius
 
 
 def _cat(head: _Head) -> None:

@@ -102,10 +102,6 @@ class Canvas:
             ids=self.ids,
         )
 
-    @property
-    def everything(self) -> Region:
-        return self.region(0, 0, self.width, self.height)
-
     def image(self, rng: np.random.Generator, grain: float = 2.5) -> npt.NDArray[np.uint8]:
         """The finished image, uint8 (H, W, 3), with a camera's grain."""
         noisy = self.rgb + grain * rng.standard_normal(self.rgb.shape, dtype=np.float32)

@@ -40,13 +40,19 @@ def ensure_generated(
     """The folder `<cache>/generated/<name>-<version>`, drawn now unless it is there, whole and unchanged."""
     root = cache / "generated" / f"{name}-{version}"
     seal = root.with_suffix(".json")
-    waiting = f"drawing {name}: waiting for another process that does it"
-    with os_errors_as_user_errors(root.parent), file_lock(root.with_suffix(".lock"), lambda: progress(waiting)):
+    lock = root.with_suffix(".lock")
+    with os_errors_as_user_errors(root.parent), file_lock(lock, f"drawing {name}", progress):
         if not root.is_dir() or read_json(seal) != _content(root):
             if seal.is_file():
                 print(f"{root}: files of this generated data set are damaged or gone; it is drawn again", flush=True)
             shutil.rmtree(root, ignore_errors=True)
-            _draw_all(root, name, version, draw, writer, progress)
+            lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
+            scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]
+            for done, (part, index, identifier) in enumerate(scenes, start=1):
+                writer.write(root, identifier, draw(generator(version, part, index)))
+                if done % 50 == 0 or done == len(scenes):
+                    progress(f"drawing {name}: {done} of {len(scenes)}")
+            writer.finish(root, lists)
             write_json(seal, _content(root))
     return root
 
@@ -65,16 +71,6 @@ def write_mat(file: Path, **matrices: Any) -> None:
 
     file.parent.mkdir(parents=True, exist_ok=True)
     savemat(file, matrices, do_compression=True)
-
-
-def _draw_all(root: Path, name: str, version: int, draw: Draw, writer: LayoutWriter, progress: Progress) -> None:
-    lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
-    scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]
-    for done, (part, index, identifier) in enumerate(scenes, start=1):
-        writer.write(root, identifier, draw(generator(version, part, index)))
-        if done % 50 == 0 or done == len(scenes):
-            progress(f"drawing {name}: {done} of {len(scenes)}")
-    writer.finish(root, lists)
 
 
 def _content(root: Path) -> str:

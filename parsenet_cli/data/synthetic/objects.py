@@ -78,7 +78,7 @@ def pottedplant(canvas: Canvas, rng: np.random.Generator, x: float, foot: float,
     region.draw(pot, (190, 104, 66), "pottedplant")
 
 
-def stone(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size: float, name: str = "stone") -> None:
+def stone(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size: float) -> None:
     """A boulder, `size` pixels wide."""
     region = canvas.region(x - size, foot - size, x + size, foot + 1)
     if not region.label.size:
@@ -86,10 +86,10 @@ def stone(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size:
     rock = region.ellipse(x, foot - 0.24 * size, 0.5 * size, 0.3 * size)
     rock = np.maximum(rock + (region.noise(rng, 4, 4) - 0.5) * 0.14 * size, region.y - foot)
     light = 0.9 + 0.3 * region.noise(rng, 3, 3) - 0.25 * (region.y - foot + 0.3 * size) / size
-    region.draw(rock, shaded(pick(rng, ((136, 132, 128), (122, 116, 108), (150, 142, 130))), light), name)
+    region.draw(rock, shaded(pick(rng, ((136, 132, 128), (122, 116, 108), (150, 142, 130))), light), "stone")
 
 
-def bush(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size: float, name: str = "tree") -> None:
+def bush(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size: float) -> None:
     """A round shrub, `size` pixels wide, sometimes with berries."""
     region = canvas.region(x - size, foot - size, x + size, foot + 1)
     if not region.label.size:
@@ -100,7 +100,7 @@ def bush(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, size: 
         shape = merge(shape, puff, 0.05 * size)
     leaves = region.noise(rng, 2.4, 2.4)
     ragged = np.maximum(shape + (leaves - 0.5) * 0.16 * size, region.y - foot)
-    region.draw(ragged, shaded(pick(rng, ((74, 118, 62), (92, 128, 66), (60, 104, 76))), 0.78 + 0.42 * leaves), name)
+    region.draw(ragged, shaded(pick(rng, ((74, 118, 62), (92, 128, 66), (60, 104, 76))), 0.78 + 0.42 * leaves), "tree")
     berries = rng.integers(0, 6) if rng.random() < 0.5 else 0
     for _ in range(int(berries)):
         bx, by = rng.uniform(-0.3, 0.3) * size, rng.uniform(-0.42, -0.08) * size

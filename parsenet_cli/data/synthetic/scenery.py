@@ -37,8 +37,8 @@ def sky(canvas: Canvas, rng: np.random.Generator) -> Colour:
     cloud = noise(rng, height, width, height / 7, width / 3) * 0.65 + noise(rng, height, width, 6, 14) * 0.35
     veil = np.clip((cloud - rng.uniform(0.45, 0.7)) * 4, 0, 0.85)[..., None]
     air = top + depth * (horizon - top)
-    everything = canvas.everything
-    everything.draw(np.full((height, width), -1, np.float32), air + veil * (np.float32(244) - air), "sky")
+    region = canvas.region(0, 0, width, height)
+    region.draw(np.full((height, width), -1, np.float32), air + veil * (np.float32(244) - air), "sky")
     return float(horizon[0]), float(horizon[1]), float(horizon[2])
 
 

@@ -11,7 +11,7 @@ A scene is a pure function of its generator: same state, same image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,6 +38,11 @@ PRETRAINING_CLASSES = tuple(sorted({*VOC_CLASSES[1:], *CONTEXT_CLASSES, *OUTDOOR
 """Everything that can be in a scene."""
 
 
+Draw = Callable[[Canvas, np.random.Generator], None]
+Thing = Callable[[Canvas, np.random.Generator, float, float, float], None]
+"""Draws something at a column, standing on a row, of a size."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """One image with its labels."""
@@ -50,16 +55,13 @@ class Scene:
 
 def voc_scene(rng: np.random.Generator) -> Scene:
     """Animals and small things as VOC labels them: scenery is background, 255 a line around every object."""
-    canvas = _canvas(SIZE, VOC_CLASSES, first=0)
-    _animal_scene(canvas, rng)
-    return Scene(canvas.image(rng), _with_void(canvas.label))
+    scene = _scene(rng, SIZE, VOC_CLASSES, _animal_scene, first=0)
+    return replace(scene, label=_with_void(scene.label))
 
 
 def context_scene(rng: np.random.Generator) -> Scene:
     """The same animals among labelled stuff, as PASCAL-Context labels them: every pixel has a class, 0 the rest."""
-    canvas = _canvas(SIZE, CONTEXT_CLASSES)
-    _animal_scene(canvas, rng)
-    return Scene(canvas.image(rng), canvas.label)
+    return _scene(rng, SIZE, CONTEXT_CLASSES, _animal_scene)
 
 
 def pretraining_scene(rng: np.random.Generator) -> Scene:
@@ -67,20 +69,19 @@ def pretraining_scene(rng: np.random.Generator) -> Scene:
 
     Ids count `PRETRAINING_CLASSES` from 1; only which of them occur is meant to be used.
     """
-    canvas = _canvas(PORTRAIT_SIZE, PRETRAINING_CLASSES)
-    (_outdoors if rng.random() < 0.25 else _portrait)(canvas, rng)
-    return Scene(canvas.image(rng), canvas.label)
+    return _scene(rng, PORTRAIT_SIZE, PRETRAINING_CLASSES, _outdoors if rng.random() < 0.25 else _portrait)
 
 
 def outdoor_scene(rng: np.random.Generator) -> Scene:
     """A coast, a countryside or a street, as SiftFlow labels them: 0 unlabelled, classes from 1."""
-    canvas = _canvas(OUTDOOR_SIZE, OUTDOOR_CLASSES)
-    _outdoors(canvas, rng)
+    return _scene(rng, OUTDOOR_SIZE, OUTDOOR_CLASSES, _outdoors)
+
+
+def _scene(rng: np.random.Generator, size: int, classes: tuple[str, ...], draw: Draw, first: int = 1) -> Scene:
+    """What `draw` puts on a square canvas whose labels count the classes from `first`."""
+    canvas = Canvas(size, size, {name: index for index, name in enumerate(classes, first)})
+    draw(canvas, rng)
     return Scene(canvas.image(rng), canvas.label)
-
-
-def _canvas(size: int, classes: tuple[str, ...], first: int = 1) -> Canvas:
-    return Canvas(size, size, {name: index for index, name in enumerate(classes, first)})
 
 
 def _portrait(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -154,17 +155,15 @@ def _scatter(canvas: Canvas, rng: np.random.Generator, top: float, bottom: float
     """Small things at random places of a band of the ground, the farther the smaller."""
     for foot in _feet(rng, top, bottom, count):
         x, size = rng.uniform(6, canvas.width - 6), rng.uniform(22, 32) * (0.5 + 0.5 * foot / canvas.height)
-        match int(rng.integers(8)):
-            case 0 | 1:
-                objects.bottle(canvas, rng, x, foot, 1.1 * size)
-            case 2 | 3:
-                objects.car(canvas, rng, x, foot, 1.4 * size)
-            case 4 | 5:
-                objects.pottedplant(canvas, rng, x, foot, 1.1 * size)
-            case 6:
-                (objects.stone, objects.bush)[rng.integers(2)](canvas, rng, x, foot, 1.1 * size)
-            case _:
-                objects.ball(canvas, rng, x, foot, 0.55 * size)
+        kind = int(rng.integers(8))
+        draw, scale = _SMALL_THINGS[kind // 2]
+        if kind == 6:
+            draw, scale = (objects.stone, objects.bush)[rng.integers(2)], 1.1
+        draw(canvas, rng, x, foot, scale * size)
+
+
+_SMALL_THINGS = ((objects.bottle, 1.1), (objects.car, 1.4), (objects.pottedplant, 1.1), (objects.ball, 0.55))
+"""How each is drawn, and how large."""
 
 
 def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> list[float]:
@@ -174,13 +173,10 @@ def _feet(rng: np.random.Generator, top: float, bottom: float, count: int) -> li
 
 def _with_void(label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The label map with 255 on the pixels just outside of an object, where VOC's annotators left a border."""
+    from scipy.ndimage import binary_dilation
+
     inside = label != 0
-    beside = np.zeros(label.shape, bool)
-    beside[1:] |= inside[:-1]
-    beside[:-1] |= inside[1:]
-    beside[:, 1:] |= inside[:, :-1]
-    beside[:, :-1] |= inside[:, 1:]
-    return np.where(beside & ~inside, np.uint8(255), label)
+    return np.where(binary_dilation(inside) & ~inside, np.uint8(255), label)
 
 
 def _coast(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -193,7 +189,7 @@ def _coast(canvas: Canvas, rng: np.random.Generator) -> None:
     slope = np.linspace(-8, 8, canvas.width, dtype=np.float32)[None, :] * rng.uniform(-1, 1)
     sand = ((222, 202, 158), (208, 186, 146), (230, 214, 180))
     scenery.land(canvas, rng, shore + slope + 4 * ridge(rng, canvas.width, 24), sand, "sand")
-    _people(canvas, rng, shore + 8)
+    _some(canvas, rng, shore + 8, objects.person, 4, (13, 20))
     if rng.random() < 0.5:
         objects.stone(canvas, rng, rng.uniform(0, canvas.width), rng.uniform(shore, canvas.height), rng.uniform(9, 18))
     if rng.random() < 0.3:
@@ -210,13 +206,13 @@ def _country(canvas: Canvas, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
         scenery.path(canvas, rng, horizon + 4, _ASPHALT, "road")
         if rng.random() < 0.6:
-            _cars(canvas, rng, horizon + 10)
+            _some(canvas, rng, horizon + 10, objects.car, 6, (15, 24))
     for _ in range(int(rng.integers(1, 5))):
         scenery.tree(canvas, rng, horizon + rng.uniform(3, 20), rng.uniform(18, 40))
     if rng.random() < 0.3:
         left = rng.uniform(0, canvas.width - 22)
         objects.building(canvas, rng, left, left + rng.uniform(14, 22), horizon - 6, horizon + 10)
-    _people(canvas, rng, horizon + 18)
+    _some(canvas, rng, horizon + 18, objects.person, 4, (13, 20))
 
 
 def _street(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -231,21 +227,17 @@ def _street(canvas: Canvas, rng: np.random.Generator) -> None:
         left = right + rng.uniform(0, 3)
     for _ in range(int(rng.integers(0, 3))):
         scenery.tree(canvas, rng, kerb + 2, rng.uniform(18, 30))
-    _cars(canvas, rng, kerb + 8)
-    _people(canvas, rng, kerb + 6)
+    _some(canvas, rng, kerb + 8, objects.car, 6, (15, 24))
+    _some(canvas, rng, kerb + 6, objects.person, 4, (13, 20))
 
 
 _ASPHALT = ((118, 116, 118), (134, 130, 126), (104, 106, 112))
 
 
-def _cars(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
+def _some(canvas: Canvas, rng: np.random.Generator, top: float, draw: Thing, edge: int, sizes: tuple[int, int]) -> None:
+    """None, one or two of a thing below the row `top`, `edge` pixels or more from the sides, of one of the `sizes`."""
     for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
-        objects.car(canvas, rng, rng.uniform(6, canvas.width - 6), foot, rng.uniform(15, 24))
-
-
-def _people(canvas: Canvas, rng: np.random.Generator, top: float) -> None:
-    for foot in _feet(rng, top, canvas.height - 1, int(rng.integers(0, 3))):
-        objects.person(canvas, rng, rng.uniform(4, canvas.width - 4), foot, rng.uniform(13, 20))
+        draw(canvas, rng, rng.uniform(edge, canvas.width - edge), foot, rng.uniform(*sizes))
 
 
 SPLITS: Mapping[str, int] = {"train": 400, "val": 150}

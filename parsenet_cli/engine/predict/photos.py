@@ -53,7 +53,8 @@ def find(inputs: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:
-                raise UserError(f"{path}: no image directly in this folder; expected files named {_suffixes()}")
+                suffixes = ", ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+                raise UserError(f"{path}: no image directly in this folder; expected files named {suffixes}")
             found += inside
         elif path.exists():
             found.append(path)
@@ -72,10 +73,6 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _suffixes() -> str:
-    return ", ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
-
-
 LEGEND = "legend"
 
 
@@ -92,8 +89,12 @@ def predict_images(
     images = find(inputs)
     if not images:
         raise UserError("no images named; expected files or folders")
-    names = output_names(images)
-    _check_nothing_is_overwritten(images, names, out)
+    names, given = output_names(images), {path.resolve() for path in images}
+    for target in (out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))):
+        if target.resolve() in given:
+            raise UserError(
+                f"{target}: this image would be overwritten by a prediction; choose another folder with --out"
+            )
 
     from parsenet_cli.core.palette import indexed
     from parsenet_cli.engine.predict import overlay as drawing
@@ -105,10 +106,7 @@ def predict_images(
     for path, name in zip(images, names, strict=True):
         try:
             pixels = read(path)
-            try:
-                ids = predictor.ids(pixels)
-            except UserError as problem:
-                raise UserError(f"{path}: {problem}") from None
+            ids = predictor.ids(pixels, path)
         except UserError as problem:
             failures.append(str(problem))
         else:
@@ -131,10 +129,7 @@ def output_names(images: Sequence[Path]) -> list[str]:
     resolved = [path.resolve() for path in images]
     longest = max((len(path.parts) for path in resolved), default=0)
     for depth in range(2, longest + 1):
-        clashing = _clashing(names)
-        if not clashing:
-            break
-        for i in clashing:
+        for i in _clashing(names):
             path = resolved[i]
             words = [*path.parts[-depth:-1], path.stem, path.suffix.removeprefix(".")]
             names[i] = re.sub(r"[^\w.-]+", "-", "_".join(words))
@@ -147,13 +142,3 @@ def _clashing(names: Sequence[str]) -> list[int]:
     """Positions of names whose files would be those of another, or of the legend."""
     files = [name.casefold() for name in names]
     return [i for i, name in enumerate(files) if files.count(name) > 1 or name == LEGEND]
-
-
-def _check_nothing_is_overwritten(images: Sequence[Path], names: Sequence[str], out: Path) -> None:
-    given = {path.resolve() for path in images}
-    written = [out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))]
-    for file in written:
-        if file.resolve() in given:
-            raise UserError(
-                f"{file}: this image would be overwritten by a prediction; choose another folder with --out"
-            )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from parsenet_cli.config.identity import data_options
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.files import atomic_write, sha256_of
 from parsenet_cli.core.text import Progress, counted
 from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.engine.predict import voc_archive
@@ -17,6 +17,7 @@ from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 
 FAULTS_SHOWN = 20
+TEST_LIST = "ImageSets/Segmentation/test.txt"
 REGISTRATION = (
     "VOC2012's test images are given out after registration at http://host.robots.ox.ac.uk:8080: add them with `parsenet "
     "data get voc12 --from VOC2012test.tar`, or unpack that archive and pass --data-root .../VOCdevkit/VOC2012"
@@ -53,14 +54,15 @@ def predict_test_set(
     comp, reason = voc_archive.competition(config.science, result.train_images or 0)
     out = out or Path(f"{run.signature}_comp{comp}_test_cls.tar.gz")
     say(f"comp{comp}, because {reason}")
-    maps = _Maps(store, run, root)
+    folder = _folder(store, run, root)
+    maps = {name: folder / f"{name}.png" for name in ids}
     try:
-        maps.predict(images, device, say, progress)
+        _predict(run, images, maps, device, say, progress)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{maps.kept(ids)} of {len(ids)} are predicted and kept") from None
+        raise KeyboardInterrupt(f"{sum(map(_whole, maps.values()))} of {len(ids)} are predicted and kept") from None
     with atomic_write(out) as file:
-        voc_archive.pack({name: maps.file(name) for name in ids}, comp, file)
-    _raise_for(out, voc_archive.faults(out, ids, root / "JPEGImages"), f"; remove {maps.folder} and issue it again")
+        voc_archive.pack(maps, comp, file)
+    _raise_for(out, voc_archive.faults(out, ids, root / "JPEGImages"), f"; remove {folder} and issue it again")
     say(f"written: {out} ({len(ids)} maps, checked)")
 
 
@@ -69,10 +71,8 @@ def check(archive: Path, listed: Path | None, data_root: Path | None) -> str:
     if not archive.is_file():
         raise UserError(f"{archive}: no such archive")
     root = _root(data_root) if data_root else None
-    ids: Sequence[str] | None = None
-    if listed:
-        ids = read_ids(listed)
-    elif root and _list_file(root).is_file():
+    ids = read_ids(listed) if listed else None
+    if ids is None and root and (root / TEST_LIST).is_file():
         ids = _test_list(root)
     _raise_for(archive, voc_archive.faults(archive, ids, root / "JPEGImages" if root else None), "")
     sizes = f"with the sizes of {root / 'JPEGImages'}" if root else "sizes not compared: pass --data-root"
@@ -90,44 +90,32 @@ def read_ids(file: Path) -> list[str]:
     return ids
 
 
-class _Maps:
-    """Label maps in the cache. The folder's name is made of the model and the images' place: others have other folders."""
+def _folder(store: Store, run: Run, root: Path) -> Path:
+    """Where the label maps are kept. Its name is made of the model and the images' place: others have other folders."""
+    digest = hashlib.sha256(str(root.resolve()).encode())
+    if run.model_file.is_file():
+        digest.update(bytes.fromhex(sha256_of(run.model_file)))
+    return store.cache / "submissions" / f"{run.signature}-{digest.hexdigest()[:12]}"
 
-    def __init__(self, store: Store, run: Run, root: Path) -> None:
-        digest = hashlib.sha256(str(root.resolve()).encode())
-        if run.model_file.is_file():
-            with run.model_file.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        self._run = run
-        self.folder = store.cache / "submissions" / f"{run.signature}-{digest.hexdigest()[:12]}"
 
-    def file(self, name: str) -> Path:
-        return self.folder / f"{name}.png"
+def _predict(
+    run: Run, images: dict[str, Path], maps: dict[str, Path], device: str, say: Progress, progress: Progress
+) -> None:
+    """Predict what is missing; the images are read as a data set's are."""
+    from parsenet_cli.core.palette import indexed
+    from parsenet_cli.data.decoding import read_image
+    from parsenet_cli.engine.predictor import Predictor
 
-    def kept(self, ids: Sequence[str]) -> int:
-        """How many of the ids are predicted."""
-        return sum(_whole(self.file(name)) for name in ids)
-
-    def predict(self, images: dict[str, Path], device: str, say: Progress, progress: Progress) -> None:
-        """Predict what is missing; the images are read as a data set's are."""
-        from parsenet_cli.core.palette import indexed
-        from parsenet_cli.data.decoding import read_image
-        from parsenet_cli.engine.predictor import Predictor
-
-        predictor = Predictor(self._run, device)
-        missing = [name for name in images if not _whole(self.file(name))]
-        if len(missing) < len(images):
-            say(f"{len(images) - len(missing)} of {len(images)} are predicted already")
-        step = counted(progress, len(missing))
-        for name in missing:
-            pixels = read_image(images[name])
-            try:
-                ids = predictor.ids(pixels)
-            except UserError as problem:
-                raise UserError(f"{images[name]}: {problem}") from None
-            with atomic_write(self.file(name)) as file:
-                indexed(ids).save(file, "PNG")
-            step(name)
+    predictor = Predictor(run, device)
+    missing = [name for name in images if not _whole(maps[name])]
+    if len(missing) < len(images):
+        say(f"{len(images) - len(missing)} of {len(images)} are predicted already")
+    step = counted(progress, len(missing))
+    for name in missing:
+        ids = predictor.ids(read_image(images[name]), images[name])
+        with atomic_write(maps[name]) as file:
+            indexed(ids).save(file, "PNG")
+        step(name)
 
 
 def _whole(file: Path) -> bool:
@@ -161,16 +149,11 @@ def _root(folder: Path | None) -> Path:
         raise UserError(f"where are the test images? {REGISTRATION}")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. {REGISTRATION}")
-    inside = [folder / "VOCdevkit" / "VOC2012", folder / "VOC2012"]
-    return next((each for each in inside if each.is_dir()), folder)
-
-
-def _list_file(root: Path) -> Path:
-    return root / "ImageSets" / "Segmentation" / "test.txt"
+    return next(filter(Path.is_dir, (folder / "VOCdevkit/VOC2012", folder / "VOC2012")), folder)
 
 
 def _test_list(root: Path) -> list[str]:
-    file = _list_file(root)
+    file = root / TEST_LIST
     if not file.is_file():
         raise UserError(f"{file}: no such list. {REGISTRATION}")
     ids = read_ids(file)
@@ -184,8 +167,7 @@ def _test_list(root: Path) -> list[str]:
 
 def _raise_for(archive: Path, faults: Iterator[str], remedy: str) -> None:
     shown = list(islice(faults, FAULTS_SHOWN))
-    if not shown:
-        return
-    more = sum(1 for _ in faults)
-    rest = f"\n  … and {more} more" if more else ""
-    raise UserError(f"{archive}: not a valid submission{remedy}\n  " + "\n  ".join(shown) + rest)
+    if more := sum(1 for _ in faults):
+        shown.append(f"… and {more} more")
+    if shown:
+        raise UserError("\n  ".join([f"{archive}: not a valid submission{remedy}", *shown]))

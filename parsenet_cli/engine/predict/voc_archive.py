@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from parsenet_cli.core.palette import palette
+from parsenet_cli.core.palette import COLOURS
 from parsenet_cli.core.run_config import Science
 from parsenet_cli.data.sets.voc12 import CLASSES
 
@@ -130,18 +130,17 @@ def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
     if ids.max() >= len(CLASSES):
         yield f"value {ids.max()}; expected class ids 0 to {len(CLASSES) - 1}"
     count = min(len(colours), len(CLASSES))
-    if count <= min(ids.max(), len(CLASSES) - 1) or (colours[:count] != palette(count)).any():
+    if count <= min(ids.max(), len(CLASSES) - 1) or (colours[:count] != COLOURS[:count]).any():
         yield "its palette is not VOC's"
 
 
 def _size(images: Path | None, name: str) -> tuple[int, int] | None:
     from PIL import Image
 
-    file = None if images is None else images / f"{name}.jpg"
-    if file is None or not file.is_file():
+    if images is None:
         return None
     try:
-        with Image.open(file) as image:
+        with Image.open(images / f"{name}.jpg") as image:
             return image.size
     except OSError:
         return None

@@ -55,14 +55,22 @@ def get_weights(trunk: str, name: str, folder: Path, progress: Progress, given: 
     source, file = architecture.sources[name], converted_file(trunk, name, folder)
     if given is None and verified_metadata(file) is not None:
         return file
-    waiting = f"{file.name}: waiting for another process that gets it"
-    with os_errors_as_user_errors(folder), file_lock(folder / f".{file.name}.lock", lambda: progress(waiting)):
+    lock = folder / f".{file.name}.lock"
+    with os_errors_as_user_errors(folder), file_lock(lock, f"getting {file.name}", progress):
         metadata = verified_metadata(file)
         if metadata is None and file.is_file():
             print(f"{file}: is damaged; it is made again", flush=True)
         remote = download.Remote(source.file, source.mirrors, source.checksum, source.size)
-        if given is not None:
-            _check_given(given, remote, progress)
+        if given is not None and not given.is_file():
+            raise UserError(f"--from {given}: there is no such file")
+        try:
+            if given is not None:
+                download.check(given, remote, progress)
+        except UserError as problem:
+            raise UserError(
+                f"--from {problem}. To use another file of weights: parsenet weights convert FILE OUT.safetensors, and "
+                "weights=OUT"
+            ) from None
         if metadata is not None and (given is None or metadata.get("source_sha256") == sha256_of(given)):
             return file
         published = given or download.fetch(remote, folder, progress)
@@ -148,14 +156,3 @@ def _write(
     with atomic_write(out) as stream:
         save(kept, {key: text for key, text in (metadata | normalization.metadata()).items() if text}, stream)
     return Written(out, len(kept), body, normalization, order_from, weights.reinitialized)
-
-
-def _check_given(given: Path, remote: download.Remote, progress: Progress) -> None:
-    if not given.is_file():
-        raise UserError(f"--from {given}: there is no such file")
-    try:
-        download.check(given, remote, progress)
-    except UserError as problem:
-        raise UserError(
-            f"--from {problem}. To use another file of weights: parsenet weights convert FILE OUT.safetensors, and weights=OUT"
-        ) from None

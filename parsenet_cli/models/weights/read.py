@@ -146,18 +146,18 @@ def install(weights: Weights, tensors: Mapping[str, Tensor], trunk: nn.Module, n
     Raises:
         UserError: see `check`.
     """
-    wanted = dict(trunk.named_parameters())
-    check(weights, tensors, wanted, name)
+    filled = check(weights, tensors, dict(trunk.named_parameters()), name)
     with torch.no_grad():
         for layer in weights.reinitialized:
             layers.he_(trunk.get_submodule(layer), generator)
-        for key, parameter in wanted.items():
-            if layer_of(key) not in weights.reinitialized:
-                parameter.copy_(tensors[key])
+        for key, parameter in filled.items():
+            parameter.copy_(tensors[key])
 
 
-def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor], name: str) -> None:
-    """See that `tensors` are all parameters of the trunk `name`, but for the layers the file declares to lack.
+def check(
+    weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor], name: str
+) -> dict[str, Tensor]:
+    """The parameters of the trunk `name` that `tensors` fill: all but those of layers that the file declares to lack.
 
     Raises:
         UserError: a parameter is missing, has another shape, or holds a number that is not finite.
@@ -183,6 +183,7 @@ def check(weights: Weights, tensors: Mapping[str, Tensor], parameters: Mapping[s
             raise UserError(
                 f"{weights.source}: {key} holds numbers that are not finite: the file is damaged, or holds no weights there"
             )
+    return wanted
 
 
 def layer_of(parameter: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,33 +10,19 @@ from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import intact
 from parsenet_cli.models import trunks
 from parsenet_cli.models.trunks import Architecture
-from parsenet_cli.models.weights.source import Source
 
 if TYPE_CHECKING:
     from parsenet_cli.core.run_config import Science
+    from parsenet_cli.models.weights.source import Source
 
 PRETRAINED_VERSION = 1
 """Raised when anything in engine/pretrain.py, in its trunk's widths or in its images changes."""
 
-_LARGEST_HEADER = 1 << 24
-
-
-@dataclass(frozen=True)
-class SourceEntry:
-    """One named source of one trunk, its converted file, and that file's metadata: None where it is not here."""
-
-    trunk: str
-    name: str
-    source: Source
-    file: Path
-    metadata: dict[str, str] | None
-
 
 def choices(trunk: Architecture) -> list[str]:
     """The names the axis `weights` can take for a trunk, besides a file."""
-    shared = ["imagenet"] if trunk.imagenet else []
-    own = ["pretrained"] if trunk.pretrained else []
-    return list(dict.fromkeys([*shared, *trunk.sources, *own, "none"]))
+    names = {"imagenet": bool(trunk.imagenet), **dict.fromkeys(trunk.sources, True), "pretrained": trunk.pretrained}
+    return [*(name for name, there in names.items() if there), "none"]
 
 
 def all_choices() -> list[str]:
@@ -84,11 +69,12 @@ def source_names(trunk: str, name: str | None) -> list[str]:
     return [name]
 
 
-def list_sources(folder: Path) -> list[SourceEntry]:
-    """All sources of all trunks; `folder` is that of the converted files."""
-    entries = [(trunk, *entry) for trunk in trunks.names() for entry in trunks.find(trunk).sources.items()]
-    files = [converted_file(trunk, name, folder) for trunk, name, _ in entries]
-    return [SourceEntry(*entry, file, read_metadata(file)) for entry, file in zip(entries, files, strict=True)]
+def list_sources(folder: Path) -> Iterator[tuple[str, str, Source, Path, dict[str, str] | None]]:
+    """All sources: trunk, name, source, its converted file below `folder`, and what that says; None where it is not here."""
+    for trunk in trunks.names():
+        for name, source in trunks.find(trunk).sources.items():
+            file = converted_file(trunk, name, folder)
+            yield trunk, name, source, file, read_metadata(file)
 
 
 def converted_file(trunk: str, name: str, folder: Path) -> Path:
@@ -98,14 +84,12 @@ def converted_file(trunk: str, name: str, folder: Path) -> Path:
 
 def read_metadata(file: Path) -> dict[str, str] | None:
     """What a safetensors file says of itself, read from its header alone; None where it is missing or damaged."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            header = json.loads(opened.read(length)) if length <= _LARGEST_HEADER else {}
-        metadata = header.pop("__metadata__", {})
-        end = max(tensor["data_offsets"][1] for tensor in header.values())
-        return dict(metadata) if file.stat().st_size == 8 + length + end else None
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError):
+        with safe_open(file, framework="np") as opened:
+            return dict(opened.metadata() or {})
+    except (OSError, SafetensorError):
         return None
 
 

@@ -6,8 +6,8 @@ Images are chosen by measured gain among those whose small label maps the runs k
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.core import metrics
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.palette import COLOURS
 from parsenet_cli.report import plot
 from parsenet_cli.store import artifacts, samples
 
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
     from parsenet_cli.store.study import Study
 
     Counts = npt.NDArray[np.int64]
-    Pair = tuple[Run, Run]
-    _Images = Callable[[Run, Store, list[str]], dict[str, dict[str, str]]]
 
-TABLE = "table6"
-"""The table that is meant when none is named."""
+TABLES = ("table6",)
+"""What is meant when none is named."""
 
 BACKGROUND = "background"
 
@@ -48,8 +47,8 @@ def data(
     Raises:
         UserError: there are no such cells, a run of theirs is not done, or a file of it is damaged.
     """
-    first, second = _named_cells(study, store, baseline, parsenet)
-    return _compare(study, store, first, second, gains, losses, _from_data_set)
+    cells = _named_cells(study, store, baseline, parsenet)
+    return _compare(study, store, cells, gains, losses, decode=True)
 
 
 def from_store(study: Study, store: Store) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def from_store(study: Study, store: Store) -> dict[str, Any]:
     cells = default_cells(study, store)
     if cells is None:
         raise UserError(f"{study.name}: no two cells differ in global context alone")
-    return _compare(study, store, *cells, 3, 2, _not_there)
+    return _compare(study, store, cells, 3, 2, decode=False)
 
 
 def default_cells(study: Study, store: Store) -> tuple[CellKey, CellKey] | None:
@@ -66,38 +65,36 @@ def default_cells(study: Study, store: Store) -> tuple[CellKey, CellKey] | None:
     Of several pairs the one whose norm goes from none to l2 comes first, as the paper compares its baseline with ParseNet
     (Fig. 3 and 4), then the one with the fewest layers. None where there is no pair.
     """
-    variants: dict[CellKey, tuple[list[str], str, str]] = {}
+    sciences: dict[CellKey, dict[str, Any]] = {}
     for cell in study.cells:
         if cell.signature and cell.seed == study.seeds[0]:
-            try:
-                content = store.run(cell.signature).config().science.model_dump(mode="json")
-            except UserError:  # edited, or another version's
-                continue
-            variants[cell.key] = (content.pop("layers"), content.pop("norm"), json.dumps(content, sort_keys=True))
+            with suppress(UserError):  # edited, or another version's
+                sciences[cell.key] = store.run(cell.signature).config().science.model_dump(mode="json")
     pairs = [
-        (norm == context_norm, len(layers), first.column != second.column, order, first, second)
-        for order, (first, (layers, norm, rest)) in enumerate(variants.items())
-        for second, (context_layers, context_norm, other) in variants.items()
-        if "pool6" not in layers
-        and context_layers == ["pool6", *layers]
-        and rest == other
-        and (norm == context_norm or (norm, context_norm) == ("none", "l2"))
+        (plain["norm"] == context["norm"], len(plain["layers"]), first.column != second.column, order, first, second)
+        for order, (first, plain) in enumerate(sciences.items())
+        for second, context in sciences.items()
+        if "pool6" not in plain["layers"]
+        and context == {**plain, "layers": ["pool6", *plain["layers"]], "norm": context["norm"]}
+        and (plain["norm"] == "none" or context["norm"] == "l2")
     ]
     return min(pairs)[-2:] if pairs else None
 
 
 def _compare(
-    study: Study, store: Store, first: CellKey, second: CellKey, gains: int, losses: int, otherwise: _Images
+    study: Study, store: Store, cells: tuple[CellKey, CellKey], gains: int, losses: int, *, decode: bool
 ) -> dict[str, Any]:
-    """The measurement; `otherwise` gives images and truths that the store does not keep."""
-    pairs = _pairs(study, store, first, second)
+    """The measurement; `decode` takes images and truths that the store does not keep from the data set."""
+    first, second = cells
+    pairs = list(zip(_runs(study, store, first), _runs(study, store, second), strict=True))
     classes, ids, counts = _counts(pairs)
     scores = np.array([[[metrics.mean_iu(c) for c in run] for run in pair] for pair in counts]).mean(axis=0)
-    kept = _maps(pairs[0], ids)
+    maps = [artifacts.predictions(run) for run in pairs[0]]
+    kept = maps[0].keys() & maps[1].keys() & {*ids}
     gain = scores[1] - scores[0]
     order = [int(i) for i in np.argsort(-gain, kind="stable") if ids[i] in kept and np.isfinite(gain[i])]
     chosen = [i for i in order if gain[i] > 0][:gains], [i for i in reversed(order) if gain[i] < 0][:losses]
-    shown = _images(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both], otherwise)
+    shown = _images(pairs[0][0], store, classes, [ids[i] for both in chosen for i in both], decode)
     return {
         "cells": {"baseline": str(first), "parsenet": str(second)},
         "classes": classes,
@@ -110,8 +107,8 @@ def _compare(
                 "baseline_score": 100 * float(scores[0, i]),
                 "parsenet_score": 100 * float(scores[1, i]),
                 **shown[ids[i]],
-                "baseline": plot.to_base64(kept[ids[i]][0]),
-                "parsenet": plot.to_base64(kept[ids[i]][1]),
+                "baseline": plot.to_base64(maps[0][ids[i]]),
+                "parsenet": plot.to_base64(maps[1][ids[i]]),
             }
             for kind, several in zip(("gain", "loss"), chosen, strict=True)
             for i in several
@@ -151,95 +148,62 @@ def draw(data: dict[str, Any]) -> Figure:
     return figure
 
 
-def _named_cells(study: Study, store: Store, *named: str) -> tuple[CellKey, CellKey]:
+def _named_cells(study: Study, store: Store, baseline: str, parsenet: str) -> tuple[CellKey, CellKey]:
     keys = {str(cell.key): cell.key for cell in study.cells if cell.signature}
-    for text in filter(None, named):
+    named = [text for text in (baseline, parsenet) if text]
+    for text in named:
         if text not in keys:
             raise unknown(f"cell of {study.table.name}", text, keys)
+    if len(named) == 2:
+        return keys[baseline], keys[parsenet]
     defaults = default_cells(study, store)
-    if not all(named) and (defaults is None or any(text and keys[text] not in defaults for text in named)):
+    if defaults is None or any(keys[text] not in defaults for text in named):
         raise UserError(
             f"{study.name}: no two cells differ in nothing but global context and norm; name them, "
             f"baseline=ROW.COLUMN parsenet=ROW.COLUMN, of {', '.join(keys)}"
         )
-    first, second = (keys[text] if text else default for text, default in zip(named, defaults or ("", ""), strict=True))
-    assert isinstance(first, CellKey)
-    assert isinstance(second, CellKey)
-    return first, second
+    return keys.get(baseline, defaults[0]), keys.get(parsenet, defaults[1])
 
 
-def _pairs(study: Study, store: Store, first: CellKey, second: CellKey) -> list[Pair]:
-    """The runs of both cells, seed by seed."""
-    pairs = []
-    for seed in study.seeds:
-        runs = []
-        for key in (first, second):
-            cell = next(cell for cell in study.cells if (cell.key, cell.seed) == (key, seed))
-            run = store.run(cell.signature or "")
-            if not run.done():
-                raise UserError(f"{study.name}: {key}, seed {seed}, is not done ({run.state()}): run {run.signature}")
-            runs.append(run)
-        pairs.append((runs[0], runs[1]))
-    return pairs
+def _runs(study: Study, store: Store, key: CellKey) -> list[Run]:
+    """The runs of a cell, seed by seed."""
+    signatures = {cell.seed: cell.signature or "" for cell in study.cells if cell.key == key}
+    runs = [store.run(signatures[seed]) for seed in study.seeds]
+    for seed, run in zip(study.seeds, runs, strict=True):
+        if not run.done():
+            raise UserError(f"{study.name}: {key}, seed {seed}, is not done ({run.state()}): run {run.signature}")
+    return runs
 
 
-def _counts(pairs: list[Pair]) -> tuple[list[str], list[str], Counts]:
+def _counts(pairs: list[tuple[Run, Run]]) -> tuple[list[str], tuple[str, ...], Counts]:
     """Class names, image ids, and (seeds, 2, images, K, K) confusion matrices."""
-    found, ids = [], []
-    for pair in pairs:
-        both = []
-        for stored in map(artifacts.confusions, pair):
-            both.append(stored.matrices.astype(np.int64))
-            ids.append(list(stored.ids))
-        found.append(both)
-    if any(other != ids[0] for other in ids):
+    stored = [[artifacts.confusions(run) for run in pair] for pair in pairs]
+    ids = stored[0][0].ids
+    if any(confusions.ids != ids for pair in stored for confusions in pair):
         raise UserError(f"{pairs[0][0].folder.parent}: the runs of these cells were scored on different images")
-    result = pairs[0][0].result()
-    assert result is not None
-    return list(result.classes), ids[0], np.array(found)
+    counts = np.array([[confusions.matrices for confusions in pair] for pair in stored], np.int64)
+    return list(pairs[0][0].done_result().classes), ids, counts
 
 
-def _maps(pair: Pair, ids: list[str]) -> dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    """The small label maps that both runs keep."""
-    stored = [artifacts.predictions(run) for run in pair]
-    return {name: (stored[0][name], stored[1][name]) for name in ids if name in stored[0] and name in stored[1]}
-
-
-def _images(
-    run: Run, store: Store, classes: list[str], ids: list[str], otherwise: _Images
-) -> dict[str, dict[str, str]]:
-    """Small images and truths by id, from the store where it keeps them."""
+def _images(run: Run, store: Store, classes: list[str], ids: list[str], decode: bool) -> dict[str, dict[str, str]]:
+    """Small images and truths by id, from the store where it keeps them, or from the data set that `run` was scored on."""
     kept = samples.read(samples.file_of(store, run.config().science.data_id, classes))
-    if not all(name in kept for name in ids):
-        return otherwise(run, store, ids)
-    return {
-        name: {
-            "picture": base64.b64encode(kept[name].image).decode(),
-            "truth": plot.to_base64(kept[name].truth),
-        }
-        for name in ids
-    }
+    if all(name in kept for name in ids):
+        stored = {name: (base64.b64encode(kept[name].image).decode(), kept[name].truth) for name in ids}
+    elif not decode:
+        raise UserError(
+            "The images and their truth are not in this store: its runs were made before they were kept. The next run that "
+            "finishes on this data writes them."
+        )
+    else:
+        from parsenet_cli.core.text import silent
+        from parsenet_cli.engine import inputs
+        from parsenet_cli.engine.evaluate import shrink
 
-
-def _from_data_set(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
-    """From the data set that the run was scored on."""
-    from parsenet_cli.core.text import silent
-    from parsenet_cli.engine import inputs
-    from parsenet_cli.engine.evaluate import shrink
-
-    val = inputs.data(run.config(), store.cache, silent).val
-    places = {name: val.ids.index(name) for name in ids}
-    return {
-        name: {"picture": plot.to_base64(shrink(val.image(i))), "truth": plot.to_base64(shrink(val.label(i)))}
-        for name, i in places.items()
-    }
-
-
-def _not_there(run: Run, store: Store, ids: list[str]) -> dict[str, dict[str, str]]:
-    raise UserError(
-        "The images and their truth are not in this store: its runs were made before they were kept. The next run that "
-        "finishes on this data writes them."
-    )
+        val = inputs.data(run.config(), store.cache, silent).val
+        places = {name: val.ids.index(name) for name in ids}
+        stored = {name: (plot.to_base64(shrink(val.image(i))), shrink(val.label(i))) for name, i in places.items()}
+    return {name: {"picture": image, "truth": plot.to_base64(truth)} for name, (image, truth) in stored.items()}
 
 
 def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
@@ -255,14 +219,15 @@ def _errors(classes: list[str], counts: Counts) -> dict[str, Any]:
     if not objects.all():
         kinds["object_background"] = off & ~np.outer(objects, objects)
     labelled = counts[0, 0].sum(axis=(1, 2))
-    wrong = {kind: counts[..., mask].sum(axis=3) for kind, mask in kinds.items()}
-    fewer = {kind: of_network[:, 0] - of_network[:, 1] for kind, of_network in wrong.items()}
     found: dict[str, Any] = dict.fromkeys(("between_objects", "object_background"))
-    for kind, of_network in wrong.items():
-        baseline, parsenet = (100 * float(n.mean(axis=0).sum() / labelled.sum()) for n in of_network.swapaxes(0, 1))
-        found[kind] = {"baseline": baseline, "parsenet": parsenet, "drop": _estimated(fewer[kind], labelled)}
-    if len(wrong) == 2:
-        found["more_between_objects"] = _estimated(fewer["between_objects"] - fewer["object_background"], labelled)
+    fewer = []
+    for kind, mask in kinds.items():
+        wrong = counts[..., mask].sum(axis=3)
+        fewer.append(wrong[:, 0] - wrong[:, 1])
+        baseline, parsenet = (100 * float(n.mean(axis=0).sum() / labelled.sum()) for n in wrong.swapaxes(0, 1))
+        found[kind] = {"baseline": baseline, "parsenet": parsenet, "drop": _estimated(fewer[-1], labelled)}
+    if len(fewer) == 2:
+        found["more_between_objects"] = _estimated(fewer[0] - fewer[1], labelled)
     return found
 
 
@@ -280,9 +245,8 @@ def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
         variance = float((influences**2).sum())
         value = Estimate(float(scores[0]), variance, max(1, len(labelled) - 1)).interval()
     else:
-        cell = CellScores(
-            ("errors",), tuple(range(len(scores))), scores, influences, (False,) * len(scores), "errors", "pictures"
-        )
+        seeds, none_collapsed = tuple(range(len(scores))), (False,) * len(scores)
+        cell = CellScores(("errors",), seeds, scores, influences, none_collapsed, "errors", "pictures")
         value = estimate_contrast([(1.0, cell)], 0.0, lambda pool, paired: NOTHING).interval()
     return {"estimate": value.estimate, "low": value.low, "high": value.high}
 
@@ -292,15 +256,10 @@ def _height(panel: dict[str, Any]) -> float:
     return float(np.clip(height / width, 0.6, 1.4))
 
 
-def _coloured(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    from parsenet_cli.core.palette import palette
-
-    return pixels if pixels.ndim == 3 else palette()[pixels]
-
-
 def _draw_panel(line: Sequence[Axes], panel: dict[str, Any]) -> None:
     for axes, key in zip(line, ("picture", "truth", "baseline", "parsenet"), strict=True):
-        axes.imshow(_coloured(plot.from_base64(panel[key])), interpolation="nearest")
+        pixels = plot.from_base64(panel[key])
+        axes.imshow(pixels if pixels.ndim == 3 else COLOURS[pixels], interpolation="nearest")
         plot.image_axes(axes)
         if key in ("baseline", "parsenet"):
             axes.set_xlabel(f"{panel[f'{key}_score']:.0f} % IU", fontsize=7, labelpad=2)
@@ -329,12 +288,10 @@ def _legend(axes: Axes, data: dict[str, Any]) -> None:
     """The colours of the classes that are seen."""
     from matplotlib.patches import Patch
 
-    from parsenet_cli.core.palette import palette
-
     seen = sorted({int(i) for panel in data["panels"] for key in ("truth", "baseline", "parsenet")
                    for i in np.unique(plot.from_base64(panel[key]))})  # fmt: skip
-    names = [(i, "ignored" if i >= len(data["classes"]) else data["classes"][i]) for i in seen]
-    patches = [Patch(color=palette()[i] / 255, label=name) for i, name in names]
+    names = dict(enumerate(data["classes"]))
+    patches = [Patch(color=COLOURS[i] / 255, label=names.get(i, "ignored")) for i in seen]
     axes.axis("off")
     if patches:
         axes.legend(

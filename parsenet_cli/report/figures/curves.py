@@ -104,17 +104,14 @@ def _loss(study: Study, store: Store) -> str:
 def _draw_row(axes: Axes, row: dict[str, Any], labels: list[str]) -> None:
     for curve in row["curves"]:
         colour = plotting.COLOURS[labels.index(curve["label"]) % len(plotting.COLOURS)]
-        sums: dict[int, list[float]] = {}
         for seed in curve["seeds"]:
             axes.plot(seed["iteration"], seed["loss"], color=colour, linewidth=0.5, alpha=0.55)
-            for iteration, loss in zip(seed["iteration"], seed["loss"], strict=True):
-                sums.setdefault(iteration, []).append(loss)
             if seed["collapsed"]:
                 axes.plot(seed["iteration"][-1], seed["loss"][-1], "x", color=colour, markersize=4, clip_on=False)
-        every = {iteration: losses for iteration, losses in sorted(sums.items()) if len(losses) == len(curve["seeds"])}
-        if len(curve["seeds"]) > 1:
-            axes.plot(
-                list(every), [sum(losses) / len(losses) for losses in every.values()], color=colour, linewidth=1.4
-            )
+        losses = [dict(zip(seed["iteration"], seed["loss"], strict=True)) for seed in curve["seeds"]]
+        if len(losses) > 1:
+            common = sorted(set.intersection(*map(set, losses)))
+            means = [sum(of_seed[iteration] for of_seed in losses) / len(losses) for iteration in common]
+            axes.plot(common, means, color=colour, linewidth=1.4)
     axes.set_title(row["label"], loc="left", fontsize=6.5)
     axes.grid(axis="y")

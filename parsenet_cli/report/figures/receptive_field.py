@@ -7,7 +7,7 @@ image is outside the empirical receptive field. The gradient of the same activat
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,8 +78,6 @@ def data(
     found = [unit for i, one in looked.items() for unit in _units(network, i, one)]
     first = next(iter(looked))
     half = math.ceil(grid.field / 2) + patch
-    change, gradient = (_mean_map([(one, maps) for one in looked.values() for maps in getattr(one, name)], half)
-                        for name in ("changes", "gradients"))  # fmt: skip
     return {
         "patch": patch,
         "stride": stride,
@@ -89,8 +87,8 @@ def data(
         "units": found,
         "shares": {name: _over_images(found, name) for name in (*THRESHOLDS, "gradient")},
         "image_share": _over_images(found, "image"),
-        "mean_change": _small(change),
-        "mean_gradient": _small(gradient),
+        "mean_change": _small(_mean_map(looked.values(), "changes", half)),
+        "mean_gradient": _small(_mean_map(looked.values(), "gradients", half)),
         "half": half,
         "example": _example(network, first, looked[first]),
     }
@@ -160,21 +158,17 @@ def _over_images(units: list[dict[str, Any]], name: str) -> dict[str, float]:
     return {"estimate": mean, "low": mean - error, "high": mean + error, "pictures": len(means)}
 
 
-def _mean_map(maps: list[tuple[FieldSample, Floats]], half: int) -> Floats:
+def _mean_map(samples: Iterable[FieldSample], name: str, half: int) -> Floats:
     """The mean over units of maps scaled to a peak of 1, the cell's centre in the middle; outside the image nothing counts."""
-    side = 2 * half + 1
-    total, count = np.zeros((side, side)), np.zeros((side, side))
-    for one, values in maps:
-        if not values.any():
-            continue
-        top, left = (round(begin - middle) + half for begin, middle in zip(one.window[:2], one.centre, strict=True))
-        rows = slice(max(0, top), min(side, top + values.shape[0]))
-        columns = slice(max(0, left), min(side, left + values.shape[1]))
-        total[rows, columns] += (values / values.max())[
-            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-        ]
-        count[rows, columns] += 1
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    total, count = np.zeros((2, 2 * half + 1, 2 * half + 1))
+    for sample in samples:
+        top, left = (round(begin - middle) + half for begin, middle in zip(sample.window, sample.centre, strict=False))
+        for values in getattr(sample, name):
+            if values.any():
+                place = slice(top, top + values.shape[0]), slice(left, left + values.shape[1])
+                total[place] += values / values.max()
+                count[place] += 1
+    return np.asarray(total / np.maximum(count, 1))
 
 
 def _small(values: Floats) -> list[list[float]]:

@@ -33,27 +33,26 @@ def data(study: Study, store: Store) -> dict[str, Any]:
     done = lines[lines["outcome"].isin(["converged", "collapsed"])].dropna(subset="value")
     if done.empty:
         raise UserError(f"{study.name}: none of its runs is done yet. Run `parsenet ablate {study.table.name}` first")
-    places = dict(list(done.groupby(["row", "column"], sort=False)))
+    groups = dict(list(done.groupby(["row", "column"], sort=False)))
     intervals = cell_intervals(study, store)
     cells = []
     for row in study.table.rows:
         for column in study.table.columns:
-            group = places.get((row.key, column.key))
-            printed = study.table.printed(row.key, column.key)
-            if group is None and printed.value is None:
+            key, printed = CellKey(row.key, column.key), study.table.printed(row.key, column.key).value
+            if key not in groups and printed is None:
                 continue
-            values = [] if group is None else [float(value) for value in group["value"]]
-            interval = intervals.get(CellKey(row.key, column.key))
+            group, interval = groups.get(key, done.iloc[:0]), intervals.get(key)
+            values = [float(value) for value in group["value"]]
             cells.append(
                 {
                     "row": row.key,
                     "column": column.key,
-                    "paper": printed.value,
+                    "paper": printed,
                     "values": values,
                     "mean": sum(values) / len(values) if values else None,
                     "low": max(0.0, interval.low) if interval else None,
                     "high": min(100.0, interval.high) if interval else None,
-                    "collapsed": 0 if group is None else int((group["outcome"] == "collapsed").sum()),
+                    "collapsed": int((group["outcome"] == "collapsed").sum()),
                 }
             )
     return {
@@ -67,35 +66,25 @@ def data(study: Study, store: Store) -> dict[str, Any]:
 
 def draw(data: dict[str, Any]) -> Figure:
     """Printed hollow, measured filled, one line per row; columns of one metric share a panel, others stand side by side."""
-    turned = len(data["columns"]) > MANY
-    return _draw_turned(data) if turned else _draw_upright(data)
-
-
-def _draw_upright(data: dict[str, Any]) -> Figure:
-    panels: dict[str, list[str]] = {}
-    for column, metric in data["metrics"].items():
-        panels.setdefault(metric, []).append(column)
-    rows = [row for row in data["rows"] if any(cell["row"] == row for cell in data["cells"])]
-    width = plotting.PAGE if len(panels) > 1 or max(map(len, data["rows"].values())) > 24 else plotting.COLUMN
-    figure = plotting.new(width, 1.25 + 0.27 * len(rows))
+    rows, columns, cells = data["rows"], data["columns"], data["cells"]
+    panels: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    if len(columns) > MANY:
+        by, lines, height, width = "column", columns, 0.22, plotting.COLUMN
+        measured = dict.fromkeys(cell["row"] for cell in cells if cell["values"])
+        panels[""] = {rows[row]: [cell for cell in cells if cell["row"] == row] for row in measured}
+    else:
+        shown = {cell["row"] for cell in cells}
+        by, lines, height = "row", {row: label for row, label in rows.items() if row in shown}, 0.27
+        for column, metric in data["metrics"].items():
+            series = panels.setdefault(metric, {})
+            series[columns[column]] = [cell for cell in cells if cell["column"] == column]
+        width = plotting.PAGE if len(panels) > 1 or max(map(len, rows.values())) > 24 else plotting.COLUMN
+    figure = plotting.new(width, 1.25 + height * len(lines))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axes, columns in zip(grid.flat, panels.values(), strict=True):
-        series = {data["columns"][column]: [c for c in data["cells"] if c["column"] == column] for column in columns}
-        _draw_panel(axes, series, "row", rows)
-        axes.set_xlabel("percent" if len(panels) == 1 else f"{data['columns'][columns[0]]} (percent)")
-    _finish(figure, grid[0, 0], [data["rows"][row] for row in rows], data, max(map(len, panels.values())) > 1)
-    return figure
-
-
-def _draw_turned(data: dict[str, Any]) -> Figure:
-    measured = list(dict.fromkeys(cell["row"] for cell in data["cells"] if cell["values"]))
-    columns = list(data["columns"])
-    figure = plotting.new(plotting.COLUMN, 1.25 + 0.22 * len(columns))
-    axes = figure.subplots()
-    series = {data["rows"][row]: [c for c in data["cells"] if c["row"] == row] for row in measured}
-    _draw_panel(axes, series, "column", columns)
-    axes.set_xlabel("percent")
-    _finish(figure, axes, [data["columns"][column] for column in columns], data, len(series) > 1)
+    for axes, series in zip(grid.flat, panels.values(), strict=True):
+        _draw_panel(axes, series, by, list(lines))
+        axes.set_xlabel("percent" if len(panels) == 1 else f"{next(iter(series))} (percent)")
+    _finish(figure, grid[0, 0], list(lines.values()), data, max(map(len, panels.values())) > 1)
     return figure
 
 
@@ -138,11 +127,7 @@ def _finish(figure: Figure, axes: Axes, labels: list[str], data: dict[str, Any],
         names.append(name)
     figure.legend(handles, names, loc="outside upper right", ncols=5 if figure.get_figwidth() > plotting.COLUMN else 2)
     about = data["about"]
-    other = (
-        ""
-        if about["profile"] == "paper"
-        else " Other data and another network than the paper's: compare effects, not numbers."
-    )
+    other = " Other data and another network than the paper's: compare effects, not numbers."
     interval = " with 95 % intervals" if any(cell["low"] is not None for cell in data["cells"]) else ""
-    text = f"{about['table']}, profile {about['profile']}, {plotting.seeds(about['seeds'])}{interval}.{other}"
-    plotting.caption(figure, text, figure.get_figwidth())
+    text = f"{about['table']}, profile {about['profile']}, {plotting.seeds(about['seeds'])}{interval}."
+    plotting.caption(figure, text + other * (about["profile"] != "paper"), figure.get_figwidth())

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from parsenet_cli.core.text import duration
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Listing, Paragraph, Section, words
 from parsenet_cli.report.collect import ReportInput
 from parsenet_cli.store.study import Study, StudyRun
@@ -54,7 +55,7 @@ def making(report: ReportInput) -> Section:
             Listing(tuple(command(study) for study in report.studies)),
             Paragraph("The environments in which the runs were carried out."),
             _environments(done),
-            Paragraph(f"{len(done)} runs took {_time(seconds)} in all, counted one after the other."),
+            Paragraph(f"{len(done)} runs took {duration(seconds)} in all, counted one after the other."),
             Fold("Every run: durations, memory, steps", (_durations(report.runs.values()),)),
         ),
     )
@@ -130,13 +131,6 @@ def _run(read: StudyRun) -> tuple[Cell, str]:
 
 def _number(value: Any) -> str:
     return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _time(seconds: float) -> str:
-    """`57 s`, `12 min 40 s`, `3 h 5 min`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _collapse(read: StudyRun) -> str:

@@ -31,7 +31,7 @@ OTHER_WORTH = (
 )
 
 
-def summary(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
+def section(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
     """The counts, and in a plain sentence what they are and are not."""
     outcomes = Counter(read.outcome for read in report.runs.values())
     counts = Counter(str(verdict.outcome) for verdict in verdicts)

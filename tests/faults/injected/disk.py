@@ -43,9 +43,8 @@ def name_of(file: Any) -> str:
 
 
 def _opening(file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, *others: Any, **more: Any) -> Any:
-    if isinstance(file, int) or not set(mode) & set("wax+"):
-        return _open(file, mode, buffering, encoding, *others, **more)
-    order = orders.ordered(f"file {name_of(file)}", told=False)
+    writes = not isinstance(file, int) and set(mode) & set("wax+")
+    order = orders.ordered(f"file {name_of(file)}", told=False) if writes else None
     if order is None:
         return _open(file, mode, buffering, encoding, *others, **more)
     if order["do"] == "read-only" or order["bytes"] == 0:

@@ -17,15 +17,28 @@ from tests.faults.injected import disk, orders
 from tests.faults.injected.orders import at, note
 
 
-def _cli(module: Any) -> None:
-    app = module.app
+def _around(name: str, before: str, after: str = "", noted: bool = False) -> Callable[[Any], None]:
+    """A patch: around each call of `name`, a function or a class's method, its process comes to these places."""
 
-    def begin() -> None:
-        note("command")
-        at("command")
-        app()
+    def patch(module: Any) -> None:
+        owner = getattr(module, name.partition(".")[0]) if "." in name else module
+        original = getattr(owner, name.rpartition(".")[2])
 
-    module.app = begin
+        def come(place: str) -> None:
+            if noted:
+                note(place)
+            at(place)
+
+        def called(*given: Any, **named: Any) -> Any:
+            come(before)
+            result = original(*given, **named)
+            if after:
+                come(after)
+            return result
+
+        setattr(owner, name.rpartition(".")[2], called)
+
+    return patch
 
 
 def _files(module: Any) -> None:
@@ -62,18 +75,8 @@ def _worker(module: Any) -> None:
     module.run_task = run_task
 
 
-def _inputs(module: Any) -> None:
-    original = module.data
-
-    def data(*given: Any) -> Any:
-        at("prepare")
-        return original(*given)
-
-    module.data = data
-
-
-def _train(module: Any) -> None:
-    trainer, evaluate, record = module.Trainer, module.evaluate_model, module._record
+def _trainer(module: Any) -> None:
+    trainer = module.Trainer
     step, batch = trainer.step, trainer._batch
 
     def stepping(self: Any, iteration: int) -> float:
@@ -89,71 +92,26 @@ def _train(module: Any) -> None:
             raise module.torch.OutOfMemoryError("made up by the test: out of memory")
         return float(batch(self, number))
 
-    def evaluating(*given: Any, **named: Any) -> Any:
-        note("evaluate")
-        at("evaluate")
-        return evaluate(*given, **named)
-
-    def recording(*given: Any) -> None:
-        note("record")
-        at("record")
-        record(*given)
-        note("result")
-        at("result")
-
     trainer.step, trainer._batch = stepping, batching
-    module.evaluate_model, module._record = evaluating, recording
 
 
 def _checkpoint(module: Any) -> None:
     save, restore = module.save, module.restore
 
     def saving(*given: Any) -> None:
-        *_, state = given
-        note(f"checkpoint {state.iteration}")
+        *_, progress = given
+        note(f"checkpoint {progress.iteration}")
         at("checkpoint")
         save(*given)
-        note(f"checkpointed {state.iteration}")
+        note(f"checkpointed {progress.iteration}")
 
     def restoring(*given: Any) -> None:
-        *_, state = given
+        *_, progress = given
         restore(*given)
-        note(f"from {state.iteration}")
+        note(f"from {progress.iteration}")
 
     module.save, module.restore = saving, restoring
     module.SHARE = 0.2  # of so short a training: several checkpoints in each
-
-
-def _local(module: Any) -> None:
-    submit = module.Local.submit
-
-    def submitting(self: Any, *given: Any, **named: Any) -> Any:
-        at("submit")
-        handle = submit(self, *given, **named)
-        at("submitted")
-        return handle
-
-    module.Local.submit = submitting
-
-
-def _scheduler(module: Any) -> None:
-    collect = module.Scheduler._collect
-
-    def collecting(self: Any) -> bool:
-        at("look")
-        return bool(collect(self))
-
-    module.Scheduler._collect = collecting
-
-
-def _tables(module: Any) -> None:
-    write = module.write
-
-    def writing(*given: Any, **named: Any) -> Any:
-        at("tables")
-        return write(*given, **named)
-
-    module.write = writing
 
 
 def _study(module: Any) -> None:
@@ -165,31 +123,36 @@ def _study(module: Any) -> None:
     module.datetime = Jumping
 
 
-_PATCHES: dict[str, Callable[[Any], None]] = {
-    "parsenet_cli.cli.app": _cli,
-    "parsenet_cli.core.files": _files,
-    "parsenet_cli.runner.worker": _worker,
-    "parsenet_cli.engine.inputs": _inputs,
-    "parsenet_cli.engine.train": _train,
-    "parsenet_cli.engine.checkpoint": _checkpoint,
-    "parsenet_cli.runner.launch.local": _local,
-    "parsenet_cli.runner.scheduler": _scheduler,
-    "parsenet_cli.report.tables": _tables,
-    "parsenet_cli.store.study": _study,
+_PATCHES: dict[str, Sequence[Callable[[Any], None]]] = {
+    "parsenet_cli.cli.app": [_around("app", "command", noted=True)],
+    "parsenet_cli.core.files": [_files],
+    "parsenet_cli.runner.worker": [_worker],
+    "parsenet_cli.engine.inputs": [_around("data", "prepare")],
+    "parsenet_cli.engine.train": [
+        _trainer,
+        _around("evaluate_model", "evaluate", noted=True),
+        _around("_record", "record", "result", noted=True),
+    ],
+    "parsenet_cli.engine.checkpoint": [_checkpoint],
+    "parsenet_cli.runner.launch.local": [_around("Local.submit", "submit", "submitted")],
+    "parsenet_cli.runner.scheduler": [_around("Scheduler._collect", "look")],
+    "parsenet_cli.report.tables": [_around("write", "tables")],
+    "parsenet_cli.store.study": [_study],
 }
 
 
 class _Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        patch = _PATCHES.get(name)
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if patch else None
-        if spec is None or spec.loader is None or patch is None:
+        patches = _PATCHES.get(name, ())
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if patches else None
+        if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module
 
         def and_patch(module: ModuleType) -> None:
             execute(module)
-            patch(module)
+            for patch in patches:
+                patch(module)
 
         spec.loader.exec_module = and_patch  # type: ignore[method-assign]
         return spec

@@ -29,6 +29,4 @@ def clock_jumps(journey: Journey) -> None:
         if _NEGATIVE.search(issued.said()):
             journey.problem("wrong end", f"a negative time:\n{issued.said()}")
         journey.count("clock jumps", orders)
-    journey.order()
-    journey.until_it_ends_well()
-    journey.check()
+    journey.finish()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import random
 import shutil
 import signal
-from pathlib import Path
 
+from tests import damage
 from tests.faults import processes
 from tests.faults.journey import Journey
 from tests.faults.moments import start_and_come_to
@@ -24,9 +22,9 @@ def checkpoints_rot(journey: Journey) -> None:
             if there and run.result() is None:
                 with journey.injecting("damaged checkpoint"):
                     for file in there if journey.chance.random() < 0.3 else [journey.chance.choice(there)]:
-                        damage(file, journey.chance)
+                        damage.at_random(file, journey.chance.randrange(10**6))
                     journey.damaged.add(run.signature)
-    _finish(journey)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=12, injections=3)
@@ -36,8 +34,8 @@ def results_rot(journey: Journey) -> None:
     for signature in journey.chance.sample(journey.signatures, 3):
         journey.damaged.add(signature)
         with journey.injecting("damaged result"):
-            damage(journey.store.run(signature).result_file, journey.chance)
-    _finish(journey)
+            damage.at_random(journey.store.run(signature).result_file, journey.chance.randrange(10**6))
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=16, injections=4)
@@ -52,23 +50,8 @@ def cache_rots(journey: Journey) -> None:
         _interrupted(journey)
         files = sorted(file for file in cache.glob(journey.chance.choice(kinds)) if file.is_file())
         with journey.injecting("damaged cache"):
-            damage(journey.chance.choice(files), journey.chance)
-    _finish(journey)
-
-
-def damage(file: Path, chance: random.Random) -> None:
-    """Cut it, or flip a bit as a disk does: size and time of change stay."""
-    size, times = file.stat().st_size, (file.stat().st_atime_ns, file.stat().st_mtime_ns)
-    if chance.random() < 0.3:
-        os.truncate(file, chance.randrange(max(1, size)))
-        return
-    with file.open("r+b") as stream:
-        place = chance.randrange(max(1, size))
-        stream.seek(place)
-        (value,) = stream.read(1)
-        stream.seek(place)
-        stream.write(bytes([value ^ 1 << chance.randrange(8)]))
-    os.utime(file, ns=times)
+            damage.at_random(journey.chance.choice(files), journey.chance.randrange(10**6))
+    journey.finish(temporary_files=True)
 
 
 def _interrupted(journey: Journey) -> None:
@@ -83,9 +66,3 @@ def _interrupted(journey: Journey) -> None:
         journey.end(issued, 130, -signal.SIGINT)
     processes.kill_all(journey.folder)
     issued.process.wait()
-
-
-def _finish(journey: Journey) -> None:
-    journey.order()
-    journey.until_it_ends_well()
-    journey.check(temporary_files=True)

@@ -39,8 +39,7 @@ def disk_fills_up(journey: Journey) -> None:
             _expect_whole_files(journey)
             filler.unlink()
         filler.unlink(missing_ok=True)
-        journey.until_it_ends_well()
-        journey.check()
+        journey.finish()
 
 
 @scenario(share=34, injections=2)
@@ -66,8 +65,7 @@ def results_are_read_only(journey: Journey) -> None:
                 journey.end(issued, BAD_INPUT)
             _expect_sentence(journey, issued.said(), "the file system is read-only")
             _mount("-o", "remount,rw", disk)
-        journey.until_it_ends_well()
-        journey.check()
+        journey.finish()
 
 
 def _refuse(journey: Journey, how: str, sentence: str) -> None:
@@ -89,8 +87,7 @@ def _refuse(journey: Journey, how: str, sentence: str) -> None:
             journey.problem("wrong end", f"{name} could not be written, and the exit code is 0:\n{issued.said()}")
         _expect_sentence(journey, issued.said(), sentence)
         _expect_whole_files(journey)
-    journey.until_it_ends_well()
-    journey.check()
+    journey.finish()
 
 
 def _expect_sentence(journey: Journey, said: str, sentence: str) -> None:
@@ -101,8 +98,8 @@ def _expect_sentence(journey: Journey, said: str, sentence: str) -> None:
 def _expect_whole_files(journey: Journey) -> None:
     for run in journey.store.runs():
         run.config()
-        if (run.result_file).exists() and run.result() is None:
-            journey.problem("different", f"{run.folder / 'result.json'} is not whole")
+        if run.has_damaged_result:
+            journey.problem("different", f"{run.result_file} is not whole")
     if left := [str(file) for file in journey.results.rglob(".*.tmp")]:
         journey.problem("left over", f"temporary files {left}")
 

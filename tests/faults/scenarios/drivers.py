@@ -26,5 +26,4 @@ def two_drivers(journey: Journey) -> None:
     for issued in (first, second):
         ended = deed is not None and issued is victim
         journey.end(issued, *((0, 130, -signal.SIGKILL, -signal.SIGINT) if ended else (0,)))
-    journey.until_it_ends_well()
-    journey.check(temporary_files=deed is signal.SIGKILL)
+    journey.finish(temporary_files=deed is signal.SIGKILL)

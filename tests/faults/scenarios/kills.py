@@ -19,8 +19,7 @@ def kill_driver(journey: Journey) -> None:
             processes.send(issued.pid, signal.SIGKILL)
             issued.process.wait()
         journey.release(order)
-    journey.until_it_ends_well()
-    journey.check(temporary_files=True)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=30, injections=4)
@@ -30,8 +29,7 @@ def kill_everything(journey: Journey) -> None:
         with journey.injecting("kill -9 of all processes"):
             processes.kill_all(journey.folder)
             issued.process.wait()
-    journey.until_it_ends_well()
-    journey.check(temporary_files=True)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=48, injections=8)
@@ -39,5 +37,4 @@ def kill_worker(journey: Journey) -> None:
     """The other runs finish; this one goes on from its checkpoint, in this command or in the next."""
     journey.study = MANY
     disturb_workers(journey, 8, lambda pid, order: processes.send(pid, signal.SIGKILL), "kill -9 of a worker")
-    journey.until_it_ends_well("--retry", failing=(1,))
-    journey.check(temporary_files=True)
+    journey.finish("--retry", failing=(1,), temporary_files=True)

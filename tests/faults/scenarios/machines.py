@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 
@@ -18,8 +17,7 @@ def worker_hangs(journey: Journey) -> None:
     """A stopped process holds its lock and says nothing: the driver ends it, and the run goes on from its checkpoint."""
     journey.study = WATCHED
     disturb_workers(journey, 4, lambda pid, _: processes.send(pid, signal.SIGSTOP), "SIGSTOP of a worker")
-    journey.until_it_ends_well("--retry", failing=(1,))
-    journey.check(temporary_files=True)
+    journey.finish("--retry", failing=(1,), temporary_files=True)
 
 
 @scenario(share=10, injections=2)
@@ -34,18 +32,15 @@ def machine_starts_again(journey: Journey) -> None:
                 processes.kill_all(journey.folder)
                 met[0].process.wait()
             for run in journey.store.runs():
-                status = run.status()
-                if status.pid is not None:
-                    (run.folder / "status.json").write_text(json.dumps({**status.content, "pid": sleeper.pid}))
+                if run.status().pid is not None:
+                    run.update_status(pid=sleeper.pid)
                 (run.folder / "lock").write_text(str(sleeper.pid))
             journey.order()
             journey.ask("cancel", "--all")
-        journey.order()
-        journey.until_it_ends_well()
+        journey.finish(temporary_files=True)
         if sleeper.poll() is not None:
             journey.problem("wrong end", "a process that had nothing to do with it was ended")
         sleeper.kill()
-    journey.check(temporary_files=True)
 
 
 @scenario(share=10, injections=1)
@@ -55,7 +50,8 @@ def memory_runs_out_once(journey: Journey) -> None:
     orders = journey.order({"at": f"batch {step}", "run": run, "do": "oom"})
     journey.end(journey.start(), 0)
     journey.count("out of memory", orders)
-    if not journey.store.run(run).done_result().ran_out_of_memory:
+    result = journey.store.run(run).result()
+    if result is None or not result.ran_out_of_memory:
         journey.problem("different", f"{run}: its result does not say that memory ran out")
     journey.check(statistical=run)
 

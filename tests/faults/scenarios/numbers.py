@@ -50,20 +50,17 @@ def run_fails(journey: Journey) -> None:
         if other.signature != run and other.result() is None:
             journey.problem("wrong end", f"{other.signature} has not finished beside the one that failed")
     journey.remember_finished()
-    journey.until_it_ends_well()
-    journey.check()
+    journey.finish()
 
 
 def _expect_collapse(journey: Journey, run: str, step: int) -> None:
-    result = journey.store.run(run).done_result()
-    told = (result.outcome, result.collapsed_at, result.steps)
+    result = journey.store.run(run).result()
+    told = result and (result.outcome, result.collapsed_at, result.steps)
     if told != ("collapsed", step, step + 1):
         journey.problem("different", f"{run}: {told}, expected a collapse at {step}")
-    undisturbed = [record for record in _records(journey, run, undisturbed=True) if record[0] <= step]
-    if _records(journey, run, undisturbed=False)[: len(undisturbed)] != undisturbed:
+    undisturbed, own = (
+        [(record["iteration"], record["loss"]) for record in store.run(run).metrics() if record["iteration"] <= step]
+        for store in (journey.undisturbed.store(journey.study), journey.store)
+    )
+    if own[: len(undisturbed)] != undisturbed:
         journey.problem("different", f"{run}: the losses before its collapse are not the undisturbed ones")
-
-
-def _records(journey: Journey, run: str, undisturbed: bool) -> list[tuple[float, float]]:
-    store = journey.undisturbed.store(journey.study) if undisturbed else journey.store
-    return [(record["iteration"], record["loss"]) for record in store.run(run).metrics()]

@@ -23,8 +23,7 @@ def terminate_worker(journey: Journey) -> None:
 
     journey.study = MANY
     disturb_workers(journey, 8, terminate, "SIGTERM of a worker")
-    journey.until_it_ends_well("--retry", failing=(1,))
-    journey.check()
+    journey.finish("--retry", failing=(1,))
 
 
 @scenario(share=12, injections=3)
@@ -35,8 +34,7 @@ def terminate_driver(journey: Journey) -> None:
             processes.send(issued.pid, signal.SIGTERM)
             journey.release(order)
             journey.end(issued)
-    journey.until_it_ends_well()
-    journey.check(temporary_files=True)
+    journey.finish(temporary_files=True)
 
 
 @scenario(share=15, injections=3)
@@ -66,5 +64,4 @@ def _interrupt(journey: Journey, times: int) -> None:
         if left := processes.gone(journey.folder, LEAVING):
             journey.problem("left over", f"processes {left} after Ctrl-C")
             processes.kill_all(journey.folder)
-    journey.until_it_ends_well()
-    journey.check(temporary_files=times == 2)
+    journey.finish(temporary_files=times == 2)

@@ -22,7 +22,7 @@ def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
 
 def texts(science: Science, cell: tuple[str, ...] | None = None) -> list[str]:
     said = None if cell is None else cell_settings(cell)
-    return [deviation.text for deviation in deviations.deviations(settings_of(science), said)]
+    return [deviation.text for deviation in deviations.deviations_of(settings_of(science), said)]
 
 
 def test_default_run_deviates_in_nothing(composer: Composer) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.config.deviations import cell_settings, deviations, settings_of
+from parsenet_cli.config.deviations import cell_settings, deviations_of, settings_of
 from parsenet_cli.config.protocol import OPEN, STATED, Switch
 from parsenet_cli.core.run_config import Recipe, RunConfig, Science
 from parsenet_cli.models import support
@@ -54,7 +54,7 @@ def test_every_other_answer_makes_another_run_that_deviates(
         assert config.model_copy(update={"science": science}).signature != given.signature
         reason = support.unsupported(science)
         assert (REFUSED[answer] in (reason or "")) if answer in REFUSED else reason is None
-        found = deviations(settings_of(science), cell_settings(cell))
+        found = deviations_of(settings_of(science), cell_settings(cell))
         assert {deviation.key for deviation in found} == {text.partition("=")[0] for text in answer.split()}
 
 
@@ -76,6 +76,6 @@ def test_open_questions_are_the_rows_of_the_protocol_page() -> None:
 @pytest.mark.parametrize("name", table_file.names())
 def test_no_cell_of_a_table_deviates_from_itself(name: str, composer: Composer) -> None:
     for cell in table_file.load(name).cells(cited=True):
-        assert not deviations(settings_of(composer.science(cell.overrides)), cell_settings(cell.overrides)), (
+        assert not deviations_of(settings_of(composer.science(cell.overrides)), cell_settings(cell.overrides)), (
             cell.row.key
         )

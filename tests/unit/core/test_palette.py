@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from parsenet_cli.core.palette import indexed, palette
+from parsenet_cli.core.palette import COLOURS, indexed
 
 PUBLISHED = {
     0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 4: (0, 0, 128), 5: (128, 0, 128), 6: (0, 128, 128),
@@ -18,12 +18,12 @@ PUBLISHED = {
 
 
 def test_colours_are_those_of_the_development_kit() -> None:
-    colours = palette()
+    colours = COLOURS
     assert {i: tuple(colours[i].tolist()) for i in PUBLISHED} == PUBLISHED
 
 
 def test_no_two_ids_share_a_colour() -> None:
-    assert len(np.unique(palette(), axis=0)) == 256
+    assert len(np.unique(COLOURS, axis=0)) == 256
 
 
 def test_indexed_png_holds_ids_and_shows_colours(tmp_path: Path) -> None:
@@ -32,4 +32,4 @@ def test_indexed_png_holds_ids_and_shows_colours(tmp_path: Path) -> None:
     with Image.open(tmp_path / "ids.png") as image:
         assert image.mode == "P"
         np.testing.assert_array_equal(np.asarray(image), ids)
-        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), palette()[ids])
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), COLOURS[ids])

@@ -119,33 +119,23 @@ def test_damage_is_told_and_mended_once_for_all(
     assert kept.tolist() == truth[1][0], "what is mapped stays as it is"
 
 
+@pytest.mark.parametrize(
+    ("suffix", "says"),
+    [
+        (".u8", r"\.u8: image 0 is damaged although the data were decoded again: .*disk or mem"),
+        (".json", "its index is damaged although"),
+    ],
+)
 def test_damage_that_comes_back_is_the_machine_s(
-    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    split = opened(sources, Reader(), tmp_path)
-
-    def decodes_badly(file: Path, *arguments: Any) -> None:
-        decode(file, *arguments)
-        damage.flip(file, 3)
-
-    monkeypatch.setattr(caching, "decode", decodes_badly)
-    damage.flip(file_of(tmp_path, ".u8"), 3)
-    with pytest.raises(
-        UserError, match=r"\.u8: image 0 is damaged although the data were decoded again: .*disk or mem"
-    ):
-        split.image(0)
-
-
-def test_index_that_cannot_be_written_well_is_the_machine_s(
-    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, says: str
 ) -> None:
     def decodes_badly(file: Path, *arguments: Any) -> None:
         decode(file, *arguments)
-        damage.flip(file.with_suffix(".json"), 100)
+        damage.flip(file.with_suffix(suffix), 3)
 
     monkeypatch.setattr(caching, "decode", decodes_badly)
-    with pytest.raises(UserError, match="its index is damaged although"):
-        opened(sources, Reader(), tmp_path)
+    with pytest.raises(UserError, match=says):
+        opened(sources, Reader(), tmp_path).image(0)
 
 
 @pytest.mark.parametrize("suffix", [".part", ".part.jsonl"])

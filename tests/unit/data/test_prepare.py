@@ -163,8 +163,8 @@ def test_a_full_disk_while_unpacking_is_explained(
 def test_a_wrong_count_is_an_error_that_names_ids(archives: Path, tmp_path: Path) -> None:
     members = small.voc2010()
     members["VOCdevkit/VOC2010/ImageSets/Main/train.txt"] = small.lines(["2008_000002", "2008_000009"])
-    small.tar(tmp_path / "VOCtrainval_03-May-2010.tar", members)
-    small.tar(tmp_path / "trainval.tar.gz", small.context_labels())
+    small.pack(tmp_path / "VOCtrainval_03-May-2010.tar", members)
+    small.pack(tmp_path / "trainval.tar.gz", small.context_labels())
     wanted = replace(small.small("pascal_context", tmp_path), expected=Expected({"train": 3, "val": 1}))
     expected = r"train\.txt: 2 ids in the list 'train', expected 3; listed, but without an image: 2008_000009; listed, "
     expected += "but without labels: 2008_000009; with labels, but in no list: 2008_000003"
@@ -184,8 +184,8 @@ def test_the_augmented_list_must_be_the_official_one(archives: Path, tmp_path: P
 
 
 def test_a_class_map_out_of_range_is_named(archives: Path, tmp_path: Path) -> None:
-    small.tar(tmp_path / "VOCtrainval_11-May-2012.tar", small.voc2012())
-    small.tar(tmp_path / "benchmark.tgz", small.sbd(fill=21))
+    small.pack(tmp_path / "VOCtrainval_11-May-2012.tar", small.voc2012())
+    small.pack(tmp_path / "benchmark.tgz", small.sbd(fill=21))
     with pytest.raises(UserError, match=r"2008_00000\d\.mat: class id 21 is out of range"):
         prepare_release(small.small("voc12", tmp_path), tmp_path / "home", [tmp_path], None, silent)
 
@@ -216,7 +216,7 @@ def test_test_images_are_added_to_what_is_there(archives: Path, tmp_path: Path) 
     one = replace(wanted.archives[2], verify=lambda root: check_test(root, 1))
     wanted = replace(wanted, archives=(*wanted.archives[:2], one))
     prepare_release(wanted, tmp_path / "home", [archives], None, silent)
-    small.tar(tmp_path / "VOC2012test.tar", small.voc2012_test())
+    small.pack(tmp_path / "VOC2012test.tar", small.voc2012_test())
     for _ in range(2):
         seal = prepare_release(wanted, tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
         assert [record["name"] for record in seal["archives"]][2:] == ["VOC2012test.tar"]
@@ -228,7 +228,7 @@ def test_test_images_are_added_to_what_is_there(archives: Path, tmp_path: Path) 
 
 def test_an_incomplete_test_archive_is_refused(archives: Path, tmp_path: Path) -> None:
     got("voc12", archives, tmp_path / "home")
-    small.tar(tmp_path / "VOC2012test.tar", small.voc2012_test())
+    small.pack(tmp_path / "VOC2012test.tar", small.voc2012_test())
     with pytest.raises(UserError, match=r"test\.txt of the test archive lists 1 ids, expected 1456"):
         prepare_release(small.small("voc12", archives), tmp_path / "home", [tmp_path / "VOC2012test.tar"], None, silent)
     assert not (tmp_path / "home" / "voc12" / VOC / "JPEGImages" / "2008_000006.jpg").exists()
@@ -237,8 +237,8 @@ def test_an_incomplete_test_archive_is_refused(archives: Path, tmp_path: Path) -
 def test_names_of_classes_can_be_added_where_the_archive_lacks_them(archives: Path, tmp_path: Path) -> None:
     labels = small.context_labels()
     (tmp_path / "labels.txt").write_bytes(labels.pop("labels.txt"))
-    small.tar(tmp_path / "VOCtrainval_03-May-2010.tar", small.voc2010())
-    small.tar(tmp_path / "trainval.tar.gz", labels)
+    small.pack(tmp_path / "VOCtrainval_03-May-2010.tar", small.voc2010())
+    small.pack(tmp_path / "trainval.tar.gz", labels)
     wanted = small.small("pascal_context", tmp_path)
     given = [tmp_path / archive.remote.name for archive in wanted.archives if archive.needed]
     with pytest.raises(UserError, match=r"holds no labels\.txt.*--from labels\.txt"):

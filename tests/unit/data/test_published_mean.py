@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parsenet_cli.data import sets
-from tests.unit.models.conftest import MakeScience
+from tests.unit.models.conftest import make_science
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from tests.unit.models.conftest import MakeScience
     ],
 )
 def test_mean_that_nobody_published_is_refused(data: str, input_mean: str, reason: str | None) -> None:
-    assert sets.unpublished_mean(MakeScience()(data=data, input_mean=input_mean)) == reason
+    assert sets.unpublished_mean(make_science(data=data, input_mean=input_mean)) == reason

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +13,14 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import silent
 from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import DataOptions
+from parsenet_cli.data.download.check import check_folder, detect_layout
 from parsenet_cli.data.sets import camvid, folder, pascal_context, siftflow, voc12
 from parsenet_cli.data.sets.siftflow import SUBFOLDER
-from tests import voc_folder
+from tests import new_module, voc_folder
 from tests.damage import halve
 from tests.voc_folder import fill, noise, write_ids
 
@@ -69,6 +67,7 @@ def test_identity_follows_the_content_and_nothing_else(photos: DataOptions) -> N
     os.utime(mask, ns=(1, 1))
     assert folder.identity(photos) == before
     assert folder.identity(replace(photos, cache=photos.cache / "elsewhere")) == before
+    assert not list(photos.cache.rglob("decoded")), "nothing is decoded for it"
     fill(mask, 1)
     assert folder.identity(photos) != before
 
@@ -242,14 +241,6 @@ def test_an_empty_folder_is_told_what_it_lacks(module: sets.DataSet, missing: st
         module.identity(DataOptions(tmp_path, tmp_path / "cache"))
 
 
-@pytest.mark.skipif("PARSENET_PHOTOS" not in os.environ, reason="PARSENET_PHOTOS does not name a folder of photos")
-def test_real_photos_are_identified_without_decoding_them(tmp_path: Path) -> None:
-    options = DataOptions(Path(os.environ["PARSENET_PHOTOS"]), tmp_path, ("background", "cat", "person"))
-    identity = folder.identity(options)
-    assert identity == folder.identity(replace(options, cache=tmp_path / "other"))
-    assert not (tmp_path / "decoded").exists()
-
-
 # --- the interface -----------------------------------------------------------------------------------------------------
 
 
@@ -291,31 +282,19 @@ def _layout(options):
     root = required_root(options, "stripes", "stripes.txt")
     return Layout("stripes", ("no", "yes"), lists(root), label_reader(root), "stripes")
 '''
-USE = """
-import sys
-from pathlib import Path
-from parsenet_cli.data import sets
-from parsenet_cli.data.dataset import DataOptions
-from parsenet_cli.data.download.check import check_folder, detect_layout
-
-root = Path(sys.argv[1])
-options = DataOptions(root, root / "cache")
-dataset = sets.find("stripes").open_dataset(options)
-print(sets.find("stripes").identity(options), dataset.train.ids, dataset.val.label(0).max(), detect_layout(root))
-print(check_folder("stripes", root, None, lambda _: None))
-"""
 
 
-def test_a_new_data_set_is_one_new_file(tmp_path: Path) -> None:
-    shutil.copytree(paths.PACKAGE, tmp_path / "parsenet_cli", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "parsenet_cli/data/sets/stripes.py").write_text(NEW)
+def test_a_new_data_set_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_module.add(sets, "stripes", NEW, tmp_path / "package", monkeypatch)
     data = tmp_path / "data"
     write_ids(data / "stripes.txt", "a b")
     for name in "ab":
         noise(0, 6, 8).save(data / f"{name}.png")
         fill(data / f"{name}_mask.png", 1)
-    done = subprocess.run([sys.executable, "-c", USE, data], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("stripes:")
-    assert "('a', 'b') 255 stripes" in done.stdout
-    assert f"{data}: stripes, 2 images with labels (train 2, val 1); all readable" in done.stdout
+    stripes, options = sets.find("stripes"), DataOptions(data, tmp_path / "cache")
+    assert stripes.identity(options).startswith("stripes:")
+    dataset = stripes.open_dataset(options)
+    assert (dataset.train.ids, dataset.val.label(0).max()) == (("a", "b"), 255)
+    assert detect_layout(data) == "stripes"
+    report = str(check_folder("stripes", data, None, silent))
+    assert report.startswith(f"{data}: stripes, 2 images with labels (train 2, val 1); all readable")

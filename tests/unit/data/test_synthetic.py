@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.core.palette import palette
+from parsenet_cli.core.palette import COLOURS
 from parsenet_cli.data.dataset import DataOptions
 from parsenet_cli.data.sets import synthetic_siftflow, synthetic_voc
 from parsenet_cli.data.synthetic import scenes
@@ -91,7 +91,7 @@ def test_masks_carry_vocs_palette(few: DataOptions) -> None:
     synthetic_voc.open_dataset(few)
     with Image.open(few.cache / "generated/synthetic_voc-1/SegmentationClass/val_0000.png") as mask:
         assert mask.mode == "P"
-        np.testing.assert_array_equal(np.array(mask.getpalette()).reshape(-1, 3), palette())
+        np.testing.assert_array_equal(np.array(mask.getpalette()).reshape(-1, 3), COLOURS)
 
 
 def test_identity_is_known_before_anything_is_drawn(few: DataOptions) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.palette import Pixels, palette
+from parsenet_cli.core.palette import COLOURS, Pixels
 from parsenet_cli.engine.predict import overlay, photos
 from parsenet_cli.engine.predict.photos import output_names
 
@@ -117,7 +117,7 @@ def test_overlay_keeps_the_background_and_tints_the_classes() -> None:
     ids[20:40, 20:60] = 2
     seen = np.asarray(overlay.draw_overlay(grey, ids, ("background", "cat", "dog")))
     assert (seen[5, 5] == 100).all()
-    expected = (1 - overlay.STRENGTH) * 100 + overlay.STRENGTH * palette()[2].astype(float)
+    expected = (1 - overlay.STRENGTH) * 100 + overlay.STRENGTH * COLOURS[2].astype(float)
     assert np.abs(seen[30, 40] - expected).max() <= 1
     assert (seen[30, 20] == 255).all(), "the border between two classes is drawn"
     assert seen.shape[0] > 60, "the legend stands below the image"
@@ -130,4 +130,4 @@ def test_overlay_of_the_smallest_image_has_a_readable_legend() -> None:
 
 def test_legend_holds_every_class() -> None:
     shown = np.asarray(overlay.draw_legend([f"class {i}" for i in range(60)])).reshape(-1, 3)
-    assert {tuple(colour) for colour in palette(60).tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}
+    assert {tuple(colour) for colour in COLOURS[:60].tolist()} <= {tuple(colour) for colour in np.unique(shown, axis=0)}

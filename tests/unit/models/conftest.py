@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from parsenet_cli.core.run_config import Recipe, Science
-from tests.weight_layouts import caffemodel
+from parsenet_cli.models.trunks import vgg_tiny
+from tests.weight_layouts import caffemodel, full_tensors
 
-SaveTensors = Callable[[Mapping[str, Tensor], str], Path]
+TINY = full_tensors(vgg_tiny.SPEC)
+"""Weights of trunk `vgg_tiny`, body `fcn`."""
 
 RECIPE: dict[str, Any] = {
     "policy": "poly", "lr": 1e-9, "power": 0.9, "step": None, "step_factor": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
@@ -32,33 +34,20 @@ SCIENCE: dict[str, Any] = {
 }  # fmt: skip
 
 
-class MakeScience:
+def make_science(*, dropout: float = 0.0, **axes: Any) -> Science:
     """`make_science(body="reduced", dropout=0.5)`: the plain thin FCN, with these axes changed."""
-
-    def __call__(self, *, dropout: float = 0.0, **axes: Any) -> Science:
-        return Science(**{**SCIENCE, **axes}, recipe=Recipe(**{**RECIPE, "dropout": dropout}))
+    return Science(**{**SCIENCE, **axes}, recipe=Recipe(**{**RECIPE, "dropout": dropout}))
 
 
-@pytest.fixture
-def make_science() -> MakeScience:
-    return MakeScience()
-
-
-@pytest.fixture
-def save_tensors(tmp_path: Path) -> SaveTensors:
-    """`save_tensors(tensors, name)` writes them below `tmp_path`, in the format that the name's suffix stands for."""
-
-    def save(tensors: Mapping[str, Tensor], name: str) -> Path:
-        file = tmp_path / name
-        if file.suffix == ".caffemodel":
-            file.write_bytes(caffemodel(tensors, old=name.startswith("old")))
-        elif file.suffix == ".safetensors":
-            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
-        else:
-            torch.save(dict(tensors), file)
-        return file
-
-    return save
+def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> Path:
+    """Write them in the format that the name's suffix stands for."""
+    if file.suffix == ".caffemodel":
+        file.write_bytes(caffemodel(tensors, old=file.name.startswith("old")))
+    elif file.suffix == ".safetensors":
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, file)
+    else:
+        torch.save(dict(tensors), file)
+    return file
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.models.trunks import vgg_tiny
 from parsenet_cli.models.weights import caffemodel
 from tests import weight_layouts
+from tests.unit.models.conftest import TINY
 from tests.weight_layouts import CONVOLUTION, INNER_PRODUCT, blob, layer, message, number, varint
 
 WEIGHT = np.arange(2 * 3 * 3 * 3, dtype=np.float32).reshape(2, 3, 3, 3)
@@ -58,10 +58,9 @@ def test_dimensions_may_stand_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_whole_network_comes_back(tmp_path: Path) -> None:
-    tensors = weight_layouts.full_tensors(vgg_tiny.SPEC)
-    found = caffemodel.read(written(tmp_path, weight_layouts.caffemodel(tensors, matrices=False)))
-    assert found.keys() == tensors.keys()
-    assert all(torch.equal(torch.from_numpy(found[name]), tensor) for name, tensor in tensors.items())
+    found = caffemodel.read(written(tmp_path, weight_layouts.caffemodel(TINY, matrices=False)))
+    assert found.keys() == TINY.keys()
+    assert all(torch.equal(torch.from_numpy(found[name]), tensor) for name, tensor in TINY.items())
 
 
 @pytest.mark.parametrize(

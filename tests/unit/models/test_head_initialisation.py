@@ -10,6 +10,7 @@ import torch
 from parsenet_cli.models import layers as init
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.classifier import BranchClassifiers, JointClassifier
+from tests.unit.models.conftest import make_science
 
 STACK = ("pool6", "fc7", "conv5", "conv4", "conv3")
 
@@ -34,9 +35,7 @@ def test_fan_in_counts_the_taps() -> None:
     assert init.fan_in(torch.empty(1024, 512, 3, 3)) == 512 * 9
 
 
-def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_each_layers_own(
-    make_science: Any,
-) -> None:
+def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_each_layers_own() -> None:
     early = build_model(make_science(layers=STACK), 7, None).head.classifier
     late = build_model(make_science(layers=STACK, fusion="late"), 7, None).head.classifier
     assert isinstance(early, JointClassifier)
@@ -50,7 +49,7 @@ def test_early_fusion_draws_with_the_width_of_the_concatenation_and_late_with_ea
         assert 0.9 * init.xavier_range(width) < block.abs().max() <= init.xavier_range(width)
 
 
-def test_zero_and_gaussian_heads(make_science: Any) -> None:
+def test_zero_and_gaussian_heads() -> None:
     zero = build_model(make_science(init="zero", skips="8s"), 7, None)
     assert all((p == 0).all() for p in zero.head.parameters())
     gaussian = build_model(make_science(init="gaussian", layers=STACK), 50, None).head.classifier
@@ -59,13 +58,13 @@ def test_zero_and_gaussian_heads(make_science: Any) -> None:
     assert (gaussian.bias == 0).all()
 
 
-def test_a_zero_head_behind_a_mixing_layer_can_still_learn(make_science: Any) -> None:
+def test_a_zero_head_behind_a_mixing_layer_can_still_learn() -> None:
     model = build_model(make_science(init="zero", mix="conv1x1"), 3, None)
     assert model.head.mix is not None
     assert (model.head.mix.weight != 0).any()
 
 
-def test_the_seed_alone_decides_what_is_drawn(make_science: Any) -> None:
+def test_the_seed_alone_decides_what_is_drawn() -> None:
     axes: dict[str, Any] = {"layers": STACK, "norm": "l2"}
     before = torch.random.get_rng_state()
     first, again = (build_model(make_science(**axes), 5, None).state_dict() for _ in range(2))
@@ -76,14 +75,14 @@ def test_the_seed_alone_decides_what_is_drawn(make_science: Any) -> None:
     assert not torch.equal(first["trunk.fc6.weight"], other["trunk.fc6.weight"])
 
 
-def test_the_head_is_the_same_whatever_weights_the_trunk_starts_from(make_science: Any) -> None:
+def test_the_head_is_the_same_whatever_weights_the_trunk_starts_from() -> None:
     """Rows of a table with the same head share its draw, with a pretrained trunk and without."""
     one = build_model(make_science(), 5, None).head.state_dict()
     two = build_model(make_science(pad100=True), 5, None).head.state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_a_trunk_without_weights_keeps_the_scale_of_its_input(make_science: Any) -> None:
+def test_a_trunk_without_weights_keeps_the_scale_of_its_input() -> None:
     model = build_model(make_science(), 5, None)
     with torch.inference_mode():
         features = model.trunk(torch.randn(4, 3, 96, 96), ["conv3", "fc7"])

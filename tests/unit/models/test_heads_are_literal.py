@@ -4,46 +4,26 @@ tests/property/test_early_equals_literal.py)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.classifier import JointClassifier
-from parsenet_cli.models.geometry import IMAGE, Grid
-from parsenet_cli.models.head import Head
-from parsenet_cli.models.upsample import hat_matrix
+from parsenet_cli.models.geometry import Grid
+from parsenet_cli.models.upsample import Bilinear, Size
+from tests.literal_heads import features, normalised
+from tests.unit.models.conftest import make_science
 
 SIZE = (72, 57)
+UP = Bilinear().forward
 
 
-def on_image(values: Tensor, grid: Grid, size: tuple[int, int] = SIZE, target: Grid = IMAGE) -> Tensor:
-    rows = hat_matrix(grid, values.shape[2], target, size[0])
-    columns = hat_matrix(grid, values.shape[3], target, size[1])
-    return torch.einsum("yi,ncij,xj->ncyx", rows, values, columns)
-
-
-def normalised(head: Head, name: str, values: Tensor) -> Tensor:
-    if name not in head.norms:
-        return values
-    scale = head.norms[name].scale
-    assert isinstance(scale, Tensor)
-    return scale.view(1, -1, 1, 1) * values / ((values * values).sum(1, keepdim=True) + 1e-10).sqrt()
-
-
-def maps(model: Segmenter, taps: dict[str, Tensor]) -> dict[str, tuple[Tensor, Grid]]:
-    """Every branch at the full size of its grid, pool6 replicated in memory, normalised there."""
-    head, fc7 = model.head, model.trunk.grids["fc7"]
-    result: dict[str, tuple[Tensor, Grid]] = {}
-    for layer in head.layers:
-        if layer == "pool6":
-            result[layer] = taps["fc7"].mean((2, 3), keepdim=True).repeat(1, 1, *taps["fc7"].shape[2:]), fc7
-        else:
-            result[layer] = taps[layer], model.trunk.grids[layer]
-    return {name: (normalised(head, name, values), grid) for name, (values, grid) in result.items()}
+def classified(classifier: nn.Module, values: Tensor) -> Tensor:
+    assert isinstance(classifier, JointClassifier)
+    return F.conv2d(values, classifier.weight, classifier.bias)
 
 
 def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor]) -> None:
@@ -65,50 +45,43 @@ def assert_same(model: Segmenter, expected: Callable[[Segmenter, Tensor], Tensor
             assert (a - b).abs().max() <= 1e-5 * max(1.0, float(b.abs().max())), name
 
 
-def test_the_levels_of_a_pyramid_are_branches_of_their_own(make_science: Any) -> None:
+def test_the_levels_of_a_pyramid_are_branches_of_their_own() -> None:
     head = build_model(make_science(layers=("pool6", "fc7", "conv4"), norm="l2", context="spp"), 4, None).head
     assert list(head.norms) == ["pool6_1x1", "pool6_2x2", "pool6_4x4", "fc7", "conv4"]
     assert [block.shape[1] for block in head.classifier.blocks()[0]] == [64, 64, 64, 64, 32]
 
 
-def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Grid, tuple[int, int]]:
+def finest(model: Segmenter, taps: dict[str, Tensor]) -> tuple[Size, Grid]:
+    """Sides and grid of the finest map that is concatenated."""
     layer = min((layer for layer in model.head.layers if layer != "pool6"), key=lambda n: model.trunk.grids[n].stride)
-    return model.trunk.grids[layer], (taps[layer].shape[2], taps[layer].shape[3])
+    return (taps[layer].shape[2], taps[layer].shape[3]), model.trunk.grids[layer]
 
 
 def mixed(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    grid, size = finest(model, taps)
-    concatenation = torch.cat([on_image(v, g, size, grid) for v, g in maps(model, taps).values()], dim=1)
-    mix, classifier = model.head.mix, model.head.classifier
+    size, grid = finest(model, taps)
+    maps = features(model.trunk, model.head, taps)
+    concatenation = torch.cat([UP({g: normalised(model.head, name, v)}, size, grid) for name, v, g in maps], dim=1)
+    mix = model.head.mix
     assert mix is not None
-    assert isinstance(classifier, JointClassifier)
     hidden = torch.relu(F.conv2d(concatenation, mix.weight, mix.bias))
-    return on_image(F.conv2d(hidden, classifier.weight, classifier.bias), grid)
+    return UP({grid: classified(model.head.classifier, hidden)}, SIZE)
 
 
 @pytest.mark.parametrize("layers", [("fc7",), ("pool6", "fc7"), ("pool6", "fc7", "conv4")])
-def test_the_mixing_convolution(make_science: Any, layers: tuple[str, ...]) -> None:
+def test_the_mixing_convolution(layers: tuple[str, ...]) -> None:
     assert_same(build_model(make_science(layers=layers, norm="l2", mix="conv1x1"), 4, None), mixed)
 
 
 def upsampled_first(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    grid, size = finest(model, taps)
-    fc7 = taps["fc7"]
-    raw: dict[str, tuple[Tensor, Grid]] = {
-        "pool6": (fc7.mean((2, 3), keepdim=True).repeat(1, 1, *fc7.shape[2:]), model.trunk.grids["fc7"]),
-        **{layer: (taps[layer], model.trunk.grids[layer]) for layer in model.head.layers if layer != "pool6"},
-    }
-    concatenation = torch.cat(
-        [normalised(model.head, name, on_image(v, g, size, grid)) for name, (v, g) in raw.items()], dim=1
-    )
-    classifier = model.head.classifier
-    assert isinstance(classifier, JointClassifier)
-    return on_image(F.conv2d(concatenation, classifier.weight, classifier.bias), grid)
+    size, grid = finest(model, taps)
+    maps = features(model.trunk, model.head, taps)
+    concatenation = torch.cat([normalised(model.head, name, UP({g: v}, size, grid)) for name, v, g in maps], dim=1)
+    return UP({grid: classified(model.head.classifier, concatenation)}, SIZE)
 
 
-def test_normalising_after_upsampling(make_science: Any) -> None:
+def test_normalising_after_upsampling() -> None:
     model = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2", align="upsample_first"), 4, None)
     assert_same(model, upsampled_first)
     native = build_model(make_science(layers=("pool6", "fc7", "conv5"), norm="l2"), 4, None)
@@ -119,27 +92,24 @@ def test_normalising_after_upsampling(make_science: Any) -> None:
 
 def skipped(model: Segmenter, x: Tensor) -> Tensor:
     taps = model.trunk(x, model.head.wanted)
-    classifier, skips = model.head.classifier, model.head.skips
-    assert isinstance(classifier, JointClassifier)
+    skips = model.head.skips
     assert skips is not None
-    scores, grid = F.conv2d(taps["fc7"], classifier.weight, classifier.bias), model.trunk.grids["fc7"]
+    scores, grid = classified(model.head.classifier, taps["fc7"]), model.trunk.grids["fc7"]
     for tap, multiplier in (("pool4", 0.01), ("pool3", 0.0001))[: len(skips.wanted)]:
-        joint = skips.classifiers[tap]
-        assert isinstance(joint, JointClassifier)
-        own = F.conv2d(taps[tap] * multiplier, joint.weight, joint.bias)
+        own = classified(skips.classifiers[tap], taps[tap] * multiplier)
         target = model.trunk.grids[tap]
-        scores = on_image(scores, grid, (own.shape[2], own.shape[3]), target) + own
+        scores = UP({grid: scores}, (own.shape[2], own.shape[3]), target) + own
         grid = target
-    return on_image(scores, grid)
+    return UP({grid: scores}, SIZE)
 
 
 @pytest.mark.parametrize("pad100", [False, True])
 @pytest.mark.parametrize("skips", ["16s", "8s"])
-def test_fcns_skips_with_their_fixed_multipliers(make_science: Any, skips: str, pad100: bool) -> None:
+def test_fcns_skips_with_their_fixed_multipliers(skips: str, pad100: bool) -> None:
     assert_same(build_model(make_science(skips=skips, pad100=pad100), 4, None), skipped)
 
 
-def test_pool6_is_never_replicated(make_science: Any) -> None:
+def test_pool6_is_never_replicated() -> None:
     model = build_model(make_science(layers=("pool6", "fc7"), norm="l2"), 4, None)
     pool6, fc7 = model.head.features(model.trunk(torch.randn(2, 3, *SIZE), model.head.wanted))
     assert pool6.values.shape == (2, 64, 1, 1)
@@ -148,7 +118,7 @@ def test_pool6_is_never_replicated(make_science: Any) -> None:
     assert expanded.untyped_storage().nbytes() == pool6.values.untyped_storage().nbytes()
 
 
-def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> None:
+def test_pool6_averages_fc7_before_or_after_its_dropout() -> None:
     for source, after in (("after_dropout", True), ("before_dropout", False)):
         model = build_model(make_science(layers=("pool6", "fc7"), context_source=source, dropout=0.5), 4, None)
         taps = model.trunk(torch.randn(1, 3, *SIZE), [*model.head.wanted, "fc7", "fc7_before_dropout"])
@@ -158,7 +128,7 @@ def test_pool6_averages_fc7_before_or_after_its_dropout(make_science: Any) -> No
         assert not torch.equal(taps["fc7"], taps["fc7_before_dropout"])
 
 
-def test_pool6_has_a_dropout_of_its_own(make_science: Any) -> None:
+def test_pool6_has_a_dropout_of_its_own() -> None:
     model = build_model(make_science(layers=("pool6",), context_dropout=0.3), 4, None)
     taps = {"fc7": torch.ones(1, 64, 3, 3).expand(100, -1, -1, -1)}
     pool6 = model.head.features(taps)[0].values

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from parsenet_cli.config.overrides import axis_choices
-from parsenet_cli.core import paths
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.describe import describe_network
 from parsenet_cli.models.support import unsupported
-from tests.unit.models.conftest import MakeScience
+from tests import new_module
+from tests.unit.models.conftest import make_science
 
 FILE = """
 from parsenet_cli.models.trunks import Architecture
@@ -45,18 +42,10 @@ TRUNK = Halving(name="halving", bodies=("fcn",), layers={"pool6": "the context o
 """
 
 
-@pytest.fixture
-def halving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A copy of the package's models with this file in it."""
-    shutil.copytree(paths.PACKAGE / "models", tmp_path / "models")
-    (tmp_path / "models" / "trunks" / "halving.py").write_text(FILE)
-    monkeypatch.setattr(paths, "PACKAGE", tmp_path)
-    monkeypatch.setattr(trunks, "__path__", [str(tmp_path / "models" / "trunks")])
-    yield
-    sys.modules.pop(f"{trunks.__name__}.halving", None)
-
-
-def test_a_new_file_is_a_trunk_to_choose_check_build_and_describe(halving: None, make_science: MakeScience) -> None:
+def test_a_new_file_is_a_trunk_to_choose_check_build_and_describe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_module.add(trunks, "halving", FILE, tmp_path, monkeypatch)
     assert "halving" in axis_choices("trunk")
     science = make_science(trunk="halving", layers=("pool6", "fc7"), norm="l2")
     assert unsupported(science) is None

@@ -45,12 +45,6 @@ def test_adaptive_bins_are_pytorchs(bins: int) -> None:
     torch.testing.assert_close(pyramid.unpool(0, found, (9, 11)), F.interpolate(found, size=(9, 11), mode="nearest"))
 
 
-def test_one_bin_is_the_global_average() -> None:
-    x = torch.randn(1, 4, 7, 5)
-    (found,) = Pyramid((1,), 4, adaptive=False)(x)
-    torch.testing.assert_close(found, x.mean((2, 3), keepdim=True))
-
-
 @pytest.mark.parametrize(("adaptive", "needed"), [(False, 8), (True, 4)])
 def test_more_bins_than_the_map_can_take_are_refused(adaptive: bool, needed: int) -> None:
     with pytest.raises(UserError, match=rf"4x4 bins need an fc7 map of at least {needed} cells a side, this one has 3"):

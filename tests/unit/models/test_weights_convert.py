@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import torch
@@ -21,13 +21,14 @@ from parsenet_cli.models.weights import sources
 from parsenet_cli.models.weights.convert import Written, convert_file
 from parsenet_cli.models.weights.read import load
 from tests import weight_layouts
-from tests.unit.models.conftest import MakeScience, SaveTensors
+from tests.unit.models.conftest import make_science, save_tensors
 from tests.weight_layouts import full_tensors, in_ssds_positions, in_torchvisions_names
 
 THIN = replace(vgg16.SPEC, widths=(4, 6, 8, 8, 8), fc=16)
 """VGG-16's layers, bodies and kernels at a thousandth of the size."""
 TENSORS = full_tensors(THIN)
 
+Convert = Callable[..., Written]
 Layout = Callable[[dict[str, Tensor], vgg.Spec], dict[str, Tensor]]
 
 
@@ -36,22 +37,18 @@ def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vgg16, "TRUNK", replace(vgg16.TRUNK, spec=THIN))
 
 
-class Convert(Protocol):
-    def __call__(self, tensors: dict[str, Tensor], name: str, **options: Any) -> Written: ...
-
-
 @pytest.fixture
-def convert(save_tensors: SaveTensors, tmp_path: Path) -> Convert:
+def convert(tmp_path: Path) -> Convert:
     """`convert(tensors, name, …)` saves them under this name and converts that file to `out.safetensors`."""
 
     def run(tensors: dict[str, Tensor], name: str, **options: Any) -> Written:
-        return convert_file(save_tensors(tensors, name), tmp_path / "out.safetensors", "vgg16", **options)
+        return convert_file(save_tensors(tensors, tmp_path / name), tmp_path / "out.safetensors", "vgg16", **options)
 
     return run
 
 
 def model_of(file: Path, **axes: Any) -> Segmenter:
-    return build_model(MakeScience()(trunk="vgg16", **axes), 3, load(file))
+    return build_model(make_science(trunk="vgg16", **axes), 3, load(file))
 
 
 def ours(tensors: dict[str, Tensor], _spec: vgg.Spec) -> dict[str, Tensor]:
@@ -205,8 +202,8 @@ def test_what_is_not_this_network_is_refused_and_nothing_is_written(
     assert {file.name for file in tmp_path.iterdir()} == {"other.pth"}
 
 
-def test_an_output_file_that_cannot_be_meant_is_refused(save_tensors: SaveTensors, tmp_path: Path) -> None:
-    file = save_tensors(TENSORS, "v.safetensors")
+def test_an_output_file_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
+    file = save_tensors(TENSORS, tmp_path / "v.safetensors")
     with pytest.raises(UserError, match=r"would overwrite the file"):
         convert_file(file, file, "vgg16")
     with pytest.raises(UserError, match=r"out\.pth: expected the name of a \.safetensors file"):

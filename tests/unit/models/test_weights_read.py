@@ -14,20 +14,18 @@ from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
-from parsenet_cli.models.trunks import vgg16, vgg_tiny
+from parsenet_cli.models.trunks import vgg16
 from parsenet_cli.models.weights.read import Weights, load
-from tests.unit.models.conftest import MakeScience, SaveTensors
-from tests.weight_layouts import full_tensors, in_torchvisions_squeezenet_names
-
-TINY = full_tensors(vgg_tiny.SPEC)
+from tests.unit.models.conftest import TINY, make_science, save_tensors
+from tests.weight_layouts import in_torchvisions_squeezenet_names
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
 @pytest.mark.parametrize("prefix", ["", "trunk."])
-def test_a_saved_trunk_comes_back(make_science: MakeScience, save_tensors: SaveTensors, prefix: str, name: str) -> None:
+def test_a_saved_trunk_comes_back(tmp_path: Path, prefix: str, name: str) -> None:
     """Alone, or as part of the model of a run."""
     head = {"head.classifier.weight": torch.ones(1)} if prefix else {}
-    file = save_tensors({f"{prefix}{key}": tensor for key, tensor in TINY.items()} | head, name)
+    file = save_tensors({f"{prefix}{key}": tensor for key, tensor in TINY.items()} | head, tmp_path / name)
     model = build_model(make_science(), 3, load(file))
     assert all(torch.equal(tensor, TINY[key]) for key, tensor in model.trunk.state_dict().items())
     assert model.preprocess.normalization == TORCHVISION
@@ -42,9 +40,7 @@ def test_a_saved_trunk_comes_back(make_science: MakeScience, save_tensors: SaveT
         ("deeplab", 7, [0, 1, 2], 1),
     ],
 )
-def test_every_body_takes_fc6_and_fc7_from_the_full_trunk(
-    make_science: MakeScience, body: str, kernel: int, taps: list[int], every: int
-) -> None:
+def test_every_body_takes_fc6_and_fc7_from_the_full_trunk(body: str, kernel: int, taps: list[int], every: int) -> None:
     model = build_model(make_science(body=body, deeplab_kernel=kernel), 3, Weights("file", TINY, {}))
     found = model.trunk.state_dict()
     assert torch.equal(found["fc6.weight"], TINY["fc6.weight"][::every][:, :, taps][:, :, :, taps])
@@ -89,7 +85,7 @@ BGR = InputNormalization("BGR", (104.0, 117.0, 123.0))
     ],
 )
 def test_squeezenets_preprocessing_is_that_of_its_file(
-    make_science: MakeScience, name: str, metadata: dict[str, str], normalization: InputNormalization
+    name: str, metadata: dict[str, str], normalization: InputNormalization
 ) -> None:
     """In half precision, under torchvision's names."""
     trunk = build_model(make_science(trunk="squeezenet", seed=3), 3, None).trunk
@@ -116,15 +112,15 @@ def test_the_mean_colour_becomes_zero(name: str) -> None:
     assert Preprocess(normalization)(mean).abs().max() * min(normalization.std) < 1
 
 
-def test_the_weights_of_another_network_are_refused(make_science: MakeScience) -> None:
+def test_the_weights_of_another_network_are_refused() -> None:
     with pytest.raises(UserError, match=r"photo\.pth: not the weights of trunk squeezenet: 50 of 50 tensors are missing "
                        r"\(conv1\.weight, .*the file holds conv1_1\.weight"):  # fmt: skip
         build_model(make_science(trunk="squeezenet"), 3, Weights("photo.pth", TINY, {}))
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_a_truncated_file_is_named(save_tensors: SaveTensors, tmp_path: Path, suffix: str) -> None:
-    whole, cut = save_tensors(TINY, f"whole{suffix}"), tmp_path / f"cut{suffix}"
+def test_a_truncated_file_is_named(tmp_path: Path, suffix: str) -> None:
+    whole, cut = save_tensors(TINY, tmp_path / f"whole{suffix}"), tmp_path / f"cut{suffix}"
     for kept in (0, 5, 1000, whole.stat().st_size - 10):
         cut.write_bytes(whole.read_bytes()[:kept])
         with pytest.raises(UserError, match=rf"cut\{suffix}: not a complete .*Copy or download it again"):
@@ -152,7 +148,7 @@ def test_malformed_metadata_is_named() -> None:
         weights.normalization()
 
 
-def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order(make_science: MakeScience) -> None:
+def test_the_real_squeezenet_file_sees_animals_better_in_its_own_colour_order() -> None:
     """Its features, through its own ImageNet classifier, name animals on photos of animals; less so with red for blue."""
     photos = os.environ.get("PARSENET_PHOTOS")
     files = sorted(Path(photos).parent.glob("weights/squeezenet*caffe_bgr*.safetensors")) if photos else []

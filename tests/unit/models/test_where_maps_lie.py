@@ -16,7 +16,7 @@ from parsenet_cli.models.geometry import Grid, Window, grids
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.trunks import vgg16, vgg_tiny
 from parsenet_cli.models.upsample import Learned
-from tests.unit.models.conftest import MakeScience
+from tests.unit.models.conftest import make_science
 
 # axes -> parameters with 21 classes; stride, offset and receptive field of each map; sides of an image -> cells of fc7
 PUBLISHED: list[tuple[dict[str, Any], int, dict[str, tuple[int, float, int]], dict[int, int]]] = [
@@ -41,7 +41,6 @@ PUBLISHED: list[tuple[dict[str, Any], int, dict[str, tuple[int, float, int]], di
 
 @pytest.mark.parametrize(("axes", "parameters", "maps", "cells"), PUBLISHED)
 def test_vgg16_is_the_published_network(
-    make_science: MakeScience,
     axes: dict[str, Any],
     parameters: int,
     maps: dict[str, tuple[int, float, int]],
@@ -71,35 +70,25 @@ def test_largefov_sees_16_pixels_less_without_its_average_pool() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "pad100", "kernel", "crop"),
-    [("fcn", True, 64, 19), ("fcn", False, 64, 16), ("reduced", False, 16, 4), ("deeplab", False, 16, 7),
-     ("largefov", False, 15, 7)],
-)  # fmt: skip
-def test_deconvolutions_of_vgg16_have_the_published_kernels_and_crops(
-    body: str, pad100: bool, kernel: int, crop: int
-) -> None:
-    grid = trunk_of(vgg16.SPEC, body, pad100=pad100).grids["fc7"]
-    assert deconvolution(grid).kernel_size == (kernel, kernel)
-    assert (kernel - 1) / 2 - grid.offset == crop
-
-
-@pytest.mark.parametrize(
-    ("body", "pad100", "uncropped"),
+    ("body", "pad100", "kernel", "crop", "uncropped"),
     [  # of images of 256, 321, 375, 500 and 513 pixels; largefov is cropped by 7 at both ends to 8 (n - 1) + 1
-        ("fcn", True, (320, 384, 416, 544, 576)),
-        ("fcn", False, (288, 384, 416, 544, 576)),
-        ("reduced", False, (264, 336, 384, 512, 528)),
-        ("largefov", False, (257 + 14, 321 + 14, 377 + 14, 505 + 14, 513 + 14)),
+        ("fcn", True, 64, 19, (320, 384, 416, 544, 576)),
+        ("fcn", False, 64, 16, (288, 384, 416, 544, 576)),
+        ("reduced", False, 16, 4, (264, 336, 384, 512, 528)),
+        ("deeplab", False, 16, 7, ()),
+        ("largefov", False, 15, 7, (257 + 14, 321 + 14, 377 + 14, 505 + 14, 513 + 14)),
     ],
 )
-def test_upsampled_maps_of_vgg16_have_the_published_lengths(
-    body: str, pad100: bool, uncropped: tuple[int, ...]
+def test_deconvolutions_of_vgg16_have_the_published_kernels_crops_and_lengths(
+    body: str, pad100: bool, kernel: int, crop: int, uncropped: tuple[int, ...]
 ) -> None:
     with torch.device("meta"):
         trunk = trunk_of(vgg16.SPEC, body, pad100=pad100).eval()
         up = deconvolution(trunk.grids["fc7"])
-        maps = [trunk(torch.empty(1, 3, size, size))["fc7"] for size in (256, 321, 375, 500, 513)]
-        assert tuple(up(fc7[:, :1]).shape[2] for fc7 in maps) == uncropped
+        assert up.kernel_size == (kernel, kernel)
+        assert (kernel - 1) / 2 - trunk.grids["fc7"].offset == crop
+        for side, length in zip((256, 321, 375, 500, 513), uncropped, strict=False):
+            assert up(trunk(torch.empty(1, 3, side, side))["fc7"][:, :1]).shape[2] == length
 
 
 def deconvolution(grid: Grid) -> nn.ConvTranspose2d:
@@ -115,12 +104,9 @@ def test_the_thin_trunk_sees_less_than_60_percent_of_an_animal_scene(body: Any, 
     assert found < 0.6 * scenes.SIZE
 
 
-def test_the_thin_trunk_sees_all_of_an_outdoor_scene_under_body_fcn() -> None:
-    assert trunk_of(vgg_tiny.SPEC, "fcn").grids["fc7"].field >= scenes.OUTDOOR_SIZE
-
-
-def test_thin_taps_lie_at_strides_2_4_8_16() -> None:
+def test_the_thin_trunk_of_body_fcn_sees_all_of_an_outdoor_scene_at_strides_2_4_8_16() -> None:
     grids = trunk_of(vgg_tiny.SPEC, "fcn").grids
+    assert grids["fc7"].field >= scenes.OUTDOOR_SIZE
     assert [grids[tap].stride for tap in ("conv3", "conv4", "conv5", "fc7")] == [2, 4, 8, 16]
 
 
@@ -160,7 +146,7 @@ def test_a_cell_depends_on_exactly_its_receptive_field(body: Any, pad100: bool) 
         assert expected == (int(touched.min()), int(touched.max())), tap
 
 
-def test_squeezenet_maps_are_centred_on_multiples_of_their_stride(make_science: MakeScience) -> None:
+def test_squeezenet_maps_are_centred_on_multiples_of_their_stride() -> None:
     trunk = trunks.find("squeezenet").build(make_science(trunk="squeezenet"))
     found = [trunk.grids[tap] for tap in ("conv3", "conv4", "conv5", "fc7")]
     assert found == [Grid(4, 0), Grid(8, 0), Grid(16, 0), Grid(16, 0)]

@@ -151,12 +151,12 @@ def test_who_waits_for_another_process_says_so_again_and_again(tmp_path: Path) -
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
 
-    def waiting() -> None:
+    def waiting(_text: str) -> None:
         nonlocal times
         times += 1
         if times == 3:
             holder.communicate(b"go\n")
 
     for _ in range(2):
-        with files.file_lock(lock, waiting):
+        with files.file_lock(lock, "work", waiting):
             assert times == 3

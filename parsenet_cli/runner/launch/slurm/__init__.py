@@ -117,7 +117,7 @@ class Slurm:
         folder = slurm_options.private_folder(self._options["folder"])
         if folder.is_relative_to(store := self._unsent[0].run.results.root.resolve()):
             raise UserError(f"launcher.folder={folder} is inside the results {store}: choose a folder outside")
-        with file_lock(folder / "submitting.lock", lambda: None):
+        with file_lock(folder / "submitting.lock"):
             self._not_before = time.monotonic() + self._options["poll_seconds"]
             if self.queue.ask():
                 joined = self._join()
