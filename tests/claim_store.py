@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,11 +13,13 @@ import numpy as np
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import Reference, parse
 from parsenet_cli.config.table import Claim, Column, Row, TableSpec
-from parsenet_cli.core import files, metrics
+from parsenet_cli.core import files
+from parsenet_cli.store import artifacts
+from parsenet_cli.store.result import Outcome, RunEnvironment
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, save
+from tests.made_store import result_of
 
-CLASSES = ("background", "cat", "dog")
 SEEDS = (0, 1, 2)
 IMAGES = 40
 
@@ -36,7 +39,7 @@ def write_run(
     quality: float,
     seed: int = 0,
     noise: float = 0.01,
-    outcome: str = "converged",
+    outcome: Outcome = "converged",
     data_id: str = "images:1",
     **said: Any,
 ) -> None:
@@ -51,29 +54,12 @@ def write_run(
     for true in range(3):
         confusions[:, true, true] = np.round(pixels[:, true] * right[:, true])
         confusions[:, true, 0 if true else 1] += (pixels[:, true] - confusions[:, true, true]).astype(np.int32)
-    total = confusions.sum(axis=0)
-    folder = store.run(signature).folder
-    files.write_text(folder / "config.yaml", "science: {}\n")
-    with files.atomic_write(folder / "confusion.npz") as file:
-        np.savez_compressed(file, confusions=confusions, ids=np.array([f"val_{i:04d}" for i in range(IMAGES)]))
-    files.write_json(folder / "env.json", {"data_id": data_id, "device": "a processor"})
-    files.write_json(
-        folder / "result.json",
-        {
-            "signature": signature,
-            "outcome": outcome,
-            "metrics": {name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
-            "iu": dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
-            "classes": list(CLASSES),
-            "class_mean": "present",
-            "network": {"parameters": 1000},
-            "train_seconds": 1.0,
-            "steps": 10,
-            "threads": 1,
-            "micro_batch": 1,
-            **said,
-        },
-    )
+    run = store.run(signature)
+    files.write_text(run.config_file, "science: {}\n")
+    artifacts.write_confusions(run, confusions, [f"val_{i:04d}" for i in range(IMAGES)])
+    run.record_environment(RunEnvironment(device="a processor", data_id=data_id))
+    cost = {"network": {"parameters": 1000}, "train_seconds": 1.0, "steps": 10, "threads": 1, "micro_batch": 1}
+    run.record_result(result_of(signature, confusions.sum(axis=0), outcome=outcome, **{**cost, **said}))
 
 
 def table_of(rows: Sequence[str], *claims: Claim, name: str = "own") -> TableSpec:
@@ -99,26 +85,20 @@ def measured(
     overrides: tuple[str, ...] = (),
     data_id: str = "images:1",
 ) -> Study:
-    """A study of a one-column table, saved, and its runs. `same`: rows that are the runs of another row."""
+    """A study of a table, saved, and its runs. `same`: rows that are the runs of another row."""
     cells = []
-    for row, quality in qualities.items():
-        for seed in seeds:
-            signature = f"{table.name}-{(same or {}).get(row, row)}-{seed}"
-            outcome = "collapsed" if seed in (collapsed or {}).get(row, ()) else "converged"
-            if row not in (same or {}):
-                write_run(store, signature, quality, seed, noise, outcome, data_id)
-            cells.append(StudyCell(row, table.columns[0].key, seed, signature))
+    for cell, seed in itertools.product(table.cells(), seeds):
+        row, column = cell.row.key, cell.column.key
+        signature = f"{table.name}-{(same or {}).get(row, row)}-{column}-{seed}"
+        outcome: Outcome = "collapsed" if seed in (collapsed or {}).get(row, ()) else "converged"
+        if row not in (same or {}):
+            write_run(store, signature, qualities[row], seed, noise, outcome, data_id)
+        cells.append(StudyCell(row, column, seed, signature))
     study = Study(f"{table.name}-{profile}-0", "", profile, overrides, tuple(seeds), table, tuple(cells))
     return save(study, store)
 
 
-def of_table(store: Store, name: str, quality: float = 0.7, profile: str = "quick") -> Study:
+def of_table(store: Store, name: str) -> Study:
     """A study of a shipped table in which every cell is about as good."""
     table = table_file.load(name)
-    cells = []
-    for cell in table.cells():
-        for seed in SEEDS:
-            signature = f"{name}-{cell.row.key}-{cell.column.key}-{seed}"
-            write_run(store, signature, quality, seed)
-            cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature))
-    return save(Study(f"{name}-{profile}-0", "", profile, (), SEEDS, table, tuple(cells)), store)
+    return measured(store, table, {row.key: 0.7 for row in table.rows})

@@ -33,6 +33,15 @@ def add_table(store: Store, name: str, seeds: Sequence[int] = (0, 1, 2), spec: T
     return study.save(plan.study, store)
 
 
+def add_two_tables(store: Store) -> Store:
+    """All that a report can show: a narrow table and the widest, with three seeds, and the images behind them."""
+    add_table(store, "table4")
+    add_table(store, "table8")
+    for data_id in {run.config().science.data_id for run in store.runs()}:
+        add_images(store, data_id)
+    return store
+
+
 def add_run(store: Store, config: RunConfig, **other: Any) -> Run:
     """One finished run whose numbers are drawn from its signature; `other` replaces parts of its result."""
     run = store.run(config.signature)
@@ -44,7 +53,6 @@ def add_run(store: Store, config: RunConfig, **other: Any) -> Run:
         np.where(rng.random(t.shape) < right, t, rng.integers(0, 3, t.shape, np.uint8)).astype(np.uint8) for t in truths
     ]
     confusions = np.array([metrics.confusion(m, t, len(CLASSES), 255) for m, t in zip(maps, truths, strict=True)])
-    total = confusions.sum(axis=0)
     artifacts.write_confusions(run, confusions.astype(np.int32), IDS)
     artifacts.write_predictions(run, dict(zip(IDS, maps, strict=True)))
     for iteration in range(10, 60, 10):
@@ -53,21 +61,23 @@ def add_run(store: Store, config: RunConfig, **other: Any) -> Run:
         RunEnvironment("c0ffee", versions={"torch": "2.6"}, device="a processor", data_id=config.science.data_id)
     )
     run.update_status(state="done")
+    cost = {"steps": 50, "train_seconds": 5.0, "evaluate_seconds": 1.0, "peak_memory_mb": 400}
+    run.record_result(result_of(run.signature, confusions.sum(axis=0), **{**cost, **other}))
+    return run
+
+
+def result_of(signature: str, total: metrics.Counts, **other: Any) -> RunResult:
+    """What is said of a run with this confusion matrix; `other` replaces parts of it."""
     result = RunResult(
-        run.signature,
+        signature,
         "converged",
         predicted_classes=CLASSES,
         metrics={name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
         iu=dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
         classes=CLASSES,
         ignore=255,
-        steps=50,
-        train_seconds=5.0,
-        evaluate_seconds=1.0,
-        peak_memory_mb=400,
     )
-    run.record_result(replace(result, **other))
-    return run
+    return replace(result, **other)
 
 
 def add_images(store: Store, data_id: str) -> Path:

@@ -122,15 +122,6 @@ def test_metric_data_set_and_table_are_used_by_their_names(clone: Path) -> None:
     assert "twin" in parsenet(clone, "list")
 
 
-def test_metric_is_had_by_runs_that_were_done_before_it(clone: Path) -> None:
-    for result in (clone / "results/runs").glob("*/result.json"):
-        content = json.loads(result.read_text())
-        del content["metrics"]["best_iu"], content["crc32"]
-        result.write_text(json.dumps(content))
-    table = json.loads(parsenet(clone, "table", "own", "--to", "json"))
-    assert all(0 <= row["value"] <= 100 for row in table["rows"])
-
-
 def test_format_is_one_file(clone: Path) -> None:
     assert parsenet(clone, "table", "own", "--to", "shout") == "MY OWN TABLE! 2 ROWS\n"
 

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from pathlib import Path
-
-import pytest
 
 from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli, Start, wait_for
 
-LONG = (*SHORT[:2], "recipe.iterations=100000")
 
-
-@pytest.fixture
-def driver(results: Path, start: Start) -> subprocess.Popen[str]:
-    """A command whose run would take hours, and has begun to train."""
-    process = start("train", *LONG)
-    wait_for(lambda: any(run.status().iteration for run in Store(results).runs()), "a step", 60, every=0.02)
-    return process
-
-
-def test_cancelled_run_leaves_a_checkpoint_and_its_driver_goes_too(
-    cli: Cli, start: Start, results: Path, driver: subprocess.Popen[str]
+def test_interrupt_leaves_the_watch_alone_and_cancelling_ends_run_and_driver_with_a_checkpoint(
+    cli: Cli, start: Start, results: Path
 ) -> None:
+    driver = start("train", *SHORT[:2], "recipe.iterations=100000")
+    wait_for(lambda: any(run.status().iteration for run in Store(results).runs()), "a step", 60, every=0.02)
     (run,) = Store(results).runs()
-    watching = start("status", "--watch")
+    left, watching = start("status", "--watch"), start("status", "--watch")
+    assert left.stdout is not None
+    assert left.stdout.readline() == "1 running\n"
+    left.send_signal(signal.SIGINT)
+    assert left.wait(20) == 0
+    assert (run.state(), driver.poll()) == ("running", None)
+
     assert f"{run.signature}: stopped at iteration" in cli("cancel", run.signature[:6]).stdout
     assert watching.communicate(timeout=20)[0].splitlines()[-1] == "1 queued"
     assert watching.returncode == 0
@@ -35,18 +30,6 @@ def test_cancelled_run_leaves_a_checkpoint_and_its_driver_goes_too(
     assert "cancelled: 1 runs" in printed
     assert run.checkpoints[0].is_file()
     assert cli("cancel", "--all").stdout == f"{run.signature}: queued, will not be started\n"
-
-
-def test_interrupt_leaves_the_watch_and_stops_no_run(
-    start: Start, results: Path, driver: subprocess.Popen[str]
-) -> None:
-    watching = start("status", "--watch")
-    assert watching.stdout is not None
-    assert watching.stdout.readline() == "1 running\n"
-    watching.send_signal(signal.SIGINT)
-    assert watching.wait(20) == 0
-    assert [run.state() for run in Store(results).runs()] == ["running"]
-    assert driver.poll() is None
 
 
 def test_clean_shows_and_removes_nothing_before_it_is_told_to(cli: Cli, results: Path) -> None:

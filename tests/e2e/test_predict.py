@@ -20,16 +20,10 @@ from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.engine import inputs
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.run import Run, Store
+from tests import voc_folder
 from tests.conftest import SHORT, Cli, Start, changed, command, environment, wait_for
 
 IDS = [f"2008_00000{i}" for i in range(6)]
-
-
-def trained(cli: Cli, results: Path, *overrides: str) -> Run:
-    """The one run of the store."""
-    cli("train", *overrides)
-    (run,) = Store(results).runs()
-    return run
 
 
 def trained_once(folder: Path, cache: Path, *overrides: str) -> Path:
@@ -52,15 +46,8 @@ def with_model(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 def first_devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """VOC2012's folder with six small photos, of which the last two are the test list."""
     root = tmp_path_factory.mktemp("data") / "VOCdevkit/VOC2012"
-    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (root / part).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for name in IDS:
-        Image.fromarray(rng.integers(0, 255, (70, 90, 3), np.uint8)).save(root / f"JPEGImages/{name}.jpg")
-        Image.fromarray(rng.integers(0, 21, (70, 90), np.uint8)).save(root / f"SegmentationClass/{name}.png")
-    for listing, ids in (("train", IDS[:3]), ("val", IDS[3:4]), ("test", IDS[4:])):
-        (root / f"ImageSets/Segmentation/{listing}.txt").write_text("\n".join(ids) + "\n")
-    return root
+    lists = {"train": " ".join(IDS[:3]), "val": IDS[3], "test": " ".join(IDS[4:])}
+    return voc_folder.write(root, " ".join(CLASSES), 70, 90, **lists)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +126,8 @@ def test_no_image_is_overwritten(cli: Cli, run: Run, tmp_path: Path) -> None:
 def test_run_without_its_model_is_made_again_by_the_command_the_message_names(
     cli: Cli, results: Path, tmp_path: Path
 ) -> None:
-    run = trained(cli, results, *SHORT)
+    cli("train", *SHORT)
+    (run,) = Store(results).runs()
     Image.new("RGB", (90, 60)).save(tmp_path / "own.png")
     before = run.done_result().metrics
     refused = cli("predict", run.signature, tmp_path / "own.png", "--out", tmp_path / "out", code=2).stderr
@@ -154,13 +142,8 @@ def test_run_without_its_model_is_made_again_by_the_command_the_message_names(
     assert run.status().beat == beat, "a model that is there is not made again"
 
 
-def test_plan_says_that_only_the_model_is_missing(cli: Cli, results: Path, tmp_path: Path) -> None:
-    (tmp_path / "ablations").mkdir()
-    (tmp_path / "ablations/one.yaml").write_text(
-        "title: One\ndata: siftflow\nbase: [recipe=parsenet]\n"
-        "columns: {iu: {header: IU, metric: mean_iu}}\nrows: {a: {label: [a], paper: {}}}\n"
-    )
-    arguments = ("one", "--seeds", 1, *SHORT)
+def test_plan_says_that_only_the_model_is_missing(cli: Cli, results: Path) -> None:
+    arguments = ("table2", "--rows", "largefov_baseline", "--seeds", 1, *SHORT)
     cli("ablate", *arguments)
     (run,) = Store(results).runs()
     assert "1 done, 0 to do" in cli("plan", *arguments).stdout

@@ -1,4 +1,4 @@
-"""`parsenet report` after a real run."""
+"""`parsenet sweep`, and `parsenet report` after it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 
 
-def test_report_of_a_run_has_its_images_and_is_made_once(cli: Cli, results: Path, tmp_path: Path) -> None:
-    cli("sweep", *SHORT, "layers=[fc7],[pool6,fc7]", "--launcher", "inline")
+def test_sweep_prints_its_grid_and_the_report_has_its_images_and_is_made_once(
+    cli: Cli, results: Path, tmp_path: Path
+) -> None:
+    printed = cli("sweep", *SHORT, "layers=[fc7],[pool6,fc7]", "--launcher", "inline").stdout
+    assert all(label in printed for label in ("layers", "[fc7]", "[pool6,fc7]"))
     (file,) = (results / "samples").glob("*.npz")
     assert len(samples.read(file)) == min(24, Store(results).runs()[0].done_result().val_images or 0)
 

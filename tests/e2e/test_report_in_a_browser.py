@@ -28,12 +28,7 @@ DARK = "--blink-settings=preferredColorScheme=0"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with everything that the store's tables can have."""
-    store = Store(tmp_path_factory.mktemp("made"))
-    made_store.add_table(store, "table4")
-    made_store.add_table(store, "table8")
-    for data_id in {run.config().science.data_id for run in store.runs()}:
-        made_store.add_images(store, data_id)
+    store = made_store.add_two_tables(Store(tmp_path_factory.mktemp("made")))
     return build_report(store, None, store.root / "report").files[0]
 
 

@@ -32,14 +32,6 @@ def test_the_order_can_be_said(cli: Cli, tmp_path: Path) -> None:
     assert "RGB order (as you said), mean 122.67892, 116.66877, 104.00699" in done.stdout
 
 
-def test_a_truncated_caffemodel_is_refused_and_nothing_is_written(cli: Cli, tmp_path: Path) -> None:
-    content = caffemodel(full_tensors(vgg_tiny.SPEC))
-    (tmp_path / "net.caffemodel").write_bytes(content[: len(content) // 2])
-    done = cli("weights", "convert", "net.caffemodel", "out.safetensors", "--trunk", "vgg_tiny", code=2)
-    assert "net.caffemodel: expected a complete caffemodel" in done.stderr
-    assert not (tmp_path / "out.safetensors").exists()
-
-
 def test_sources_are_listed_with_what_is_here(cli: Cli) -> None:
     listed = cli("weights", "list").stdout
     for name in ("caffe_reduced", "caffe_full", "caffe_convolutions", "torchvision", "squeezenet"):

@@ -24,13 +24,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
 
 @pytest.fixture
 def fake_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
-    """On the caller's PATH."""
+    """On the caller's PATH; home is a folder of the test's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     return FakeSlurm(tmp_path / "slurm", monkeypatch)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+    return Store(tmp_path / "results")
 
 
 @pytest.fixture
@@ -43,8 +44,16 @@ def run(store: Store, config: RunConfig) -> Run:
 
 @pytest.fixture
 def configs(config: RunConfig) -> dict[str, RunConfig]:
-    """Four runs that differ in their seeds, by signature."""
-    return {seeded.signature: seeded for seeded in (changed(config, seed=seed) for seed in range(4))}
+    """Five runs that differ in their seeds, by signature."""
+    return {seeded.signature: seeded for seeded in (changed(config, seed=seed) for seed in range(5))}
+
+
+@pytest.fixture
+def runs(store: Store, configs: dict[str, RunConfig]) -> list[Run]:
+    """These runs, planned."""
+    for signature, config in configs.items():
+        store.run(signature).create(config)
+    return [store.run(signature) for signature in configs]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,13 @@ from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import changed, judge_studies
 from parsenet_cli.claims.table_claims import cell_intervals
 from parsenet_cli.config.table import Column, Printed
-from parsenet_cli.core import files, metrics
+from parsenet_cli.core import files
 from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study, StudyCell, load_all, save, skipped
+from parsenet_cli.store.study import Study, StudyCell, load_all, save
 from tests.claim_store import claim, measured, of_table, table_of, write_run
 
 ROWS = ("low", "high", "twin")
 QUALITIES = {"low": 0.6, "high": 0.8, "twin": 0.8}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results")
 
 
 def verdict_on(
@@ -55,7 +49,7 @@ def is_undecided(verdict: Verdict, reason: str) -> bool:
         ("high.iu > low.iu", None, "supported"),
         ("high.iu < low.iu", None, "refuted"),
         ("high.iu - low.iu < margin", 0.5, "refuted"),
-        ("abs(high.iu - twin.iu) < margin", 5.0, "supported"),
+        ("abs(high.iu - twin.iu) < margin", 10.0, "supported"),
         ("abs(high.iu - twin.iu) < margin", 0.01, "undecided"),
         ("abs(high.iu - low.iu) < margin", 1.0, "refuted"),
         ("high.iu > low.iu and twin.iu > low.iu", None, "supported"),
@@ -77,7 +71,7 @@ def test_large_effects_are_decided(store: Store, holds_if: str, margin: float | 
 
 def mean_iu(store: Store, row: str) -> float:
     """In percent, over the seeds."""
-    scores = [store.run(f"own-{row}-{seed}").done_result().metrics["mean_iu"] or 0.0 for seed in range(3)]
+    scores = [store.run(f"own-{row}-iu-{seed}").done_result().metrics["mean_iu"] or 0.0 for seed in range(3)]
     return 100 * sum(scores) / 3
 
 
@@ -120,9 +114,9 @@ def test_a_claim_may_name_cells_of_another_table(store: Store) -> None:
         ({"result.json": None, "status.json": '{"state": "failed"}'}, "high.iu: seed 1 is failed"),
         ({"result.json": '{"signature": "own-hi'}, "high.iu: seed 1 is queued"),
         ({"result.json": '{"signature": "another", "outcome": "converged"}'}, "high.iu: seed 1 is queued"),
-        ({"confusion.npz": "PK\x03\x04 torn"}, "run own-high-1: its confusion matrices cannot be read"),
-        ({"confusion.npz": None}, "run own-high-1: its confusion matrices cannot be read"),
-        ({"env.json": '{"data_id": "images:1", "crc32": "00000000"}'}, "run own-high-1: its env.json is damaged"),
+        ({"confusion.npz": "PK\x03\x04 torn"}, "run own-high-iu-1: its confusion matrices cannot be read"),
+        ({"confusion.npz": None}, "run own-high-iu-1: its confusion matrices cannot be read"),
+        ({"env.json": '{"data_id": "images:1", "crc32": "00000000"}'}, "run own-high-iu-1: its env.json is damaged"),
         ({"env.json": '{"data_id": "others:1"}'}, "not scored on the same images"),
     ],
     ids=str,
@@ -132,7 +126,7 @@ def test_a_run_that_is_not_whole_leaves_the_claim_undecided(
 ) -> None:
     study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
     for name, content in harm.items():
-        file = store.run("own-high-1").folder / name
+        file = store.run("own-high-iu-1").folder / name
         file.unlink() if content is None else file.write_text(content)
     assert is_undecided(judged(study, store), reason)
 
@@ -189,21 +183,12 @@ def test_another_table_has_to_be_run_in_the_same_way(store: Store) -> None:
     assert "beside has no cell missing.iu" in verdict_on(store, "high.iu < beside.missing.iu").why
 
 
-def test_a_score_with_a_kink_leaves_the_claim_undecided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stepped(confusion: metrics.Counts, class_mean: metrics.ClassMean) -> float:
-        return float(metrics.pixel_accuracy(confusion) * 1e6 % 1)
-
-    monkeypatch.setattr(metrics, "stepped", stepped, raising=False)
-    table = replace(table_of(ROWS, claim("high.iu > low.iu")), columns=(Column("iu", "steps", "stepped"),))
-    assert "iu cannot be judged: it is not smooth" in judged(measured(store, table, QUALITIES), store).why
-
-
 def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
     assert verdict_on(store, "high.iu > low.iu", noise=0.0).outcome == "supported"  # the images still vary
     for row, share in (("low", 6), ("high", 8)):
         for seed in range(3):
             same = np.full((40, 3, 3), 10 - share, np.int32) + (2 * share - 10) * np.eye(3, dtype=np.int32)
-            np.savez(store.run(f"own-{row}-{seed}").confusions_file, confusions=same, ids=np.arange(40))
+            np.savez(store.run(f"own-{row}-iu-{seed}").confusions_file, confusions=same, ids=np.arange(40))
     verdict = judged(load_all(store)[0], store)
     assert verdict.outcome == "undecided"
     assert "no variance" in verdict.why
@@ -281,7 +266,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     ("change", "reasons"),
     [
         ({}, ("80 [60, 110] times, the limit is 10; p ", "20 [15, 25] percent of the area, the limit is 50; p ")),
-        ({"about": {"run": "own-high-1"}}, ("80 [60, 110]", "20 [15, 25]")),
+        ({"about": {"run": "own-high-iu-1"}}, ("80 [60, 110]", "20 [15, 25]")),
         (
             {"about": {"profile": "photos"}},
             ("figure scales has no data under profile quick: `parsenet figure scales", ""),
@@ -324,20 +309,9 @@ def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Sto
     assert "its file is gone" in gone
 
 
-def test_what_is_no_run_or_study_is_named_and_passed_over(store: Store) -> None:
-    study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
-    (store.root / "runs" / "holiday").mkdir()
-    store.run("own-high-1").result_file.write_text('{"signature": "own-hi')
-    for name, content in {"torn": '{"name": ', "foreign": '{"cells": []}', "list": "[]"}.items():
-        (store.root / "studies" / f"{name}.json").write_text(content)
-    assert [each.name for each in load_all(store)] == [study.name]
-    assert len(skipped(store)) == 3
-    assert [sentence.split(": ")[0].rpartition("/")[2] for sentence in store.skipped()] == ["holiday", "own-high-1"]
-
-
 def test_cells_have_intervals_where_every_seed_is_there(store: Store) -> None:
     study = measured(store, table_of(ROWS), QUALITIES)
-    store.run("own-high-1").result_file.unlink()
+    store.run("own-high-iu-1").result_file.unlink()
     intervals = cell_intervals(study, store)
     assert set(map(str, intervals)) == {"low.iu", "twin.iu"}
     low = intervals[study.cells[0].key]

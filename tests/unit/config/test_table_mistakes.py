@@ -56,7 +56,6 @@ context_removes_confusions:
 MISTAKES = {
     "not YAML": ("labels: [", "labels: {[", 5, ["not valid YAML"]),
     "unknown top key": ("title:", "titel:", 1, ["unknown key of a table 'titel'", "'title'"]),
-    "no rows": ("rows:\n", "claims2:\n", 8, ["unknown key of a table"]),
     "missing header": ('header: "w/o Norm", ', "", 6, ["columns.raw", "no 'header'"]),
     "missing label": ('    label: ["fc7", ""]\n', "", 9, ["rows.fc7", "no 'label'"]),
     "unknown row key": ("run: false", "runs: false", 17, ["rows.pool6.runs", "Did you mean 'run'"]),
@@ -169,7 +168,6 @@ def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypa
         (b"title: \xff\xfe\n", "UTF-8"),
         (b"title: a\x00b\n", "not a YAML file"),
         (b"title: &x [*x]\n", "no 'data'"),
-        (b"title: [\n", "not valid YAML"),
         (b"title: a\n\tdata: b\n", "not valid YAML"),
     ],
 )

@@ -17,6 +17,7 @@ from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_text
 from parsenet_cli.core.run_config import Science
 from tests.claim_store import evaluate
 
@@ -98,11 +99,10 @@ def test_an_unknown_table_row_or_column_is_answered_with_the_nearest() -> None:
 
 
 def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "ablations").mkdir()
     source = paths.shipped("ablations") / "table5.yaml"
     for name in ("table5", "my_study10", "my_study9"):
         text = source.read_text().replace("title: Global context", f"title: My {name}")
-        (tmp_path / "ablations" / f"{name}.yaml").write_text(text)
+        write_text(tmp_path / "ablations" / f"{name}.yaml", text)
     monkeypatch.chdir(tmp_path)
     assert table_file.names()[:2] == ["my_study9", "my_study10"]
     assert table_file.load("table5").title.startswith("My table5")
@@ -181,8 +181,7 @@ def test_the_three_baselines_differ_in_training_as_table_1_says() -> None:
 def test_the_example_of_the_documentation_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
-    (tmp_path / "ablations").mkdir()
-    (tmp_path / "ablations" / "scales.yaml").write_text(example)
+    write_text(tmp_path / "ablations" / "scales.yaml", example)
     monkeypatch.chdir(tmp_path)
     spec = table_file.load("scales")
     assert len({c.overrides for c in spec.cells()}) == 6

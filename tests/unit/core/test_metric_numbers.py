@@ -57,14 +57,6 @@ def test_measure_finds_metrics_and_single_classes_by_name() -> None:
     assert metrics.measure("iu[cat]", ABSENT, classes) == pytest.approx(2 / 3)
 
 
-def test_a_metric_is_added_by_adding_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    def background_share(confusion: metrics.Counts, class_mean: metrics.ClassMean = "present") -> float:
-        return float(confusion[0].sum() / confusion.sum())
-
-    monkeypatch.setattr(metrics, "background_share", background_share, raising=False)
-    assert metrics.measure("background_share", ABSENT, ["a", "b", "c"]) == pytest.approx(0.65)
-
-
 @pytest.mark.parametrize(
     ("name", "hint"), [("mean_ui", "mean_iu"), ("iu[cta]", "cat"), ("confusion", "fw_iu"), ("iu", "mean_iu")]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,8 @@ from torch import Tensor, nn
 from parsenet_cli.core import metrics
 from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine import evaluate as module
-from parsenet_cli.engine.evaluate import argmax_classes, evaluate_model, shrink
+from parsenet_cli.engine.evaluate import Evaluation, argmax_classes, evaluate_model, shrink
 
-CPU = torch.device("cpu")
 SIZES = [(6, 8), (5, 9), (6, 8), (7, 7), (6, 8), (5, 9)]
 
 
@@ -44,9 +45,13 @@ def split_of(sizes: list[tuple[int, int]], classes: int) -> Split:
     return Split(tuple(f"photo{i}" for i in range(len(sizes))), np.concatenate(parts), offsets[:-1], sizes)
 
 
+def evaluated(model: RedIsTheClass, split: Split, **how: Any) -> Evaluation:
+    return evaluate_model(model, split, model.classes, 255, torch.device("cpu"), **{"precision": "float32", **how})
+
+
 def test_every_image_is_counted_in_its_own_matrix() -> None:
     split = split_of(SIZES, 4)
-    found = evaluate_model(RedIsTheClass(4), split, 4, 255, CPU, "float32")
+    found = evaluated(RedIsTheClass(4), split)
     expected = [metrics.confusion(split.image(i)[..., 0], split.label(i), 4, 255) for i in range(len(split))]
     assert found.confusions.dtype == np.int32
     assert np.array_equal(found.confusions, expected)
@@ -56,10 +61,10 @@ def test_every_image_is_counted_in_its_own_matrix() -> None:
 def test_images_of_one_size_are_predicted_together_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     split, together, alone = split_of(SIZES, 3), RedIsTheClass(3), RedIsTheClass(3)
     monkeypatch.setitem(module.PIXELS, "cpu", 2 * 6 * 8)
-    first = evaluate_model(together, split, 3, 255, CPU, "float32", keep=6)
+    first = evaluated(together, split, keep=6)
     assert sorted(shape[0] for shape in together.seen) == [1, 1, 2, 2]
     monkeypatch.setitem(module.PIXELS, "cpu", 1)
-    second = evaluate_model(alone, split, 3, 255, CPU, "float32", keep=6)
+    second = evaluated(alone, split, keep=6)
     assert [shape[0] for shape in alone.seen] == [1] * 6
     assert np.array_equal(first.confusions, second.confusions)
     assert all(np.array_equal(a, b) for a, b in zip(first.predictions, second.predictions, strict=True))
@@ -75,19 +80,19 @@ def test_batch_that_memory_does_not_suffice_for_is_predicted_in_parts() -> None:
             return super().forward(images)
 
     split, narrow = split_of([(6, 8)] * 7, 3), Narrow(3)
-    plain = evaluate_model(RedIsTheClass(3), split, 3, 255, CPU, "float32", keep=7)
+    plain = evaluated(RedIsTheClass(3), split, keep=7)
     for narrow.most in (1, 2, 3):
-        found = evaluate_model(narrow, split, 3, 255, CPU, "float32", keep=7)
+        found = evaluated(narrow, split, keep=7)
         assert np.array_equal(found.confusions, plain.confusions)
         assert all(np.array_equal(a, b) for a, b in zip(found.predictions, plain.predictions, strict=True))
     narrow.most = 0
     with pytest.raises(RuntimeError, match="allocate"):
-        evaluate_model(narrow, split, 3, 255, CPU, "float32")
+        evaluated(narrow, split)
 
 
 def test_the_predictions_of_the_first_images_are_kept_in_order() -> None:
     split = split_of(SIZES, 3)
-    kept = evaluate_model(RedIsTheClass(3), split, 3, 255, CPU, "float32", keep=4).predictions
+    kept = evaluated(RedIsTheClass(3), split, keep=4).predictions
     assert len(kept) == 4
     assert all(np.array_equal(kept[i], split.image(i)[..., 0]) for i in range(4))
 
@@ -95,30 +100,22 @@ def test_the_predictions_of_the_first_images_are_kept_in_order() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_evaluated_without_dropout_and_given_back_in_its_mode(training: bool) -> None:
     model = RedIsTheClass(3).train(training)
-    evaluate_model(model, split_of(SIZES, 3), 3, 255, CPU, "float32")
+    evaluated(model, split_of(SIZES, 3))
     assert model.modes == {False}
     assert model.training == training
 
 
 def test_bfloat16_is_used_when_asked_for_only() -> None:
     model = RedIsTheClass(3)
-    evaluate_model(model, split_of(SIZES, 3), 3, 255, CPU, "float32")
+    evaluated(model, split_of(SIZES, 3))
     assert model.dtypes == {torch.float32}
-    evaluate_model(model, split_of(SIZES, 3), 3, 255, CPU, "bfloat16")
+    evaluated(model, split_of(SIZES, 3), precision="bfloat16")
     assert model.dtypes == {torch.float32, torch.bfloat16}
 
 
 def test_progress_ends_at_the_number_of_images() -> None:
     told: list[tuple[int, int]] = []
-    evaluate_model(
-        RedIsTheClass(3),
-        split_of(SIZES, 3),
-        3,
-        255,
-        CPU,
-        "float32",
-        progress=lambda done, total: told.append((done, total)),
-    )
+    evaluated(RedIsTheClass(3), split_of(SIZES, 3), progress=lambda done, total: told.append((done, total)))
     assert told == [(3, 6), (5, 6), (6, 6)]
 
 

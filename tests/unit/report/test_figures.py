@@ -18,7 +18,6 @@ from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import silent
-from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine.loaded import LoadedNetwork
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.geometry import Grid
@@ -28,6 +27,7 @@ from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
 from tests.conftest import changed
+from tests.unit.engine.test_training import split
 from tests.unit.report.test_paper_table import study_of
 
 SIDE = 96
@@ -38,10 +38,8 @@ ABOUT = {"study": "s", "table": "table4", "profile": "quick", "seeds": 2, "overr
 def network(config: RunConfig) -> LoadedNetwork:
     """An untrained thin VGG with every layer and norm, and four images of noise."""
     science = changed(config, layers=("pool6", "fc7", "conv5", "conv4", "conv3")).science
-    size = 4 * SIDE * SIDE
-    pixels = np.random.default_rng(0).integers(0, 256, 4 * size, np.uint8)
-    split = Split(tuple("abcd"), pixels, [i * size for i in range(4)], [(SIDE, SIDE)] * 4)
-    return LoadedNetwork(build_model(science, 3, None).eval(), split, science, None, torch.device("cpu"), silent)
+    model = build_model(science, 3, None).eval()
+    return LoadedNetwork(model, split(4, SIDE), science, None, torch.device("cpu"), silent)
 
 
 # --- what is measured ------------------------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,6 +20,7 @@ from parsenet_cli.report import formats, tables
 from parsenet_cli.report.blocks import Grid
 from parsenet_cli.report.formats import latex
 from parsenet_cli.report.paper_table import paper_grid
+from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import COLUMNS, results_frame
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, read_runs
@@ -66,11 +69,6 @@ def cell(table: Grid, label: str, column: int) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-@pytest.fixture
 def table4(store: Store) -> Grid:
     values: dict[tuple[str, str], list[float | str]] = {
         ("fc7", "raw"): [0.30, 0.32, 0.34],
@@ -109,7 +107,7 @@ def test_single_best_cell_is_bold_where_the_paper_bolds_one(table4: Grid) -> Non
 def test_cell_that_cannot_be_run_says_why(store: Store) -> None:
     study = study_of("table6", {("fc7_n", "mean_iu"): [0.5, 0.5, 0.5]}, store)
     missing = StudyCell("fc7_y", "mean_iu", 0, None, "squeezenet has no body deeplab")
-    table = table_of(Study(**{**vars(study), "cells": (*study.cells, missing)}), store)
+    table = table_of(replace(study, cells=(*study.cells, missing)), store)
     assert [row.cells[-1].text for row in table.rows[:2]] == ["50.00 ± 0.00", "n/a"]
     assert "squeezenet has no body deeplab" in [note for _, note in table.notes]
 
@@ -130,7 +128,7 @@ def test_caption_names_data_and_trunk_and_never_pretends_to_be_the_paper(table4:
 
 def test_caption_keeps_to_itself_where_things_lie(store: Store) -> None:
     study = study_of("table6", {("fc7_n", "mean_iu"): [0.5]}, store)
-    changed = Study(**{**vars(study), "overrides": ("data_root=/home/ann/photos", "weights=/data/w.pt", "norm=l2")})
+    changed = replace(study, overrides=("data_root=/home/ann/photos", "weights=/data/w.pt", "norm=l2"))
     assert "data_root=…/photos weights=…/w.pt norm=l2" in table_of(changed, store).caption
 
 
@@ -178,9 +176,10 @@ def test_latex_row_does_not_begin_with_what_a_line_break_takes_for_its_own() -> 
     assert latex.escaped("[19] FCN*") == "{[}19] FCN{*}"
 
 
-def test_csv_is_the_long_frame(store: Store) -> None:
+def test_csv_is_the_long_frame_and_json_the_same_records_with_null_for_what_is_not_defined(store: Store) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    lines = list(csv.DictReader(io.StringIO(formats.find("csv").text(table_of(study, store)))))
+    table = table_of(study, store)
+    lines = list(csv.DictReader(io.StringIO(formats.find("csv").text(table))))
     assert tuple(lines[0]) == COLUMNS
     assert [(line["seed"], line["value"], line["outcome"]) for line in lines] == [
         ("0", "30", "converged"),
@@ -188,11 +187,7 @@ def test_csv_is_the_long_frame(store: Store) -> None:
         ("2", "34", "converged"),
     ]
     assert lines[0]["paper"] == "36.6"
-
-
-def test_json_is_the_same_records_with_null_for_what_is_not_defined(store: Store) -> None:
-    study = study_of("table4", {("fc7", "raw"): [0.30, "failed", 0.34]}, store)
-    content = json.loads(formats.find("json").text(table_of(study, store)))
+    content = json.loads(formats.find("json").text(table))
     assert [(line["seed"], line["value"], line["outcome"]) for line in content["rows"]] == [
         (0, 30.0, "converged"),
         (1, None, "failed"),
@@ -221,16 +216,10 @@ def test_a_table_is_printed_by_reading_each_result_once(store: Store, monkeypatc
 
 
 def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> None:
-    import numpy as np
-
     study = study_of("table3", {("fc7", "fw_iu"): [0.3]}, store)
     run = store.run("fc7-fw_iu-0")
-    stored = result(run.signature, 0.3)
-    stored["metrics"] = {}
-    files.write_json(run.folder / "result.json", stored)
-    with files.atomic_write(run.folder / "confusion.npz") as file:
-        confusions = np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32)
-        np.savez_compressed(file, confusions=confusions, ids=np.array(["a", "b"]))
+    artifacts.write_confusions(run, np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32), ["a", "b"])
+    run.record_result(replace(run.done_result(), metrics={}))
     (value,) = results_frame(study, read_runs([study], store))["value"]
     # 6 of 6 and 2 of 4 pixels right: IU 6/8 and 2/4, weighted by 6 and 4 pixels
     assert value == pytest.approx(100 * (6 * (6 / 8) + 4 * (2 / 4)) / 10)

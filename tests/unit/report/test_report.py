@@ -81,13 +81,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Two tables with three seeds, and the pictures behind them."""
-    store = Store(tmp_path_factory.mktemp("made"))
-    made_store.add_table(store, "table4")
-    made_store.add_table(store, "table8")
-    for data_id in {run.config().science.data_id for run in store.runs()}:
-        made_store.add_images(store, data_id)
-    return store
+    return made_store.add_two_tables(Store(tmp_path_factory.mktemp("made")))
 
 
 @pytest.fixture
@@ -208,7 +202,8 @@ def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
 
 def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) -> None:
     runs, studies = store.root / "runs", store.root / "studies"
-    broken = study.newest(store, "table4").signatures[0]
+    broken, without_confusions = study.newest(store, "table4").signatures[:2]
+    store.run(without_confusions).confusions_file.unlink()
     (runs / broken / "result.json").write_text('{"signature": ')
     (runs / "notes").mkdir()
     (runs / "half").mkdir()
@@ -216,25 +211,21 @@ def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) ->
     (runs / "file.txt").write_text("mine")
     (studies / "foreign.json").write_text(json.dumps({"cells": []}))
     (studies / "torn.json").write_text('{"cells": [')
+    (studies / "list.json").write_text("[]")
     parsed, _, _ = written(store)
-    for name in (
+    foreign = (
         "runs/notes",
         "runs/half",
         "runs/file.txt",
-        f"runs/{broken}",
         "studies/foreign.json",
         "studies/torn.json",
-    ):
+        "studies/list.json",
+    )
+    for name in (*foreign, f"runs/{broken}"):
         assert name in parsed.text
+    assert "has lost its confusion.npz" in parsed.text
     assert "(n=2/3)" in parsed.text
     assert "Runs without a result" in parsed.text
-
-
-def test_lost_confusions_do_not_cost_the_report(store: Store) -> None:
-    for signature in study.newest(store, "table4").signatures:
-        (store.run(signature).folder / "confusion.npz").unlink()
-    parsed, _, _ = written(store)
-    assert "has lost its confusion.npz" in parsed.text
 
 
 def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:

@@ -161,14 +161,6 @@ def test_runs_are_named_or_all_are_meant(store: Store, run: Run, prefixes: list[
 # --- jobs -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def runs(store: Store, configs: dict[str, RunConfig]) -> list[Run]:
-    """Four that are planned."""
-    for signature, config in configs.items():
-        store.run(signature).create(config)
-    return [store.run(signature) for signature in configs]
-
-
 def test_jobs_of_runs_that_wait_are_stopped_and_no_others(runs: list[Run], fake_slurm: FakeSlurm) -> None:
     for run, job in zip(runs, ["7_0", "7_1", "7_2"], strict=False):
         run.record_job(job)
@@ -176,7 +168,7 @@ def test_jobs_of_runs_that_wait_are_stopped_and_no_others(runs: list[Run], fake_
     left, said = cancelled(*runs)
     assert left
     assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2", "--quiet --signal=TERM 7_0"]
-    assert [line.partition("; ")[2] for line in said] == ["", *(f"job 7_{i} left the queue" for i in (1, 2)), ""]
+    assert [line.partition("; ")[2] for line in said] == ["", *(f"job 7_{i} left the queue" for i in (1, 2)), "", ""]
     assert all(run.cancelled for run in runs)
 
 

@@ -17,11 +17,6 @@ from tests.fake_slurm import FakeSlurm
 from tests.fakes import succeed
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "results")
-
-
 def add(store: Store, config: RunConfig, state: str) -> Run:
     """A run in this state, with both checkpoints."""
     run = store.run(config.signature)

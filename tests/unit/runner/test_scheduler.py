@@ -169,7 +169,7 @@ def test_no_run_is_started_that_does_not_fit(store: Store, configs: dict[str, Ru
 def test_memory_of_a_kind_is_known_once_one_of_it_is_done(store: Store, configs: dict[str, RunConfig]) -> None:
     launcher = FakeLauncher(lambda run: succeed(run, gpu_mb=3000), slots=1)
     sweep(store, configs, launcher)
-    assert [needs.gpu_mb for _, needs in launcher.asked] == [None, 3000, 3000, 3000]
+    assert [needs.gpu_mb for _, needs in launcher.asked] == [None, *[3000] * 4]
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_time_left_counts_runs_that_are_left_and_no_others(
         monkeypatch.setattr(scheduler, "SHOW_SECONDS", show_seconds)
         view = NullView()
         sweep(Store(store.root / str(show_seconds)), configs, FakeLauncher(succeed, slots=1), view)
-        assert view.seconds_left == [30, 20, 10, 0]
+        assert view.seconds_left == [40, 30, 20, 10, 0]
 
 
 def test_time_left_is_not_told_anew_for_every_run_that_ends(

@@ -24,8 +24,7 @@ from parsenet_cli.runner.launch import slurm
 from parsenet_cli.runner.launch.slurm import Slurm, job
 from parsenet_cli.runner.launch.slurm import options as slurm_options
 from parsenet_cli.runner.launcher import ANY, Handle
-from parsenet_cli.store.run import Run, Store
-from tests.conftest import changed
+from parsenet_cli.store.run import Run
 from tests.fake_slurm import FakeSlurm
 from tests.fakes import succeed
 
@@ -34,20 +33,6 @@ POLL_SECONDS = 0.005
 
 OPTIONS: dict[str, Any] = yaml.safe_load((paths.shipped("conf") / "launcher/slurm.yaml").read_text())
 """As shipped."""
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> dict[str, Any]:
-    return {**OPTIONS, "poll_seconds": POLL_SECONDS, "folder": str(tmp_path / "submitit")}
-
-
-@pytest.fixture
-def runs(tmp_path: Path, config: RunConfig) -> list[Run]:
-    """Five that were planned."""
-    store, configs = Store(tmp_path / "results"), [changed(config, seed=seed) for seed in range(5)]
-    for one in configs:
-        store.run(one.signature).create(one)
-    return [store.run(one.signature) for one in configs]
 
 
 def test_shipped_options_are_accepted() -> None:
@@ -126,9 +111,13 @@ def test_missing_program_or_package_is_named(missing: str, monkeypatch: pytest.M
         slurm.open_launcher(OPTIONS, jobs=1)
 
 
-def sent(options: dict[str, Any], runs: list[Run]) -> tuple[Slurm, list[Handle]]:
+def opened(jobs: int, poll_seconds: float = POLL_SECONDS) -> Slurm:
+    return slurm.open_launcher({**OPTIONS, "poll_seconds": poll_seconds}, jobs)
+
+
+def sent(runs: list[Run], poll_seconds: float = POLL_SECONDS) -> tuple[Slurm, list[Handle]]:
     """A launcher that has handed them all to Slurm."""
-    launcher = slurm.open_launcher(options, len(runs))
+    launcher = opened(len(runs), poll_seconds)
     handles: list[Handle] = [launcher.submit(run, "train", ANY) for run in runs]
     launcher.flush()
     return launcher, handles
@@ -139,19 +128,17 @@ def later() -> None:
     time.sleep((slurm.REFUSED_POLLS + 1) * POLL_SECONDS)
 
 
-def test_plan_larger_than_an_array_may_be_goes_out_in_several(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
+def test_plan_larger_than_an_array_may_be_goes_out_in_several(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     fake_slurm.allow(largest_array=3)
-    sent(options, runs)
+    sent(runs)
     assert [run.job() for run in runs] == ["1_0", "1_1", "1_2", "2_0", "2_1"]
     assert list(fake_slurm.queue) == [run.job() for run in runs]
 
 
 def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+    fake_slurm: FakeSlurm, runs: list[Run]
 ) -> None:
-    launcher = slurm.open_launcher(options, 3)
+    launcher = opened(3)
     preparations = [launcher.submit(runs[0], "weights", ANY), launcher.submit(runs[0], "data", ANY)]
     for run in runs[:2]:
         launcher.submit(run, "train", ANY, preparations)
@@ -170,10 +157,8 @@ def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
     assert (fake_slurm.dependency("3"), fake_slurm.dependency("4")) == ("afterany:1_1", "")
 
 
-def test_runs_wait_for_what_they_need_and_for_nothing_else(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    launcher = slurm.open_launcher(options, 3)
+def test_runs_wait_for_what_they_need_and_for_nothing_else(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    launcher = opened(3)
     first, second = (launcher.submit(run, "data", ANY) for run in runs[:2])
     for run, after in zip(runs, ([first], [second], [first], [first, second], []), strict=True):
         launcher.submit(run, "train", ANY, after)
@@ -183,10 +168,8 @@ def test_runs_wait_for_what_they_need_and_for_nothing_else(
     assert dependencies == ["", "afterany:1_0", "afterany:1_1", "afterany:1_0:1_1", ""]
 
 
-def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    launcher, _ = sent(options, runs[:1])
+def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    launcher, _ = sent(runs[:1])
     fake_slurm.allow(room=1)
     launcher.submit(runs[1], "train", ANY, [launcher.submit(runs[1], "data", ANY)])
     launcher.flush()
@@ -199,19 +182,19 @@ def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(
 
 
 def test_job_that_is_taken_back_leaves_the_queue_though_nobody_looks_at_it_again(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+    fake_slurm: FakeSlurm, runs: list[Run]
 ) -> None:
-    launcher, (handle,) = sent(options, runs[:1])
+    launcher, (handle,) = sent(runs[:1])
     handle.cancel()
     launcher.flush()
     assert fake_slurm.calls("scancel") == ["--quiet 1"]
 
 
 def test_what_finds_no_room_goes_out_when_others_have_ended(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], capsys: pytest.CaptureFixture[str]
+    fake_slurm: FakeSlurm, runs: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake_slurm.allow(room=2)
-    launcher, handles = sent(options, runs)
+    launcher, handles = sent(runs)
     first = [run.job() for run in runs if run.job()]
     assert first == list(fake_slurm.queue)
     assert 0 < len(first) <= 2
@@ -226,20 +209,15 @@ def test_what_finds_no_room_goes_out_when_others_have_ended(
     assert capsys.readouterr().err.count("no room") == 1
 
 
-def test_refusal_of_everything_is_one_error(fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]) -> None:
+def test_refusal_of_everything_is_one_error(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     fake_slurm.allow(room=0)
-    launcher = slurm.open_launcher(options, len(runs))
-    for run in runs:
-        launcher.submit(run, "train", ANY)
     with pytest.raises(UserError, match=r"Slurm does not take the jobs: .*no room for 1"):
-        launcher.flush()
+        sent(runs)
     assert not fake_slurm.queue
 
 
-def test_second_command_joins_the_job_that_the_first_has_just_submitted(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    first, second = (slurm.open_launcher(options, 1) for _ in range(2))
+def test_second_command_joins_the_job_that_the_first_has_just_submitted(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    first, second = (opened(1) for _ in range(2))
     for launcher in (first, second):
         launcher.submit(runs[0], "train", ANY)
     assert first.flush() == []
@@ -249,10 +227,8 @@ def test_second_command_joins_the_job_that_the_first_has_just_submitted(
     assert second.flush() == []
 
 
-def test_nothing_is_submitted_while_the_controller_is_silent(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    launcher, _ = sent(options, runs[:1])
+def test_nothing_is_submitted_while_the_controller_is_silent(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    launcher, _ = sent(runs[:1])
     fake_slurm.silent(True)
     second = launcher.submit(runs[1], "train", ANY)
     launcher.flush()
@@ -265,10 +241,8 @@ def test_nothing_is_submitted_while_the_controller_is_silent(
     assert runs[1].job() == "2"
 
 
-def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    _, handles = sent(options, runs)
+def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    _, handles = sent(runs)
     fake_slurm.queue = {"1_0": "RUNNING", "1_1": "RUNNING", "1_2": "PENDING", "1_3": "PENDING", "1_4": "PENDING"}
     for handle in handles[:1] + handles[2:4]:
         handle.cancel()
@@ -276,10 +250,8 @@ def test_jobs_are_stopped_by_their_ids_alone_in_two_calls(
     assert fake_slurm.calls("scancel") == ["--quiet 1_2 1_3", "--quiet --signal=TERM 1_0"]
 
 
-def test_jobs_are_stopped_once_the_controller_answers(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    _, handles = sent({**options, "poll_seconds": 2.0}, runs)
+def test_jobs_are_stopped_once_the_controller_answers(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    _, handles = sent(runs, poll_seconds=2.0)
     fake_slurm.silent(True)
     for handle in handles:
         handle.cancel()
@@ -292,10 +264,8 @@ def test_jobs_are_stopped_once_the_controller_answers(
     assert fake_slurm.calls("scancel") == ["--quiet 1_0 1_1 1_2 1_3 1_4"]
 
 
-def test_job_that_has_left_the_queue_is_forgotten(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
-) -> None:
-    _, (handle,) = sent(options, runs[:1])
+def test_job_that_has_left_the_queue_is_forgotten(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    _, (handle,) = sent(runs[:1])
     assert runs[0].job() == "1"
     fake_slurm.queue = {}
     time.sleep(2 * POLL_SECONDS)
@@ -304,24 +274,25 @@ def test_job_that_has_left_the_queue_is_forgotten(
 
 
 def test_job_that_never_came_to_python_names_the_file_with_what_it_said(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], tmp_path: Path
+    fake_slurm: FakeSlurm, runs: list[Run], tmp_path: Path
 ) -> None:
-    launcher, handles = sent(options, runs[:2])
+    launcher, handles = sent(runs[:2])
     runs[1].log.write_text("train: Slurm job 1_1 on node1, restarted 0 times\n")
+    folder = tmp_path / ".cache/parsenet/slurm"
     for task in range(2):
-        (tmp_path / "submitit" / f"1_{task}_0_log.err").write_text("module: command not found\n")
+        (folder / f"1_{task}_0_log.err").write_text("module: command not found\n")
     fake_slurm.queue = {}
     time.sleep(2 * POLL_SECONDS)
     assert not any(handle.alive() for handle in handles)
     never, killed, outside = map(launcher.last_error, runs[:3])
-    assert never == f"{killed.replace('1_1', '1_0')}; it never started Python: see {tmp_path}/submitit/1_0_0_log.err"
+    assert never == f"{killed.replace('1_1', '1_0')}; it never started Python: see {folder}/1_0_0_log.err"
     assert killed == "its job 1_1 left the queue before the run was done: cancelled, killed, or lost"
     assert outside == "its worker, which is no job of Slurm, exited before the run was done: killed, or lost"
 
 
-def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]) -> None:
-    sent(options, runs[:1])
-    second = slurm.open_launcher(options, 1)
+def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
+    sent(runs[:1])
+    second = opened(1)
     preparation = second.submit(runs[0], "data", ANY)
     second.submit(runs[0], "train", ANY, [preparation])
     assert second.flush() == runs[:1]
@@ -330,9 +301,9 @@ def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, options: dict[st
 
 
 def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run]
+    fake_slurm: FakeSlurm, runs: list[Run]
 ) -> None:
-    launcher, (handle,) = sent(options, runs[:1])
+    launcher, (handle,) = sent(runs[:1])
     with runs[0].lock():
         succeed(runs[0])
         time.sleep(2 * POLL_SECONDS)
@@ -345,12 +316,10 @@ def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
 
 
 @pytest.mark.parametrize("said", ["failed", "running"])
-def test_run_that_is_tried_again_is_queued_until_it_starts(
-    fake_slurm: FakeSlurm, options: dict[str, Any], runs: list[Run], said: str
-) -> None:
+def test_run_that_is_tried_again_is_queued_until_it_starts(fake_slurm: FakeSlurm, runs: list[Run], said: str) -> None:
     runs[0].update_status(state=said, failures=1)
     assert runs[0].state() == ("failed" if said == "failed" else "lost")
-    slurm.open_launcher(options, 1).submit(runs[0], "train", ANY)
+    opened(1).submit(runs[0], "train", ANY)
     assert runs[0].state() == "queued"
     assert runs[0].status().failures == 1
 

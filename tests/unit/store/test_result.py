@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from parsenet_cli.config import deviations
 from parsenet_cli.core import files
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.store import artifacts
 from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunStatus
-from parsenet_cli.store.run import Run, Store
-from tests import made_store
+from parsenet_cli.store.run import Run
 
 EARLIER: dict[str, Any] = {
     "outcome": "collapsed",
@@ -95,14 +93,6 @@ def test_run_that_has_said_nothing_has_the_defaults(run: Run) -> None:
     assert (run.status(), run.environment()) == (RunStatus(), RunEnvironment())
     assert run.status().reached == "0/?"
     assert run.prerequisite("data") == PrerequisiteStatus()
-
-
-def test_files_of_an_earlier_result_are_read_without_a_checksum(store: Store, config: RunConfig) -> None:
-    run = made_store.add_run(store, config)
-    content = {key: value for key, value in run.done_result().content.items() if key != "files"}
-    files.write_json(run.result_file, content)
-    assert artifacts.damaged(run) == []
-    assert artifacts.confusions(run).ids == made_store.IDS
 
 
 def test_result_that_is_read_and_written_again_is_the_same_but_for_its_files(run: Run, config: RunConfig) -> None:

@@ -45,10 +45,13 @@ def test_run_without_its_model_is_done_but_not_for_those_who_ask_for_it(run: Run
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"signature": "another"}'])
-def test_torn_or_foreign_result_is_not_believed(run: Run, content: str) -> None:
+def test_torn_or_foreign_result_is_not_believed_and_is_said(store: Store, run: Run, content: str) -> None:
+    assert store.skipped() == []
     run.result_file.write_text(content)
-    assert run.result() is None
-    assert run.state() == "queued"
+    assert (run.result(), run.state()) == (None, "queued")
+    (sentence,) = store.skipped()
+    assert run.signature in sentence
+    assert "does it again" in sentence
 
 
 def test_run_that_ends_while_it_is_looked_at_is_done_and_not_lost(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,16 +105,6 @@ def test_edited_configuration_is_refused(run: Run) -> None:
     run.config_file.write_text(run.config_file.read_text().replace("norm: l2", "norm: none"))
     with pytest.raises(UserError, match="its content has signature"):
         run.config()
-
-
-def test_torn_last_record_is_passed_over_and_the_tail_is_cut_on_resume(run: Run) -> None:
-    for iteration in (10, 20, 30):
-        run.append_metrics({"iteration": iteration, "loss": 1.0})
-    with run.metrics_file.open("a") as file:
-        file.write('{"iteration": 40, "lo')
-    assert [record["iteration"] for record in run.metrics()] == [10, 20, 30]
-    run.cut_metrics(20)
-    assert run.metrics_file.read_text().count("\n") == 2
 
 
 def test_prefix_finds_one_run_and_names_the_choices_otherwise(store: Store, run: Run, config: RunConfig) -> None:
