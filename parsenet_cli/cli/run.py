@@ -99,7 +99,7 @@ def run_plans(
         log = store.run(signature).log
         typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
     if outcome.bad_input:
-        raise UserError("\n".join(dict.fromkeys(outcome.bad_input)))  # many runs may find the same thing wrong
+        raise UserError("\n".join(outcome.bad_input))
     if outcome.cancelled:
         typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
     if outcome.failed:

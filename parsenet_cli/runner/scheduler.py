@@ -117,6 +117,7 @@ class Scheduler:
         except BaseException:
             self._stop()
             raise
+        self._outcome.bad_input = list(dict.fromkeys(self._outcome.bad_input))  # many may find the same thing wrong
         return self._outcome
 
     def _admit(self, retry: bool) -> None:

@@ -13,6 +13,7 @@ from rich.live import Live
 
 from parsenet_cli.cli import inspect, progress
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.report.formats import terminal
 from parsenet_cli.runner import process, worker
 from parsenet_cli.runner.state import Queue, RunSummary, summaries
 from parsenet_cli.store.result import RunResult
@@ -133,7 +134,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
 
     def watch(meanwhile: Callable[[], object]) -> str:
         printed = io.StringIO()
-        monkeypatch.setattr(inspect, "console", lambda: Console(file=printed))
+        monkeypatch.setattr(terminal, "console", lambda: Console(file=printed))
         watcher = threading.Thread(target=inspect.watch_runs, args=(store,))
         watcher.start()
         watcher.join(1)
