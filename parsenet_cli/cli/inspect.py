@@ -239,7 +239,7 @@ def _fitting(lines: Sequence[RunSummary], store: Store, height: int) -> Grid:
     """The runs that somebody looks for first, as many as fit, and the counts of all."""
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
     room = max(0, height - 6)
-    return status_grid(ordered[:room] if len(ordered) > room else ordered, store, max(0, len(ordered) - room))
+    return status_grid(ordered[:room], store, max(0, len(ordered) - room))
 
 
 def _preparing(store: Store) -> list[bytes]:
@@ -258,7 +258,7 @@ def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:
 
     served: dict[str, dict[str, Any]] = {}
     for each in study.load_all(store):
-        overrides = {(cell.row.key, cell.column.key): cell.overrides for cell in each.table.cells(cited=True)}
+        overrides = {cell.key: cell.overrides for cell in each.table.cells(cited=True)}
         for cell in each.cells:
             if cell.signature == run.signature:
                 text = f"{each.table.name} ({each.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"

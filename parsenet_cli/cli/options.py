@@ -28,9 +28,8 @@ def complete_table(text: str) -> list[str]:
     """Tables, and overrides, that begin with `text`."""
     from parsenet_cli.config import table_file
 
-    return [name for name in ["all", *table_file.names()] if name.startswith(text)] + (
-        complete_override(text) if text else []
-    )
+    tables = [name for name in ["all", *table_file.names()] if name.startswith(text)]
+    return [*tables, *complete_override(text)] if text else tables
 
 
 def complete_format(text: str) -> list[str]:

@@ -87,13 +87,9 @@ def keep(
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Train a run again to keep its model, exactly as it was frozen."""
-    from parsenet_cli.cli.run import run_plans
-    from parsenet_cli.config import profile
-    from parsenet_cli.config.compose import Composer
+    from parsenet_cli.cli.run import open_composer, run_plans, with_launcher
     from parsenet_cli.runner.plan import plan_retrain
-    from parsenet_cli.store.run import Store
 
-    store = Store(results)
+    store, composer = open_composer(results, "quick", [])
     planned = plan_retrain(store, store.find(signature))
-    overrides = [f"launcher={launcher}"] if launcher else []
-    run_plans(store, Composer(profile.load("quick"), [], store.cache), [planned], overrides, retry=True)
+    run_plans(store, composer, [planned], with_launcher([], launcher), retry=True)

@@ -135,11 +135,13 @@ class LiveView(PlainView):
         return Grid(study.table.labels, groups, tuple(rows), name=study.table.name, title=study.table.title)
 
     def _cell(self, signatures: Sequence[str | None], active: dict[str, str]) -> Cell:
-        """`57.1 56.9 140/300, 0:07 left`: a text per seed."""
+        """`57.1 56.9 140/300, 0:07 left`: a text per seed; empty where the study has no such cell."""
         runs = [signature for signature in signatures if signature]
+        if not runs:
+            return Cell("n/a" if signatures else "")
         texts = [self._texts.get(s) or active.get(s) or ("failed" if s in self._failed else "·") for s in runs]
         tone = "undecided" if active.keys() & set(runs) else "supported" if self._texts.keys() >= set(runs) else ""
-        return Cell(" ".join(texts) or "n/a", tone="failed" if self._failed & set(runs) else tone)
+        return Cell(" ".join(texts), tone="failed" if self._failed & set(runs) else tone)
 
 
 def open_view(studies: Sequence[Study], total: int, store: Store) -> tuple[PlainView, AbstractContextManager[Any]]:

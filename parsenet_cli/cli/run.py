@@ -127,7 +127,7 @@ def ablate(
     not done twice.
     """
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
-    run_plans(store, composer, plans, _with_launcher(overrides, launcher), retry=retry, detach=detach)
+    run_plans(store, composer, plans, with_launcher(overrides, launcher), retry=retry, detach=detach)
 
 
 def sweep(
@@ -149,9 +149,9 @@ def sweep(
 
     runs, of_launcher = split_launcher(arguments or [])
     spec, own_seeds = grid.expand(runs)
-    store, composer = _open(results, profile, [])
+    store, composer = open_composer(results, profile, [])
     planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
-    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), retry=retry, detach=detach)
+    run_plans(store, composer, [planned], with_launcher(of_launcher, launcher), retry=retry, detach=detach)
 
 
 def train(
@@ -172,9 +172,9 @@ def train(
 
     run, of_launcher = split_launcher(overrides or [])
     spec, seed = sweep.single(run)
-    store, composer = _open(results, profile, run)
+    store, composer = open_composer(results, profile, run)
     planned = plan_table(spec, composer, [seed])
-    run_plans(store, composer, [planned], _with_launcher(of_launcher, launcher), retry=retry, detach=detach)
+    run_plans(store, composer, [planned], with_launcher(of_launcher, launcher), retry=retry, detach=detach)
 
 
 def plan(
@@ -197,7 +197,7 @@ def plan(
 
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     composer.save()
-    options = composer.launcher(_with_launcher(overrides, launcher))
+    options = composer.launcher(with_launcher(overrides, launcher))
     summary = planning.summarize(plans, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
     if as_json:
         typer.echo(json.dumps(summary.as_json(), indent=1))
@@ -264,7 +264,7 @@ def _plan_tables(
     if not tables:
         raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
     names = table_file.names() if "all" in tables else dict.fromkeys(tables)
-    store, composer = _open(results, profile, overrides)
+    store, composer = open_composer(results, profile, overrides)
     chosen: dict[str, Any] = {"rows": rows and rows.split(","), "columns": columns and columns.split(",")}
     plans = [
         plan_table(table_file.load(name), composer, composer.seeds(seeds), cited=cited, **chosen) for name in names
@@ -272,7 +272,8 @@ def _plan_tables(
     return store, composer, plans, overrides
 
 
-def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
+def open_composer(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
+    """The results folder, and what composes configurations under a profile. Raises `UserError` for an unknown profile."""
     from parsenet_cli.config import profile as profiles
     from parsenet_cli.config.compose import Composer
     from parsenet_cli.store.run import Store
@@ -281,5 +282,6 @@ def _open(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store,
     return store, Composer(profiles.load(profile), overrides, store.cache)
 
 
-def _with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
+def with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
+    """The overrides, and what `--launcher` stands for."""
     return [*overrides, *([f"launcher={launcher}"] if launcher else [])]

@@ -107,15 +107,6 @@ class FigureClaim(Claim):
     log: bool = False
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table and the overrides that make it, no key twice: table base < column < row."""
-
-    row: Row
-    column: Column
-    overrides: tuple[str, ...]
-
-
 class CellKey(NamedTuple):
     """Where a cell stands in its table."""
 
@@ -124,6 +115,20 @@ class CellKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.row}.{self.column}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table and the overrides that make it, no key twice: table base < column < row."""
+
+    row: Row
+    column: Column
+    overrides: tuple[str, ...]
+
+    @property
+    def key(self) -> CellKey:
+        """Where it stands in its table."""
+        return CellKey(self.row.key, self.column.key)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def deviating(study: Study, runs: Runs) -> list[str]:
     what the command line changed is named. Runs whose result holds no protocol are passed over.
     """
     settings = {
-        (cell.row.key, cell.column.key): deviations.cell_settings(cell.overrides)
+        cell.key: deviations.cell_settings(cell.overrides)
         for cell in study.table.cells(cited=True)
         if study.table.base or cell.row.overrides or cell.column.overrides  # else it is a run by itself
     }

@@ -62,7 +62,7 @@ def plan_table(
         for seed in seeds:
             config = first.model_copy(update={"science": first.science.model_copy(update={"seed": seed})})
             signature = None if reason else config.signature
-            cells.append(StudyCell(cell.row.key, cell.column.key, seed, signature, reason or ""))
+            cells.append(StudyCell(*cell.key, seed, signature, reason or ""))
             if signature:
                 configs[signature] = config
     profile, overrides = composer.profile.name, tuple(composer.command_line)

@@ -258,7 +258,7 @@ class Scheduler:
 
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
-        taken_back, status = self._taken_back.pop(run.signature, None), run.status()
+        taken_back = self._taken_back.pop(run.signature, None)
         match state_of(run, with_model=config.runtime.keep_model):
             case "done":
                 self._finished += 1
@@ -273,7 +273,7 @@ class Scheduler:
             case "queued" | "lost" as state:
                 self._ended_early(run, config, state)
             case "failed" if (
-                self._queue is None and status.out_of_memory and self._retries.may_try_alone(run.signature)
+                self._queue is None and run.status().out_of_memory and self._retries.may_try_alone(run.signature)
             ):
                 self._again(run, config, "memory was not enough for it beside others")
             case _:

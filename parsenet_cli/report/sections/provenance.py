@@ -86,7 +86,7 @@ def command(study: Study) -> str:
     ):
         if not kept.issuperset(every):
             parts += [option, ",".join(key for key in every if key in kept)]
-    cited = {(cell.row, cell.column) for cell in study.cells} - {(cell.row.key, cell.column.key) for cell in runnable}
+    cited = {cell.key for cell in study.cells} - {cell.key for cell in runnable}
     return shlex.join([*parts, *options, *(["--cited"] if cited else [])])
 
 

@@ -126,6 +126,12 @@ def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store,
     assert printed.getvalue().strip() == "0/2 runs done · 1 running · 1 in the queue · ? left"
 
 
+def test_live_view_leaves_cells_empty_that_the_study_has_not(store: Store) -> None:
+    view = progress.LiveView([], 2, store, Console())
+    cells = view._cell([], {}), view._cell([None], {})
+    assert [(cell.text, cell.tone) for cell in cells] == [("", ""), ("n/a", "")]
+
+
 @pytest.fixture
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Do something while it watches, and return what it printed."""
