@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from parsenet_cli.core.files import tag_cache
 from parsenet_cli.core.run_config import RunConfig
 from tests import published_archives
 from tests.faulty_server import Faults, serving
@@ -33,7 +34,9 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated and decoded data, made once for all tests."""
-    return tmp_path_factory.mktemp("cache")
+    folder = tmp_path_factory.mktemp("cache")
+    tag_cache(folder)
+    return folder
 
 
 @pytest.fixture

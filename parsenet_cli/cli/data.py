@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid
+from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.data import releases
 
@@ -54,12 +54,12 @@ def get(
     with ProgressLine() as line:
         seal = prepare_release(wanted, home, given or [], mirror, line)
     counts = ", ".join(f"{part} {count}" for part, count in seal["counts"].items())
-    typer.echo(f"{home / name}: {counts}; {seal['files']} files, {size_text(seal['bytes'])}, {seal['content'][:19]}")
+    say(f"{home / name}: {counts}; {seal['files']} files, {size_text(seal['bytes'])}, {seal['content'][:19]}")
     archives = home / "archives"
     if any((archives / record["name"]).is_file() for record in seal["archives"]):
-        typer.echo(f"The downloaded archives stay in {archives}; remove them if you need the space.")
+        say(f"The downloaded archives stay in {archives}; remove them if you need the space.")
     if wanted.remark:
-        typer.echo(wanted.remark)
+        say(wanted.remark)
 
 
 @app.command()
@@ -89,7 +89,7 @@ def check(
             else "Restore these files or take their ids off the lists."
         )
         raise checking.failure(report, remedy)
-    typer.echo(str(report))
+    say(str(report))
 
 
 @app.command("list")

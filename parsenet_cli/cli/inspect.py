@@ -21,6 +21,7 @@ from parsenet_cli.cli.options import (
     SignatureName,
     complete_table,
     print_grid,
+    say,
 )
 from parsenet_cli.core.errors import UserError
 
@@ -68,11 +69,11 @@ def status(
         return
     lines = summaries(store)
     if as_json:
-        typer.echo(json.dumps([vars(line) for line in lines], indent=2))
+        say(json.dumps([vars(line) for line in lines], indent=2))
     elif lines:
         print_grid(status_grid(lines, store))
     else:
-        typer.echo(f"no runs in {store.root}")
+        say(f"no runs in {store.root}")
 
 
 def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Grid:
@@ -119,21 +120,21 @@ def show(
         "environment": run.environment().content or None,
     }
     if as_json:
-        typer.echo(json.dumps(content, indent=2))
+        say(json.dumps(content, indent=2))
         return
     from omegaconf import OmegaConf
 
-    typer.echo("\n".join([f"{run.signature}  {summary.state}  {summary.says}", *(f"  {cell}" for cell in cells)]))
-    typer.echo("\n".join(["", "protocol", *_protocol(settings, cells)]))
+    say("\n".join([f"{run.signature}  {summary.state}  {summary.says}", *(f"  {cell}" for cell in cells)]))
+    say("\n".join(["", "protocol", *_protocol(settings, cells)]))
     if result:
         content["result"] = {key: value for key, value in result.content.items() if key != "protocol"}
     for part in ("science", "runtime", "result", "environment"):
         if content[part]:
-            typer.echo(f"\n{part}\n{OmegaConf.to_yaml(content[part]).rstrip()}")
+            say(f"\n{part}\n{OmegaConf.to_yaml(content[part]).rstrip()}")
     for sentence in artifacts.damage_reports([run]):
-        typer.echo(f"\n{sentence}")
+        say(f"\n{sentence}")
     if summary.state == "failed":
-        typer.echo("\n".join(["", "log", *run.log_tail()]))
+        say("\n".join(["", "log", *run.log_tail()]))
 
 
 def diff(
@@ -149,11 +150,11 @@ def diff(
     ours, theirs = (_flat(run.config().science.model_dump(mode="json")) for run in runs)
     for key in dict.fromkeys([*ours, *theirs]):
         if ours.get(key) != theirs.get(key):
-            typer.echo(f"{key}: {ours.get(key)} -> {theirs.get(key)}")
+            say(f"{key}: {ours.get(key)} -> {theirs.get(key)}")
     if ours == theirs:
-        typer.echo("the same run")
+        say("the same run")
     for summary in map(summary_of, runs):
-        typer.echo(f"{summary.signature}  {summary.state:8}  {summary.says}")
+        say(f"{summary.signature}  {summary.state:8}  {summary.says}")
 
 
 def table(
@@ -170,7 +171,7 @@ def table(
     formats.find(to)
     store = Store(results)
     for sentence in study.skipped(store):  # one that is passed over may be the newest of this table
-        typer.echo(sentence, err=True)
+        say(sentence, err=True)
     print_grid(tables.study_grid(study.newest(store, name, profile), store), to)
 
 
@@ -196,7 +197,7 @@ def network(
 
     described = networks(overrides or [], profiles.load(profile), Store(results).cache, image_size(size), classes)
     if as_json:
-        typer.echo(json.dumps([{"network": each.name, **each.content} for each in described], indent=1))
+        say(json.dumps([{"network": each.name, **each.content} for each in described], indent=1))
     else:
         print_grid(network_grid(described), to)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, Results
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, Results, say
 
 
 def cancel(
@@ -24,7 +24,7 @@ def cancel(
     from parsenet_cli.runner.cancel import cancel_runs, chosen
     from parsenet_cli.store.run import Store
 
-    if not cancel_runs(chosen(Store(results), signatures or [], everything), typer.echo):
+    if not cancel_runs(chosen(Store(results), signatures or [], everything), say):
         raise typer.Exit(FAILED)
 
 
@@ -43,22 +43,22 @@ def clean(
 
     pieces, working = removable(Store(results), results_too)
     if working:
-        typer.echo(
+        say(
             f"at work, or perhaps still in the queue: {working} (`parsenet cancel` ends that); until then caches stay, "
             "and failed and lost runs"
         )
     for kind in dict.fromkeys(piece.kind for piece in pieces):
         alike = [piece for piece in pieces if piece.kind == kind]
-        typer.echo(f"{kind}: {size_text(sum(piece.bytes for piece in alike))}")
+        say(f"{kind}: {size_text(sum(piece.bytes for piece in alike))}")
         for piece in alike:
             remark = f"  ({piece.remark})" if piece.remark else ""
-            typer.echo(f"  {size_text(piece.bytes):>10}  {piece.path}{remark}")
+            say(f"  {size_text(piece.bytes):>10}  {piece.path}{remark}")
     if not pieces:
-        typer.echo(f"{results}: nothing to remove")
+        say(f"{results}: nothing to remove")
         return
     if not yes:
         if not sys.stdin.isatty():
-            typer.echo("nothing is removed; --yes removes it")
+            say("nothing is removed; --yes removes it")
             return
         typer.confirm("Remove all of this?", abort=True)
-    typer.echo(f"removed: {size_text(remove(pieces, typer.echo))}")
+    say(f"removed: {size_text(remove(pieces, say))}")

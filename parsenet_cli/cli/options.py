@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parsenet_cli.core.text import printable
+
 if TYPE_CHECKING:
     from parsenet_cli.report.blocks import Grid
 
@@ -37,6 +39,11 @@ def complete_format(text: str) -> list[str]:
     from parsenet_cli.report import formats
 
     return [name for name in formats.names() if name.startswith(text)]
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line for the user: the one way to the terminal for text in which something of others may stand."""
+    typer.echo(printable(text), err=err)
 
 
 def print_grid(grid: Grid, to: str = "terminal") -> None:
@@ -73,8 +80,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
 ]
-FAILED, INTERRUPTED = 1, 130
-"""Exit codes: something that was asked for has failed; Ctrl-C."""
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C."""
 
 DEFAULT_RESULTS = Path("results")
 SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]

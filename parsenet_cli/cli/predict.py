@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, INTERRUPTED, LauncherName, Results, SignatureName, issued
+from parsenet_cli.cli.options import (
+    DEFAULT_RESULTS,
+    FAILED,
+    INTERRUPTED,
+    LauncherName,
+    Results,
+    SignatureName,
+    issued,
+    say,
+)
 from parsenet_cli.core.errors import UserError
 
 
@@ -43,8 +52,8 @@ def predict(
     with ProgressLine() as line:
         total, failures = predict_images(Store(results).find(signature), images, out, device.value, line)
     for failure in failures:
-        typer.echo(f"failed: {failure}", err=True)
-    typer.echo(f"{total - len(failures)} of {total} images predicted; written to {out}")
+        say(f"failed: {failure}", err=True)
+    say(f"{total - len(failures)} of {total} images predicted; written to {out}")
     if failures:
         raise typer.Exit(FAILED)
 
@@ -69,15 +78,15 @@ def submit(
     if (signature is None) == (archive is None):
         raise UserError("expected either a run's signature or --check ARCHIVE")
     if archive is not None:
-        typer.echo(submit.check(archive, ids, data_root))
+        say(submit.check(archive, ids, data_root))
     if signature is not None:
         store = Store(results)
         run = store.find(signature)
         try:
             with ProgressLine() as line:
-                submit.predict_test_set(store, run, out, ids, data_root, device.value, typer.echo, line)
+                submit.predict_test_set(store, run, out, ids, data_root, device.value, say, line)
         except KeyboardInterrupt as interrupt:
-            typer.echo(f"\nstopped; {interrupt}. To go on, issue it again:\n  {issued()}", err=True)
+            say(f"\nstopped; {interrupt}. To go on, issue it again:\n  {issued()}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 

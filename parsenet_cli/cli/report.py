@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, Results
+from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, Results, say
 
 
 class ExportFormat(StrEnum):
@@ -46,7 +46,7 @@ def figure(
     with ProgressLine() as line:
         files = make_figure(Store(results), name, arguments or [], profile, run, out, line)
     for file in files:
-        typer.echo(f"written: {file}")
+        say(f"written: {file}")
 
 
 def export(
@@ -62,8 +62,8 @@ def export(
 
     store = Store(results)
     folder = out or store.root / "export" / to.value
-    progress = partial(typer.echo, err=True)
-    typer.echo(export.export_studies(store, to.value, tables or [], profile, folder, progress))
+    progress = partial(say, err=True)
+    say(export.export_studies(store, to.value, tables or [], profile, folder, progress))
 
 
 def report(
@@ -83,4 +83,4 @@ def report(
 
     made = build_report(Store(results), profile, out or results / "report", force)
     for file in made.files:
-        typer.echo(f"{'written' if made.written else 'unchanged'}: {file}")
+        say(f"{'written' if made.written else 'unchanged'}: {file}")

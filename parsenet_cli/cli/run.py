@@ -28,6 +28,7 @@ from parsenet_cli.cli.options import (
     Seeds,
     issued,
     print_grid,
+    say,
 )
 from parsenet_cli.core.errors import UserError
 
@@ -77,33 +78,33 @@ def run_plans(
         with shown:
             outcome = Scheduler(store, configs, launcher, view).run(retry=retry, detach=detach)
     except KeyboardInterrupt:
-        typer.echo("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
-        typer.echo(f"  {issued()}", err=True)
+        say("\nstopped; what is finished is kept. To go on, issue the same command again:", err=True)
+        say(f"  {issued()}", err=True)
         joined = [job for run in map(store.run, configs) if run.result() is None and (job := run.job())]
         if joined and isinstance(launcher, BatchLauncher):
             said = f"jobs that another command has submitted go on: {', '.join(joined)} (`parsenet cancel` stops them)"
-            typer.echo(said, err=True)
+            say(said, err=True)
         raise typer.Exit(INTERRUPTED) from None
     for run in [run for run in outcome.left if run.job()]:
-        typer.echo(f"in the queue: {run.signature}  job {run.job()}")
+        say(f"in the queue: {run.signature}  job {run.job()}")
     if outcome.left:
-        typer.echo("To follow them, and for the tables, issue the same command again without --detach.")
+        say("To follow them, and for the tables, issue the same command again without --detach.")
     if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
-        typer.echo(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
+        say(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
     for one in [] if outcome.left else studies:
         grid = tables.study_grid(one, store)
         print_grid(grid)
         for file in tables.write(grid, one, store):
-            typer.echo(f"written: {file}")
+            say(f"written: {file}")
     for signature, error in outcome.failed.items():
         log = store.run(signature).log
-        typer.echo(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
+        say(f"failed: {signature}: {error}{f' (see {log})' if log.is_file() else ''}", err=True)
     if outcome.bad_input:
         raise UserError("\n".join(outcome.bad_input))
     if outcome.cancelled:
-        typer.echo(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
+        say(f"cancelled: {len(outcome.cancelled)} runs; to go on, issue the same command again", err=True)
     if outcome.failed:
-        typer.echo("Issue the same command again to try once more; after that, with --retry.", err=True)
+        say("Issue the same command again to try once more; after that, with --retry.", err=True)
         raise typer.Exit(FAILED)
     if outcome.cancelled:
         raise typer.Exit(INTERRUPTED)
@@ -198,9 +199,9 @@ def plan(
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     composer.save()
     options = composer.launcher(with_launcher(overrides, launcher))
-    summary = planning.summarize(plans, store, options, probe=probe, progress=lambda text: typer.echo(text, err=True))
+    summary = planning.summarize(plans, store, options, probe=probe, progress=lambda text: say(text, err=True))
     if as_json:
-        typer.echo(json.dumps(summary.as_json(), indent=1))
+        say(json.dumps(summary.as_json(), indent=1))
     else:
         print_grid(plan_grid(summary))
 

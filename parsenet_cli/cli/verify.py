@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, complete_table, print_grid
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, complete_table, print_grid, say
 
 if TYPE_CHECKING:
     from parsenet_cli.store.run import Store
@@ -61,6 +61,6 @@ def _all(store: Store, profile: str) -> list[Study]:
         raise UserError("\n".join([f"{store.root}: {absent}", *study.skipped(store)]))
     missing = [name for name in known if name not in newest]
     if missing:
-        typer.echo(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
+        say(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
     order = {name: place for place, name in enumerate(known)}
     return sorted(newest.values(), key=lambda each: order.get(each.table.name, len(known)))

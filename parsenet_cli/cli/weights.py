@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid, say
 
 if TYPE_CHECKING:
     from parsenet_cli.models.preprocessing_spec import Order
@@ -70,8 +70,8 @@ def get(
     from parsenet_cli.models.weights.convert import get_weights
 
     for source in chosen:
-        file = get_weights(trunk, source, _folder(results), partial(typer.echo, err=True), given)
-        typer.echo(f"weights={source}: {file}")
+        file = get_weights(trunk, source, _folder(results), partial(say, err=True), given)
+        say(f"weights={source}: {file}")
 
 
 @app.command()
@@ -89,7 +89,7 @@ def convert(
     from parsenet_cli.models.weights.convert import convert_file
 
     chosen: Order | None = None if order is None else "RGB" if order is ChannelOrder.rgb else "BGR"
-    typer.echo(convert_file(file, out, trunk, body=body, order=chosen, convolutions=convolutions))
+    say(str(convert_file(file, out, trunk, body=body, order=chosen, convolutions=convolutions)))
 
 
 def _folder(results: Path) -> Path:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import yaml
 
+from parsenet_cli.core import yaml_text
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import read_text
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING = "tag:yaml.org,2002:str"
 _BOOL = "tag:yaml.org,2002:bool"
 
@@ -117,14 +118,10 @@ def read(file: Path) -> YamlNode:
         UserError: with the line where it is not YAML, or not UTF-8.
     """
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        what = " ".join(filter(None, [error.problem, error.context]))
-        raise UserError(f"{file}{line}: not valid YAML: {what}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a YAML file in UTF-8: {str(error).splitlines()[0]}") from None
+        node = yaml_text.compose(read_text(file))
+    except yaml.YAMLError as error:
+        line, what = yaml_text.where(error)
+        raise UserError(f"{file}{f':{line}' if line else ''}: not valid YAML: {what}") from None
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     if node is None:

@@ -1,7 +1,11 @@
-"""Files that are whole or not there, and seen to be damaged where a disk has changed them.
+"""Files that are whole or not there, seen to be damaged where a disk has changed them, and never somewhere else.
 
-Every write goes to a temporary name, is flushed to disk and renamed. What numbers depend on is *sealed*: the last entry of
-a JSON object is the CRC-32 of all the others, and files of other formats have their CRC-32 in such an object elsewhere.
+Every write goes to a new file of a temporary name, is flushed to disk and renamed. What numbers depend on is *sealed*: the last
+entry of a JSON object is the CRC-32 of all the others, and files of other formats have their CRC-32 in such an object elsewhere.
+
+A results folder may be somebody else's. Below a folder that was `guard`ed no link is followed, to write, to read or to remove;
+what is appended to is a plain file with one name; what is read is a plain file of bounded size. Everything that writes, locks or
+removes goes through here (docs/security.md).
 """
 
 from __future__ import annotations
@@ -11,9 +15,13 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import shutil
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,16 +31,38 @@ from parsenet_cli.core.text import Progress, silent
 CHECKSUM_KEY = "crc32"
 """The key of a sealed object's checksum."""
 
+MOST_BYTES = 64 << 20
+"""Of a text or JSON file; the largest that is written, the index of a large split, has a few."""
+
+LONGEST_NAME = 255
+"""Bytes of a file's name that file systems take."""
+
 _CHUNK = 1 << 20
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and issue the same command again; what is finished is kept",
     errno.EDQUOT: "the quota is used up: free some space and issue the same command again; what is finished is kept",
-    errno.EACCES: "it may not be written: check its permissions, or choose another folder with --results",
-    errno.EPERM: "it may not be written: check its permissions, or choose another folder with --results",
-    errno.EROFS: "the file system is read-only: choose another folder with --results",
-    errno.ENOTDIR: "a file stands where a folder was expected: choose another folder with --results",
-    errno.EEXIST: "a file stands where a folder was expected: choose another folder with --results",
+    errno.EACCES: "it may not be written: check its permissions, or choose another folder",
+    errno.EPERM: "it may not be written: check its permissions, or choose another folder",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENOTDIR: "a file stands where a folder was expected: choose another folder, or move the file away",
+    errno.EEXIST: "a file stands where a folder was expected: choose another folder, or move the file away",
+    errno.EISDIR: "a folder stands where a file was expected: move it away",
+    errno.ELOOP: (
+        "is a link, or lies behind one: links inside of a folder that may be somebody else's are not followed; put the file or "
+        "folder itself there"
+    ),
+    errno.ENAMETOOLONG: "the name is too long for the file system: choose a shorter one",
+    errno.EINVAL: "is no plain file: move it away",
+    errno.EMLINK: "has a second name (a hard link), so writing to it would change another file: move it away",
 }
+
+_guarded: set[str] = set()
+
+_TAG = "CACHEDIR.TAG"
+_TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
+# This is a cache of parsenet: it can be deleted, and a link named cache in a results folder is followed to it.
+# https://bford.info/cachedir/
+"""
 
 
 class Damaged(UserError):
@@ -41,6 +71,12 @@ class Damaged(UserError):
 
 class NotWritten(UserError):
     """The operating system refuses a file: what is at fault is the disk or its permissions, and not the run."""
+
+
+def os_error_text(problem: OSError) -> str:
+    """What the operating system refuses, in a sentence with the file and, where it is known, what to do."""
+    remedy = _REMEDIES.get(problem.errno or 0) or problem.strerror or str(problem)
+    return f"{os.fsdecode(problem.filename)}: {remedy}" if isinstance(problem.filename, str | bytes) else remedy
 
 
 @contextmanager
@@ -55,14 +91,105 @@ def os_errors_as_user_errors(path: Path) -> Iterator[None]:
         raise NotWritten(f"{path}: {remedy}") from None
 
 
+# --- where files may lie -------------------------------------------------------------------------------------------------
+
+
+def guard(folder: Path) -> None:
+    """From now on no link below `folder` is followed, but one to a folder that `tag_cache` has tagged.
+
+    The folder itself may be a link: it is the user who names it.
+    """
+    _guarded.add(os.path.abspath(folder))  # noqa: PTH100, resolve() would follow the links that this is about
+
+
+def refuse_links(path: Path, *, itself: bool = True) -> None:
+    """Raises `OSError` (ELOOP) where `path`, or a folder between it and one that is guarded, is a link.
+
+    `itself`: whether the path is looked at too, or only the folders on the way to it.
+    """
+    text = os.path.abspath(path)  # noqa: PTH100
+    ends = [i for i, character in enumerate(text) if character == "/"]
+    first = next((i for i, end in enumerate(ends) if text[:end] in _guarded), None)  # the outermost counts
+    if first is None:
+        return
+    for each in [*(text[:end] for end in ends[first + 1 :]), *([text] if itself else [])]:
+        if os.path.islink(each) and not _is_tagged(each):  # noqa: PTH114
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), each)
+
+
+def tag_cache(folder: Path) -> None:
+    """Mark a folder as a cache of ours, which a results folder on another disk may link to. Backup tools leave it out."""
+    if not (folder / _TAG).is_file():
+        write_text(folder / _TAG, _TAG_TEXT)
+
+
+def _is_tagged(folder: str) -> bool:
+    try:
+        return read_bytes(Path(folder, _TAG), follow=True) == _TAG_TEXT.encode()
+    except OSError:
+        return False
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it that are missing, none of them behind a link. Raises `OSError`."""
+    refuse_links(folder)
+    folder.mkdir(mode, parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with everything in it; of a link, the link alone. What is not there is removed already."""
+    with os_errors_as_user_errors(path):
+        refuse_links(path, itself=False)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def append_to(path: Path) -> int:
+    """A descriptor that appends to a plain file with this one name, made now unless it is there. Raises `OSError`."""
+    refuse_links(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return _plain(os.open(path, flags, 0o666), path, names=1)
+
+
+def open_plain(path: Path, *, follow: bool = False) -> BufferedReader:
+    """A plain file, open for reading: never a pipe or a device, which could block. Raises `OSError`.
+
+    `follow`: also behind links, as for what the user names.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if not follow:
+        refuse_links(path)
+        flags |= os.O_NOFOLLOW
+    return os.fdopen(_plain(os.open(path, flags), path), "rb")
+
+
+def _plain(descriptor: int, path: Path, names: int | None = None) -> int:
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and names in (None, status.st_nlink):
+        return descriptor
+    os.close(descriptor)
+    kind = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
+    code = errno.EMLINK if stat.S_ISREG(status.st_mode) else kind
+    raise OSError(code, os.strerror(code), str(path))
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends without an error, and leaves no trace otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A binary file that takes the place of `path` when the block ends without an error, and leaves no trace otherwise.
+
+    It begins as a new file of a name that nobody can foresee. A link in the place of `path` is replaced, never followed.
+    """
     with os_errors_as_user_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
+        make_folder(path.parent)
+        ending = f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
+        begins = os.fsencode(path.name)[: LONGEST_NAME - 1 - len(ending)].decode(errors="ignore")
+        temporary = path.with_name(f".{begins}{ending}")
         try:
-            with temporary.open("wb") as file:
+            with temporary.open("xb") as file:  # O_EXCL: fails where anything has this name, be it a link
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -77,8 +204,9 @@ def file_lock(lock: Path, work: str = "", progress: Progress = silent) -> Iterat
     """Hold the lock file `lock` for the block; `progress` is told every second of another process that does the `work`."""
     from filelock import FileLock, Timeout
 
-    with os_errors_as_user_errors(lock.parent):
-        lock.parent.mkdir(parents=True, exist_ok=True)
+    with os_errors_as_user_errors(lock):
+        make_folder(lock.parent)
+        refuse_links(lock)
         held = FileLock(lock)
         seconds = 0.0
         while not held.is_locked:
@@ -104,10 +232,46 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
+def read_bytes(path: Path, most: int = MOST_BYTES, *, follow: bool = False) -> bytes:
+    """The content of a plain file. Raises `OSError`, EFBIG where it is longer than `most` bytes; `follow` as `open_plain`."""
+    with open_plain(path, follow=follow) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return content
+
+
+def read_text(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> str:
+    """The text of a plain file, which is UTF-8; a byte order mark is dropped.
+
+    Raises:
+        OSError: as `read_bytes`.
+        UserError: it is in another encoding, or no text.
+    """
+    content = read_bytes(path, most, follow=follow)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise UserError(
+            f"{path}: not a text in UTF-8 (byte 0x{content[problem.start]:02x} at {problem.start}): save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise UserError(f"{path}: not a text in UTF-8 (byte 0x00 at {text.index(chr(0))}): save it as UTF-8")
+    return text
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds. Raises `ValueError` where it holds none, a number that is not finite, or is nested too deeply."""
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def read_json(path: Path) -> Any | None:
     """The content of a JSON file; None where there is none or where it does not parse."""
     try:
-        return json.loads(path.read_text())
+        return parse_json(read_bytes(path))
     except (OSError, ValueError):
         return None
 
@@ -126,7 +290,7 @@ def read_with_checksum(path: Path, *, unsealed_too: bool = False) -> dict[str, A
         Damaged: the file cannot be read, holds no JSON object, or its content is not what was sealed.
     """
     try:
-        return strip_checksum(path.read_bytes(), unsealed_too=unsealed_too)
+        return strip_checksum(read_bytes(path), unsealed_too=unsealed_too)
     except FileNotFoundError:
         return None
     except OSError as problem:
@@ -150,7 +314,7 @@ def with_checksum(content: dict[str, Any]) -> dict[str, Any]:
 
 def strip_checksum(text: str | bytes, *, unsealed_too: bool) -> dict[str, Any]:
     """The object in a sealed JSON text, without its seal. Raises `ValueError` with the reason where it is not to be believed."""
-    content = json.loads(text)
+    content = parse_json(text)
     if not isinstance(content, dict):
         raise ValueError("it holds no JSON object")
     seal = content.pop(CHECKSUM_KEY, None)
@@ -165,14 +329,14 @@ def strip_checksum(text: str | bytes, *, unsealed_too: bool) -> dict[str, Any]:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content as it is now, in hexadecimal digits. Raises `OSError` where it cannot be read."""
-    with path.open("rb") as file:
+    with open_plain(path, follow=True) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def crc32_of(path: Path) -> str:
     """The CRC-32 of a file's content, eight hexadecimal digits. Raises `OSError` where it cannot be read."""
     crc = 0
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         while piece := file.read(_CHUNK):
             crc = zlib.crc32(piece, crc)
     return f"{crc:08x}"
@@ -202,6 +366,7 @@ def quarantine(path: Path) -> Path:
     """Rename a damaged `name.suffix` to `name.damaged.suffix`, in place of an earlier one; returns the new path."""
     aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
     with os_errors_as_user_errors(path):
+        refuse_links(path, itself=False)
         path.replace(aside)
     return aside
 
@@ -213,6 +378,10 @@ def _beside(path: Path) -> Path:
 def _checksum(content: dict[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return f"{zlib.crc32(canonical.encode()):08x}"
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _nearly_sealed(content: dict[str, Any]) -> bool:

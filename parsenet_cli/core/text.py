@@ -1,10 +1,13 @@
-"""Numbers in words: durations, sizes, p-values, signed effects; and the type of everything that tells its progress."""
+"""Numbers in words, text of others made harmless, and the type of everything that tells its progress."""
 
 from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable
+
+from parsenet_cli.core.errors import UserError
 
 Progress = Callable[[str], None]
 """Told, in words, what a long piece of work is doing."""
@@ -60,3 +63,35 @@ def signed(value: float, decimals: int = 1) -> str:
 def natural_key(name: str) -> str:
     """Sorts `table2` before `table10`."""
     return re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
+
+
+_LONGEST_NAME = 200
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of Unicode that steer a terminal or the direction of text, and lone surrogates."""
+
+
+def printable(text: str) -> str:
+    """Text of whatever origin for a terminal: what would steer it (escapes, carriage returns) stands there as `\\u001b`."""
+    if text.isprintable():
+        return text
+    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _STEERING and c not in "\n\t" else c for c in text)
+
+
+def check_name(name: object, kind: str) -> str:
+    """A name that comes from data and becomes a file's: `name` itself, which can only name a child of a folder.
+
+    Raises:
+        UserError: it is no text, empty, too long, has a slash or a control character, or goes up (`..`).
+    """
+    if not isinstance(name, str) or not name.strip() or name.startswith("."):
+        problem = "it is empty or no text" if not isinstance(name, str) or not name.strip() else "it begins with a dot"
+    elif "/" in name or "\\" in name:
+        problem = "it has a slash"
+    elif len(name.encode(errors="replace")) > _LONGEST_NAME:
+        problem = f"it has more than {_LONGEST_NAME} bytes"
+    elif printable(name) != name or "\n" in name or "\t" in name:
+        problem = "it has control characters"
+    else:
+        return name
+    shown = printable(" ".join(str(name)[:_LONGEST_NAME].split()))
+    raise UserError(f"the {kind} '{shown}' cannot be the name of a file: {problem}")

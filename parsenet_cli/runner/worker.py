@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from parsenet_cli.core.errors import Stopped, UserError
-from parsenet_cli.core.files import NotWritten
+from parsenet_cli.core.files import NotWritten, append_to, guard
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.runner import launch, process
 from parsenet_cli.runner.launcher import Task
@@ -44,8 +44,9 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     run = Run(Path(folder))
+    guard(run.results.root)
     try:
-        log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o664)
+        log = append_to(run.log)
     except OSError:  # where nothing else can be written either, the status and the driver tell it
         log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)

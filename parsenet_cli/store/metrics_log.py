@@ -6,24 +6,32 @@ A line that is damaged costs itself alone. The last one may be torn: its writer 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from parsenet_cli.core.files import os_errors_as_user_errors, strip_checksum, with_checksum, write_text
+from parsenet_cli.core.files import (
+    append_to,
+    os_errors_as_user_errors,
+    read_bytes,
+    strip_checksum,
+    with_checksum,
+    write_text,
+)
 
 Record = dict[str, Any]
 
 
 def append(file: Path, record: Record) -> None:
     """Add one line."""
-    with os_errors_as_user_errors(file.parent), file.open("a") as lines:
+    with os_errors_as_user_errors(file), os.fdopen(append_to(file), "a") as lines:
         lines.write(_line(record))
 
 
 def read(file: Path) -> tuple[list[Record], int]:
     """The records that are whole, and how many lines are not; a torn last line is not counted."""
     try:
-        *lines, torn = file.read_bytes().split(b"\n")
+        *lines, torn = read_bytes(file).split(b"\n")
     except OSError:
         return [], 0
     found = [_record(line) for line in lines]

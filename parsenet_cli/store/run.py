@@ -23,9 +23,11 @@ from typing import Any
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import (
     crc32_of,
+    guard,
     os_errors_as_user_errors,
     quarantine,
     read_verified,
+    tag_cache,
     write_text,
     write_with_checksum,
 )
@@ -322,6 +324,9 @@ class Store:
 
     root: Path
 
+    def __post_init__(self) -> None:
+        guard(self.root)
+
     @property
     def cache(self) -> Path:
         """Generated and decoded data, the quick trunk, remembered hashes: can be deleted at any time."""
@@ -383,5 +388,6 @@ class Store:
         try:
             write_text(probe, time.strftime("%Y-%m-%d\n"))
             probe.unlink(missing_ok=True)
+            tag_cache(self.cache)
         except OSError as problem:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None

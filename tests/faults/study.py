@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
+from parsenet_cli.core.files import tag_cache
 from parsenet_cli.store.run import Run, Store
 from tests.conftest import command, environment
 
@@ -53,7 +54,7 @@ class Undisturbed:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cache = folder / "cache"
-        self.cache.mkdir()
+        tag_cache(self.cache)
         self._made: dict[Study, Store] = {}
         self._making = Lock()
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parsenet_cli.core.files import append_to, make_folder, os_errors_as_user_errors
 from parsenet_cli.runner import worker
 from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
@@ -41,8 +42,10 @@ class Inline:
         return True
 
     def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Finished:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        with run.log.open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        with os_errors_as_user_errors(run.log):
+            make_folder(run.folder)
+            descriptor = append_to(run.log)
+        with os.fdopen(descriptor, "a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             code = worker.run_task(run, task, self.threads)
         if code == worker.STOPPED:
             raise KeyboardInterrupt

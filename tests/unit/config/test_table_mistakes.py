@@ -166,7 +166,7 @@ def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypa
         (b"# nothing but a comment\n", "the file is empty"),
         (b"- a list\n", "expected a mapping"),
         (b"title: \xff\xfe\n", "UTF-8"),
-        (b"title: a\x00b\n", "not a YAML file"),
+        (b"title: a\x00b\n", "not a text in UTF-8"),
         (b"title: &x [*x]\n", "no 'data'"),
         (b"title: a\n\tdata: b\n", "not valid YAML"),
     ],

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from parsenet_cli.core.files import append_to, guard
 from parsenet_cli.runner import launch, worker
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import Run
@@ -33,7 +34,8 @@ class Job:
         self._limit_near, self._restarts = False, int(os.environ.get("SLURM_RESTART_COUNT", 0))
         signal.signal(signal.SIGUSR2, self._leave)
         run = Run(Path(self.folder))
-        with run.log.open("a") as log:
+        guard(run.results.root)
+        with os.fdopen(append_to(run.log), "a") as log:
             node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
             job = f"Slurm job {launch.current_job()} on {node}, restarted {self._restarts} times"
             log.write(f"{self.task}: {job}\n")
