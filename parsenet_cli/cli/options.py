@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,14 @@ def complete_format(text: str) -> list[str]:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line for the user: the one way to the terminal for text in which something of others may stand."""
-    typer.echo(printable(text), err=err)
+    with suppress(*[OSError] if err else []):  # what is wrong with the standard error can be told nowhere
+        typer.echo(printable(text), err=err)
+
+
+def rewrite(text: str) -> None:
+    """Print a line on the terminal behind the standard error, in the place of the one that `rewrite` printed last."""
+    with suppress(OSError):
+        typer.echo(f"\r\x1b[K{printable(text).replace(chr(10), ' ')}", nl=False, err=True)
 
 
 def print_grid(grid: Grid, to: str = "terminal") -> None:
@@ -80,8 +88,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
 ]
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C."""
+FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141
+"""Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C; nobody reads the output any more, as after
+`| head` (a shell's code for SIGPIPE)."""
 
 DEFAULT_RESULTS = Path("results")
 SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
