@@ -14,7 +14,7 @@ from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
 from parsenet_cli.cli import verify as verifying
-from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, say
+from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written, say
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
 
@@ -46,6 +46,8 @@ def main() -> int:
     code, problem = 0, ""
     try:
         os.getcwd()  # noqa: PTH109, raises where the folder is gone
+        for text in (*sys.argv[1:], os.environ.get("PARSENET_RESULTS", "")):
+            text.encode()
         app()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
@@ -55,7 +57,7 @@ def main() -> int:
         problem = str(mistake)
     except UnicodeEncodeError as mistake:
         near = mistake.object[max(0, mistake.start - 60) : mistake.end + 20]
-        problem = f"{near}: holds bytes that are no UTF-8: rename it"
+        problem = f"{near}: not a text in UTF-8: rename what is called so"
     except OSError as refusal:
         gone = isinstance(refusal, FileNotFoundError) and refusal.filename is None
         problem = "the current folder is gone: cd to another one" if gone else os_error_text(refusal)
@@ -64,7 +66,7 @@ def main() -> int:
     if unread or isinstance(refused, BrokenPipeError):
         code = UNREAD
     elif refused:
-        problem = f"the standard output cannot be written: {os_error_text(refused)}"
+        problem = not_written(refused)
     if problem:
         code = BAD_INPUT
         say(f"error: {problem}", err=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import os_error_text
 from parsenet_cli.core.text import printable
 
 if TYPE_CHECKING:
@@ -44,8 +46,11 @@ def complete_format(text: str) -> list[str]:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line for the user: the one way to the terminal for text in which something of others may stand."""
-    with suppress(*[OSError] if err else []):  # what is wrong with the standard error can be told nowhere
-        typer.echo(printable(text), err=err)
+    if err:
+        with suppress(OSError):  # which could be told nowhere
+            typer.echo(printable(text), err=True)
+    else:
+        _print(f"{printable(text)}\n")
 
 
 def rewrite(text: str) -> None:
@@ -58,7 +63,21 @@ def print_grid(grid: Grid, to: str = "terminal") -> None:
     """Write a table to the standard output in the format `to`. Raises `UserError` for an unknown one."""
     from parsenet_cli.report import formats
 
-    typer.echo(formats.find(to).text(grid), nl=False)
+    _print(formats.find(to).text(grid))
+
+
+def not_written(problem: OSError) -> str:
+    """What is wrong with the standard output."""
+    return f"the standard output cannot be written: {os_error_text(problem)}"
+
+
+def _print(text: str) -> None:
+    try:
+        typer.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise UserError(not_written(problem)) from None
 
 
 Arguments = Annotated[

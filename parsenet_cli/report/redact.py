@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _HIDDEN = "\ue000"
 """Stands for a folder while a text is worked on; a character that no text needs."""
 
-_SLASH = r"[/\\]"
 _PUBLIC = frozenset({"root", "localhost", ""})
 """Users and hosts that tell nothing."""
 
@@ -38,13 +37,19 @@ _HOME = re.compile(
 )
 """A home folder by itself."""
 
-_BEGINS = (
-    r"file:/+|(?<![\w.…/\\)\]}%*~])/+(?=[^\s/])|/(?=(?:home|Users)/)|(?<![\w.])\.\.[/\\]+|(?<![\w~])~[\w.+-]*[/\\]+"
-    rf"|(?<!\w)[A-Za-z]:[\\/]+|(?<!\\)\\\\(?=\w)|{_HIDDEN}/+"
+_NEXT = (
+    rf"[:;]\s|\s(?:--|['\"]?[\w.]+=)|[\s=]['\"(\[]*(?:file:/|/+[^\s/]|\.\.[/\\]|~[\w.+-]*/|[A-Za-z]:[\\/]|{_HIDDEN})"
 )
-_NEXT = rf"[:;]\s|\s(?:--|['\"]?[\w.]+=)|[\s=]['\"(\[]*(?:file:/|/+[^\s/]|\.\.[/\\]|~[\w.+-]*[/\\]|[A-Za-z]:[\\/]|{_HIDDEN})"
-_PATH = re.compile(rf"({_BEGINS})((?:(?!{_NEXT})[^\n])*[/\\])?")
-"""How a path begins, and its folders: as far as the last slash before a sentence or another path begins."""
+"""Where at the latest the folders of a path end: another path begins, an option, or what is said of it."""
+
+_POSIX = re.compile(
+    r"(file:/+|(?<![\w.…/\\)\]}%*~])/+(?=[^\s/])|/(?=(?:home|Users)/)|(?<![\w.])\.\./|(?<![\w~])~[\w.+-]*/"
+    rf"|{_HIDDEN}/+)((?:(?!{_NEXT})[^\n])*/)?"
+)
+_WINDOWS = re.compile(
+    rf"((?<!\w)[A-Za-z]:[\\/]+|(?<!\\)\\\\(?=[\w.]+\\)|(?<![\w.])\.\.\\+)((?:(?!{_NEXT})[^\n])*[\\/])?"
+)
+"""How a path begins, and its folders: as far as the last slash."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Private:
         if self._known:
             text = self._known.sub(lambda found: self._shown(found[0]), text)
         parts = _URL.split(text)
-        parts[::2] = [_PATH.sub(_shortened, _HOME.sub(_HIDDEN, part)) for part in parts[::2]]
+        for pattern in (_HOME, _WINDOWS, _POSIX):
+            parts[::2] = [pattern.sub(_shortened, part) for part in parts[::2]]
         return "".join(parts).replace(_HIDDEN, "…")
 
     def error(self, text: str) -> str:
@@ -83,12 +89,12 @@ class Private:
 
     @cached_property
     def _known(self) -> re.Pattern[str] | None:
-        folders = {folder.rstrip("/\\") for folder in self.roots | self.homes} - {"", "."}
+        folders = {folder.rstrip("/") for folder in self.roots | self.homes} - {"", "."}
         longest = "|".join(map(re.escape, sorted(folders, key=len, reverse=True)))
         return re.compile(rf"(?<![\w.…])(?:{longest})(?![\w-])") if folders else None
 
     def _shown(self, root: str) -> str:
-        return _HIDDEN if root in self.homes else f"{_HIDDEN}/{re.split(_SLASH, root)[-1]}"
+        return _HIDDEN if root in self.homes else f"{_HIDDEN}/{root.rpartition('/')[2]}"
 
 
 def of_this_machine() -> Private:
@@ -130,6 +136,7 @@ def _folders(folder: Path) -> Iterable[str]:
 
 
 def _shortened(found: re.Match[str]) -> str:
-    begins, folders = found[1], found[2]
-    alone = folders is None and begins.strip("/") == ""
-    return begins if alone else "…/"
+    if found.re is _HOME:
+        return _HIDDEN
+    begins, folders = found.groups()
+    return begins if folders is None and not begins.strip("/") else "…/"
