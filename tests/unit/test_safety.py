@@ -178,7 +178,7 @@ WRITERS = {"print": "core/text.py", "typer.echo": "cli/options.py", "Text": "rep
 RICH = ("add_column", "add_row", "Group", "update", "print")
 """What takes text for rich, which reads markup in a bare string."""
 
-RENDERED = ("line", "terminal.line", "_cell", "renderable", "terminal.renderable", "self._tables", "table")
+RENDERED = ("above", "line", "terminal.line", "_cell", "renderable", "terminal.renderable", "self._tables", "table")
 
 
 def unprintable(where: str, call: ast.Call) -> bool:
