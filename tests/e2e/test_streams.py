@@ -98,11 +98,14 @@ def test_names_that_cannot_be_are_one_sentence(shell: Shell, tmp_path: Path, nam
     assert sorted(tmp_path.iterdir()) == before
 
 
-def started(tmp_path: Path, results: Path, *arguments: str, **other: Any) -> subprocess.Popen[bytes]:
+def started(
+    tmp_path: Path, results: Path, *arguments: str, variables: dict[str, str] | None = None, **other: Any
+) -> subprocess.Popen[bytes]:
     """The command once it has been told what Ctrl-C does."""
-    environs = {**environment(results), **other.pop("variables", {})}
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = subprocess.Popen([sys.executable, "-c", ENTRY, *arguments], cwd=tmp_path, env=environs, **pipes, **other)
+    options: dict[str, Any] = {**dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE), **other}
+    called = [sys.executable, "-c", ENTRY, *arguments]
+    environs = {**environment(results), **(variables or {})}
+    process: subprocess.Popen[bytes] = subprocess.Popen(called, cwd=tmp_path, env=environs, **options)
     assert process.stdout is not None
     assert process.stdout.read(1) == b"!"
     return process
