@@ -183,7 +183,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
         watcher.join(1)
         assert watcher.is_alive()
         meanwhile()
-        watcher.join(10)
+        watcher.join(120)
         assert not watcher.is_alive()
         return printed.getvalue()
 
