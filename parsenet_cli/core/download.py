@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import os
 import re
 import shutil
 import socket
@@ -21,7 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, write_json
+from parsenet_cli.core.files import (
+    append_to,
+    file_lock,
+    open_plain,
+    os_errors_as_user_errors,
+    read_json,
+    refuse_links,
+    remove,
+    write_json,
+)
 from parsenet_cli.core.text import Progress, duration, size_text
 
 TIMEOUT_SECONDS = 30.0
@@ -85,7 +95,7 @@ def check(file: Path, remote: Remote, progress: Progress) -> None:
 
 def checksum(file: Path, algorithm: str = "sha256") -> str:
     """`algorithm:digits` of a file's content."""
-    with file.open("rb") as content:
+    with open_plain(file, follow=True) as content:
         return f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
 
 
@@ -100,8 +110,9 @@ def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
             progress(f"{remote.name}: {url}: {problem}")
         else:
             with os_errors_as_user_errors(file):
+                refuse_links(part)
                 part.replace(file)
-                _origin(part).unlink(missing_ok=True)
+                remove(_origin(part))
             return
     tried = "; ".join(failures) or "no address is known"
     raise UserError(
@@ -169,13 +180,13 @@ def _resumption(url: str, remote: Remote, part: Path) -> tuple[int, dict[str, st
     Bytes from elsewhere are kept only where a checksum will tell whether the two halves belong together.
     """
     headers = {"User-Agent": "parsenet", "Accept-Encoding": "identity"}
-    origin: dict[str, Any] = read_json(_origin(part)) or {}
+    origin = _read_origin(part)
     same = origin.get("url") == url
     if not _length(part) or not (same or remote.checksum):
         return 0, headers
     headers["Range"] = f"bytes={_length(part)}-"
     validator = origin.get("validator")
-    if same and validator and not validator.startswith("W/"):
+    if same and isinstance(validator, str) and not validator.startswith("W/"):
         headers["If-Range"] = validator
     return _length(part), headers
 
@@ -185,7 +196,8 @@ def _agreed_length(response: Any, have: int, remote: Remote, part: Path) -> int 
     if response.status == http.client.PARTIAL_CONTENT:
         part_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         total = int(part_range[2]) if part_range and part_range[2] != "*" else None
-        known = remote.size or (read_json(_origin(part)) or {}).get("total")
+        known = remote.size or _read_origin(part).get("total")
+        known = known if type(known) is int else None
         if not part_range or int(part_range[1]) != have or (total and known and total != known):
             _forget(part)
             raise _FailedForNow("the server sent another part than was asked for")
@@ -202,16 +214,18 @@ def _agreed_length(response: Any, have: int, remote: Remote, part: Path) -> int 
 def _copy(response: Any, part: Path, have: int, total: int | None, name: str, progress: Progress) -> None:
     started, told_at, first = time.monotonic(), 0.0, have
     with _writing(part):
-        output = part.open("r+b" if have else "wb", buffering=0)
+        output = os.fdopen(append_to(part), "ab", buffering=0)
+        output.truncate(have)
     with output:
-        output.seek(have)
-        output.truncate()
         while chunk := response.read1(_CHUNK):
             with _writing(part):
                 rest = memoryview(chunk)
                 while rest:
                     rest = rest[output.write(rest) :]
             have += len(chunk)
+            if total is not None and have > total:
+                _forget(part)
+                raise _Failed(f"it sends more than the {total} bytes that were announced")
             now = time.monotonic()
             if now - told_at >= 1 or have == total:
                 told_at = now
@@ -261,9 +275,14 @@ def _origin(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
+def _read_origin(part: Path) -> dict[str, Any]:
+    content = read_json(_origin(part))
+    return content if isinstance(content, dict) else {}
+
+
 def _forget(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _origin(part).unlink(missing_ok=True)
+    remove(part)
+    remove(_origin(part))
 
 
 def _length(file: Path) -> int:

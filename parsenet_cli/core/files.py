@@ -175,6 +175,13 @@ def _plain(descriptor: int, path: Path, names: int | None = None) -> int:
     raise OSError(code, os.strerror(code), str(path))
 
 
+def new_file(path: Path) -> BinaryIO:
+    """A new binary file in the place of what has this name, for a folder that counts only once it is whole. Raises `OSError`."""
+    make_folder(path.parent)
+    path.unlink(missing_ok=True)
+    return path.open("xb")
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends without an error, and leaves no trace otherwise.

@@ -8,6 +8,7 @@ again within the same run.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import file_lock, read_verified
+from parsenet_cli.core.files import file_lock, open_plain, os_error_text, read_verified, remove
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact
@@ -40,6 +41,8 @@ def source_content(listing: Listing, cache: Path, progress: Progress) -> list[st
         raise UserError(
             f"{problem.filename}: no such file, although {listed} lists it; complete the folder or shorten the list"
         ) from None
+    except OSError as problem:
+        raise UserError(f"{listed} lists what cannot be read: {os_error_text(problem)}") from None
 
 
 def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cache: Path, progress: Progress) -> Split:
@@ -56,18 +59,18 @@ def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cac
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
         with file_lock(file.with_suffix(".lock"), f"decoding {name}", progress):
-            there = _opened(file)
+            there = _opened(file, sources)
             if there is None or not unless(there):
                 if file.is_file():
                     print_line(f"{file}: is damaged, or an earlier version's; the data are decoded again")
-                file.with_suffix(".json").unlink(missing_ok=True)  # an attempt that is interrupted leaves no index
+                remove(file.with_suffix(".json"))  # an attempt that is interrupted leaves no index
                 decode(file, name, sources, hashes, read_label, progress)
-                there = _opened(file)
+                there = _opened(file, sources)
         if there is None:
             raise _failing(file, "its index is damaged although the data were decoded again")
         return there
 
-    current = _opened(file) or made(unless=lambda _: True)
+    current = _opened(file, sources) or made(unless=lambda _: True)
     shapes = [(record.height, record.width) for record in current.records]
     pixels = _Checked(file, current, lambda i: made(unless=lambda there: there.is_intact(i)))
     return Split(tuple(record.id for record in current.records), pixels, current.offsets[:-1], shapes)
@@ -130,14 +133,18 @@ def _files(sources: Sequence[Source]) -> list[Path]:
     return [*(source.image for source in sources), *(source.label for source in sources)]
 
 
-def _opened(file: Path) -> _Decoded | None:
-    """A cache file; None when it or its index is absent, or not whole."""
-    index = read_verified(file.with_suffix(".json"))
-    if index is None or not file.is_file():
+def _opened(file: Path, sources: Sequence[Source]) -> _Decoded | None:
+    """A cache file; None when it or its index is absent, not whole, or of other images."""
+    index = read_verified(file.with_suffix(".json")) or {}
+    try:
+        records = list(map(Record.from_json, index.get("pictures", ())))
+        offsets = list(accumulate((record.size for record in records), initial=0))
+        if [record.id for record in records] != [source.id for source in sources]:
+            return None
+        with open_plain(file) as opened:
+            if os.fstat(opened.fileno()).st_size != offsets[-1]:
+                return None
+            # A plain view: slicing a memmap costs microseconds.
+            return _Decoded(records, offsets, np.asarray(np.memmap(opened, np.uint8, mode="r")))
+    except (OSError, ValueError, TypeError):
         return None
-    records = [Record(*values) for values in index["pictures"]]
-    offsets = list(accumulate((record.size for record in records), initial=0))
-    if file.stat().st_size != offsets[-1]:
-        return None
-    # A plain view: slicing a memmap costs microseconds.
-    return _Decoded(records, offsets, np.asarray(np.memmap(file, np.uint8, mode="r")))

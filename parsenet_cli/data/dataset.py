@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.text import printable
 
 IGNORED = 255
 """The label of a pixel that is neither trained on nor scored."""
+
+LONGEST_CLASS_NAME = 100
 
 Image = npt.NDArray[np.uint8]
 
@@ -93,6 +96,20 @@ class Dataset:
         label_map[class_indices(self.classes, wanted)] = np.arange(len(wanted))
         train, val = (replace(split, label_map=label_map) for split in (self.train, self.val))
         return Dataset(wanted, IGNORED, train, val)
+
+
+def check_class_names(names: Any) -> tuple[str, ...]:
+    """The names of classes, as a file has them. Raises `ValueError` where they are not names, all different, of 1 to 255."""
+    if not isinstance(names, list | tuple) or not 0 < len(names) <= IGNORED:
+        raise ValueError(f"expected 1 to {IGNORED} different class names")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_CLASS_NAME or printable(name) != name:
+            shown = printable(str(name)[:LONGEST_CLASS_NAME])
+            raise ValueError(f"expected class names of 1 to {LONGEST_CLASS_NAME} printable characters, found '{shown}'")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"expected 1 to {IGNORED} different class names, found '{twice}' twice")
+    return tuple(names)
 
 
 def class_indices(classes: Sequence[str], wanted: Sequence[str]) -> list[int]:

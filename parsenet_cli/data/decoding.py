@@ -13,21 +13,31 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import os_errors_as_user_errors, sha256_of, write_with_checksum
+from parsenet_cli.core.files import (
+    append_to,
+    make_folder,
+    open_plain,
+    os_errors_as_user_errors,
+    parse_json,
+    read_bytes,
+    refuse_links,
+    remove,
+    sha256_of,
+    write_text,
+    write_with_checksum,
+)
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Image
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Pillow
 
 # Images per core that may wait, decoded, to be written: what bounds the memory.
 _AHEAD = 8
@@ -71,6 +81,18 @@ class Record(NamedTuple):
         """In bytes."""
         return 4 * self.height * self.width
 
+    @classmethod
+    def from_json(cls, values: Any) -> Record:
+        """As it stands in a file. Raises `ValueError` where that is no record of an image."""
+        name, height, width, crc32 = values if isinstance(values, list) and len(values) == 4 else (None,) * 4
+        if not (
+            isinstance(name, str) and all(type(number) is int and number >= 0 for number in (height, width, crc32))
+        ):
+            raise ValueError("it is no record of an image")
+        if not 0 < height * width <= pictures.MOST_PIXELS:
+            raise ValueError("its size is out of range")
+        return cls(name, height, width, crc32)
+
 
 def decode(
     file: Path, name: str, sources: Sequence[Source], hashes: Hashes, read_label: ReadLabel, progress: Progress
@@ -85,7 +107,7 @@ def decode(
     part, journal = file.with_suffix(".part"), file.with_suffix(".part.jsonl")
     with os_errors_as_user_errors(file):
         records = _kept(part, journal, sources)
-        with part.open("ab") as pixels, journal.open("a") as lines:
+        with os.fdopen(append_to(part), "ab") as pixels, os.fdopen(append_to(journal), "a") as lines:
             unwritten: list[Record] = []
 
             def keep() -> None:
@@ -107,14 +129,15 @@ def decode(
             except UserError:
                 keep()
                 raise
+        refuse_links(file, itself=False)
         part.replace(file)
         write_with_checksum(file.with_suffix(".json"), {"pictures": records})
-        journal.unlink()
+        remove(journal)
 
 
 def read_image(path: Path) -> Image:
     """An image as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no image."""
-    with opened(path, "image") as image:
+    with pictures.opened(path, "image", pictures.IMAGES) as image:
         return np.asarray(image.convert("RGB"))
 
 
@@ -127,20 +150,6 @@ def read_pair(source: Source, read_label: ReadLabel) -> tuple[Image, Image]:
             f"{image.shape[1]}x{image.shape[0]} ({source.image}); they must have the same size"
         )
     return image, label
-
-
-@contextmanager
-def opened(path: Path, kind: str) -> Iterator[Pillow]:
-    """An image file of a `kind`, open for reading. Raises `UserError` when it is missing or cannot be read to its end."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            yield image
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such {kind}") from None
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise UserError(f"{path}: not a complete {kind} ({problem}); restore it or take its id off the list") from None
 
 
 def intact(data: bytes | memoryview, record: Record) -> bool:
@@ -161,20 +170,19 @@ def _check_content(path: Path, sha256: str | None) -> None:
 def _kept(part: Path, journal: Path, sources: Sequence[Source]) -> list[Record]:
     """The images of an earlier attempt that are whole; `part` and `journal` are cut to them."""
     records: list[Record] = []
-    if part.is_file() and journal.is_file():
-        with part.open("rb") as pixels:
-            for line, source in zip(journal.read_bytes().splitlines(), sources, strict=False):
-                try:
-                    record = Record(*json.loads(line))
-                    whole = record.id == source.id and intact(pixels.read(record.size), record)
-                except (ValueError, TypeError, OverflowError):
-                    break  # the last line, torn, or a damaged one
-                if not whole:
-                    break
-                records.append(record)
-    with part.open("ab") as pixels:
+    with suppress(FileNotFoundError), open_plain(part) as pixels:
+        for line, source in zip(read_bytes(journal).splitlines(), sources, strict=False):
+            try:
+                record = Record.from_json(parse_json(line))
+            except ValueError:
+                break  # the last line, torn, or a damaged one
+            if record.id != source.id or not intact(pixels.read(record.size), record):
+                break
+            records.append(record)
+    make_folder(part.parent)
+    with os.fdopen(append_to(part), "ab") as pixels:
         pixels.truncate(sum(record.size for record in records))
-    journal.write_text("".join(map(_line, records)))
+    write_text(journal, "".join(map(_line, records)))
     return records
 
 

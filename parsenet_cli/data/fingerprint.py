@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from parsenet_cli.core.files import read_verified, sha256_of, write_with_checksum
 from parsenet_cli.core.text import Progress
@@ -18,9 +20,9 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
 
     A file whose size and modification time (ns) are those remembered in `<cache>/fingerprints/` is not read again.
     """
-    folders = sorted({str(file.parent.resolve()) for file in files})
+    folders = sorted({os.path.realpath(file.parent) for file in files})
     memory = cache / "fingerprints" / f"{digest(folders)}.json"
-    known: dict[str, list[str]] = (read_verified(memory) or {}).get("files", {})
+    known = _remembered((read_verified(memory) or {}).get("files"))
     stamps = {str(file): _stamp(file) for file in files}
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
@@ -44,6 +46,15 @@ def sha256_of_all(files: Sequence[Path], doing: str, progress: Progress) -> Iter
 def digest(parts: Iterable[str]) -> str:
     """Sixteen hexadecimal digits for a sequence of texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _remembered(content: Any) -> dict[str, list[str]]:
+    """Stamp and hash of each file, as far as the content is that."""
+    return {
+        name: entry
+        for name, entry in (content.items() if isinstance(content, dict) else ())
+        if isinstance(entry, list) and len(entry) == 2 and all(isinstance(text, str) for text in entry)
+    }
 
 
 def _stamp(file: Path) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import write_text
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.files import os_error_text, read_text, write_text
+from parsenet_cli.core.text import Progress, check_name
 from parsenet_cli.data.cache import decoded, source_content
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, class_indices
 from parsenet_cli.data.decoding import Listing, ReadLabel
 from parsenet_cli.data.fingerprint import digest
 
 Lists = dict[str, Listing]
+
+LARGEST_LIST = 16 << 20
+"""In bytes; a list of VOC's has 150 kB."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,35 @@ def check_train_split(options: DataOptions, data: str, splits: Iterable[str] = (
 
 
 def read_lines(file: Path, expected: str) -> list[str]:
-    """The lines of a file that are not blank. Raises `UserError` where there is no such file."""
+    """The lines of a file that are not blank. Raises `UserError` where there is no such file, or it is no text in UTF-8."""
+    return [line for _, line in _numbered_lines(file, expected)]
+
+
+def read_ids(
+    listing: Path, expected: str = "one id per line", id_of: Callable[[str], str] = lambda word: word
+) -> list[str]:
+    """The ids of a list, each of which can only name a file of its folder; `id_of` takes one out of how the list spells it.
+
+    Raises `UserError` where there is no such file or, with its line, for an id that cannot be the name of a file.
+    """
+    ids = []
+    for number, line in _numbered_lines(listing, expected):
+        for word in line.split():
+            try:
+                ids.append(check_name(id_of(word), "id"))
+            except UserError as problem:
+                raise UserError(f"{listing}:{number}: {problem}") from None
+    return ids
+
+
+def _numbered_lines(file: Path, expected: str) -> list[tuple[int, str]]:
     try:
-        return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+        lines = read_text(file, LARGEST_LIST).split("\n")
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; expected {expected}") from None
-
-
-def read_ids(listing: Path, expected: str = "one id per line") -> list[str]:
-    """The ids of a list. Raises `UserError` where there is no such file."""
-    return " ".join(read_lines(listing, expected)).split()
+    except OSError as problem:
+        raise UserError(f"{os_error_text(problem)}; expected {expected}") from None
+    return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def write_ids(listing: Path, ids: Iterable[str]) -> None:
@@ -98,4 +120,8 @@ def ids_in(folder: Path, suffix: str) -> list[str]:
     """The ids of the files in a folder, sorted. Raises `UserError` where there is no such folder."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; expected the images there, as {suffix}")
-    return sorted(file.stem for file in folder.glob(f"*{suffix}"))
+    ids = sorted(file.stem for file in folder.glob(f"[!.]*{suffix}"))
+    try:
+        return [check_name(name, "id") for name in ids]
+    except UserError as problem:
+        raise UserError(f"{folder}: {problem}") from None

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.data.dataset import IGNORED, DataOptions, Image
-from parsenet_cli.data.decoding import ReadLabel, Source, opened
+from parsenet_cli.data.dataset import IGNORED, DataOptions, Image, check_class_names
+from parsenet_cli.data.decoding import ReadLabel, Source
 from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids, read_lines
 
 # The lists that stand for a value of `train_split`, the first that exists.
@@ -50,7 +51,7 @@ def devkit(root: Path, year: int) -> Path:
 
 def lists(root: Path) -> Lists:
     """Every list of `ImageSets/Segmentation` with the sources it names; of `test` there are no masks."""
-    files = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+    files = sorted((root / "ImageSets" / "Segmentation").glob("[!.]*.txt"))
     if not files:
         raise UserError(f"{root / 'ImageSets' / 'Segmentation'}: no lists; expected train.txt and val.txt there")
     return {file.stem: (file, _sources(root, file)) for file in files if file.stem != "test"}
@@ -59,17 +60,18 @@ def lists(root: Path) -> Lists:
 def class_names(root: Path) -> tuple[str, ...]:
     """The names in `classes.txt`. Raises `UserError` when the file is missing, empty or names a class twice."""
     file = root / "classes.txt"
-    names = tuple(read_lines(file, "the name of class n on line n, counted from 0"))
-    if not names or len(set(names)) != len(names) or len(names) > IGNORED:
-        raise UserError(f"{file}: expected 1 to {IGNORED} different class names, one per line; found {len(names)}")
-    return names
+    names = read_lines(file, "the name of class n on line n, counted from 0")
+    try:
+        return check_class_names(names)
+    except ValueError as problem:
+        raise UserError(f"{file}: {problem}; one per line, {len(names)} are there") from None
 
 
 def mask_reader(classes: int) -> ReadLabel:
     """Reads a mask PNG; raises `UserError`, naming the file, for anything but ids below `classes` and 255."""
 
     def read(path: Path) -> Image:
-        with opened(path, "mask") as image:
+        with pictures.opened(path, "mask", pictures.MASKS) as image:
             mode, ids = image.mode, np.asarray(image)
         if mode not in ("P", "L"):
             raise UserError(

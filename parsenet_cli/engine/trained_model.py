@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.files import atomic_write, parse_json
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.data.dataset import check_class_names
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.weights import read
@@ -45,22 +50,43 @@ def load_model(run: Run) -> tuple[Segmenter, tuple[str, ...]]:
     else:
         why = "it was not kept" if run.result() is not None else f"it is not done ({run.state()})"
         raise UserError(f"{run.folder}: the run has no {run.model_file.name}, because {why}; {again}")
-    stored = read.load(run.model_file)
+    tensors, metadata = read.read_safetensors(run.model_file)
     try:
-        signature, classes = stored.metadata["signature"], tuple(json.loads(stored.metadata["classes"]))
-        science = Science.model_validate(json.loads(stored.metadata["science"]))
+        signature, classes = metadata["signature"], check_class_names(parse_json(metadata["classes"]))
+        science = Science.model_validate(parse_json(metadata["science"]))
     except (KeyError, ValueError) as problem:
-        what = " ".join(str(problem).split())
+        what = " ".join(str(problem).split())[:500]
         raise UserError(f"{run.model_file}: does not say which network it holds ({what}); {again}") from None
-    normalization = stored.normalization()
+    normalization = read.Weights(str(run.model_file), tensors, metadata).normalization()
     if signature != run.signature or normalization is None:
         raise UserError(
-            f"{run.model_file}: expected the model of run {run.signature}, found that of {signature}; {again}"
+            f"{run.model_file}: expected the model of run {run.signature}, found that of {signature[:100]}; {again}"
         )
-
-    from safetensors.torch import load_file
-
+    _check_shapes(run, science, len(classes), tensors, again)
     model = build_model(science, len(classes), None)
     model.preprocess = Preprocess(normalization)
-    model.load_state_dict(load_file(run.model_file))
+    model.load_state_dict(tensors)
     return model.eval(), classes
+
+
+def _check_shapes(run: Run, science: Science, classes: int, tensors: Mapping[str, Tensor], again: str) -> None:
+    """Raises `UserError` unless the tensors are those of the network, which is not given any memory before that is known."""
+    try:
+        with torch.device("meta"):
+            wanted = {
+                name: tuple(tensor.shape) for name, tensor in build_model(science, classes, None).state_dict().items()
+            }
+    except (RuntimeError, ValueError, TypeError, OverflowError, IndexError) as problem:
+        what = " ".join(str(problem).split())[:500]
+        raise UserError(f"{run.model_file}: the network it describes cannot be built ({what}); {again}") from None
+    for name in sorted(wanted.keys() | tensors.keys()):
+        expected, found = wanted.get(name), tuple(tensors[name].shape) if name in tensors else None
+        if expected != found:
+            raise UserError(
+                f"{run.model_file}: {name[:200]}: expected {_shape(expected)} for {classes} classes and the network it "
+                f"describes, found {_shape(found)}; {again}"
+            )
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "no such tensor" if shape is None else f"shape {shape}"

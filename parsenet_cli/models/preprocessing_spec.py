@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Order = Literal["RGB", "BGR"]
+
+_LARGEST_MEAN, _SCALES = 1e6, (1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,16 @@ class InputNormalization:
     order: Order
     mean: tuple[float, ...]
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` where an image would become something else than finite numbers."""
+        smallest, largest = _SCALES
+        if not (
+            len(self.mean) == 3 and all(math.isfinite(value) and abs(value) <= _LARGEST_MEAN for value in self.mean)
+        ):
+            raise ValueError(f"mean {self.mean}: expected three numbers of the 0-255 range")
+        if not (len(self.std) == 3 and all(smallest <= value <= largest for value in self.std)):
+            raise ValueError(f"scale {self.std}: expected three positive numbers of the 0-255 range")
 
     def in_order(self, order: Order) -> InputNormalization:
         """The same mean and scale of every colour, for channels in `order`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_text
+from parsenet_cli.core.files import os_error_text, read_text, write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.fingerprint import sha256_of_all
 
@@ -34,14 +34,22 @@ def differences(root: Path, progress: Progress) -> list[str]:
         return []
     wanted = {root / name: sha256 for name, sha256 in _lines(root / NAME)}
     there = [file for file in wanted if file.is_file()]
-    gone = [f"{file}: is gone, although {NAME} lists it" for file in wanted if file not in set(there)]
+    gone = [f"{file}: is gone, although {NAME} lists it" for file in sorted(set(wanted) - set(there))]
     sums = zip(there, sha256_of_all(there, "hashing", progress), strict=True)
     return gone + [f"{file}: its content is not the one in {NAME}" for file, sha256 in sums if sha256 != wanted[file]]
 
 
 def _lines(file: Path) -> Iterator[tuple[str, str]]:
-    for line in file.read_text().splitlines():
+    try:
+        lines = [line for line in read_text(file).split("\n") if line.strip()]
+    except OSError as problem:
+        raise UserError(os_error_text(problem)) from None
+    for line in lines:
         sha, _, name = line.partition(" ")
-        if len(sha) != 64 or not name.strip():
-            raise UserError(f"{file}: malformed; expected lines of a sha256 and a path, found '{line[:80]}'")
-        yield name.strip().removeprefix("*"), sha
+        name = name.strip().removeprefix("*")
+        path = PurePosixPath(name)
+        if len(sha) != 64 or not name or path.is_absolute() or ".." in path.parts:
+            raise UserError(
+                f"{file}: malformed; expected lines of a sha256 and a path inside of the folder, found '{line[:160]}'"
+            )
+        yield name, sha

@@ -6,17 +6,27 @@ downloads in the middle, unpacking at the archive it was at. One process prepare
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.download import check, checksum, fetch
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, write_json
+from parsenet_cli.core.files import (
+    NotWritten,
+    file_lock,
+    guard,
+    make_folder,
+    os_errors_as_user_errors,
+    read_json,
+    refuse_links,
+    remove,
+    write_json,
+)
 from parsenet_cli.core.text import Progress
-from parsenet_cli.data import sets
+from parsenet_cli.data import releases, sets
 from parsenet_cli.data.download import manifest
 from parsenet_cli.data.download.archives import extract
 from parsenet_cli.data.download.release import Archive, Release, differences
@@ -28,6 +38,7 @@ Seal = dict[str, Any]
 """Version, archives with checksums, counts, files, bytes, and the manifest's sha256 as `content`."""
 
 VERSION = 1
+_MOST = 1 << 63
 _UNPACKED = ".unpacked.json"
 
 
@@ -45,6 +56,7 @@ def prepare_release(
         UserError: an archive cannot be had or is not the published one, lists or labels are not as expected, the disk is
             full, or a folder is in the way that this function did not make.
     """
+    guard(home)
     folder = home / release.name
     with file_lock(home / f".{release.name}.lock", f"preparing {release.name}", progress):
         own = _assigned(release, given)
@@ -56,15 +68,38 @@ def prepare_release(
             )
         seal = seal or _make(release, folder, own, mirror, progress)
         for name in release.temporary:  # also where an earlier call was interrupted just here
-            shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / _UNPACKED).unlink(missing_ok=True)
+            remove(folder / name)
+        remove(folder / _UNPACKED)
         return _add(release, folder, own, seal, progress)
 
 
 def sealed(folder: Path) -> Seal | None:
     """What `prepared.json` says of a prepared folder; None where there is none of this version."""
     content = read_json(folder / SEAL)
-    return content if isinstance(content, dict) and content.get("version") == VERSION else None
+    return content if _is_seal(content) else None
+
+
+def _is_seal(content: Any) -> bool:
+    """Whether everything is there that is asked for elsewhere, and is what it should be."""
+
+    def number(value: Any) -> bool:
+        return type(value) is int and 0 <= value < _MOST
+
+    if (
+        not isinstance(content, dict)
+        or content.get("version") != VERSION
+        or content.get("name") not in releases.names()
+    ):
+        return False
+    counts, records = content.get("counts"), content.get("archives")
+    return (
+        isinstance(counts, dict)
+        and all(map(number, counts.values()))
+        and isinstance(records, list)
+        and all(isinstance(record, dict) and isinstance(record.get("name"), str) for record in records)
+        and all(number(content.get(key)) for key in ("files", "bytes"))
+        and isinstance(content.get("content"), str)
+    )
 
 
 def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | None, progress: Progress) -> Seal:
@@ -72,28 +107,46 @@ def _make(release: Release, folder: Path, own: dict[str, Path], mirror: str | No
     files = [_at_hand(archive, own, folder.parent / "archives", mirror, progress) for archive in taken]
     records = [_record(archive, file, progress) for archive, file in zip(taken, files, strict=True)]
     work = folder.with_name(f".{folder.name}.preparing")
-    with os_errors_as_user_errors(work):
-        unpacked = read_json(work / _UNPACKED) or []
-        if any(record not in records for record in unpacked):  # other archives than last time
-            shutil.rmtree(work)
+    with os_errors_as_user_errors(work), _removed_where_wrong(work):
+        unpacked = read_json(work / _UNPACKED)
+        if not isinstance(unpacked, list) or any(record not in records for record in unpacked):  # others than last time
+            remove(work)
             unpacked = []
-        work.mkdir(exist_ok=True)
+        make_folder(work)
         for archive, file, record in zip(taken, files, records, strict=True):
             if record not in unpacked:
                 extract(file, work, archive.place, progress)
                 unpacked = [*unpacked, record]
                 write_json(work / _UNPACKED, unpacked)
         progress(f"{release.name}: deriving lists and labels")
-        release.finish(work, progress)
-        wrong = differences(sets.on_disk()[release.name].lists(work), release.expected)
+        try:
+            release.finish(work, progress)
+            wrong = differences(sets.on_disk()[release.name].lists(work), release.expected)
+        except NotWritten:
+            raise
+        except UserError as problem:
+            wrong = [str(problem)]
         if wrong:
+            found = "; ".join(wrong).replace(f"{work}/", "")
             raise UserError(
-                f"{release.name}: the archives do not give the published data set: {'; '.join(wrong)}. Get them again "
+                f"{' and '.join(map(str, files))}: not the published data set {release.name}: {found}. Get the archives again "
                 "from the publisher, or name other copies with --from"
             )
         seal = _seal(release, work, records, progress)
         work.rename(folder)
         return seal
+
+
+@contextmanager
+def _removed_where_wrong(work: Path) -> Iterator[None]:
+    """What was unpacked stays where it is interrupted or the disk is full, and goes where an archive is refused."""
+    try:
+        yield
+    except NotWritten:
+        raise
+    except UserError:
+        remove(work)
+        raise
 
 
 def _seal(release: Release, root: Path, records: list[dict[str, Any]], progress: Progress) -> Seal:
@@ -121,16 +174,17 @@ def _add(release: Release, folder: Path, own: dict[str, Path], seal: Seal, progr
         if record in seal["archives"]:
             continue
         work = folder.with_name(f".{folder.name}.adding")
-        with os_errors_as_user_errors(work):
-            shutil.rmtree(work, ignore_errors=True)
+        with os_errors_as_user_errors(work), _removed_where_wrong(work):
+            remove(work)
             extract(own[archive.remote.name], work, archive.place, progress)
             archive.verify(work)
             for file in sorted(path for path in work.rglob("*") if path.is_file()):
                 target = folder / file.relative_to(work)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
+                refuse_links(target)
                 if not target.exists():
                     file.rename(target)
-            shutil.rmtree(work)
+            remove(work)
             seal = _seal(release, folder, [*seal["archives"], record], progress)
     return seal
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import os_errors_as_user_errors
+from parsenet_cli.core.files import make_folder, new_file, open_plain, os_errors_as_user_errors, remove
 from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import IGNORED
@@ -55,13 +55,17 @@ def finish(root: Path, progress: Progress) -> None:
     write_ids(lists / "trainval_aug.txt", sorted({*train_aug, *val}))
     merged = voc / "SegmentationClassAug"
     with os_errors_as_user_errors(merged):
-        merged.mkdir(exist_ok=True)
+        make_folder(merged)
         for torn in merged.glob(".*.part"):
-            torn.unlink()
+            remove(torn)
         made = {file.stem for file in merged.glob("*.png")}
         official = {file.stem for file in (voc / "SegmentationClass").glob("*.png")}
         for name in sorted(official & {*train_aug, *val}):
-            shutil.copyfile(voc / "SegmentationClass" / f"{name}.png", merged / f"{name}.png")
+            with (
+                open_plain(voc / "SegmentationClass" / f"{name}.png") as mask,
+                new_file(merged / f"{name}.png") as copy,
+            ):
+                shutil.copyfileobj(mask, copy)
         wanted = [name for name in train_aug if name not in official]
         missing = sorted(set(wanted) - {file.stem for file in (sbd / "cls").glob("*.mat")})
         if missing:
@@ -77,7 +81,8 @@ def _write_mask(maps: Path, masks: Path, name: str) -> None:
     ids = read_mat(file, "GTcls", IGNORED, field="Segmentation").astype(np.uint8)
     check_ids(file, ids, len(CLASSES))
     temporary = masks / f".{name}.part"  # a mask that is there is whole
-    indexed(ids).save(temporary, format="PNG")
+    with new_file(temporary) as mask:
+        indexed(ids).save(mask, "PNG")
     temporary.replace(masks / f"{name}.png")
 
 

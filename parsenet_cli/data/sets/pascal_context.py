@@ -18,7 +18,7 @@ import numpy as np
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress, silent
-from parsenet_cli.data.dataset import DataOptions, Dataset, Image
+from parsenet_cli.data.dataset import DataOptions, Dataset, Image, check_class_names
 from parsenet_cli.data.decoding import Listing, ReadLabel, Source
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.layout import Layout, Lists, check_train_split, read_ids, read_lines, required_root
@@ -27,6 +27,9 @@ from parsenet_cli.data.voc_layout import devkit
 
 SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 """Three names of 59_labels.txt that labels.txt spells otherwise."""
+
+LARGEST_NUMBER = 65535
+"""Of labels.txt; a LabelMap has 16 bits a pixel."""
 
 FINGERPRINT_FILES: tuple[str, ...] = ("pascal-context",)
 
@@ -57,12 +60,16 @@ def class_table(root: Path) -> tuple[tuple[str, ...], Image]:
     numbers = {name: number for number, name in _names(folder / "labels.txt")}
     table = np.zeros(max(numbers.values(), default=0) + 1, np.uint8)
     names = [name for _, name in _names(folder / "59_labels.txt")]
+    try:
+        classes = check_class_names(["background", *names])
+    except ValueError as problem:
+        raise UserError(f"{folder / '59_labels.txt'}: {problem}") from None
     for index, name in enumerate(names, start=1):
         number = numbers.get(name, numbers.get(SAME_CLASS.get(name, name)))
         if number is None:
             raise UserError(f"{folder / '59_labels.txt'}: '{name}' does not stand in {folder / 'labels.txt'}")
         table[number] = index
-    return ("background", *names), table
+    return classes, table
 
 
 def lists(root: Path) -> Lists:
@@ -88,9 +95,12 @@ def _names(file: Path) -> list[tuple[int, str]]:
     example = "lines such as '2: aeroplane'"
     try:
         pairs = [line.split(":", 1) for line in read_lines(file, example)]
-        return [(int(number), name.replace(" ", "")) for number, name in pairs]
+        names = [(int(number), name.replace(" ", "")) for number, name in pairs]
     except ValueError:
         raise UserError(f"{file}: malformed; expected {example}") from None
+    if any(not 0 <= number <= LARGEST_NUMBER for number, _ in names):
+        raise UserError(f"{file}: malformed; expected numbers of 0 to {LARGEST_NUMBER} in {example}")
+    return names
 
 
 def _root(options: DataOptions) -> Path:

@@ -75,8 +75,11 @@ def _reader(classes: int) -> ReadLabel:
 
 def _ids(listing: Path) -> list[str]:
     """The ids of a list; the archive's own writes `category\\name.jpg`."""
-    lines = read_ids(listing, "it, or trainval.txt and test.txt, with one id per line")
-    return [line.replace("\\", "/").rpartition("/")[2].removesuffix(".jpg") for line in lines]
+    return read_ids(listing, "it, or trainval.txt and test.txt, with one id per line", _spelled)
+
+
+def _spelled(word: str) -> str:
+    return word.replace("\\", "/").rpartition("/")[2].removesuffix(".jpg")
 
 
 def _root(options: DataOptions) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from parsenet_cli.core.files import new_file
 from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.text import Progress, silent
 from parsenet_cli.data import voc_layout
@@ -31,9 +32,8 @@ def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
 class _Writer:
     def write(self, root: Path, name: str, scene: Scene) -> None:
         write_jpg(root / "JPEGImages" / f"{name}.jpg", scene.image)
-        masks = root / "SegmentationClass"
-        masks.mkdir(exist_ok=True)
-        indexed(scene.label).save(masks / f"{name}.png")
+        with new_file(root / "SegmentationClass" / f"{name}.png") as file:
+            indexed(scene.label).save(file, "PNG")
 
     def finish(self, root: Path, lists: Mapping[str, Sequence[str]]) -> None:
         for part, ids in {**lists, "trainval": [*lists["train"], *lists["val"]]}.items():

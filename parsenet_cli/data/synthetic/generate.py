@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, sha256_of, write_json
+from parsenet_cli.core.files import (
+    file_lock,
+    new_file,
+    os_errors_as_user_errors,
+    read_json,
+    remove,
+    sha256_of,
+    write_json,
+)
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image
 from parsenet_cli.data.fingerprint import digest
@@ -45,7 +52,7 @@ def ensure_generated(
         if not root.is_dir() or read_json(seal) != _content(root):
             if seal.is_file():
                 print_line(f"{root}: files of this generated data set are damaged or gone; it is drawn again")
-            shutil.rmtree(root, ignore_errors=True)
+            remove(root)
             lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
             scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]
             for done, (part, index, identifier) in enumerate(scenes, start=1):
@@ -61,16 +68,16 @@ def write_jpg(file: Path, image: Image) -> None:
     """Write an image, RGB (H, W, 3), of high quality."""
     from PIL import Image as Pillow
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Pillow.fromarray(image).save(file, quality=92, subsampling=0)
+    with new_file(file) as stream:
+        Pillow.fromarray(image).save(stream, "JPEG", quality=92, subsampling=0)
 
 
 def write_mat(file: Path, **matrices: Any) -> None:
     """Write a MATLAB file with these variables."""
     from scipy.io import savemat
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    savemat(file, matrices, do_compression=True)
+    with new_file(file) as stream:
+        savemat(stream, matrices, do_compression=True)
 
 
 def _content(root: Path) -> str:

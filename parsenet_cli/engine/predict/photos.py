@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.files import LONGEST_NAME, atomic_write
 from parsenet_cli.core.palette import Pixels
 from parsenet_cli.core.text import Progress, counted
 from parsenet_cli.store.run import Run
@@ -31,19 +33,14 @@ def read(path: Path) -> Pixels:
     Raises:
         UserError: no such file, no image, or damaged.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is merely large or oddly tagged is an image all the same
-            with Image.open(path) as image:
-                return np.array(_rgb(ImageOps.exif_transpose(image)))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such image") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
-        raise UserError(f"{path}: not a complete image ({problem}); restore the file or leave it out") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is merely oddly tagged is an image all the same
+        with pictures.opened(path, "image", pictures.PHOTOS) as image:
+            return np.array(_rgb(ImageOps.exif_transpose(image)))
 
 
 def find(inputs: Sequence[Path]) -> list[Path]:
-    """The files, and the images directly inside the folders, each once, in order.
+    """The files, and the images directly inside the folders, each once, in order; hidden files are passed over.
 
     Raises:
         UserError: a path does not exist, or a folder holds no image.
@@ -51,7 +48,7 @@ def find(inputs: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = sorted(file for file in path.glob("[!.]*") if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:
                 suffixes = ", ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
                 raise UserError(f"{path}: no image directly in this folder; expected files named {suffixes}")
@@ -60,7 +57,7 @@ def find(inputs: Sequence[Path]) -> list[Path]:
             found.append(path)
         else:
             raise UserError(f"{path}: no such image or folder")
-    return list({file.resolve(): file for file in found}.values())
+    return list({os.path.realpath(file): file for file in found}.values())
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -74,27 +71,25 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 LEGEND = "legend"
+_OVERLAY = "_overlay.jpg"
 
 
 def predict_images(
     run: Run, inputs: Sequence[Path], out: Path, device: str, progress: Progress
 ) -> tuple[int, list[str]]:
-    """Write `<name>.png` (class ids), `<name>_overlay.jpg` and `legend.png` into `out`.
+    """Write `<name>.png` (class ids), `<name>_overlay.jpg` and `legend.png` into `out`, in place of earlier predictions alone.
 
     Returns how many images there are, and a sentence for each that cannot be predicted; the others are done.
 
     Raises:
-        UserError: no such images, an image would be overwritten, the run has no model, or no image could be predicted.
+        UserError: no such images, a file would be overwritten that is no prediction, the run has no model, or no image could
+            be predicted.
     """
     images = find(inputs)
     if not images:
         raise UserError("no images named; expected files or folders")
-    names, given = output_names(images), {path.resolve() for path in images}
-    for target in (out / f"{LEGEND}.png", *(out / f"{n}{end}" for n in names for end in (".png", "_overlay.jpg"))):
-        if target.resolve() in given:
-            raise UserError(
-                f"{target}: this image would be overwritten by a prediction; choose another folder with --out"
-            )
+    names = output_names(images)
+    _check_outputs(out, images, names)
 
     from parsenet_cli.core.palette import indexed
     from parsenet_cli.engine.predict import overlay as drawing
@@ -102,7 +97,7 @@ def predict_images(
 
     predictor, step, failures = Predictor(run, device), counted(progress, len(images)), list[str]()
     with atomic_write(out / f"{LEGEND}.png") as file:
-        drawing.draw_legend(predictor.classes).save(file, "PNG")
+        drawing.draw_legend(predictor.classes).save(file, "PNG", **pictures.mark("PNG"))
     for path, name in zip(images, names, strict=True):
         try:
             pixels = read(path)
@@ -111,13 +106,34 @@ def predict_images(
             failures.append(str(problem))
         else:
             with atomic_write(out / f"{name}.png") as file:
-                indexed(ids).save(file, "PNG")
-            with atomic_write(out / f"{name}_overlay.jpg") as file:
-                drawing.draw_overlay(pixels, ids, predictor.classes).save(file, "JPEG", quality=92)
+                indexed(ids).save(file, "PNG", **pictures.mark("PNG"))
+            with atomic_write(out / f"{name}{_OVERLAY}") as file:
+                overlay = drawing.draw_overlay(pixels, ids, predictor.classes)
+                overlay.save(file, "JPEG", quality=92, **pictures.mark("JPEG"))
         step(path.name)
     if len(failures) == len(images):
         raise UserError("no image could be predicted:\n" + "\n".join(failures))
     return len(images), failures
+
+
+def _check_outputs(out: Path, images: Sequence[Path], names: Sequence[str]) -> None:
+    """Raises `UserError` where `out` is no folder, or a file would be replaced that is no earlier prediction."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out}: expected a folder, found {'a file' if out.is_file() else 'no plain file'}")
+    for image, name in zip(images, names, strict=True):
+        if len(os.fsencode(f"{name}{_OVERLAY}")) > LONGEST_NAME:
+            raise UserError(f"{image}: the name is too long to name its prediction after it: rename or copy the image")
+    given = set(map(os.path.realpath, images))
+    for target in (out / f"{LEGEND}.png", *(out / f"{name}{end}" for name in names for end in (".png", _OVERLAY))):
+        if os.path.realpath(target) in given:
+            raise UserError(
+                f"{target}: this image would be overwritten by a prediction; choose another folder with --out"
+            )
+        if os.path.lexists(target) and not pictures.is_marked(target):
+            raise UserError(
+                f"{target}: this file is no prediction of parsenet and would be overwritten by one; choose another folder with "
+                "--out, or move the file away"
+            )
 
 
 def output_names(images: Sequence[Path]) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from parsenet_cli.config.identity import data_options
+from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write, sha256_of
+from parsenet_cli.core.files import atomic_write, open_plain, sha256_of
 from parsenet_cli.core.text import Progress, counted
+from parsenet_cli.data import layout
 from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.engine.predict import voc_archive
 from parsenet_cli.store.result import RunResult
@@ -53,6 +56,10 @@ def predict_test_set(
         )
     comp, reason = voc_archive.competition(config.science, result.train_images or 0)
     out = out or Path(f"{run.signature}_comp{comp}_test_cls.tar.gz")
+    if os.path.lexists(out) and not voc_archive.is_own(out):
+        raise UserError(
+            f"--out {out}: is there already and was not written by `parsenet submit`; choose another name, or move it away"
+        )
     say(f"comp{comp}, because {reason}")
     folder = _folder(store, run, root)
     maps = {name: folder / f"{name}.png" for name in ids}
@@ -62,7 +69,9 @@ def predict_test_set(
         raise KeyboardInterrupt(f"{sum(map(_whole, maps.values()))} of {len(ids)} are predicted and kept") from None
     with atomic_write(out) as file:
         voc_archive.pack(maps, comp, file)
-    _raise_for(out, voc_archive.faults(out, ids, root / "JPEGImages"), f"; remove {folder} and issue it again")
+        file.flush()
+        remedy = f", so it is not kept; remove {folder} and issue it again"
+        _raise_for(out, voc_archive.faults(Path(file.name), ids, root / "JPEGImages"), remedy)
     say(f"written: {out} ({len(ids)} maps, checked)")
 
 
@@ -81,10 +90,7 @@ def check(archive: Path, listed: Path | None, data_root: Path | None) -> str:
 
 def read_ids(file: Path) -> list[str]:
     """One id per line. Raises `UserError` when there is no such list, it is empty or names an id twice."""
-    try:
-        ids = file.read_text().split()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UserError(f"{file}: expected a list with one id per line ({problem})") from None
+    ids = layout.read_ids(file)
     if not ids or len(set(ids)) != len(ids):
         raise UserError(f"{file}: expected one id per line and none twice, found {len(ids)}, {len(set(ids))} different")
     return ids
@@ -120,11 +126,9 @@ def _predict(
 
 def _whole(file: Path) -> bool:
     """Whether a map is there and is what was written: a PNG has checksums, which are compared only when that is asked for."""
-    from PIL import Image
-
     try:
-        with Image.open(file) as image:
-            image.verify()
+        with open_plain(file) as stream:
+            pictures.open_stream(stream, pictures.MASKS, verify=True)
     except Exception:  # Pillow names no common class for what a damaged file can raise
         return False
     return True

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import struct
 import tarfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
+from parsenet_cli.core import pictures
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import open_plain, read_bytes
 from parsenet_cli.core.palette import COLOURS
 from parsenet_cli.core.run_config import Science
+from parsenet_cli.core.text import check_name
+from parsenet_cli.data.download.archives import DAMAGED, tar_members
 from parsenet_cli.data.sets.voc12 import CLASSES
 
 TEST_IMAGES = 1456
@@ -29,6 +34,12 @@ OWN_MASKS = {"train": 1464, "trainval": 2913}
 
 LARGEST_PNG = 2**24
 """Bytes of a map beyond which it is not looked at: VOC's images have at most 500x500 pixels."""
+
+_MOST_BEHIND = 1 << 20
+"""Bytes of zeros that end a tar; programs write some 10 kB of them."""
+
+_OWNER = "parsenet"
+"""Of the members: the archive was written by `submit`, which may replace it."""
 
 _PATH = re.compile(r"results/VOC2012/Segmentation/comp([56])_test_cls/([^/]+)\.png")
 _FOLDERS = re.compile(r"results(/VOC2012(/Segmentation(/comp[56]_test_cls)?)?)?")
@@ -50,15 +61,15 @@ def competition(science: Science, train_images: int) -> tuple[int, str]:
 
 
 def pack(maps: Mapping[str, Path], comp: int, output: BinaryIO) -> None:
-    """Write the tar.gz of label maps, id -> PNG file. Equal maps give equal bytes: no times, no owners, sorted by id."""
+    """Write the tar.gz of label maps, id -> PNG file. Equal maps give equal bytes: no times, one owner, sorted by id."""
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=output, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         for name in sorted(maps):
-            content = maps[name].read_bytes()
+            content = read_bytes(maps[name], LARGEST_PNG)
             member = tarfile.TarInfo(f"results/VOC2012/Segmentation/comp{comp}_test_cls/{name}.png")
-            member.size, member.mode = len(content), 0o644
+            member.size, member.mode, member.uname = len(content), 0o644, _OWNER
             archive.addfile(member, io.BytesIO(content))
 
 
@@ -73,26 +84,26 @@ def faults(archive: Path, ids: Collection[str] | None, images: Path | None) -> I
     found: dict[str, int] = {}
     comps: set[str] = set()
     try:
-        with gzip.open(archive) as zipped, tarfile.open(fileobj=zipped, mode="r:") as opened:
-            for member in opened:
+        with open_plain(archive, follow=True) as raw, gzip.GzipFile(fileobj=raw) as zipped:
+            for member, opener in tar_members(zipped):
                 if member.isdir() and _FOLDERS.fullmatch(member.name.rstrip("/")):
                     continue
+                shown = repr(member.name[:200])[1:-1]
+                if member.size > LARGEST_PNG:
+                    yield f"{shown}: {member.size} bytes are too many for a label map; not looked at further"
+                    return
                 place = _PATH.fullmatch(member.name)
-                if place is None or not member.isfile():
-                    yield f"{member.name}: expected only files results/VOC2012/Segmentation/comp6_test_cls/<id>.png"
+                content = opener() if place and member.isreg() and not member.issparse() else None
+                if place is None or content is None:
+                    yield f"{shown}: expected only files results/VOC2012/Segmentation/comp6_test_cls/<id>.png"
                     continue
                 comps.add(place[1])
                 found[place[2]] = found.get(place[2], 0) + 1
-                file = opened.extractfile(member)
-                assert file is not None
-                if member.size > LARGEST_PNG:
-                    yield f"{member.name}: {member.size} bytes are too many for a label map"
-                else:
-                    yield from (f"{member.name}: {fault}" for fault in _of_map(file.read(), _size(images, place[2])))
-            while zipped.read(2**20):
-                pass  # to the end, where the checksum of the whole stands
-    except (tarfile.TarError, zlib.error, OSError, EOFError) as problem:
-        yield f"not a whole tar.gz ({problem})"
+                yield from (f"{shown}: {fault}" for fault in _of_member(content, place[2], images))
+            if len(zipped.read(_MOST_BEHIND + 1)) > _MOST_BEHIND:  # to the end, where the checksum of the whole stands
+                yield f"more than {_MOST_BEHIND} bytes follow the last map"
+    except DAMAGED as problem:
+        yield f"not a whole tar.gz ({' '.join(str(problem).split())})"
         return
     if len(comps) > 1:
         yield "it holds both comp5_test_cls and comp6_test_cls; expected one of them"
@@ -104,10 +115,29 @@ def faults(archive: Path, ids: Collection[str] | None, images: Path | None) -> I
         yield from (f"{name}: not one of the {len(set(ids))} ids expected" for name in sorted(set(found) - set(ids)))
 
 
+def is_own(archive: Path) -> bool:
+    """Whether a file is an archive that `pack` has written."""
+    try:
+        with open_plain(archive) as raw, gzip.GzipFile(fileobj=raw) as zipped:
+            first, _ = next(tar_members(zipped))
+            return first.uname == _OWNER and _PATH.fullmatch(first.name) is not None
+    except (*DAMAGED, StopIteration):
+        return False
+
+
+def _of_member(content: IO[bytes], name: str, images: Path | None) -> Iterator[str]:
+    """The faults of the map of one image."""
+    try:
+        check_name(name, "id")
+        size = _size(images, name)
+    except UserError as problem:
+        yield str(problem)
+        return
+    yield from _of_map(content.read(), size)
+
+
 def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
     """The faults of one PNG; `size` is the width and height it must have."""
-    from PIL import Image
-
     if len(content) < 33 or not content.startswith(_SIGNATURE):
         yield "not a PNG"
         return
@@ -117,14 +147,14 @@ def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
         return
     if size is not None and (width, height) != size:
         yield f"{width}x{height} pixels for an image of {size[0]}x{size[1]}"
-    if width * height > LARGEST_PNG:
-        yield f"{width}x{height} pixels are too many for a label map of VOC2012"
+    if not 0 < width * height <= LARGEST_PNG:
+        yield f"{width}x{height} pixels are too {'many' if width * height else 'few'} for a label map of VOC2012"
         return
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            ids = np.asarray(image)
-            colours = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError) as problem:
+        image = pictures.open_stream(io.BytesIO(content), pictures.MASKS, verify=True)
+        ids = np.asarray(image)
+        colours = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
+    except Exception as problem:  # Pillow names no common class for what a damaged file can raise
         yield f"damaged ({problem})"
         return
     if ids.max() >= len(CLASSES):
@@ -135,12 +165,8 @@ def _of_map(content: bytes, size: tuple[int, int] | None) -> Iterator[str]:
 
 
 def _size(images: Path | None, name: str) -> tuple[int, int] | None:
-    from PIL import Image
-
-    if images is None:
+    """Width and height of an image, where it is there. Raises `UserError` where it cannot be read."""
+    if images is None or not os.path.lexists(images / f"{name}.jpg"):
         return None
-    try:
-        with Image.open(images / f"{name}.jpg") as image:
-            return image.size
-    except OSError:
-        return None
+    with pictures.opened(images / f"{name}.jpg", "image", pictures.IMAGES) as image:
+        return image.size

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,13 @@ INNER_PRODUCT = ("InnerProduct", 14)
 
 # The field of a layer, in the present form and in the old one -> the fields of its name, its type and its blobs.
 _NAME_TYPE_BLOBS = {100: (1, 2, 7), 2: (4, 5, 6)}
+
+MOST_AXES = 32
+"""Caffe's kMaxBlobAxes."""
+
+_LARGEST_SIDE = (1 << 31) - 1
+_MOST_PIECES = 1 << 20
+"""Of a blob's numbers: one, or one for each number where a program does not pack them."""
 
 _SIDES, _DATA, _SHAPE = (1, 2, 3, 4), 5, 7
 
@@ -155,14 +163,20 @@ def _blob(blob: _Part, layer: str, index: int, is_matrix: bool) -> Array:
             sides[part.number] = next(part.numbers())
         elif part.number == _SHAPE and part.wire == LENGTH_DELIMITED:
             sizes = [size for size in part.fields() if size.number == 1 and size.wire in (VARINT, LENGTH_DELIMITED)]
-            shape = tuple(number for size in sizes for number in size.numbers())
+            shape = tuple(islice((number for size in sizes for number in size.numbers()), MOST_AXES + 1))
         elif part.number == _DATA and part.wire in (LENGTH_DELIMITED, FOUR_BYTES):
             pieces.append(part.floats())
+            if len(pieces) > _MOST_PIECES:
+                raise _Damaged(f"more than {_MOST_PIECES} pieces in blob {index} of layer '{layer[:200]}'")
     numbers = pieces[-1] if len(pieces) == 2 else np.concatenate(pieces)
     if shape is None:
         old = tuple(sides.get(number, 1) for number in _SIDES)
         vector = index > 0 and old[:3] == (1, 1, 1)
         shape = old[3:] if vector else old[2:] if is_matrix and old[:2] == (1, 1) else old
+    if len(shape) > MOST_AXES or any(side > _LARGEST_SIDE for side in shape):
+        raise _Damaged(
+            f"more than {MOST_AXES} axes, or one of more than {_LARGEST_SIDE}, in blob {index} of layer '{layer[:200]}'"
+        )
     if math.prod(shape) != numbers.size:
-        raise _Damaged(f"{numbers.size} numbers in blob {index} of layer '{layer}', whose shape is {shape}")
+        raise _Damaged(f"{numbers.size} numbers in blob {index} of layer '{layer[:200]}', whose shape is {shape}")
     return numbers.reshape(shape)

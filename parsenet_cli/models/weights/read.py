@@ -17,6 +17,7 @@ from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization
 from parsenet_cli.models.weights import caffemodel
 
 CAFFEMODEL = ".caffemodel"
+_OF_TORCH = (".pth", ".pt")
 
 # Numbers looked at together: fc6 of VGG-16 alone has a hundred million.
 _AT_ONCE = 1 << 22
@@ -56,10 +57,13 @@ class Weights:
             case "RGB" | "BGR" as order:
                 caffe = CAFFE.in_order(order)
                 mean, std = (self._triple(f"{key}_{order.lower()}") for key in ("mean", "std"))
-                return InputNormalization(order, mean or caffe.mean, std or caffe.std)
+                try:
+                    return InputNormalization(order, mean or caffe.mean, std or caffe.std)
+                except ValueError as problem:
+                    raise UserError(f"{self.source}: metadata: {problem}") from None
         if "caffe_bgr" in Path(self.source).name:
             return InputNormalization("BGR", (104.0, 117.0, 123.0))
-        return CAFFE if Path(self.source).suffix == CAFFEMODEL else None
+        return CAFFE if Path(self.source).suffix.lower() == CAFFEMODEL else None
 
     def _triple(self, key: str) -> tuple[float, ...] | None:
         text = self.metadata.get(key)
@@ -68,7 +72,7 @@ class Weights:
         try:
             first, second, third = map(float, text.split(","))
         except ValueError:
-            raise UserError(f"{self.source}: metadata {key}: expected three numbers, found '{text}'") from None
+            raise UserError(f"{self.source}: metadata {key}: expected three numbers, found '{text[:200]}'") from None
         return first, second, third
 
 
@@ -78,14 +82,20 @@ def load(file: Path) -> Weights:
     The model of a finished run can be given as well: its trunk is taken.
 
     Raises:
-        UserError: no such file, damaged or incomplete, or not a mapping of names to tensors.
+        UserError: no such file, damaged or incomplete, or not a mapping of names to plain tensors.
     """
     if not file.is_file():
-        raise UserError(f"weights={file}: there is no such file")
+        found = "there is no such file"
+        if file.exists():
+            found = (
+                "expected a file, found a folder" if file.is_dir() else "expected a plain file, found a device or pipe"
+            )
+        raise UserError(f"weights={file}: {found}")
     metadata: dict[str, str] = {}
-    if file.suffix == ".safetensors":
-        tensors, metadata = _read_safetensors(file)
-    elif file.suffix == CAFFEMODEL:
+    suffix = file.suffix.lower()
+    if suffix == ".safetensors":
+        tensors, metadata = read_safetensors(file)
+    elif suffix == CAFFEMODEL:
         tensors = {name: torch.from_numpy(array) for name, array in caffemodel.read(file).items()}
     else:
         tensors = _read_torch(file)
@@ -93,33 +103,81 @@ def load(file: Path) -> Weights:
     return Weights(str(file), inner or tensors, metadata)
 
 
-def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a file and its metadata. Raises `UserError` where it is damaged, or a tensor holds no real numbers."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            metadata = dict(opened.metadata() or {})
     except SafetensorError as problem:
         raise UserError(
             f"{file}: not a complete safetensors file ({problem}); {file.stat().st_size} bytes. Copy or download it again"
         ) from None
+    return _plain(file, tensors), metadata
 
 
 def _read_torch(file: Path) -> dict[str, Tensor]:
     from pickle import UnpicklingError
 
     try:
+        _check_unpacked_size(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as problem:
+    except UserError:
+        raise
+    except Exception as problem:  # what is no pickle, or another one than is allowed, raises almost anything
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        if "weights_only" in reason or isinstance(problem, UnpicklingError):  # PyTorch's advice is to run what is in it
+            is_script = "TorchScript" in reason
+            reason = (
+                "it is a TorchScript archive" if is_script else "it is none, is damaged, or holds more than tensors"
+            )
+        others = "" if file.suffix.lower() in _OF_TORCH else "; a caffemodel is told by its suffix .caffemodel"
         raise UserError(
-            f"{file}: not a complete file of torch.save with tensors only ({reason}). Copy or download it again"
+            f"{file}: not a complete file of torch.save with tensors only ({reason}){others}. Copy or download it again, or "
+            "save the network's state_dict()"
         ) from None
     if not isinstance(content, dict) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
-        raise UserError(
-            f"{file}: expected a mapping of names to tensors (a state_dict), found {type(content).__name__}"
-        )
-    return {str(name): tensor for name, tensor in content.items()}
+        found = type(content).__name__
+        if isinstance(content, dict):
+            inner = next((key for key, value in content.items() if isinstance(value, dict)), None)
+            found = f"a mapping of {_some([str(key)[:50] for key in content])} to other things"
+            found += f": save what it holds under {str(inner)[:50]!r} alone" if inner is not None else ""
+        raise UserError(f"{file}: expected a mapping of names to tensors (a state_dict), found {found}")
+    return _plain(file, {str(name): tensor for name, tensor in content.items()})
+
+
+def _check_unpacked_size(file: Path) -> None:
+    """Raises `UserError` where a zip unpacks to more than it is: `torch.save` packs nothing."""
+    import zipfile
+
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as packed:
+            size = sum(info.file_size for info in packed.infolist())
+        if size > file.stat().st_size:
+            raise UserError(
+                f"{file}: its {file.stat().st_size} bytes unpack to {size}; expected a file as torch.save writes it"
+            )
+
+
+def _plain(file: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors themselves. Raises `UserError`, naming it, for one that is not made of real numbers that are all there."""
+    for name, tensor in tensors.items():
+        kind = ""
+        if tensor.is_meta:
+            kind = "one without its numbers (device meta)"
+        elif tensor.layout != torch.strided:
+            kind = f"a sparse one ({tensor.layout})"
+        elif tensor.is_quantized:
+            kind = f"a quantised one ({tensor.dtype})"
+        elif tensor.is_complex():
+            kind = f"a complex one ({tensor.dtype})"
+        elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            kind = f"one of shape {tuple(tensor.shape)} with fewer numbers stored (an expanded view)"
+        if kind:
+            raise UserError(f"{file}: {name[:200]}: expected a plain tensor of numbers, found {kind}")
+    return tensors
 
 
 def save(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], stream: BinaryIO) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import intact
+from parsenet_cli.core.files import intact, open_plain
 from parsenet_cli.models import trunks
 from parsenet_cli.models.trunks import Architecture
 
@@ -87,7 +87,7 @@ def read_metadata(file: Path) -> dict[str, str] | None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(file, framework="np") as opened:
+        with open_plain(file), safe_open(file, framework="np") as opened:
             return dict(opened.metadata() or {})
     except (OSError, SafetensorError):
         return None

@@ -163,13 +163,13 @@ def test_a_full_disk_is_explained_and_what_arrived_is_kept(
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().write(content[:50_000])
 
-    plain = Path.open
+    plain = os.fdopen
 
-    def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        return Full(path, "w") if path.suffix == ".part" and "w" in mode else plain(path, mode, *arguments, **options)
+    def opened(descriptor: int, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        return Full(descriptor, mode) if mode == "ab" else plain(descriptor, mode, *arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", opened)
+        patched.setattr(os, "fdopen", opened)
         with pytest.raises(UserError, match=r"archive\.bin\.part: the disk is full"):
             fetch(remote(server, "good"), tmp_path, silent)
     assert (tmp_path / f"{NAME}.part").stat().st_size > 100_000
