@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from parsenet_cli.core.errors import Stopped, UserError
-from parsenet_cli.core.files import NotWritten, append_to, guard
+from parsenet_cli.core.files import NotWritten, append_to, guard, os_error_text
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import launch, process
@@ -108,20 +108,27 @@ def _train(run: Run, threads: int, stop: StopFlag) -> int:
 
 def _failed(run: Run, problem: BaseException) -> int:
     """Record it. A full disk is no failure of the run, which goes on once there is space, however often that happens."""
-    code, error = _told(problem)
+    code, error = _told(run, problem)
     failures = run.status().failures + (not isinstance(problem, NotWritten))
     kind = {"bad_input": code == BAD_INPUT, "out_of_memory": is_out_of_memory(problem)}
     _record(run, state="failed", failures=failures, error=error, **kind)
     return code
 
 
-def _told(problem: BaseException) -> tuple[int, str]:
+def _told(run: Run, problem: BaseException) -> tuple[int, str]:
     """Exit code and error of a task that ended so; the log has it too."""
+    if isinstance(problem, OSError) and _is_of_the_user(run, problem.filename):
+        problem = UserError(os_error_text(problem))
     if isinstance(problem, UserError):
         _log(f"{ERROR_PREFIX}{problem}")
         return BAD_INPUT, str(problem)
     traceback.print_exc()
     return 1, f"{type(problem).__name__}: {problem}"
+
+
+def _is_of_the_user(run: Run, file: object) -> bool:
+    """Whether the operating system refuses a file outside of the results folder: data or weights, which are input."""
+    return isinstance(file, str | os.PathLike) and not Path(file).absolute().is_relative_to(run.results.root.absolute())
 
 
 def _log(text: str) -> None:
@@ -153,7 +160,7 @@ def _prepare(run: Run, task: Task, threads: int) -> int:
     except KeyboardInterrupt:  # only where the command does it in its own process
         raise
     except BaseException as problem:
-        code, error = _told(problem)
+        code, error = _told(run, problem)
     try:
         run.update_prerequisite(task, error=error, bad_input=code == BAD_INPUT)
     except UserError as problem:  # those that need it prepare it themselves, and say what is wrong

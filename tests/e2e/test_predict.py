@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +16,12 @@ import pytest
 from PIL import Image
 
 from parsenet_cli.core import metrics
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.sets.voc12 import CLASSES
 from parsenet_cli.engine import inputs
+from parsenet_cli.engine.predict.photos import predict_images
+from parsenet_cli.engine.predict.submit import predict_test_set
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.run import Run, Store
 from tests import voc_folder
@@ -123,6 +127,50 @@ def test_no_image_is_overwritten(cli: Cli, run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "own.png").read_bytes() == before
 
 
+def test_only_earlier_predictions_are_replaced(run: Run, tmp_path: Path) -> None:
+    """Whatever lies in the folder: a mask of one's own, a legend, a link to something else."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    Image.effect_noise((90, 60), 40).save(photos / "a.png")
+    again = partial(predict_images, run, [photos], out, "cpu", silent)
+    again()
+    first = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert sorted(first) == ["a.png", "a_overlay.jpg", "legend.png"]
+    (out / "legend.png").unlink()  # as after an interruption
+    again()
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == first
+    for name in first:
+        Image.fromarray(np.arange(5400, dtype=np.uint8).reshape(60, 90)).save(out / name)
+        before = (out / name).read_bytes()
+        with pytest.raises(UserError, match=f"{name}: this file is no prediction of parsenet"):
+            again()
+        assert (out / name).read_bytes() == before
+        (out / name).unlink()
+        (out / name).symlink_to(tmp_path / "elsewhere.png")
+        with pytest.raises(UserError, match=f"{name}: this file is no prediction of parsenet"):
+            again()
+        (out / name).unlink()
+    again()
+    assert not (tmp_path / "elsewhere.png").exists()
+
+
+@pytest.mark.parametrize(("out", "found"), [("own.png", "a file"), ("/dev/null", "a device or pipe")])
+def test_output_that_is_no_folder_is_refused_before_anything_else(
+    run: Run, tmp_path: Path, out: str, found: str
+) -> None:
+    Image.new("RGB", (90, 60)).save(tmp_path / "own.png")
+    with pytest.raises(UserError, match=f"--out .*{out}: expected a folder, found {found}"):
+        predict_images(run, [tmp_path / "own.png"], tmp_path / out, "cpu", silent)
+
+
+def test_image_whose_predictions_would_have_too_long_names_is_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / f"{'n' * 250}.png"
+    Image.new("RGB", (90, 60)).save(file)
+    with pytest.raises(UserError, match=r"n\.png: the name is too long"):
+        predict_images(run, [file], tmp_path / "out", "cpu", silent)
+    assert not (tmp_path / "out").exists()
+
+
 def test_run_without_its_model_is_made_again_by_the_command_the_message_names(
     cli: Cli, results: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +226,52 @@ def test_submission_is_written_checked_and_the_same_again(cli: Cli, submit: Cli,
     Image.new("RGB", (70, 90)).save(devkit / f"JPEGImages/{IDS[5]}.jpg")
     turned = check("--ids", tmp_path / "ids.txt", "--data-root", devkit, code=2).stderr
     assert "90x70 pixels for an image of 70x90" in turned
+
+
+@pytest.fixture
+def submitted(voc_run: Run, devkit: Path, results: Path, tmp_path: Path) -> Callable[[Path], None]:
+    """Submit as `submit` does, in this process."""
+
+    def write(out: Path) -> None:
+        predict_test_set(Store(results), voc_run, out, tmp_path / "ids.txt", devkit, "cpu", silent, silent)
+
+    return write
+
+
+def test_submission_replaces_nothing_but_a_submission(submitted: Callable[[Path], None], tmp_path: Path) -> None:
+    out = tmp_path / "out.tar.gz"
+    out.write_bytes(b"mine")
+    with pytest.raises(UserError, match="was not written by `parsenet submit`"):
+        submitted(out)
+    assert out.read_bytes() == b"mine"
+    out.unlink()
+    submitted(out)
+    whole = out.read_bytes()
+    submitted(out)
+    assert out.read_bytes() == whole
+
+
+def test_submission_with_a_fault_is_not_kept(submitted: Callable[[Path], None], devkit: Path, tmp_path: Path) -> None:
+    """An image that was exchanged after it had been predicted."""
+    submitted(tmp_path / "first.tar.gz")
+    Image.new("RGB", (70, 90)).save(devkit / f"JPEGImages/{IDS[5]}.jpg")
+    with pytest.raises(UserError, match="90x70 pixels for an image of 70x90"):
+        submitted(tmp_path / "second.tar.gz")
+    assert sorted(file.name for file in tmp_path.glob("*.tar.gz*")) == ["first.tar.gz"]
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_ids_that_lead_out_of_the_images_are_refused(
+    submitted: Callable[[Path], None], devkit: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "PIC.png"
+    picture.write_bytes(b"mine")
+    shutil.copy(devkit / f"JPEGImages/{IDS[0]}.jpg", tmp_path / "PIC.jpg")
+    (tmp_path / "ids.txt").write_text(f"{tmp_path}/PIC\n")
+    with pytest.raises(UserError, match=r"ids\.txt:1: the id"):
+        submitted(tmp_path / "out.tar.gz")
+    assert picture.read_bytes() == b"mine"
+    assert not (tmp_path / "out.tar.gz").exists()
 
 
 def test_test_list_of_another_length_and_missing_images_are_refused(

@@ -119,7 +119,7 @@ def predict_images(
 def _check_outputs(out: Path, images: Sequence[Path], names: Sequence[str]) -> None:
     """Raises `UserError` where `out` is no folder, or a file would be replaced that is no earlier prediction."""
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: expected a folder, found {'a file' if out.is_file() else 'no plain file'}")
+        raise UserError(f"--out {out}: expected a folder, found {'a file' if out.is_file() else 'a device or pipe'}")
     for image, name in zip(images, names, strict=True):
         if len(os.fsencode(f"{name}{_OVERLAY}")) > LONGEST_NAME:
             raise UserError(f"{image}: the name is too long to name its prediction after it: rename or copy the image")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import guard
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.download import archives
 from parsenet_cli.data.download.archives import extract
@@ -78,6 +82,107 @@ def test_a_link_to_a_folder_does_not_lead_out_of_the_target(tmp_path: Path) -> N
     extract(tmp_path / "x.tar", tmp_path / "out", lambda member: member if member != "door" else None, silent)
     assert written(tmp_path / "elsewhere") == {}
     assert written(tmp_path / "out") == {"door/a.txt": b"evil"}
+
+
+def bomb(kind: bytes, size: int) -> bytes:
+    """A packed tar whose first header announces a name, or keywords, of `size` bytes."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as output:
+        output.write(_member("././@LongLink", kind, size=size).tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size >> 20):
+            output.write(bytes(1 << 20))
+        output.write(_member("a.txt").tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE], ids=["pax", "GNU", "global"]
+)
+def test_a_header_that_asks_for_the_memory_is_refused(tmp_path: Path, kind: bytes) -> None:
+    (tmp_path / "x.tgz").write_bytes(bomb(kind, 64 << 20))
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"x\.tgz: not a complete archive \(its headers are too large\)"):
+        extract(tmp_path / "x.tgz", tmp_path / "out", everything, silent)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+    assert written(tmp_path / "out") == {}
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
+    info = _member("a.txt", tarfile.GNUTYPE_SPARSE, size=512)
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"00000000000\0" + b"00000001000\0"
+    header[483:495] = b"00000001000\0"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "x.tar").write_bytes(bytes(header) + bytes(512 * 3))
+    with pytest.raises(UserError, match=r"x\.tar: its member 'a\.txt' is a link or a device"):
+        extract(tmp_path / "x.tar", tmp_path / "out", everything, silent)
+
+
+def _tar_of(*members: tuple[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as packed:
+        for name, content in members:
+            packed.addfile(_member(name, size=len(content)), io.BytesIO(content))
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ([("a.txt", b"1"), ("a.txt", b"2")], "its member 'a.txt' is there twice"),
+        ([("a\nb.txt", b"1")], r"its member 'a\nb.txt' has control characters in its name"),
+        ([(f"{i}.txt", b"") for i in range(5)], "it has more than 3 members"),
+    ],
+    ids=["twice", "newline", "count"],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+def test_members_are_named_once_in_plain_letters_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[tuple[str, bytes]], says: str, suffix: str
+) -> None:
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 3, raising=False)
+    file = tmp_path / f"x{suffix}"
+    if suffix == ".tar":
+        file.write_bytes(_tar_of(*members))
+    else:
+        with zipfile.ZipFile(file, "w") as packed:
+            for name, content in members:
+                packed.writestr(name, content)
+    with pytest.raises(UserError, match=rf"x\{suffix}: .*{re.escape(says)}"):
+        extract(file, tmp_path / "out", everything, silent)
+
+
+def test_members_of_a_zip_that_overlap_are_refused(tmp_path: Path) -> None:
+    """The same bytes unpacked under many names."""
+    file = tmp_path / "x.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.txt", bytes(100_000))
+        packed.writestr("b.txt", bytes(100_000))
+        packed.filelist[1].header_offset = packed.filelist[0].header_offset
+    with pytest.raises(UserError, match=r"x\.zip: not a complete archive \(its members overlap\)"):
+        extract(file, tmp_path / "out", everything, silent)
+
+
+def test_unpacking_follows_no_link_in_its_target(tmp_path: Path) -> None:
+    """The folder it is unpacked to may be one that somebody else has prepared."""
+    (tmp_path / "home/out").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "home/out/top").symlink_to(tmp_path / "elsewhere")
+    guard(tmp_path / "home")
+    pack(tmp_path / "x.tar", CONTENT)
+    with pytest.raises(UserError, match=r"a\.txt: is a link"):
+        extract(tmp_path / "x.tar", tmp_path / "home/out", everything, silent)
+    assert written(tmp_path / "elsewhere") == {}
+    (tmp_path / "home/out/top").unlink()
+    (tmp_path / "home/out/top").mkdir()
+    (tmp_path / "home/out/top/a.txt").symlink_to(tmp_path / "victim")
+    extract(tmp_path / "x.tar", tmp_path / "home/out", everything, silent)
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert (tmp_path / "home/out/top/a.txt").read_bytes() == b"first"
 
 
 def _zipped(name: str, mode: int = 0o100644) -> zipfile.ZipInfo:

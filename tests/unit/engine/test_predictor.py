@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from parsenet_cli.core.errors import UserError
@@ -51,6 +54,50 @@ def test_network_is_rebuilt_from_the_file_alone(run: Run, model: Segmenter) -> N
     pixels = torch.from_numpy(noise(90, 70)).permute(2, 0, 1)[None]
     with torch.inference_mode():
         torch.testing.assert_close(rebuilt(pixels), model(pixels), rtol=0, atol=0)
+
+
+def rewritten(run: Run, **changes: str) -> None:
+    with safe_open(run.model_file, "pt") as opened:
+        metadata = opened.metadata() | changes
+    save_file(load_file(run.model_file), run.model_file, metadata)
+
+
+def changed_science(run: Run, **axes: object) -> str:
+    return json.dumps(run.config().science.model_dump(mode="json") | axes)
+
+
+@pytest.mark.parametrize(
+    ("classes", "says"),
+    [
+        ("5", "expected 1 to 255 different class names"),
+        ("[]", "expected 1 to 255 different class names"),
+        ('["a", 5, "b"]', "printable characters, found '5'"),
+        ('["a", "b", "a"]', "found 'a' twice"),
+        ('["a", "b", "c\\u001b[31m"]', "printable characters"),
+        ("[" * 100_000, "nested too deeply"),
+        ('["a", "b"]', "expected shape .* for 2 classes and the network it describes, found shape"),
+        (json.dumps([str(i) for i in range(200)]), "expected shape .* for 200 classes"),
+        (json.dumps([str(i) for i in range(300)]), "expected 1 to 255"),
+    ],
+    ids=["number", "none", "mixed", "twice", "escape", "deep", "fewer", "more", "too many"],
+)
+def test_classes_of_a_model_are_names_that_fit_its_head(run: Run, model: Segmenter, classes: str, says: str) -> None:
+    rewritten(run, classes=classes)
+    with pytest.raises(UserError, match=rf"model\.safetensors: .*{says}"):
+        trained_model.load_model(run)
+
+
+def test_network_that_its_file_does_not_hold_is_given_no_memory(run: Run, model: Segmenter) -> None:
+    rewritten(run, science=changed_science(run, mix="conv1x1", mix_width=4000))
+    with pytest.raises(UserError, match=r"model\.safetensors: .*: expected .* the network it describes, found"):
+        trained_model.load_model(run)
+
+
+def test_model_without_a_usable_mean_is_refused(run: Run, model: Segmenter) -> None:
+    for damage in ({"mean_bgr": "nan,1,1"}, {"std_bgr": "0,1,1"}):
+        rewritten(run, **{"mean_bgr": "1,1,1", "std_bgr": "1,1,1", **damage})
+        with pytest.raises(UserError, match=r"model\.safetensors: metadata: (mean|scale)"):
+            trained_model.load_model(run)
 
 
 def test_model_can_be_the_weights_of_another_run(run: Run, model: Segmenter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from pathlib import Path
@@ -84,6 +85,8 @@ def written(tmp_path: Path, *contents: tuple[str, bytes]) -> Path:
         (f"{FOLDER}/{IDS[2]}.png", png(0, bits=2), "found 2 bits"),
         (f"{FOLDER}/{IDS[2]}.png", png(size=(7, 9)), "7x9 pixels for an image of 9x7"),
         (f"{FOLDER}/{IDS[2]}.png", png()[:60], "damaged"),
+        (f"{FOLDER}/{IDS[2]}.png", png()[:-20], "damaged"),
+        (f"{FOLDER}/a\x1b[31m\nb.png", png(), r"/a\x1b[31m\nb.png: the id 'a\u001b[31m b' cannot be"),
         (f"{FOLDER}/{IDS[2]}.png", b"GIF89a", "not a PNG"),
         (f"{FOLDER}/2009_000001.png", png(), "2009_000001: not one of the 3 ids expected"),
         (f"{FOLDER}/2009_000001.png", png(), f"{IDS[2]}: missing"),
@@ -100,6 +103,37 @@ def test_fault_is_named(tmp_path: Path, name: str, content: bytes, says: str) ->
     for id_ in IDS:
         Image.new("RGB", (9, 7)).save(images / f"{id_}.jpg")
     assert any(says in fault for fault in voc_archive.faults(written(tmp_path, *good, (name, content)), IDS, images))
+
+
+def test_image_that_cannot_be_read_is_a_fault_where_sizes_are_compared(maps: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "out.tar.gz"
+    file.write_bytes(packed(maps))
+    (tmp_path / f"{IDS[0]}.jpg").write_bytes(b"no image")
+    (fault,) = voc_archive.faults(file, IDS, tmp_path)
+    assert f"{IDS[0]}.jpg: not a complete image" in fault
+
+
+def header(name: str, kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 32 << 20) + bytes(32 << 20), "its headers are too large"),
+        (header("././@PaxHeader", tarfile.XHDTYPE, 32 << 20) + bytes(32 << 20), "its headers are too large"),
+        (header(f"{FOLDER}/{IDS[0]}.png", tarfile.REGTYPE, 1 << 70), "bytes are too many for a label map"),
+        (header("huge", tarfile.REGTYPE, 1 << 70), "bytes are too many for a label map"),
+        (b"some text\n" * 200, "not a whole tar.gz"),
+        (bytes(8 << 20), "follow the last map"),
+    ],
+    ids=["long name", "pax", "huge map", "huge member", "a text", "zeros"],
+)
+def test_archive_that_asks_for_the_memory_is_a_fault(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "x.tgz").write_bytes(gzip.compress(content, 1))
+    assert any(says in fault for fault in voc_archive.faults(tmp_path / "x.tgz", IDS, None))
 
 
 def test_any_truncation_is_a_fault_and_no_crash(maps: dict[str, Path], tmp_path: Path) -> None:

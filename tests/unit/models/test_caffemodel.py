@@ -57,6 +57,20 @@ def test_dimensions_may_stand_one_by_one(tmp_path: Path) -> None:
     assert found["ip.weight"].shape == (2, 1)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(0, 1 << 62), (0, (1 << 64) - 1), (1,) * 100, (1,) * 1_000_000],
+    ids=["zero of 2^62", "zero of 2^64", "100 axes", "a million axes"],
+)
+def test_dimensions_have_bounds(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    count = 0 if 0 in shape else 1
+    content = message(5, bytes(4 * count)) + message(7, message(1, b"".join(map(varint, shape))))
+    with pytest.raises(
+        UserError, match=r"net\.caffemodel: .*more than 32 axes, or one of more than 2147483647, in blob 0"
+    ):
+        caffemodel.read(written(tmp_path, layer("ip", INNER_PRODUCT, [content], old=False)))
+
+
 def test_a_whole_network_comes_back(tmp_path: Path) -> None:
     found = caffemodel.read(written(tmp_path, weight_layouts.caffemodel(TINY, matrices=False)))
     assert found.keys() == TINY.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.models import trunks, vgg
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.preprocess import Preprocess
-from parsenet_cli.models.preprocessing_spec import TORCHVISION, InputNormalization
+from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION, InputNormalization
 from parsenet_cli.models.trunks import vgg16
 from parsenet_cli.models.weights.read import Weights, load
 from tests.unit.models.conftest import TINY, make_science, save_tensors
@@ -138,6 +139,88 @@ def test_nothing_but_a_mapping_to_tensors_is_read_and_nothing_is_executed(tmp_pa
         UserError, match=r"list\.pth: expected a mapping of names to tensors \(a state_dict\), found list"
     ):
         load(tmp_path / "list.pth")
+
+
+def _expanded(shape: tuple[int, ...]) -> Tensor:
+    return torch.zeros(1).expand(shape)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("tensor", "found"),
+    [
+        (torch.zeros(3, 3, device="meta"), "one without its numbers"),
+        (torch.eye(3).to_sparse(), "a sparse one"),
+        (torch.zeros(3, 3, dtype=torch.complex64), "a complex one"),
+        (_expanded((1 << 20, 1 << 20)), "an expanded view"),
+    ],
+    ids=["meta", "sparse", "complex", "expanded"],
+)
+def test_tensor_that_is_not_plain_numbers_is_named(tmp_path: Path, tensor: Tensor, found: str) -> None:
+    torch.save({**TINY, "conv1_1.weight": tensor}, tmp_path / "odd.pth")
+    with pytest.raises(
+        UserError, match=rf"odd\.pth: conv1_1\.weight: expected a plain tensor of numbers, found .*{found}"
+    ):
+        load(tmp_path / "odd.pth")
+
+
+def test_advice_of_pytorch_to_run_what_is_in_a_file_is_never_repeated(tmp_path: Path) -> None:
+    torch.save({"conv1_1.weight": Path("/")}, tmp_path / "evil.pth")
+    (tmp_path / "text.bin").write_bytes(b"not a pickle at all")
+    torch.save(torch.nn.Linear(1, 1), tmp_path / "module.pth")
+    for file in tmp_path.iterdir():
+        with pytest.raises(
+            UserError, match=rf"{file.name}: not a complete file of torch\.save with tensors only"
+        ) as refused:
+            load(file)
+        assert "weights_only" not in str(refused.value)
+    with pytest.raises(UserError, match="a caffemodel is told by its suffix"):
+        load(tmp_path / "text.bin")
+
+
+def test_state_dict_inside_of_a_checkpoint_is_pointed_at(tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "state_dict": dict(TINY)}, tmp_path / "nested.pth")
+    with pytest.raises(
+        UserError, match=r"found a mapping of epoch, state_dict to .*: save what it holds under 'state_dict'"
+    ):
+        load(tmp_path / "nested.pth")
+
+
+def test_what_is_no_file_is_called_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected a file, found a folder"):
+        load(tmp_path)
+    with pytest.raises(UserError, match="expected a plain file, found a device or pipe"):
+        load(Path("/dev/zero"))
+
+
+def test_zip_that_unpacks_to_far_more_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    torch.save({"conv1_1.weight": torch.zeros(1 << 20)}, tmp_path / "whole.pth")
+    with zipfile.ZipFile(tmp_path / "whole.pth") as whole, zipfile.ZipFile(tmp_path / "bomb.pth", "w", 8) as packed:
+        for info in whole.infolist():
+            packed.writestr(info.filename, whole.read(info))
+    with pytest.raises(UserError, match=r"bomb\.pth: its \d+ bytes unpack to \d+"):
+        load(tmp_path / "bomb.pth")
+
+
+def test_suffix_counts_in_capitals_too(tmp_path: Path) -> None:
+    file = save_tensors(TINY, tmp_path / "net.caffemodel").rename(tmp_path / "NET.CAFFEMODEL")
+    weights = load(file)
+    assert weights.tensors.keys() >= TINY.keys()
+    assert weights.normalization() == CAFFE
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"mean_rgb": "nan,1,2"}, {"mean_rgb": "inf,1,2"}, {"std_rgb": "1,0,1"}, {"std_rgb": "1,-1,1"}, {"std_rgb": "nan,1,1"},
+        {"std_rgb": "1e-300,1,1"}, {"mean_rgb": "1e300,0,0"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_mean_and_scale_are_finite_and_positive(metadata: dict[str, str]) -> None:
+    weights = Weights("w.safetensors", {}, {"channel_order": "RGB", **metadata})
+    with pytest.raises(UserError, match=r"w\.safetensors: metadata: (mean|scale) .*: expected three"):
+        weights.normalization()
 
 
 def test_malformed_metadata_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -73,3 +74,19 @@ def test_signal_while_data_are_prepared_is_heard_before_the_training(run: Run, m
     assert worker.run_task(run, "train", 1) == worker.STOPPED
     assert told == ["decoding: 1 of 3", "decoding: 2 of 3"]
     assert (run.state(), run.status().iteration) == ("queued", 2)
+
+
+@pytest.mark.parametrize(("inside", "code"), [(False, worker.BAD_INPUT), (True, 1)])
+def test_file_of_the_user_that_cannot_be_read_is_bad_input(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    inside: bool,
+    code: int,
+) -> None:
+    file = run.folder / "x" if inside else tmp_path / "photos/JPEGImages/p1.jpg"
+    monkeypatch.setattr(Run, "config", raising(IsADirectoryError(errno.EISDIR, "Is a directory", str(file))))
+    assert worker.run_task(run, "train", 1) == code
+    assert (run.status().bad_input, str(file) in run.status().error) == (not inside, True)
+    assert ("Traceback" in "".join(capsys.readouterr())) == inside
