@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +125,9 @@ def _read_torch(file: Path) -> dict[str, Tensor]:
 
     try:
         _check_unpacked_size(file)
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about kinds of tensors that are refused below
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except Exception as problem:  # what is no pickle, or another one than is allowed, raises almost anything
@@ -150,8 +154,6 @@ def _read_torch(file: Path) -> dict[str, Tensor]:
 
 def _check_unpacked_size(file: Path) -> None:
     """Raises `UserError` where a zip unpacks to more than it is: `torch.save` packs nothing."""
-    import zipfile
-
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
             size = sum(info.file_size for info in packed.infolist())
