@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,12 +19,14 @@ from parsenet_cli.core.files import open_plain
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MASKS = ("PNG",)
+Formats = tuple[str, ...]
+
+MASKS: Formats = ("PNG",)
 """Formats that keep numbers as they are."""
 
-IMAGES = ("JPEG", "PNG")
+IMAGES: Formats = ("JPEG", "PNG")
 
-PHOTOS = (*IMAGES, "BMP", "GIF", "PPM", "TIFF", "WEBP")
+PHOTOS: Formats = (*IMAGES, "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """Formats in which people keep their photos."""
 
 MOST_PIXELS = 1 << 27
@@ -37,7 +39,7 @@ _MARK = "parsenet"
 
 
 @contextmanager
-def opened(path: Path, kind: str, formats: Sequence[str], *, follow: bool = True) -> Iterator[Image]:
+def opened(path: Path, kind: str, formats: Formats, *, follow: bool = True) -> Iterator[Image]:
     """A file that holds a `kind` (image, mask), open for reading; what cannot be read to its end is refused.
 
     Raises:
@@ -57,7 +59,7 @@ def opened(path: Path, kind: str, formats: Sequence[str], *, follow: bool = True
         ) from None
 
 
-def open_stream(stream: BinaryIO, formats: Sequence[str], *, verify: bool = False) -> Image:
+def open_stream(stream: BinaryIO, formats: Formats, *, verify: bool = False) -> Image:
     """A picture whose size is bounded and, of a PNG, whose last part is there; `verify` compares all checksums of a PNG.
 
     Raises what Pillow raises, and `ValueError` where it has too many pixels.
@@ -103,7 +105,7 @@ def is_marked(path: Path) -> bool:
         return False
 
 
-def _reason(problem: Exception, formats: Sequence[str]) -> str:
+def _reason(problem: Exception, formats: Formats) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(problem, UnidentifiedImageError):

@@ -84,10 +84,10 @@ class Record(NamedTuple):
     @classmethod
     def from_json(cls, values: Any) -> Record:
         """As it stands in a file. Raises `ValueError` where that is no record of an image."""
-        name, height, width, crc32 = values if isinstance(values, list) and len(values) == 4 else (None,) * 4
-        if not (
-            isinstance(name, str) and all(type(number) is int and number >= 0 for number in (height, width, crc32))
-        ):
+        if not isinstance(values, list) or len(values) != 4 or not isinstance(values[0], str):
+            raise ValueError("it is no record of an image")
+        name, height, width, crc32 = values
+        if not all(type(number) is int and number >= 0 for number in (height, width, crc32)):
             raise ValueError("it is no record of an image")
         if not 0 < height * width <= pictures.MOST_PIXELS:
             raise ValueError("its size is out of range")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ def read_mat(path: Path, variable: str, largest: int, field: str | None = None) 
         packed = read_bytes(path, LARGEST_FILE, follow=True)
         if packed.startswith(b"MATLAB 7.3"):
             raise UserError(f"{path}: saved in MATLAB's version 7.3, which is not read here: save it with -v7")
-        content = loadmat(io.BytesIO(_unpacked(packed)), variable_names=[variable])
+        content = loadmat(cast("Any", io.BytesIO(_unpacked(packed))), variable_names=[variable])
     except UserError:
         raise
     except FileNotFoundError:

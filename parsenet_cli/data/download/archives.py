@@ -79,15 +79,15 @@ def tar_members(file: BinaryIO | gzip.GzipFile) -> Iterator[tuple[tarfile.TarInf
     with tarfile.open(fileobj=cast("IO[bytes]", metered), mode="r:") as tape:
         offset = -1
         for count, member in enumerate(tape):
-            if count == MOST_MEMBERS or tape.offset <= offset or member.size < 0:
-                raise tarfile.ReadError(
-                    f"it has more than {MOST_MEMBERS} members" if member.size >= 0 else "negative size"
-                )
+            if member.size < 0 or tape.offset <= offset:  # would lead back to what has been read
+                raise tarfile.ReadError("a member of negative size")
+            if count == MOST_MEMBERS:
+                raise tarfile.ReadError(f"it has more than {MOST_MEMBERS} members")
             offset = tape.offset
             metered.left = member.size
             yield member, partial(tape.extractfile, member)
             metered.left = LARGEST_HEADER
-            tape.members.clear()  # a list that would grow, and that a link is looked up in
+            tape.members.clear()  # type: ignore[attr-defined]  # a list of all that were read, which nobody looks into here
 
 
 def extract(archive: Path, target: Path, place: Callable[[str], str | None], progress: Progress) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def write_mat(file: Path, **matrices: Any) -> None:
     from scipy.io import savemat
 
     with new_file(file) as stream:
-        savemat(stream, matrices, do_compression=True)
+        savemat(cast("Any", stream), matrices, do_compression=True)
 
 
 def _content(root: Path) -> str:
