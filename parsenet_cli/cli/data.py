@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, expanded, print_grid, say
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.paths import user_path
 from parsenet_cli.data import releases
 
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
@@ -19,12 +20,21 @@ def _complete_get(text: str) -> list[str]:
 
 
 Results = Annotated[
-    Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder; data sets lie in its `data`.")
+    Path,
+    typer.Option(
+        "--results",
+        envvar="PARSENET_RESULTS",
+        help="The results folder; data sets lie in its `data`.",
+        callback=expanded,
+    ),
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
-        "--root", envvar="PARSENET_DATA", help="The folder with one sub-folder per data set, instead of that."
+        "--root",
+        envvar="PARSENET_DATA",
+        help="The folder with one sub-folder per data set, instead of that.",
+        callback=expanded,
     ),
 ]
 
@@ -75,7 +85,7 @@ def check(
     from parsenet_cli.data.download import check as checking
 
     named = what in releases.names() and not Path(what).is_dir()
-    folder = _home(root, results) / what if named else Path(what).expanduser()
+    folder = _home(root, results) / what if named else user_path(what)
     if named and not folder.is_dir():
         raise UserError(f"{folder}: the data set {what} is not there; `parsenet data get {what}` fetches it")
     name = what if named else checking.detect_layout(folder)
@@ -105,9 +115,9 @@ def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
 
 
 def _home(root: Path | None, results: Path) -> Path:
-    from parsenet_cli.core.paths import home
+    from parsenet_cli.core.paths import absolute, home
 
-    return root.expanduser().resolve() if root else home(results)
+    return absolute(root) if root else home(results)
 
 
 def _state(folder: Path) -> tuple[str, str, str, str]:

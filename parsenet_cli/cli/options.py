@@ -12,6 +12,7 @@ import typer
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
+from parsenet_cli.core.paths import user_path
 from parsenet_cli.core.text import printable
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def rewrite(text: str) -> None:
         typer.echo(f"\r\x1b[K{printable(text).replace(chr(10), ' ')}", nl=False, err=True)
 
 
+def expanded(path: Path | None) -> Path | None:
+    """The callback of an option that names a file or folder: `~` is the home folder, as in a shell."""
+    return None if path is None else user_path(path)
+
+
 def print_grid(grid: Grid, to: str = "terminal") -> None:
     """Write a table to the standard output in the format `to`. Raises `UserError` for an unknown one."""
     from parsenet_cli.report import formats
@@ -96,7 +102,10 @@ Cited = Annotated[bool, typer.Option("--cited", help="Also run what the paper qu
 LauncherName = Annotated[
     str | None, typer.Option("--launcher", help="Where runs are carried out: local, inline or slurm.")
 ]
-Results = Annotated[Path, typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.")]
+Results = Annotated[
+    Path,
+    typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.", callback=expanded),
+]
 Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]
 FormatName = Annotated[

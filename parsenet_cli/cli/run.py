@@ -68,11 +68,12 @@ def run_plans(
     options = composer.launcher(overrides)
     store.check_writable()
     composer.save()
-    studies = [study.save(plan.study, store) for plan in plans]
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
     launcher = launch.open_launcher(options, missing)
+    launch.check_device(launcher, {config.runtime.device for config in configs.values()})
+    studies = [study.save(plan.study, store) for plan in plans]
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:
@@ -264,11 +265,12 @@ def _plan_tables(
     overrides = [text for text in arguments if "=" in text]
     if not tables:
         raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
-    names = table_file.names() if "all" in tables else dict.fromkeys(tables)
+    named = [name for text in tables for name in (table_file.names() if text == "all" else [text])]
     store, composer = open_composer(results, profile, overrides)
     chosen: dict[str, Any] = {"rows": rows and rows.split(","), "columns": columns and columns.split(",")}
     plans = [
-        plan_table(table_file.load(name), composer, composer.seeds(seeds), cited=cited, **chosen) for name in names
+        plan_table(table_file.load(name), composer, composer.seeds(seeds), cited=cited, **chosen)
+        for name in dict.fromkeys(named)
     ]
     return store, composer, plans, overrides
 

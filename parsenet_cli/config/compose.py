@@ -11,29 +11,38 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import ValidationError
 
 from parsenet_cli.config import identity
 from parsenet_cli.config.overrides import (
     AXES,
     GROUPS,
+    LITERAL,
     MODULES,
     RECIPE_KEYS,
     axis_choices,
     key_of,
     last_wins,
-    parse_override,
+    literal,
+    seed_of,
     split_launcher,
+    value_of,
+    values_of,
 )
 from parsenet_cli.config.profile import Profile
+from parsenet_cli.config.yaml_nodes import checked_text
 from parsenet_cli.core import paths
+from parsenet_cli.core.bounds import MOST_SEEDS, first_fault
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import read_verified, write_with_checksum
+from parsenet_cli.core.files import read_bytes, read_verified, write_with_checksum
 from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
+from parsenet_cli.core.text import shown
 
 PRIMARY = "config"
 """The file of `conf/` that names every axis with its default."""
@@ -47,6 +56,19 @@ def axis_defaults() -> dict[str, Any]:
     axes = dict(from_yaml(_primary_file().read_text(encoding="utf-8")))
     groups = [entry for entry in axes.pop("defaults") if isinstance(entry, dict)]
     return {**axes, **{group: name for entry in groups for group, name in entry.items()}}
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    """Where runs are carried out; its options are validated by the launcher that they name.
+
+    Attributes:
+        file: Of conf/launcher, where those come from that are not `overridden`.
+    """
+
+    options: dict[str, Any]
+    file: Path
+    overridden: frozenset[str] = frozenset()
 
 
 class Composer:
@@ -82,7 +104,8 @@ class Composer:
         Raises:
             UserError: unknown keys or values, missing data or weights.
         """
-        return _identified(*_validated(self._compose(self.overrides(cell))), self.cache)
+        overrides = self.overrides(cell)
+        return _identified(*_validated(self._compose(overrides), overrides), self.cache)
 
     def science(self, cell: Sequence[str] = ()) -> Science:
         """What one run would be: composed and validated, its data and weights named but not looked for.
@@ -92,26 +115,38 @@ class Composer:
         Raises:
             UserError: unknown keys or values.
         """
-        return _validated(self._compose(self.overrides(cell)))[0]
+        overrides = self.overrides(cell)
+        return _validated(self._compose(overrides), overrides)[0]
 
     def seeds(self, number: int | None) -> list[int]:
         """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""
         given = last_wins(self.command_line).get("seed")
+        if number is not None and number > MOST_SEEDS:
+            raise UserError(f"--seeds {number}: expected at most {MOST_SEEDS}")
         if given is None:
             return list(range(number or self.profile.seeds))
-        value = given.partition("=")[2]
-        if number is not None or not value.isdigit():
+        if number is not None or values_of(given):
             raise UserError(f"{given}: expected either one number here or --seeds n, which means the seeds 0 to n-1")
-        return [int(value)]
+        return [seed_of(given.partition("=")[2])]
 
-    def launcher(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """The launcher's options: conf/launcher/<name>.yaml with the overrides that begin with `launcher`."""
-        _, launcher = split_launcher(last_wins(overrides).values())
-        options = self._compose([text for text in launcher if "." not in key_of(text)])["launcher"]
-        for option in [key_of(text).removeprefix("launcher.") for text in launcher if "." in key_of(text)]:
-            if option not in options:
-                raise unknown(f"option of launcher {options['name']}", option, options)
-        return dict(self._compose(launcher)["launcher"])
+    def launcher(self, overrides: Sequence[str]) -> LauncherConfig:
+        """The launcher's options: conf/launcher/<name>.yaml with the overrides that begin with `launcher`.
+
+        They are read each time and never kept: they hold commands for a shell, and what a user takes from the environment.
+
+        Raises:
+            UserError: an unknown launcher or option, or a file that is no launcher's.
+        """
+        _, given = split_launcher(last_wins(overrides).values())
+        chosen = [text for text in given if "." not in key_of(text)]
+        options = [text for text in given if "." in key_of(text)]
+        file = _group_file("launcher", chosen)
+        content = _group("launcher", chosen, file)
+        keys = [key_of(text).removeprefix("launcher.") for text in options]
+        for key in keys:
+            if key not in content:
+                raise unknown(f"option of launcher {shown(content.get('name', file.stem))}", key, content)
+        return LauncherConfig(_group("launcher", given, file) if options else content, file, frozenset(keys))
 
     def save(self) -> None:
         """Remember on disk what was composed, where that is possible: `plan` works on a read-only store too."""
@@ -122,70 +157,124 @@ class Composer:
                 )
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
-        key = self._files + hashlib.sha256(json.dumps(list(overrides)).encode()).hexdigest()[:24]
-        if key not in self._known:
-            self._known[key] = hydra_compose(overrides)
+        """What a run's configuration is before it is validated; launcher options are no part of it."""
+        composed = [text for text in overrides if literal(text) is None]
+        key = self._files + hashlib.sha256(json.dumps(composed).encode()).hexdigest()[:24]
+        if not isinstance(self._known.get(key), dict):
+            self._known[key] = hydra_compose(composed)
             self._fresh = True
-        return dict(self._known[key])
+        defaults = {axis: axis_defaults()[axis] for axis in LITERAL}
+        given = {key_of(text): value_of(text) for text in overrides if literal(text) is not None}
+        return self._known[key] | defaults | given
 
 
-def hydra_compose(overrides: Sequence[str]) -> dict[str, Any]:
-    """The plain composed configuration. The user's ./conf adds group files and is found first; config.yaml is ours."""
+def hydra_compose(overrides: Sequence[str], group: str = "recipe") -> dict[str, Any]:
+    """The plain composed configuration of runs, or with `group="launcher"` that of a launcher, at the key `launcher`.
+
+    The user's ./conf adds files of the group and is found first; config.yaml is ours. Hydra is given a folder of its own with
+    the files that a look at their YAML has found harmless: it knows no other place, whatever the user's folders are called.
+
+    Raises:
+        UserError: unknown keys, groups or values, and files that are broken, where they are needed.
+    """
     from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
+    from hydra.core.override_parser.types import Quote, QuotedString
+    from hydra.errors import HydraException, MissingConfigException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    chosen = _group_file(group, overrides)
+    composed = [f"{group}={QuotedString(chosen.stem, Quote.single).with_quotes()}"]
     for text in overrides:
         if "${" in text:
             raise UserError(f"'{text}': expected a plain value, found an interpolation; write out what it stands for")
-        if parse_override(text).is_sweep_override():
-            raise UserError(f"'{text}' names several values: use `parsenet sweep {text}`, or [a,b] for a list")
-    searched = ",".join(f"file://{folder}" for folder in paths.search("conf"))
+        if key_of(text) != group:
+            value_of(text)
+            composed.append(text)
+    refused: dict[str, UserError] = {}
     try:
-        # Hydra looks into the folder of the primary configuration first. Alone in a folder of its own, config.yaml is
-        # always ours, while groups are looked for in the user's ./conf before the shipped one.
-        with tempfile.TemporaryDirectory() as axes:
-            shutil.copy(_primary_file(), axes)
-            with initialize_config_dir(axes, version_base="1.3"):
-                composed = compose(PRIMARY, [*overrides, f"hydra.searchpath=[{searched}]"])
-        content = OmegaConf.to_container(composed, resolve=True)
-    except (HydraException, OmegaConfBaseException) as problem:
-        for text in overrides:
-            group, _, name = text.partition("=")
-            if group in GROUPS and name not in axis_choices(group):
-                raise unknown(group, name, axis_choices(group)) from None
-        raise UserError(f"the configuration does not compose: {' '.join(str(problem).split())}") from None
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(_primary_file(), folder)
+            for each in GROUPS:
+                Path(folder, each).mkdir()
+                if each != group:  # it is left alone: a broken file of it stops nothing
+                    Path(folder, each, f"{axis_defaults()[each]}.yaml").write_text("{}")
+            for name, file in paths.yaml_files(f"conf/{group}", parts=True).items():
+                try:
+                    Path(folder, group, file.name).write_text(checked_text(file), encoding="utf-8")
+                except UserError as problem:
+                    refused[f"{group}/{name}"] = problem
+            with initialize_config_dir(folder, version_base="1.3"):
+                content = OmegaConf.to_container(compose(PRIMARY, composed), resolve=True)
+    except MissingConfigException as problem:
+        missing = str(problem.missing_cfg_file).removeprefix("/")
+        if missing in refused:
+            raise refused[missing] from None
+        raise UserError(f"{chosen}: names '{missing}', and there is no {_tried(missing)}") from None
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
+        said = str(problem).splitlines()[:1]
+        raise UserError(f"{chosen}: does not compose with {' '.join(overrides)}: {' '.join(said)}") from None
     assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items() if key == group or key not in GROUPS}
+
+
+def _group_file(group: str, overrides: Sequence[str]) -> Path:
+    """The file of `conf/<group>` that the overrides choose. Raises `UserError` for any value but the name of one."""
+    defaults = axis_defaults()
+    name = last_wins([f"{group}={defaults[group]}", *overrides])[group].partition("=")[2]
+    files = paths.yaml_files(f"conf/{group}")
+    if name not in files:
+        raise unknown(group, name, sorted(files))
+    return files[name]
+
+
+def _group(group: str, overrides: Sequence[str], file: Path) -> dict[str, Any]:
+    """The content of a group alone; Hydra is not loaded for a shipped file as it is."""
+    if file.is_relative_to(paths.shipped("conf")) and all(key_of(text) == group for text in overrides):
+        content = from_yaml(file.read_text(encoding="utf-8"))
+    else:
+        content = hydra_compose(overrides, group).get(group)
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected a mapping (key: value)")
     return {str(key): value for key, value in content.items()}
 
 
-def _validated(content: dict[str, Any]) -> tuple[Science, Runtime]:
+def _tried(missing: str) -> str:
+    """Where a part of a configuration is looked for."""
+    group, _, name = missing.rpartition("/")
+    folders = " or ".join(str(folder) for folder in paths.search(f"conf/{group}")) if group in GROUPS else "conf"
+    return f"{name}.yaml in {folders}"
+
+
+def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Science, Runtime]:
     """A composed configuration, validated; its data and weights are still only named."""
-    content = {key: value for key, value in content.items() if key != "launcher"}
+    content = {key: value for key, value in content.items() if key not in GROUPS or key == "recipe"}
     for axis in MODULES:
         if content.get(axis) not in axis_choices(axis):
-            raise unknown(axis, str(content.get(axis)), axis_choices(axis))
+            raise unknown(axis, shown(content.get(axis)), axis_choices(axis))
     runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields} | {"weights_file": None}
-    if runtime.get("data_root"):
-        runtime["data_root"] = str(Path(runtime["data_root"]).expanduser().resolve())
-    return _validated_model(Science, content | {"data_id": ""}), _validated_model(Runtime, runtime)
+    if isinstance(root := runtime.get("data_root"), str):
+        runtime["data_root"] = str(paths.absolute(root))
+    science = _validated_model(Science, content | {"data_id": ""}, overrides)
+    return science, _validated_model(Runtime, runtime, overrides)
 
 
-def _validated_model(model: type[_Model], content: dict[str, Any]) -> _Model:
+def _validated_model(model: type[_Model], content: dict[str, Any], overrides: Sequence[str]) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
-        if first["type"] == "extra_forbidden":
-            raise unknown("key", key, [*AXES, *RECIPE_KEYS]) from None
-        valid = axis_choices(key)
-        if first["type"] == "literal_error" and valid:
-            raise unknown(f"value for {key}:", str(first["input"]), valid) from None
-        if first["type"] == "tuple_type":
-            raise UserError(f"{key}={first['input']}: expected a list, for example {key}=[{first['input']}]") from None
-        raise UserError(f"{key}={first['input']}: {first['msg'].removeprefix('Value error, ')}") from None
+        fault, where = first_fault(problem, model), ""
+    overridden = any(f"{key_of(text)}.".startswith(f"{fault.key}.") for text in overrides if key_of(text) not in GROUPS)
+    if fault.key.partition(".")[0] == "recipe" and not overridden:
+        where = f"{_group_file('recipe', overrides)}: "
+    valid = axis_choices(fault.key)
+    if fault.kind == "extra_forbidden":
+        raise UserError(f"{where}{unknown('key', fault.key, [*AXES, *RECIPE_KEYS])}")
+    if fault.kind == "literal_error" and valid:
+        raise UserError(f"{where}{unknown(f'value for {fault.key}:', shown(fault.value), valid)}")
+    if fault.kind == "tuple_type":
+        raise UserError(f"{where}{fault}, for example {fault.key}=[{shown(fault.value)}]")
+    raise UserError(f"{where}{fault}")
 
 
 def _identified(science: Science, runtime: Runtime, cache: Path) -> RunConfig:
@@ -204,8 +293,12 @@ def _primary_file() -> Path:
 
 
 def _conf_fingerprint() -> str:
-    digest = hashlib.sha256()
-    for folder in paths.search("conf"):
-        for file in sorted(folder.rglob("*.yaml")):
-            digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
+    """Of all that a run's configuration is composed from; a file that cannot be read is known by what is wrong with it."""
+    digest = hashlib.sha256(_primary_file().read_bytes())
+    for name, file in sorted(paths.yaml_files("conf/recipe", parts=True).items()):
+        try:
+            content = read_bytes(file, follow=True)
+        except OSError as problem:
+            content = str(problem).encode(errors="replace")
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]

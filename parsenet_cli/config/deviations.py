@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from parsenet_cli.config.overrides import parse_override
+from parsenet_cli.config.overrides import key_of, value_of
 from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
@@ -144,11 +144,10 @@ def as_text(value: Any) -> str:
 @lru_cache
 def _parsed(override: str) -> tuple[str, Any] | None:
     try:
-        parsed = parse_override(override)
+        value = value_of(override)
     except UserError:  # a frozen table may name a key that is gone
         return None
-    value: Any = parsed.value()
-    return parsed.key_or_group, tuple(value) if isinstance(value, list) else value
+    return key_of(override), tuple(value) if isinstance(value, list) else value
 
 
 def _same(value: Any, expected: Any) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.paths import prepared_root
+from parsenet_cli.core.paths import absolute, prepared_root
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import silent
 from parsenet_cli.data import sets
@@ -55,7 +55,7 @@ def of_weights(value: str, trunk: str, body: str, cache: Path) -> tuple[str, str
     names = sources.all_choices()
     if value in names:
         return sources.resolve(trunks.find(trunk), value, body), None
-    file = Path(value).expanduser().resolve()
+    file = absolute(value)
     if not file.is_file():
         raise UserError(f"weights={value}: expected {', '.join(names)} or a file; there is no file {file}")
     return of_file(content_hashes([file], cache, silent)[0]), str(file)

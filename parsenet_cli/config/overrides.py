@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 from parsenet_cli.core import paths
+from parsenet_cli.core.bounds import LARGEST_SEED
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.run_config import LAYERS, Recipe, Runtime, Science
+from parsenet_cli.core.text import shown
 from parsenet_cli.models.weights import sources
 
 if TYPE_CHECKING:
@@ -18,6 +24,12 @@ GROUPS = ("recipe", "launcher")
 
 MODULES = {"data": "data/sets", "trunk": "models/trunks", "context": "models/context"}
 """Axes whose value is a module of a folder of the package."""
+
+LITERAL = ("data_root", "weights")
+"""Axes whose value is taken as it is written: paths hold whatever people call their folders."""
+
+MOST_VALUES = 1000
+"""Of one axis of a sweep."""
 
 _FIELDS = {
     **Science.model_fields,
@@ -56,6 +68,8 @@ def key_of(override: str) -> str:
         raise UserError(f"'{override}': expected key=value, for example norm=l2")
     if key not in _KEYS and not key.startswith("launcher."):
         raise unknown("key", key, _KEYS)
+    if not paths.is_utf8(override):
+        raise UserError(f"'{override}': not in UTF-8; rename the file or folder")
     return key
 
 
@@ -73,17 +87,75 @@ def last_wins(overrides: Iterable[str]) -> dict[str, str]:
     return {key_of(text): text for text in overrides}
 
 
-def parse_override(text: str) -> Override:
-    """One override in Hydra's grammar.
+def literal(override: str) -> str | None:
+    """The value of an override that is a name or a path, which no grammar reads: what stands behind the first `=`."""
+    key, _, value = override.partition("=")
+    return value if key in LITERAL else None
+
+
+def value_of(override: str) -> Any:
+    """The one value that an override stands for.
 
     Raises:
-        UserError: it does not parse, or its key does not exist.
+        UserError: it does not parse, its key does not exist, or it names several.
     """
+    key_of(override)
+    text = literal(override)
+    if text is not None:
+        return None if text == "null" else text
+    parsed = _parsed(override)
+    if parsed.is_sweep_override():
+        raise UserError(f"'{override}' names several values: use `parsenet sweep {override}`, or [a,b] for a list")
+    return parsed.value()
+
+
+def values_of(override: str) -> list[str] | None:
+    """The values, as texts, where an override names several; None where it names one.
+
+    Of `data_root` there is always one, of `weights` as well unless each is the name of a source.
+
+    Raises:
+        UserError: it does not parse, its key does not exist, or it names too many.
+    """
+    key, text = key_of(override), literal(override)
+    if text is not None:
+        several = text.split(",")
+        return several if len(several) > 1 and set(several) <= set(axis_choices(key)) else None
+    from hydra.core.override_parser.types import ValueType
+
+    parsed = _parsed(override)
+    if not parsed.is_sweep_override():
+        return None
+    if not parsed.is_discrete_sweep() or parsed.value_type == ValueType.GLOB_CHOICE_SWEEP:
+        raise UserError(f"'{override}': write the values out: {key}=a,b,c")
+    values = [str(value) for value in islice(parsed.sweep_string_iterator(), MOST_VALUES + 1)]
+    if len(values) > MOST_VALUES:
+        raise UserError(f"'{override}': expected at most {MOST_VALUES} values")
+    return values
+
+
+def seed_of(text: str) -> int:
+    """The seed that a text names. Raises `UserError` for anything else."""
+    number = int(text) if re.fullmatch("[0-9]{1,19}", text) else -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise UserError(f"seed={shown(text)}: expected a whole number from 0 to {LARGEST_SEED}")
+    return number
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Override:
+    """In Hydra's grammar."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    key_of(text)
     try:
         return OverridesParser.create().parse_override(text)
+    except RecursionError:
+        raise UserError(f"'{shown(text)}': the value is nested too deeply") from None
     except HydraException as problem:
-        raise UserError(f"'{text}': {str(problem).splitlines()[0]}") from None
+        key, _, value = text.partition("=")
+        quoted = f"{key}='{value}'" if "'" not in value else f'{key}="{value}"'
+        raise UserError(
+            f"'{text}': {str(problem).splitlines()[0]}; a text with blanks, quotes, brackets or other signs stands in quotes, "
+            f"which the shell must not take away: {shlex.quote(quoted)}"
+        ) from None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parsenet_cli.config.overrides import key_of
 from parsenet_cli.config.yaml_nodes import YamlNode, read
 from parsenet_cli.core import paths
-from parsenet_cli.core.errors import unknown
+from parsenet_cli.core.bounds import MOST_SEEDS
+from parsenet_cli.core.errors import UserError, unknown
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,20 @@ def load(name: str) -> Profile:
     return Profile(
         name=name,
         about=fields["about"].text(),
-        seeds=fields["seeds"].number(),
+        seeds=fields["seeds"].number(1, MOST_SEEDS),
         data=_texts(fields["data"]),
         recipe=_texts(fields["recipe"]),
-        overrides=fields["set"].texts(),
+        overrides=_overrides(fields["set"]),
     )
+
+
+def _overrides(node: YamlNode) -> tuple[str, ...]:
+    for item in node.parts():
+        try:
+            key_of(item.text())
+        except UserError as problem:
+            raise item.problem(problem) from None
+    return node.texts()
 
 
 def _texts(node: YamlNode) -> dict[str, str]:

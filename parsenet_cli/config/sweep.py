@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from itertools import product
 
-from parsenet_cli.config.overrides import key_of, parse_override
+from parsenet_cli.config.overrides import key_of, seed_of, values_of
 from parsenet_cli.config.table import Column, Row, TableSpec
 from parsenet_cli.core.errors import UserError
 
@@ -20,6 +21,9 @@ METRIC_HEADERS = {
 MOST_COLUMNS = 6
 """The last axis becomes the table's columns when it has at most this many values."""
 
+MOST_CELLS = 10_000
+"""Of a grid."""
+
 
 def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
     """The table of a grid, and the seeds where the grid has an axis `seed`. The arguments follow Hydra's override grammar.
@@ -31,13 +35,9 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
     fixed: list[str] = []
     seeds: list[int] | None = None
     for text in arguments:
-        key, parsed = key_of(text), parse_override(text)
-        values = [str(value) for value in parsed.sweep_string_iterator()] if parsed.is_sweep_override() else None
+        key, values = key_of(text), values_of(text)
         if key == "seed":
-            given = values or [text.partition("=")[2]]
-            if not all(value.isdigit() for value in given):
-                raise UserError(f"'{text}': expected numbers, for example seed=0,1,2 or seed=range(3)")
-            seeds = [int(value) for value in given]
+            seeds = [seed_of(value) for value in values or [text.partition("=")[2]]]
         elif values is None:
             fixed.append(text)
         else:
@@ -46,6 +46,9 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
         raise UserError(
             "nothing is swept: name several values of an axis, for example fusion=early,late or norm_scale=1,10,20"
         )
+    cells = math.prod(len(values) for _, values in axes)
+    if cells > MOST_CELLS:
+        raise UserError(f"a grid of {cells} cells: expected at most {MOST_CELLS}; sweep fewer values at a time")
     across = axes.pop() if len(axes) > 1 and len(axes[-1][1]) <= MOST_COLUMNS else None
     columns = [Column("mean_iu", "mean IU", "mean_iu")]
     if across:
@@ -70,9 +73,9 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
 def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
     """The table of one run, and its seed (`seed=3`, else 0)."""
     given = {key_of(text): text for text in overrides}
-    seed = given.pop("seed", "seed=0").partition("=")[2]
-    if not seed.isdigit():
-        raise UserError(f"seed={seed}: expected a number; several seeds are `parsenet sweep seed={seed}`")
+    text = given.pop("seed", "seed=0")
+    if values_of(text):
+        raise UserError(f"{text}: expected one seed; several are `parsenet sweep {text}`")
     spec = TableSpec(
         name=f"train-{_digest(overrides)}",
         title="one run",
@@ -81,7 +84,7 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
         columns=tuple(Column(name, header, name) for name, header in METRIC_HEADERS.items()),
         rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
     )
-    return spec, int(seed)
+    return spec, seed_of(text.partition("=")[2])
 
 
 def _digest(arguments: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ never converted to Python numbers.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,14 @@ import yaml
 from parsenet_cli.core import yaml_text
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_text
+from parsenet_cli.core.text import shown
 
 _STRING = "tag:yaml.org,2002:str"
 _BOOL = "tag:yaml.org,2002:bool"
+_PLAIN = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+
+MOST_VALUES = 2000
+"""Of a file of `conf/`."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,11 @@ class YamlNode:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise YamlNode(self.file, self.key, key, line).wrong("a name as key")
-            inner = YamlNode(self.file, f"{self.key}.{key.value}".lstrip("."), value, line)
-            if key.value in values:
+            name = unicodedata.normalize("NFKC", key.value)  # as Python does with the names in a claim
+            inner = YamlNode(self.file, f"{self.key}.{name}".lstrip("."), value, line)
+            if name in values:
                 raise inner.problem("the key stands here for the second time; remove one of the two")
-            values[key.value] = inner
+            values[name] = inner
         return values
 
     def fields(self, kind: str, required: Iterable[str], optional: Iterable[str]) -> dict[str, YamlNode]:
@@ -86,8 +93,11 @@ class YamlNode:
 
     def texts(self) -> tuple[str, ...]:
         """The texts of a list; a single text is a list of one."""
-        is_list = isinstance(self.node, yaml.SequenceNode)
-        return tuple(item.text() for item in self.items()) if is_list else (self.text(),)
+        return tuple(item.text() for item in self.parts())
+
+    def parts(self) -> list[YamlNode]:
+        """The values of a list; a single value is a list of one."""
+        return self.items() if isinstance(self.node, yaml.SequenceNode) else [self]
 
     def items(self) -> list[YamlNode]:
         """The values of a list."""
@@ -98,11 +108,12 @@ class YamlNode:
             for i, value in enumerate(self.node.value)
         ]
 
-    def number(self) -> int:
-        """A whole number, not negative."""
-        if not isinstance(self.node, yaml.ScalarNode) or not self.node.value.isdecimal():
-            raise self.wrong("a whole number")
-        return int(self.node.value)
+    def number(self, least: int, most: int) -> int:
+        """A whole number within these bounds."""
+        text = self.node.value if isinstance(self.node, yaml.ScalarNode) else ""
+        if not re.fullmatch("[0-9]{1,19}", text) or not least <= int(text) <= most:
+            raise self.wrong(f"a whole number from {least} to {most}")
+        return int(text)
 
     def flag(self) -> bool:
         """True or false."""
@@ -117,13 +128,46 @@ def read(file: Path) -> YamlNode:
     Raises:
         UserError: with the line where it is not YAML, or not UTF-8.
     """
+    return _parsed(file, _text_of(file))
+
+
+def checked_text(file: Path) -> str:
+    """The text of a file that other readers of YAML may be given: a mapping of plain values, no key twice, of a modest size.
+
+    Raises:
+        UserError: it is anything else, with the line.
+    """
+    text = _text_of(file)
+    values = 0
+    rest = [_parsed(file, text)]
+    rest[0].mapping()
+    while rest:
+        value = rest.pop()
+        values += 1
+        if value.node.tag not in _PLAIN:
+            raise value.wrong("a plain value")
+        if values > MOST_VALUES:
+            raise value.problem(f"more than {MOST_VALUES} values in one file")
+        if isinstance(value.node, yaml.MappingNode):
+            rest += value.mapping().values()
+        elif isinstance(value.node, yaml.SequenceNode):
+            rest += value.items()
+    return text
+
+
+def _text_of(file: Path) -> str:
     try:
-        node = yaml_text.compose(read_text(file))
+        return read_text(file)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _parsed(file: Path, text: str) -> YamlNode:
+    try:
+        node = yaml_text.compose(text)
     except yaml.YAMLError as error:
         line, what = yaml_text.where(error)
         raise UserError(f"{file}{f':{line}' if line else ''}: not valid YAML: {what}") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     if node is None:
         raise UserError(f"{file}: the file is empty")
     return YamlNode(file, "", node, node.start_mark.line + 1)
@@ -135,5 +179,7 @@ def _describe(node: yaml.Node) -> str:
     if isinstance(node, yaml.SequenceNode):
         return "a list"
     if node.tag == _STRING:
-        return f"'{node.value}'"
-    return f"{node.value} without quotes" if node.value else "nothing"
+        return f"'{shown(node.value)}'"
+    if node.tag not in _PLAIN:
+        return f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+    return f"{shown(node.value)} without quotes" if node.value else "nothing"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from parsenet_cli.core.errors import UserError
+
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -15,17 +17,69 @@ def shipped(name: str) -> Path:
 
 
 def search(name: str) -> list[Path]:
-    """Folders that hold files of kind `name` (`conf/recipe`), the user's own (`./name`) first."""
-    own = Path.cwd() / name
-    folders = [own] if own.is_dir() else []
+    """Folders that hold files of kind `name` (`conf/recipe`), the user's own (`./name`) first, where there is a folder."""
+    try:
+        own = Path.cwd() / name
+    except OSError:  # the current folder is gone
+        return [shipped(name)]
+    folders = [own] if os.path.isdir(own) else []  # noqa: PTH112, never raises
     if shipped(name) not in folders:
         folders.append(shipped(name))
     return folders
 
 
-def yaml_files(name: str) -> dict[str, Path]:
-    """The YAML files of kind `name` by the name that chooses each. A leading underscore marks what is no choice."""
-    return {file.stem: file for folder in reversed(search(name)) for file in folder.glob("[!_]*.yaml")}
+def yaml_files(name: str, *, parts: bool = False) -> dict[str, Path]:
+    """The YAML files of kind `name` by the name that chooses each.
+
+    A leading underscore marks what is no choice but a part of others; `parts`: those too. Passed over are dot files, as editors
+    (`.#x.yaml`) and other systems (`._x.yaml`) leave them, and folders.
+
+    Raises:
+        UserError: a folder that cannot be read.
+    """
+    files = {}
+    for folder in reversed(search(name)):
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as problem:
+            raise UserError(f"{folder}: cannot be read: {problem.strerror}") from None
+        for file in entries:
+            hidden = file.name.startswith(".") or (file.name.startswith("_") and not parts) or not is_utf8(file.name)
+            if file.suffix == ".yaml" and not hidden and not os.path.isdir(file):  # noqa: PTH112
+                files[file.stem] = file
+    return files
+
+
+def user_path(text: str | Path) -> Path:
+    """A path as a person writes it, with `~` as in a shell.
+
+    Raises:
+        UserError: `~name` of an unknown user, or what no file can be called.
+    """
+    written = str(text)
+    if not is_utf8(written) or "\0" in written:
+        raise UserError(f"'{written}': the path is not in UTF-8; rename the file or folder")
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        user = written.partition("/")[0]
+        raise UserError(
+            f"'{written}': '{user}' has no home folder; a file or folder called so is './{written}'"
+        ) from None
+
+
+def absolute(text: str | Path) -> Path:
+    """`user_path`, absolute and without links. Raises `UserError` as it does."""
+    return Path(os.path.realpath(user_path(text)))  # resolve() raises where links lead around in a circle
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text of the operating system is one: other bytes are lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def modules(package: str) -> list[str]:
@@ -41,7 +95,7 @@ VARIABLE = "PARSENET_DATA"
 def home(results: Path) -> Path:
     """The folder with one sub-folder per data set."""
     given = os.environ.get(VARIABLE)
-    return Path(given).expanduser().resolve() if given else results.absolute() / "data"
+    return absolute(given) if given else results.absolute() / "data"
 
 
 def prepared_root(name: str, results: Path) -> Path | None:

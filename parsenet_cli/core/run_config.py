@@ -8,9 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from parsenet_cli.core.bounds import (
+    MOST_STEPS,
+    Bins,
+    Channels,
+    Images,
+    Multiplier,
+    Pixels,
+    Rate,
+    Scale,
+    Seconds,
+    Seed,
+    Share,
+    Steps,
+)
 
 SCIENCE_VERSION = 1
 """Raised by hand when code changes what a configuration means: every signature changes with it."""
@@ -33,24 +48,24 @@ class Recipe(_Frozen):
     """How a network is trained: conf/recipe/*.yaml says where each number comes from."""
 
     policy: Literal["fixed", "step", "poly"]
-    lr: float
-    power: float
-    step: int | None
-    step_factor: float
-    momentum: float
-    weight_decay: float
-    iterations: int
-    length: float
-    batch: int
-    iter_size: int
+    lr: Rate
+    power: Multiplier
+    step: Steps | None
+    step_factor: Multiplier
+    momentum: Share
+    weight_decay: Multiplier
+    iterations: Steps
+    length: Rate
+    batch: Images
+    iter_size: Images
     loss: Literal["sum", "mean"]
-    crop: int | None
+    crop: Pixels | None
     mirror: bool
     sampling: Literal["shuffle", "replacement"]
-    head_lr: tuple[float, float]
-    trunk_lr: tuple[float, float]
-    dropout: float
-    clip_gradients: float | None = None
+    head_lr: tuple[Multiplier, Multiplier]
+    trunk_lr: tuple[Multiplier, Multiplier]
+    dropout: Share
+    clip_gradients: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def steps(self) -> int:
@@ -64,17 +79,12 @@ class Recipe(_Frozen):
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Recipe:
-        for key in ("iterations", "batch", "iter_size", "length"):
-            if getattr(self, key) <= 0:
-                raise ValueError(f"{key} must be positive, found {getattr(self, key)}")
-        if self.clip_gradients is not None and self.clip_gradients <= 0:
-            raise ValueError(f"clip_gradients must be positive or null (off), found {self.clip_gradients}")
-        if self.crop is not None and self.crop <= 0:
-            raise ValueError(f"crop must be positive, or null for whole images, found {self.crop}")
+        if self.iterations * self.length > MOST_STEPS:
+            raise ValueError(
+                f"iterations={self.iterations} and length={self.length}: expected at most {MOST_STEPS} steps"
+            )
         if self.policy == "step" and not self.step:
-            raise ValueError("policy=step needs step, the iterations between two drops")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), found {self.dropout}")
+            raise ValueError("policy=step: needs step, the iterations between two drops")
         return self
 
 
@@ -100,26 +110,26 @@ class Science(_Frozen):
     skips: Literal["none", "16s", "8s"]
     skip_training: Literal["at_once", "staged"]
     context: str
-    context_bins: tuple[int, ...]
+    context_bins: Annotated[tuple[Bins, ...], Field(max_length=16)]
     spp_geometry: Literal["caffe", "adaptive"]
     context_source: Literal["after_dropout", "before_dropout"]
-    context_dropout: float
+    context_dropout: Share
     norm: Literal["none", "l2"]
-    norm_scale: float
+    norm_scale: Scale
     norm_learn: bool
-    norm_decay: float
+    norm_decay: Multiplier
     norm_gradient: Literal["exact", "authors"]
     norm_shared: bool
     norm_across_space: bool
     fusion: Literal["early", "late"]
     mix: Literal["concat", "conv1x1"]
-    mix_width: int
+    mix_width: Channels
     align: Literal["native", "upsample_first"]
     upsample: Literal["bilinear", "learned"]
     init: Literal["xavier", "zero", "gaussian"]
     weights: str
     input_mean: Literal["weights", "data"] = "weights"
-    seed: int
+    seed: Seed
     precision: Literal["float32", "bfloat16"]
     recipe: Recipe
 
@@ -133,7 +143,7 @@ class Science(_Frozen):
     @field_validator("context_bins")
     @classmethod
     def _bins_differ(cls, bins: tuple[int, ...]) -> tuple[int, ...]:
-        if not bins or len(set(bins)) != len(bins) or min(bins) < 1:
+        if not bins or len(set(bins)) != len(bins):
             raise ValueError("expected different whole numbers from 1, for example [1,2,4]")
         return bins
 
@@ -144,8 +154,8 @@ class Runtime(_Frozen):
     data_root: str | None
     weights_file: str | None
     device: Literal["auto", "cpu", "cuda"]
-    micro_batch: int | None
-    checkpoint_seconds: float
+    micro_batch: Images | None
+    checkpoint_seconds: Seconds
     keep_model: bool
 
 

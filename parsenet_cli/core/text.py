@@ -6,7 +6,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 from parsenet_cli.core.errors import UserError
 
@@ -67,6 +67,7 @@ def natural_key(name: str) -> str:
 
 
 _LONGEST_NAME = 200
+_LONGEST_VALUE = 80
 _STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of Unicode that steer a terminal or the direction of text, and lone surrogates."""
 
@@ -86,6 +87,14 @@ def _spelled(character: str) -> str:
 def print_line(text: str, stream: TextIO | None = None) -> None:
     """Print a line below the command line's room: into a run's log, or on the terminal of the command that is at work."""
     print(printable(text), file=stream, flush=True)
+
+
+def shown(value: Any) -> str:
+    """A value as it is written in YAML, on one line and not too long."""
+    words = {None: "null", True: "true", False: "false"}
+    known = words.get(value) if value is None or isinstance(value, bool) else None
+    text = printable(" ".join((known or str(value)).split()))
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def check_name(name: object, kind: str) -> str:

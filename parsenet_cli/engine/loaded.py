@@ -16,7 +16,7 @@ from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Split
 from parsenet_cli.engine import inputs
-from parsenet_cli.engine.train import choose_device
+from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.models import trunks
 from parsenet_cli.models.build import Segmenter

@@ -12,8 +12,8 @@ from torch import nn
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.memory import is_out_of_memory, proc_value
 from parsenet_cli.core.palette import Pixels
+from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.evaluate import argmax_classes
-from parsenet_cli.engine.train import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.store.run import Run
 

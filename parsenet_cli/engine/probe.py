@@ -11,7 +11,8 @@ import torch
 
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.data.dataset import Dataset, Split
-from parsenet_cli.engine.train import Trainer, choose_device
+from parsenet_cli.engine.device import choose_device
+from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
 
 STEPS = 3

@@ -22,6 +22,7 @@ from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import IGNORED, Dataset
 from parsenet_cli.engine import checkpoint, environment, inputs, trained_model
 from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
+from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
@@ -149,7 +150,7 @@ class Trainer:
         """
         while True:
             # Dropout's masks follow from (seed, iteration) alone, so that a resumed run draws the same ones.
-            torch.manual_seed((self.science.seed + 1) * 1_000_003 + iteration)
+            torch.manual_seed(((self.science.seed + 1) * 1_000_003 + iteration) % 2**64)  # 64 bits is what it takes
             self.optimizer.zero_grad()
             first = iteration * self.recipe.iter_size
             try:
@@ -186,13 +187,6 @@ def _mean_colour(science: Science) -> tuple[int, int, int]:
     mean = sets.published_mean(science.data) if science.input_mean == "data" else None
     red, green, blue = mean or trunks.find(science.trunk).mean_rgb
     return round(red), round(green), round(blue)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def _finite(value: float) -> float | None:

@@ -6,6 +6,7 @@ preprocessing, what the head reads, and what deviates from the protocol's defaul
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 from parsenet_cli.config import deviations
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.config.overrides import parse_override
+from parsenet_cli.config.overrides import key_of, values_of
 from parsenet_cli.config.profile import Profile
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.data import sets
@@ -37,6 +38,8 @@ BASELINES = tuple(
 
 HEADS = ("network", "map", "layer", "channels", "stride", "offset", "receptive field")
 
+MOST_NETWORKS = 1000
+
 
 @dataclass(frozen=True)
 class Network:
@@ -51,7 +54,10 @@ def configurations(arguments: Sequence[str]) -> list[tuple[str, ...]]:
 
     Raises `UserError` for an override that does not parse or whose key does not exist.
     """
-    return list(product(*map(_values, arguments))) if arguments else list(BASELINES)
+    values = [_values(text) for text in arguments]
+    if math.prod(map(len, values)) > MOST_NETWORKS:
+        raise UserError(f"more than {MOST_NETWORKS} networks: name fewer values")
+    return list(product(*values)) if arguments else list(BASELINES)
 
 
 def networks(
@@ -86,9 +92,9 @@ def networks(
 
 def image_size(text: str) -> tuple[int, int]:
     """`500x375`, width and height as of an image -> (375, 500), height and width. Raises `UserError` for anything else."""
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    match = re.fullmatch("([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
     if not match:
-        raise UserError(f"--size {text}: expected width x height in pixels, for example 500x375")
+        raise UserError(f"--size {text}: expected width x height in pixels, each up to 99999, for example 500x375")
     return int(match[2]), int(match[1])
 
 
@@ -114,9 +120,8 @@ PLACE = (
 
 
 def _values(text: str) -> list[str]:
-    parsed, key = parse_override(text), text.partition("=")[0]
-    swept = parsed.is_sweep_override()
-    return [f"{key}={value}" for value in parsed.sweep_string_iterator()] if swept else [text]
+    values = values_of(text)
+    return [text] if values is None else [f"{key_of(text)}={value}" for value in values]
 
 
 def _rows(networks: Sequence[Network]) -> Iterator[list[str]]:

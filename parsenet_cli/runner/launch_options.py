@@ -1,27 +1,44 @@
-"""Options of a launcher, checked before anything is started."""
+"""Options of a launcher: a model of each, validated before anything is started."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from parsenet_cli.core.errors import UserError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-
-def whole_number(options: dict[str, Any], least: int, *keys: str, nullable: bool = False) -> None:
-    """Raises `UserError` for the first of these options that is no whole number from `least`."""
-    for key in keys:
-        met = isinstance(options[key], int) and not isinstance(options[key], bool) and options[key] >= least
-        expect(options, key, met, f"a whole number from {least}", nullable)
+from parsenet_cli.core.bounds import first_fault
+from parsenet_cli.core.errors import UserError, unknown
 
 
-def positive(options: dict[str, Any], *keys: str, nullable: bool = False) -> None:
-    """Raises `UserError` for the first of these options that is no number above 0."""
-    for key in keys:
-        met = isinstance(options[key], int | float) and not isinstance(options[key], bool) and options[key] > 0
-        expect(options, key, met, "a positive number", nullable)
+class LauncherOptions(BaseModel):
+    """What every launcher's file has; the options of each are the fields of its own model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    name: str
 
 
-def expect(options: dict[str, Any], key: str, met: bool, expected: str, nullable: bool = False) -> None:
-    """Raises `UserError`, which says what was `expected` of this option, unless that is met; null does where it is allowed."""
-    if not met and not (nullable and options[key] is None):
-        raise UserError(f"launcher.{key}={options[key]!r}: expected {expected}{' or null' if nullable else ''}")
+class OptionError(UserError):
+    """An option has no value that it can have.
+
+    Attributes:
+        option: Its name.
+    """
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+_Options = TypeVar("_Options", bound=LauncherOptions)
+
+
+def validated(model: type[_Options], options: dict[str, Any]) -> _Options:
+    """The options as the launcher's model has them. Raises `OptionError` for the first that is wrong, missing or unknown."""
+    try:
+        return model.model_validate(options)
+    except ValidationError as problem:
+        fault = first_fault(problem, model)
+    if fault.kind == "extra_forbidden":
+        raise OptionError(fault.key, str(unknown("option of the launcher", fault.key, model.model_fields)))
+    raise OptionError(fault.key, f"the launcher's options: {fault}" if fault.kind == "missing" else f"launcher.{fault}")

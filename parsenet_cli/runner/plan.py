@@ -10,7 +10,7 @@ from typing import Any
 
 from parsenet_cli.config import sweep
 from parsenet_cli.config import table as ablation
-from parsenet_cli.config.compose import Composer
+from parsenet_cli.config.compose import Composer, LauncherConfig
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
@@ -150,7 +150,7 @@ class PlanSummary:
 
 
 def summarize(
-    plans: Sequence[Plan], store: Store, launcher: dict[str, Any], *, probe: bool, progress: Progress
+    plans: Sequence[Plan], store: Store, launcher: LauncherConfig, *, probe: bool, progress: Progress
 ) -> PlanSummary:
     """Look at the store; with `probe`, measure some steps of every kind of run that is missing, telling `progress`."""
     configs = all_configs(plans)

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import cast
 
-from parsenet_cli.core.errors import unknown
-from parsenet_cli.runner.launcher import BatchQueue, Launcher, LauncherModule
+from parsenet_cli.config.compose import LauncherConfig
+from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.text import shown
+from parsenet_cli.runner.launch_options import OptionError
+from parsenet_cli.runner.launcher import BatchLauncher, BatchQueue, Launcher, LauncherModule
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
-    """The launcher that `options["name"]` names, for so many runs. Raises `UserError` for an unknown one or a wrong option."""
-    return find(options["name"]).open_launcher(options, jobs)
+def open_launcher(config: LauncherConfig, jobs: int) -> Launcher:
+    """The launcher that the options name, for so many runs.
+
+    Raises:
+        UserError: an unknown one, or a wrong option; with the file that has it.
+    """
+    name = config.options.get("name")
+    try:
+        if not isinstance(name, str) or name not in _names():
+            raise OptionError("name", f"launcher.name={shown(name)}: expected one of {', '.join(_names())}")
+        return find(name).open_launcher(config.options, jobs)
+    except OptionError as problem:
+        raise problem if problem.option in config.overridden else UserError(f"{config.file}: {problem}") from None
+
+
+def check_device(launcher: Launcher, devices: Iterable[str]) -> None:
+    """Raises `UserError` where a run has to have a GPU, would be carried out here, and there is none."""
+    if "cuda" in devices and not isinstance(launcher, BatchLauncher):
+        from parsenet_cli.engine.device import choose_device
+
+        choose_device("cuda")
 
 
 def find(name: str) -> LauncherModule:

@@ -6,12 +6,21 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from parsenet_cli.core.bounds import Processes
 from parsenet_cli.core.files import append_to, make_folder, os_errors_as_user_errors
 from parsenet_cli.runner import worker
+from parsenet_cli.runner.launch_options import LauncherOptions, validated
 from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
+
+
+class InlineOptions(LauncherOptions):
+    """conf/launcher/inline.yaml says what they mean."""
+
+    slots: Literal[1]
+    threads: Processes | None
 
 
 @dataclass(frozen=True)
@@ -54,4 +63,4 @@ class Inline:
 
 def open_launcher(options: dict[str, Any], jobs: int) -> Inline:
     """One slot with all cores, or with `threads` of them."""
-    return Inline(options["threads"] or len(os.sched_getaffinity(0)))
+    return Inline(validated(InlineOptions, options).threads or len(os.sched_getaffinity(0)))

@@ -13,13 +13,24 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from parsenet_cli.core.bounds import Interval, Processes, Times
 from parsenet_cli.runner import worker
 from parsenet_cli.runner.gpus import Gpu, least_loaded, visible
-from parsenet_cli.runner.launch_options import positive, whole_number
+from parsenet_cli.runner.launch_options import LauncherOptions, validated
 from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
 
 _PRELOADED = ["parsenet_cli.runner.preload"]
+
+
+class LocalOptions(LauncherOptions):
+    """conf/launcher/local.yaml says what they mean."""
+
+    slots: Processes | None
+    threads: Processes | None
+    slots_per_gpu: Processes
+    resubmissions: Times
+    silence_seconds: Interval
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,11 @@ class _Process:
 class Local:
     """Slots times threads is the number of cores. On a machine with GPUs every task is given one, which it may share."""
 
-    def __init__(self, options: dict[str, Any], slots: int, threads: int, gpus: list[Gpu]) -> None:
+    def __init__(self, options: LocalOptions, slots: int, threads: int, gpus: list[Gpu]) -> None:
         self.slots, self.threads = slots, threads
-        self.resubmissions: int = options["resubmissions"]
-        self.silence_seconds: float = options["silence_seconds"]
-        self._gpus, self._per_gpu = gpus, options["slots_per_gpu"]
+        self.resubmissions = options.resubmissions
+        self.silence_seconds = options.silence_seconds
+        self._gpus, self._per_gpu = gpus, options.slots_per_gpu
         self._tasks: list[tuple[_Process, Resources]] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
@@ -75,14 +86,10 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Local:
 
     Raises `UserError` for an option that is not what conf/launcher/local.yaml describes.
     """
-    whole_number(options, 1, "slots", "threads", nullable=True)
-    whole_number(options, 1, "slots_per_gpu")
-    whole_number(options, 0, "resubmissions")
-    positive(options, "silence_seconds")
+    wanted = validated(LocalOptions, options)
     cores, gpus = len(os.sched_getaffinity(0)), visible()
-    places = len(gpus) * options["slots_per_gpu"] or cores
-    slots = options["slots"] or max(1, min(places, jobs))
-    return Local(options, slots, options["threads"] or max(1, cores // slots), gpus)
+    slots = wanted.slots or max(1, min(len(gpus) * wanted.slots_per_gpu or cores, jobs))
+    return Local(wanted, slots, wanted.threads or max(1, cores // slots), gpus)
 
 
 @contextmanager

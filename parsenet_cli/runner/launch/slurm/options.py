@@ -4,37 +4,78 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from parsenet_cli.core.bounds import Interval, Processes, Times
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.runner.launch_options import expect, positive, whole_number
+from parsenet_cli.core.paths import absolute
+from parsenet_cli.runner.launch_options import LauncherOptions, validated
 
 JOB_NAME = "parsenet"
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+-]*")
-_CONSTRAINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+&|*()\[\]-]*")
+_NAMES = ("partition", "account", "qos", "constraint")
 
-_NAMES = {"partition": _NAME, "account": _NAME, "qos": _NAME, "constraint": _CONSTRAINT}
+
+def _word(pattern: str) -> Callable[[str], str]:
+    """No value can become another option, or a line of its own."""
+
+    def checked(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError("expected a name without blanks or quotes or null")
+        return value
+
+    return checked
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("expected one line of text")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_word(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+-]{0,255}"))]
+Constraint = Annotated[str, AfterValidator(_word(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+&|*()\[\]-]{0,255}"))]
+Line = Annotated[str, AfterValidator(_line)]
+"""Of the job script, or of a path."""
+
+
+class SlurmOptions(LauncherOptions):
+    """conf/launcher/slurm.yaml says what they mean."""
+
+    partition: Name | None
+    account: Name | None
+    qos: Name | None
+    constraint: Constraint | None
+    minutes: Annotated[int, Field(ge=1, le=525_600)]
+    signal_seconds: Annotated[int, Field(ge=1, le=86_400)]
+    memory_gb: Annotated[float, Field(gt=0, le=1_000_000)] | None
+    gpus: Annotated[int, Field(ge=0, le=4096)]
+    threads: Processes
+    slots: Processes | None
+    setup: list[Line]
+    requeues: Times
+    resubmissions: Times
+    silence_seconds: Interval
+    poll_seconds: Interval
+    folder: Line
+
+    @field_validator("signal_seconds")
+    @classmethod
+    def _early_enough(cls, seconds: int, info: ValidationInfo) -> int:
+        # Slurm sends the signal up to a minute early, and a job that has not reached Python by then is killed by it.
+        minutes = info.data.get("minutes")
+        if minutes is not None and seconds >= 30 * minutes:
+            raise ValueError(f"expected less than half of launcher.minutes={minutes}")
+        return seconds
 
 
 def check(options: dict[str, Any]) -> None:
     """Raises `UserError` for the first value that is not what conf/launcher/slurm.yaml describes."""
-    for key, pattern in _NAMES.items():
-        name = isinstance(options[key], str) and pattern.fullmatch(options[key])
-        expect(options, key, bool(name), "a name without blanks or quotes", nullable=True)
-    whole_number(options, 1, "minutes", "signal_seconds", "threads")
-    whole_number(options, 1, "slots", nullable=True)
-    whole_number(options, 0, "gpus", "requeues", "resubmissions")
-    # Slurm sends the signal up to a minute early, and a job that has not reached Python by then is killed by it.
-    early = options["signal_seconds"] < 30 * options["minutes"]
-    expect(options, "signal_seconds", early, f"less than half of launcher.minutes={options['minutes']}")
-    positive(options, "poll_seconds", "silence_seconds")
-    positive(options, "memory_gb", nullable=True)
-    expect(options, "folder", _one_line(options["folder"]), "a path")
-    lines = isinstance(options["setup"], list) and all(map(_one_line, options["setup"]))
-    expect(options, "setup", lines, "a list of commands of one line each")
+    validated(SlurmOptions, options)
 
 
 def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] = ()) -> dict[str, Any]:
@@ -61,7 +102,7 @@ def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] 
 
 def private_folder(text: str) -> Path:
     """The folder for submitit's pickles, made with mode 0700. Raises `UserError` where others could write or read it."""
-    folder = Path(text).expanduser().resolve()
+    folder = absolute(text)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stat = folder.stat()
@@ -73,7 +114,3 @@ def private_folder(text: str) -> Path:
             f"expected mode 700, found {stat.st_mode & 0o777:o}; chmod 700 it or choose another"
         )
     return folder
-
-
-def _one_line(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
