@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from parsenet_cli.config.expression import Expression, Reference, reference_of
+from parsenet_cli.core.text import shown
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _condition(node: ast.expr, table: str, margin: float | None) -> Condition:
             return pairs[0] if len(pairs) == 1 else All(tuple(pairs))
         case ast.Attribute():
             return Collapsed(_cell(node, table))
-    raise ValueError(f"'{ast.unparse(node)}' is no condition")
+    raise ValueError(f"'{shown(ast.unparse(node))}' is no condition")
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, table: str, margin: float | None) -> Condition:
@@ -144,7 +145,7 @@ def _sum(node: ast.expr, table: str, margin: float | None) -> _Sum:
             return _Sum(constant=float(number))
         case ast.Name() if margin is not None:
             return _Sum(constant=margin)
-    raise ValueError(f"'{ast.unparse(node)}' is no number")
+    raise ValueError(f"'{shown(ast.unparse(node))}' is no number")
 
 
 def _cell(node: ast.Attribute, table: str) -> Reference:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, expanded, print_grid, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.paths import user_path
 from parsenet_cli.data import releases
@@ -25,7 +25,8 @@ Results = Annotated[
         "--results",
         envvar="PARSENET_RESULTS",
         help="The results folder; data sets lie in its `data`.",
-        callback=expanded,
+        parser=user_path,
+        metavar="PATH",
     ),
 ]
 Root = Annotated[
@@ -34,7 +35,8 @@ Root = Annotated[
         "--root",
         envvar="PARSENET_DATA",
         help="The folder with one sub-folder per data set, instead of that.",
-        callback=expanded,
+        parser=user_path,
+        metavar="PATH",
     ),
 ]
 

@@ -60,11 +60,6 @@ def rewrite(text: str) -> None:
         typer.echo(f"\r\x1b[K{printable(text).replace(chr(10), ' ')}", nl=False, err=True)
 
 
-def expanded(path: Path | None) -> Path | None:
-    """The callback of an option that names a file or folder: `~` is the home folder, as in a shell."""
-    return None if path is None else user_path(path)
-
-
 def print_grid(grid: Grid, to: str = "terminal") -> None:
     """Write a table to the standard output in the format `to`. Raises `UserError` for an unknown one."""
     from parsenet_cli.report import formats
@@ -104,7 +99,7 @@ LauncherName = Annotated[
 ]
 Results = Annotated[
     Path,
-    typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.", callback=expanded),
+    typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.", parser=user_path, metavar="PATH"),
 ]
 Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]

@@ -266,12 +266,10 @@ def _plan_tables(
     if not tables:
         raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
     named = [name for text in tables for name in (table_file.names() if text == "all" else [text])]
+    specs = [table_file.load(name) for name in dict.fromkeys(named)]
     store, composer = open_composer(results, profile, overrides)
     chosen: dict[str, Any] = {"rows": rows and rows.split(","), "columns": columns and columns.split(",")}
-    plans = [
-        plan_table(table_file.load(name), composer, composer.seeds(seeds), cited=cited, **chosen)
-        for name in dict.fromkeys(named)
-    ]
+    plans = [plan_table(spec, composer, composer.seeds(seeds), cited=cited, **chosen) for spec in specs]
     return store, composer, plans, overrides
 
 

@@ -165,7 +165,7 @@ class Composer:
             self._fresh = True
         defaults = {axis: axis_defaults()[axis] for axis in LITERAL}
         given = {key_of(text): value_of(text) for text in overrides if literal(text) is not None}
-        return self._known[key] | defaults | given
+        return {**self._known[key], **defaults, **given}
 
 
 def hydra_compose(overrides: Sequence[str], group: str = "recipe") -> dict[str, Any]:

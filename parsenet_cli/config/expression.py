@@ -16,15 +16,24 @@ What is not a score is compared with a limit:
 from __future__ import annotations
 
 import ast
-from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 
 from parsenet_cli.config.table import CellKey
+from parsenet_cli.core.text import shown
 
 RESERVED = ("collapsed", "margin", "abs")
 """Words of the language: no row or column can have one as its key."""
 
-_UNPARSABLE = (SyntaxError, RecursionError, MemoryError)
+LONGEST = 4000
+"""Characters of an expression."""
+
+DEEPEST = 100
+MOST_ABSOLUTES = 6
+"""In one comparison: each doubles the contrasts that it is taken apart into (claims/contrast.py)."""
+
+LARGEST = 1_000_000
+"""Number."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,8 @@ def parse(text: str) -> Expression:
     Raises:
         ValueError: it is none of this language; the message says what is wrong.
     """
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        return Expression(tree, _is_truth(tree))
-    except _UNPARSABLE:
-        raise ValueError(f"'{text}' is not an expression") from None
+    tree = _tree(text)
+    return Expression(tree, _is_truth(tree))
 
 
 def parse_limit(text: str) -> Limit:
@@ -95,15 +101,31 @@ def parse_limit(text: str) -> Limit:
     Raises:
         ValueError: it states none.
     """
-    with suppress(*_UNPARSABLE):
-        match ast.parse(text.strip(), mode="eval").body:
-            case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit)]):
-                match number:
-                    case ast.Name("value"):
-                        return Limit(isinstance(op, ast.Gt), float(limit), ())
-                    case ast.BinOp(ast.Attribute() as over, ast.Div(), ast.Attribute() as under):
-                        return Limit(isinstance(op, ast.Gt), float(limit), (reference_of(over), reference_of(under)))
-    raise ValueError(f"'{text}' is no number with a limit; write row.column / row.column < 1.01, or value < 0.5")
+    match _tree(text):
+        case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit) as constant]):
+            _is_truth(constant)
+            match number:
+                case ast.Name("value"):
+                    return Limit(isinstance(op, ast.Gt), float(limit), ())
+                case ast.BinOp(ast.Attribute() as over, ast.Div(), ast.Attribute() as under):
+                    return Limit(isinstance(op, ast.Gt), float(limit), (reference_of(over), reference_of(under)))
+    raise ValueError(f"'{shown(text)}' is no number with a limit; write row.column / row.column < 1.01, or value < 0.5")
+
+
+def _tree(text: str) -> ast.expr:
+    """What Python's parser makes of the text; nothing that would be too much for it, or for those that walk the tree."""
+    if len(text) > LONGEST:
+        raise ValueError(f"'{shown(text)}' is longer than {LONGEST} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"'{shown(text)}' is not an expression") from None
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise ValueError(f"'{shown(text)}' is nested more than {DEEPEST} levels deep")
+    return tree
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -111,12 +133,15 @@ def _is_truth(node: ast.expr) -> bool:
         case ast.BoolOp(values=values):
             for value in values:
                 if not _is_truth(value):
-                    raise ValueError(f"'{ast.unparse(value)}' is a number where a comparison is needed")
+                    raise ValueError(f"'{_shown(value)}' is a number where a comparison is needed")
             return True
         case ast.Compare(left=left, ops=ops, comparators=others) if all(
             isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in ops
         ):
             _need_numbers(left, *others)
+            for pair in pairwise([left, *others]):
+                if sum(isinstance(node, ast.Call) for side in pair for node in ast.walk(side)) > MOST_ABSOLUTES:
+                    raise ValueError(f"'{_shown(node)}' has more than {MOST_ABSOLUTES} abs() in one comparison")
             return True
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
             _need_numbers(left, right)
@@ -128,11 +153,12 @@ def _is_truth(node: ast.expr) -> bool:
             return reference_of(node).collapsed
         case ast.Name(id="margin"):
             pass
-        case ast.Constant(value=value) if type(value) in (int, float):
-            pass
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            if value > LARGEST:  # there are no signs in a constant
+                raise ValueError(f"'{_shown(node)}' is not below {LARGEST}")
         case _:
             raise ValueError(
-                f"'{ast.unparse(node)}' is not allowed; use row.column, table.row.column, .collapsed, margin, numbers, "
+                f"'{_shown(node)}' is not allowed; use row.column, table.row.column, .collapsed, margin, numbers, "
                 "+, -, abs(), <, <=, >, >=, and, or"
             )
     return False
@@ -141,7 +167,7 @@ def _is_truth(node: ast.expr) -> bool:
 def _need_numbers(*nodes: ast.expr) -> None:
     for node in nodes:
         if _is_truth(node):
-            raise ValueError(f"'{ast.unparse(node)}' is true or false where a number is needed")
+            raise ValueError(f"'{_shown(node)}' is true or false where a number is needed")
 
 
 def reference_of(node: ast.Attribute) -> Reference:
@@ -157,7 +183,11 @@ def reference_of(node: ast.Attribute) -> Reference:
             return Reference(row, column, collapsed=collapsed)
         case [table, row, column] if all(map(str.isidentifier, parts)):
             return Reference(row, column, table, collapsed)
-    raise ValueError(f"'{ast.unparse(node)}' is no cell; write row.column or table.row.column")
+    raise ValueError(f"'{_shown(node)}' is no cell; write row.column or table.row.column")
+
+
+def _shown(node: ast.AST) -> str:
+    return shown(ast.unparse(node))
 
 
 def _references(node: ast.AST) -> list[Reference]:

@@ -154,8 +154,10 @@ def _parsed(text: str) -> Override:
         raise UserError(f"'{shown(text)}': the value is nested too deeply") from None
     except HydraException as problem:
         key, _, value = text.partition("=")
+        if key != "layers" and (choices := axis_choices(key)):
+            raise unknown(f"value for {key}:", shown(value), choices) from None
+        said = shown(str(problem).splitlines()[0])
         quoted = f"{key}='{value}'" if "'" not in value else f'{key}="{value}"'
-        raise UserError(
-            f"'{text}': {str(problem).splitlines()[0]}; a text with blanks, quotes, brackets or other signs stands in quotes, "
-            f"which the shell must not take away: {shlex.quote(quoted)}"
-        ) from None
+        inner = f'"{quoted}"' if not set(value) & set("\"$`\\'!") else shlex.quote(quoted)
+        remedy = f"; a text with blanks or signs stands in quotes that the shell leaves alone: {inner}"
+        raise UserError(f"'{shown(text)}': {said}{'' if 'evaluating' in said or len(text) > 200 else remedy}") from None

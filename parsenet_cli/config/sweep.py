@@ -35,9 +35,10 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
     fixed: list[str] = []
     seeds: list[int] | None = None
     for text in arguments:
-        key, values = key_of(text), values_of(text)
+        key, value = key_of(text), text.partition("=")[2]
+        values = None if key == "seed" and value.isdigit() else values_of(text)
         if key == "seed":
-            seeds = [seed_of(value) for value in values or [text.partition("=")[2]]]
+            seeds = [seed_of(each) for each in values or [value]]
         elif values is None:
             fixed.append(text)
         else:
@@ -74,7 +75,8 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
     """The table of one run, and its seed (`seed=3`, else 0)."""
     given = {key_of(text): text for text in overrides}
     text = given.pop("seed", "seed=0")
-    if values_of(text):
+    seed = text.partition("=")[2]
+    if not seed.isdigit() and values_of(text):
         raise UserError(f"{text}: expected one seed; several are `parsenet sweep {text}`")
     spec = TableSpec(
         name=f"train-{_digest(overrides)}",
@@ -84,7 +86,7 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
         columns=tuple(Column(name, header, name) for name, header in METRIC_HEADERS.items()),
         rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
     )
-    return spec, seed_of(text.partition("=")[2])
+    return spec, seed_of(seed)
 
 
 def _digest(arguments: Sequence[str]) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
 
 from parsenet_cli.config.overrides import last_wins
 from parsenet_cli.core.errors import UserError, unknown
@@ -86,7 +88,7 @@ class Claim:
     where: str
     holds_if: str
     effect: str = ""
-    margin: float | None = None
+    margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
     measure: Measure = ""
 
 
@@ -103,7 +105,7 @@ class FigureClaim(Claim):
     figure: str = ""
     value: tuple[str, ...] = ()
     unit: str = ""
-    factor: float = 1.0
+    factor: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     log: bool = False
 
 

@@ -22,7 +22,7 @@ from parsenet_cli.core.text import natural_key
 FIGURES = "_figures.yaml"
 """The file of `ablations/` that is no table: the claims that figures decide."""
 
-_NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>\d+(\.\d+)?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
+_NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
 
 _Condition = TypeVar("_Condition", Expression, Limit)
 
@@ -203,7 +203,9 @@ def _overrides(node: YamlNode | None) -> tuple[str, ...]:
         axes.append(axis)
         value, choices = item.text().partition("=")[2], axis_choices(axis)
         if choices and axis != "layers" and value not in choices:
-            raise item.problem(unknown(f"value of {axis}", value, choices))
+            wrong = str(unknown(f"value of {axis}", value, choices))
+            file = "; a file of weights is named on the command line (weights=…)" if axis == "weights" else ""
+            raise item.problem(f"{wrong}{file}")
     return tuple(item.text() for item in items)
 
 
@@ -227,7 +229,7 @@ def _one_of(node: YamlNode, kind: str, valid: Sequence[str]) -> str:
 
 
 def _number(node: YamlNode, unit: str, example: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", node.text()):
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", node.text()):
         raise node.wrong(f'a number of {unit} in quotes, such as "{example}"')
     return float(node.text())
 

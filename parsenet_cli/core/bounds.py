@@ -103,10 +103,10 @@ def _range(field: FieldInfo) -> str:
     whole = field.annotation is int or any(part is int or get_args(part)[:1] == (int,) for part in parts)
     inner = [info for part in parts for info in getattr(part, "__metadata__", ())]
     bounds = [bound for info in (field, *inner) for bound in getattr(info, "metadata", ())]
-    texts = [
-        f" {word} {limit:.16g}" if isinstance(limit, float) else f" {word} {limit}"
-        for name, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "to below"))
-        for bound in bounds
-        if (limit := getattr(bound, name, None)) is not None
-    ]
-    return f"a {'whole ' if whole else ''}number{''.join(texts[:2])}"
+    number = f"a {'whole ' if whole else ''}number"
+    for name, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "to below")):
+        limits = [limit for bound in bounds if (limit := getattr(bound, name, None)) is not None]
+        if limits:
+            shown_limit = f"{limits[0]:.16g}" if isinstance(limits[0], float) else str(limits[0])
+            number += f"{' and up' if name == 'le' and 'above' in number else ''} {word} {shown_limit}"
+    return number

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 80
+
 
 class UserError(Exception):
     """The input is wrong: the message names the file or key, what was expected and what to do (exit code 2)."""
@@ -15,7 +17,9 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
 
     `kind` is the noun ("table", "trunk", "key"), `name` what the user wrote.
     """
-    choices = list(valid)
+    choices, name = list(valid), name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    if not name.strip():
+        return UserError(f"the name of a {kind.removesuffix(':')} is empty. Valid: {', '.join(choices)}")
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return UserError(f"unknown {kind} '{name}'.{hint} Valid: {', '.join(choices)}")

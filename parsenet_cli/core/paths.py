@@ -59,13 +59,11 @@ def user_path(text: str | Path) -> Path:
     written = str(text)
     if not is_utf8(written) or "\0" in written:
         raise UserError(f"'{written}': the path is not in UTF-8; rename the file or folder")
-    try:
-        return Path(written).expanduser()
-    except RuntimeError:
+    expanded = os.path.expanduser(written)  # noqa: PTH111, a Path has forgotten the ./ that ./~name begins with
+    if expanded.startswith("~"):
         user = written.partition("/")[0]
-        raise UserError(
-            f"'{written}': '{user}' has no home folder; a file or folder called so is './{written}'"
-        ) from None
+        raise UserError(f"'{written}': '{user}' has no home folder; a file or folder called so is './{written}'")
+    return Path(expanded)
 
 
 def absolute(text: str | Path) -> Path:
