@@ -181,7 +181,7 @@ def network(
     size: Annotated[
         str, typer.Option("--size", help="Width x height of the image, for the sizes of the maps.")
     ] = "500x375",
-    classes: Annotated[int, typer.Option("--classes", min=2, help="Classes the head tells apart.")] = 21,
+    classes: Annotated[int, typer.Option("--classes", min=2, max=65_536, help="Classes the head tells apart.")] = 21,
     to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,

@@ -29,7 +29,10 @@ Processes = Annotated[int, Field(ge=1, le=4096)]
 """Also threads of a process, and cores of a job."""
 
 Times = Annotated[int, Field(ge=0, le=1000)]
-Rate = Annotated[float, Field(gt=0, le=1e6)]
+LearningRate = Annotated[float, Field(ge=0, le=1e38)]
+"""Also one that learns nothing, and one that is sure to diverge."""
+
+Length = Annotated[float, Field(gt=0, le=1e6)]
 Multiplier = Annotated[float, Field(ge=0, le=1e6)]
 Scale = Annotated[float, Field(ge=-1e6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -17,9 +17,10 @@ from parsenet_cli.core.bounds import (
     Bins,
     Channels,
     Images,
+    LearningRate,
+    Length,
     Multiplier,
     Pixels,
-    Rate,
     Scale,
     Seconds,
     Seed,
@@ -48,14 +49,14 @@ class Recipe(_Frozen):
     """How a network is trained: conf/recipe/*.yaml says where each number comes from."""
 
     policy: Literal["fixed", "step", "poly"]
-    lr: Rate
+    lr: LearningRate
     power: Multiplier
     step: Steps | None
     step_factor: Multiplier
     momentum: Share
     weight_decay: Multiplier
     iterations: Steps
-    length: Rate
+    length: Length
     batch: Images
     iter_size: Images
     loss: Literal["sum", "mean"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.text import Progress, shown
 from parsenet_cli.report import figures, plot
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store import figures as figure_store
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from parsenet_cli.engine.loaded import LoadedNetwork
 
 DEFAULT_FORMS = ("png", "pdf")
+MOST = 10_000
+"""Of whatever a figure's option counts."""
 
 
 def make_figure(
@@ -166,9 +169,9 @@ def _sorted_out(
 
 
 def _value(name: str, key: str, text: str, default: Any) -> Any:
-    """Text for an option whose default is text, otherwise a whole number from 1."""
+    """Text for an option whose default is text, otherwise a whole number from 1 to `MOST`."""
     if isinstance(default, str):
         return text
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"figure {name}: {key}={text}: expected a whole number from 1")
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MOST:
+        raise UserError(f"figure {name}: {key}={shown(text)}: expected a whole number from 1 to {MOST}")
     return int(text)

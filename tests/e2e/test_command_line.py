@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.store.run import Store
-from tests.conftest import SHORT, Cli, Start, wait_for
+from tests.conftest import SHORT, Cli, Start, command, wait_for
 
 TABLE = """
 title: A small table
@@ -193,7 +193,7 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=Path(__file__).parents[2], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    installed, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    installed, elsewhere = tmp_path / "My venv (2024), it's", tmp_path / "új=1 [b]; $c"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     elsewhere.mkdir()
@@ -204,3 +204,33 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
 
     assert "11 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
     assert python("-c", "import parsenet_cli; print(parsenet_cli.__file__)").startswith(str(installed))
+
+
+OWN_TABLE = """
+title: Mine
+data: siftflow
+columns: {raw: {header: raw, metric: mean_iu, set: [norm=none]}}
+rows: {fc7: {label: fc7, set: ["layers=[fc7]", recipe=mine]}}
+"""
+
+
+def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, results: Path) -> None:
+    clone, own = tmp_path / "My Papers (2024), it's", tmp_path / "My Papers (2024), it's" / 'új "tables" [a=b]'
+    for part in ("parsenet_cli", "conf", "ablations"):
+        shutil.copytree(Path(__file__).parents[2] / part, clone / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (own / "conf/recipe").mkdir(parents=True)
+    (own / "conf/recipe/mine.yaml").write_text("defaults: [quick_parsenet, _self_]\niterations: 3\n")
+    (own / "conf/recipe/.#mine.yaml").symlink_to("nobody@nowhere.1")
+    (own / "ablations").mkdir()
+    (own / "ablations/mine.yaml").write_text(OWN_TABLE)
+    done = subprocess.run(
+        command("ablate", "mine", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
+        cwd=own,
+        env={**os.environ, "PYTHONPATH": str(clone), "PARSENET_RESULTS": str(results), "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = Store(results).runs()
+    assert (run.state(), run.config().science.recipe.iterations) == ("done", 3)
+    assert (results / "tables/quick/mine.md").is_file()

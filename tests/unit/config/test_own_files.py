@@ -14,6 +14,7 @@ from parsenet_cli.config import compose, profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_with_checksum
 from parsenet_cli.core.run_config import Science
 from parsenet_cli.runner import launch
 
@@ -111,7 +112,7 @@ def test_path_that_is_none_is_refused(given: str, message: str, tmp_path: Path) 
         Composer(profile.load("quick"), ["weights=none", given], tmp_path).run_config()
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[str | bytes, str]] = {
     "latin1": ("# é\nlr: 1\n".encode("latin-1"), "not a text in UTF-8"),
     "tab": ("lr:\n\t1\n", ":2: not valid YAML"),
     "tag": ("lr: !!python/object/apply:os.getcwd []\n", ":1: lr: expected a plain value"),
@@ -182,9 +183,13 @@ def test_what_editors_and_other_systems_leave_is_passed_over(write: Write, tmp_p
 def test_pipe_is_answered_not_waited_for(folder: str, write: Write, tmp_path: Path) -> None:
     write(f"{folder}/_part.yaml", "{}")
     os.mkfifo(tmp_path / folder / "mine.yaml")
-    read = {"conf/recipe": lambda: science("recipe=mine"), "conf/profile": lambda: profile.load("mine")}
+    read: dict[str, Callable[[], object]] = {
+        "conf/recipe": lambda: science("recipe=mine"),
+        "conf/profile": lambda: profile.load("mine"),
+        "ablations": lambda: table_file.load("mine"),
+    }
     with pytest.raises(UserError, match=r"mine\.yaml: cannot be read"):
-        read.get(folder, lambda: table_file.load("mine"))()
+        read[folder]()
 
 
 def test_folder_that_is_gone_has_no_files_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +225,7 @@ def test_launcher_options_are_never_read_from_the_results(write: Write) -> None:
     content = json.loads(file.read_text())
     del content["crc32"]
     evil = {"name": "slurm", "setup": ["touch pwned"]}
-    compose.write_with_checksum(file, {key: {**value, "launcher": evil} for key, value in content.items()})
+    write_with_checksum(file, {key: {**value, "launcher": evil} for key, value in content.items()})
     second = composer()
     assert second.run_config() == first.run_config()
     assert second.launcher(["launcher=slurm"]).options["setup"] == []
@@ -236,7 +241,7 @@ def test_remembered_composition_of_any_shape_is_data(value: object, write: Write
     first.save()
     file = Path("results/cache/composed.json")
     (key,) = json.loads(file.read_text()).keys() - {"crc32"}
-    compose.write_with_checksum(file, {key: value})
+    write_with_checksum(file, {key: value})
     try:
         again = Composer(profile.load("quick"), ["weights=none"], Path("results/cache")).run_config()
     except UserError:

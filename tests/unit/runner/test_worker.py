@@ -17,7 +17,8 @@ from parsenet_cli.engine import inputs
 from parsenet_cli.runner import worker
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.runner.retry import next_action
-from parsenet_cli.store.run import Run
+from parsenet_cli.store.run import Run, Store
+from tests.conftest import changed
 
 
 def raising(problem: Exception) -> Callable[..., Any]:
@@ -90,3 +91,14 @@ def test_file_of_the_user_that_cannot_be_read_is_bad_input(
     assert worker.run_task(run, "train", 1) == code
     assert (run.status().bad_input, str(file) in run.status().error) == (not inside, True)
     assert ("Traceback" in "".join(capsys.readouterr())) == inside
+
+
+def test_gpu_that_is_missing_on_the_node_is_the_same_sentence_and_bad_input(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = changed(config, device="cuda")
+    run = store.run(config.signature)
+    run.create(config)
+    assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
+    assert run.status().error.startswith("device=cuda: PyTorch finds no CUDA device here")
