@@ -268,9 +268,13 @@ def _plan_tables(
     named = [name for text in tables for name in (table_file.names() if text == "all" else [text])]
     specs = [table_file.load(name) for name in dict.fromkeys(named)]
     store, composer = open_composer(results, profile, overrides)
-    chosen: dict[str, Any] = {"rows": rows and rows.split(","), "columns": columns and columns.split(",")}
+    chosen: dict[str, Any] = {"rows": _keys(rows), "columns": _keys(columns)}
     plans = [plan_table(spec, composer, composer.seeds(seeds), cited=cited, **chosen) for spec in specs]
     return store, composer, plans, overrides
+
+
+def _keys(text: str | None) -> list[str] | None:
+    return None if text is None else text.split(",")
 
 
 def open_composer(results: Path, profile: str, overrides: Sequence[str]) -> tuple[Store, Composer]:
@@ -285,4 +289,4 @@ def open_composer(results: Path, profile: str, overrides: Sequence[str]) -> tupl
 
 def with_launcher(overrides: Sequence[str], launcher: str | None) -> list[str]:
     """The overrides, and what `--launcher` stands for."""
-    return [*overrides, *([f"launcher={launcher}"] if launcher else [])]
+    return [*overrides, *([] if launcher is None else [f"launcher={launcher}"])]

@@ -155,7 +155,7 @@ def _is_truth(node: ast.expr) -> bool:
             pass
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             if value > LARGEST:  # there are no signs in a constant
-                raise ValueError(f"'{_shown(node)}' is not below {LARGEST}")
+                raise ValueError(f"'{_shown(node)}' is larger than {LARGEST}")
         case _:
             raise ValueError(
                 f"'{_shown(node)}' is not allowed; use row.column, table.row.column, .collapsed, margin, numbers, "

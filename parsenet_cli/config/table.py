@@ -6,6 +6,7 @@ number it stands in the row, as text, so that `65.30` keeps its zero.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -220,7 +221,7 @@ def from_json(content: Any) -> TableSpec:
 
 def _chosen(kind: str, parts: tuple[_Part, ...], keys: Iterable[str] | None) -> list[_Part]:
     valid = [part.key for part in parts]
-    wanted = valid if keys is None else list(keys)
+    wanted = valid if keys is None else [unicodedata.normalize("NFKC", key) for key in keys]  # as files are read
     for key in wanted:
         if key not in valid:
             raise unknown(kind, key, valid)

@@ -57,6 +57,8 @@ def user_path(text: str | Path) -> Path:
         UserError: `~name` of an unknown user, or what no file can be called.
     """
     written = str(text)
+    if not written.strip():
+        raise UserError("an empty text where a path was expected")
     if not is_utf8(written) or "\0" in written:
         raise UserError(f"'{written}': the path is not in UTF-8; rename the file or folder")
     expanded = os.path.expanduser(written)  # noqa: PTH111, a Path has forgotten the ./ that ./~name begins with

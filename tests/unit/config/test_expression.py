@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from parsenet_cli.claims.contrast import condition_of, statements
 from parsenet_cli.config.expression import Limit, Reference, parse, parse_limit
 
 
@@ -70,3 +71,28 @@ def test_what_is_no_score_is_compared_with_a_limit() -> None:
 def test_any_other_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no number with a limit|not an expression"):
         parse_limit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("+".join(["abs(a.x)"] * 24) + " > 1", r"more than 6 abs\(\) in one comparison"),
+        ("(" * 100_000, "longer than 4000 characters"),
+        ("+".join(["a.x"] * 900) + " > 1", "nested more than 100 levels deep"),
+        ("-" * 3000 + "a.x > 1", "not an expression|nested more than"),
+        ("a.x > 1e999", "'1e309' is larger than 1000000"),
+        ("a.x > " + "9" * 400, "is larger than 1000000"),
+        ("a.x > " + "9" * 3900, "larger than|not an expression"),
+        ("b x " * 900, "not an expression"),
+    ],
+)
+def test_expression_has_bounds_and_is_shown_in_part(text: str, message: str) -> None:
+    for read in (parse, parse_limit) if " > 1e" in text else (parse,):
+        with pytest.raises(ValueError, match=message) as raised:
+            read(text)
+        assert len(str(raised.value)) < 400
+
+
+def test_absolutes_of_a_claim_that_is_taken_are_taken_apart_at_once() -> None:
+    six = parse(" + ".join(f"abs(a{i}.x)" for i in range(6)) + " > 1")
+    assert len(list(statements(condition_of(six, "t", None)))) == 64

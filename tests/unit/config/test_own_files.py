@@ -303,3 +303,20 @@ def test_profile_names_the_line_of_a_wrong_override(write: Write) -> None:
         write("conf/profile/mine.yaml", f"about: a\nseeds: {seeds}\ndata: {{}}\nrecipe: {{}}\nset: []\n")
         with pytest.raises(UserError, match=r"mine\.yaml:2: seeds: expected a whole number from 1 to 1000"):
             profile.load("mine")
+
+
+LIGATURE = """
+title: Mine
+data: voc12
+columns: {raw: {header: raw, metric: mean_iu}}
+rows: {ﬁx: {label: a, paper: {raw: "1"}}, café: {label: b}}
+claims: {c: {says: s, where: w, holds_if: ﬁx.raw > café.raw}}
+"""
+
+
+def test_keys_are_compared_as_python_compares_names(write: Write) -> None:
+    write("ablations/mine.yaml", LIGATURE)
+    table = table_file.load("mine")
+    assert [row.key for row in table.rows] == ["fix", "café"]
+    for key in ("ﬁx", "fix", "café"):
+        assert len(table.cells(rows=[key])) == 1
