@@ -118,6 +118,7 @@ def show(
         "status": run.status().content,
         "result": result.content if result else None,
         "environment": run.environment().content or None,
+        "earlier_results": [str(folder) for folder in run.earlier_results],
     }
     if as_json:
         say(json.dumps(content, indent=2))
@@ -131,7 +132,10 @@ def show(
     for part in ("science", "runtime", "result", "environment"):
         if content[part]:
             say(f"\n{part}\n{OmegaConf.to_yaml(content[part]).rstrip()}")
-    for sentence in artifacts.damage_reports([run]):
+    for sentence in [
+        *artifacts.damage_reports([run]),
+        *(f"earlier result: {folder}" for folder in run.earlier_results),
+    ]:
         say(f"\n{sentence}")
     if summary.state == "failed":
         say("\n".join(["", "log", *run.log_tail()]))

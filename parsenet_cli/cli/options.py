@@ -102,6 +102,10 @@ Results = Annotated[
     typer.Option("--results", envvar="PARSENET_RESULTS", help="The results folder.", parser=user_path, metavar="PATH"),
 ]
 Retry = Annotated[bool, typer.Option("--retry", help="Try runs again that have failed twice.")]
+RerunStale = Annotated[
+    bool,
+    typer.Option("--rerun-stale", help="Train anew what other or unknown code has made; old results are kept beside."),
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave the runs to the cluster's queue; do not wait.")]
 FormatName = Annotated[
     str,

@@ -95,10 +95,24 @@ def keep(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Train a run again to keep its model, exactly as it was frozen."""
+    """Train a run again to keep its model, exactly as it was frozen.
+
+    On the same machine and by the same code its numbers are the same, to the last bit; where they are not, that is said.
+    """
     from parsenet_cli.cli.run import open_composer, run_plans, with_launcher
+    from parsenet_cli.core.code import Code
     from parsenet_cli.runner.plan import plan_retrain
 
     store, composer = open_composer(results, "quick", [])
-    planned = plan_retrain(store, store.find(signature))
-    run_plans(store, composer, [planned], with_launcher([], launcher), retry=True)
+    run = store.find(signature)
+    before = run.result()
+    if before and not run.model_file.is_file():
+        memory = "its memory ran out on the way" if before.ran_out_of_memory else ""
+        for why in filter(None, [Code(store.cache).remark(before.code, before.modules), memory]):
+            say(f"{run.signature}: {why}, so its numbers may be others now", err=True)
+    run_plans(store, composer, [plan_retrain(store, run)], with_launcher([], launcher), retry=True)
+    after = run.result()
+    if before and after and before.metrics != after.metrics:
+        ious = " -> ".join(f"{result.metrics.get('mean_iu')}" for result in (before, after))
+        where = f"`parsenet show {run.signature}` says where the old result is kept"
+        say(f"{run.signature}: its numbers are others now: mean IU {ious}; {where}", err=True)

@@ -22,6 +22,7 @@ from parsenet_cli.cli.options import (
     LauncherName,
     Overrides,
     ProfileName,
+    RerunStale,
     Results,
     Retry,
     Rows,
@@ -51,26 +52,28 @@ def run_plans(
     *,
     retry: bool,
     detach: bool = False,
+    rerun_stale: bool = False,
 ) -> None:
     """Run what is missing, then print and write the tables; exit 1 when a run failed, 130 when interrupted.
 
     `overrides` are those that choose the launcher; others do no harm. `detach`: leave the runs to the launcher's queue; a
-    later command joins them.
+    later command joins them. `rerun_stale`: what other or unknown code has made is missing too.
     """
     from parsenet_cli.cli.progress import open_view
     from parsenet_cli.report import tables
     from parsenet_cli.runner import launch
     from parsenet_cli.runner.launcher import BatchLauncher
-    from parsenet_cli.runner.plan import all_configs
+    from parsenet_cli.runner.plan import all_configs, by_this_code
     from parsenet_cli.runner.scheduler import Scheduler
     from parsenet_cli.store import study
 
     options = composer.launcher(overrides)
+    plans = [by_this_code(plan, store) for plan in plans] if rerun_stale else plans
     store.check_writable()
     composer.save()
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
-    missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
+    missing = sum(not store.run(signature).done(config.runtime) for signature, config in configs.items())
     launcher = launch.open_launcher(options, missing)
     launch.check_device(launcher, {config.runtime.device for config in configs.values()})
     studies = [study.save(plan.study, store) for plan in plans]
@@ -121,6 +124,7 @@ def ablate(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    rerun_stale: RerunStale = False,
     detach: Detach = False,
 ) -> None:
     """Run tables and print them beside the paper's numbers.
@@ -129,7 +133,8 @@ def ablate(
     not done twice.
     """
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
-    run_plans(store, composer, plans, with_launcher(overrides, launcher), retry=retry, detach=detach)
+    options = with_launcher(overrides, launcher)
+    run_plans(store, composer, plans, options, retry=retry, detach=detach, rerun_stale=rerun_stale)
 
 
 def sweep(
@@ -139,6 +144,7 @@ def sweep(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    rerun_stale: RerunStale = False,
     detach: Detach = False,
 ) -> None:
     """Run a grid of overrides and print it as a table.
@@ -153,7 +159,8 @@ def sweep(
     spec, own_seeds = grid.expand(runs)
     store, composer = open_composer(results, profile, [])
     planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
-    run_plans(store, composer, [planned], with_launcher(of_launcher, launcher), retry=retry, detach=detach)
+    options = with_launcher(of_launcher, launcher)
+    run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
 
 
 def train(
@@ -162,6 +169,7 @@ def train(
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
+    rerun_stale: RerunStale = False,
     detach: Detach = False,
 ) -> None:
     """Train and evaluate one run.
@@ -176,7 +184,8 @@ def train(
     spec, seed = sweep.single(run)
     store, composer = open_composer(results, profile, run)
     planned = plan_table(spec, composer, [seed])
-    run_plans(store, composer, [planned], with_launcher(of_launcher, launcher), retry=retry, detach=detach)
+    options = with_launcher(of_launcher, launcher)
+    run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
 
 
 def plan(
@@ -188,6 +197,7 @@ def plan(
     cited: Cited = False,
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
+    rerun_stale: RerunStale = False,
     probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -199,6 +209,7 @@ def plan(
 
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     composer.save()
+    plans = [planning.by_this_code(one, store) for one in plans] if rerun_stale else plans
     options = composer.launcher(with_launcher(overrides, launcher))
     summary = planning.summarize(plans, store, options, probe=probe, progress=lambda text: say(text, err=True))
     if as_json:
@@ -230,6 +241,7 @@ def plan_grid(summary: PlanSummary) -> Grid:
             disk = size_text(summary.bytes)
         notes.append(f"to do: {summary.steps} steps over {summary.images} images")
         notes.append(f"expected time: {time}; disk: {disk}")
+    notes += summary.notices
     return words(PLAN_HEADS, rows, labels=3, notes=notes)
 
 

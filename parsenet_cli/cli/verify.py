@@ -30,6 +30,7 @@ def verify(
     nothing is refuted, 3 when something is.
     """
     from parsenet_cli.claims import judge
+    from parsenet_cli.core.code import told
     from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
     from parsenet_cli.store.run import Store
@@ -38,7 +39,8 @@ def verify(
     named = dict.fromkeys(tables or ["all"])
     studies = _all(store, profile) if "all" in named else [study.newest(store, name, profile) for name in named]
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
-    notices = [*judge.changed(studies), *study.skipped(store), *store.skipped()]
+    remarks = [read.code_remark for read in study.read_runs(studies, store).values() if read.result]
+    notices = [*judge.changed(studies), *told(remarks), *study.skipped(store), *store.skipped()]
     print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}
     if "refuted" in outcomes:

@@ -37,7 +37,7 @@ _FIELDS = {
     **{f"recipe.{key}": field for key, field in Recipe.model_fields.items()},
 }
 RECIPE_KEYS = [key for key in _FIELDS if key.startswith("recipe.")]
-AXES = [key for key in _FIELDS if key not in {*RECIPE_KEYS, "recipe", "data_id", "weights_file"}]
+AXES = [key for key in _FIELDS if key not in {*RECIPE_KEYS, "recipe", "data_id", "weights_file", "code"}]
 _KEYS = [*AXES, *RECIPE_KEYS, *GROUPS]
 
 

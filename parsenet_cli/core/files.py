@@ -146,6 +146,20 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def link_or_copy(path: Path, second: Path) -> None:
+    """Give a file a second name, or a copy of it where the file system has no hard links; what has that name already stays."""
+    with os_errors_as_user_errors(second):
+        refuse_links(path)
+        make_folder(second.parent)
+        try:
+            os.link(path, second, follow_symlinks=False)
+        except FileExistsError:
+            return
+        except OSError:
+            with open_plain(path) as file, atomic_write(second) as copy:
+                shutil.copyfileobj(file, copy)
+
+
 def append_to(path: Path) -> int:
     """A descriptor that appends to a plain file with this one name, made now unless it is there. Raises `OSError`."""
     refuse_links(path)
@@ -228,10 +242,15 @@ def file_lock(lock: Path, work: str = "", progress: Progress = silent) -> Iterat
         held.release()
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` whole."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` whole."""
-    with atomic_write(path) as file:
-        file.write(text.encode())
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:

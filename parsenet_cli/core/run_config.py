@@ -150,7 +150,11 @@ class Science(_Frozen):
 
 
 class Runtime(_Frozen):
-    """How and where a run is carried out; never part of the signature."""
+    """How and where a run is carried out; never part of the signature.
+
+    Attributes:
+        code: By which code the result has to be made (core/code.py); empty: by any.
+    """
 
     data_root: str | None
     weights_file: str | None
@@ -158,6 +162,7 @@ class Runtime(_Frozen):
     micro_batch: Images | None
     checkpoint_seconds: Seconds
     keep_model: bool
+    code: str = ""
 
 
 class RunConfig(_Frozen):

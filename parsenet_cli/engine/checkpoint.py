@@ -45,19 +45,25 @@ def save(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) -> No
             newest.replace(older)
 
 
-def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) -> None:
-    """Take up the newest checkpoint that is whole. One that is not is removed, and the log says so."""
+def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState, code: str = "") -> None:
+    """Take up the newest checkpoint that is whole. One that is not is removed, and the log says so.
+
+    `code`: one that other code had a part in is passed over.
+    """
     damaged = False
     for file in run.checkpoints:
         if not file.is_file():
             continue
         try:
             content = _read(file)
-            state, moments, position = content["model"], content["optimizer"], content["progress"]
+            state, moments, position = content["model"], content["optimizer"], {"codes": [""], **content["progress"]}
         except Exception as problem:  # torch.load names no common class for what a damaged file can raise
             print_line(f"{file.name} cannot be read ({type(problem).__name__}: {problem})")
             file.unlink()
             damaged = True
+            continue
+        if code and position["codes"] != [code]:
+            print(f"{file.name} was made by other code: it is passed over", flush=True)
             continue
         model.load_state_dict(state)
         optimizer.load_state_dict(moments)
@@ -161,6 +167,7 @@ class TrainState:
         losses: Of the steps since the last record, which tells their mean.
         threads: Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not
             say.
+        codes: By which code the steps were made, in their order (core/code.py); empty text: not known.
     """
 
     iteration: int = 0
@@ -168,3 +175,4 @@ class TrainState:
     collapsed_at: int | None = None
     losses: list[float] = field(default_factory=list)
     threads: int = 0
+    codes: list[str] = field(default_factory=list)

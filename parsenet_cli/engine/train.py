@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from parsenet_cli.config import deviations
-from parsenet_cli.core import metrics
+from parsenet_cli.core import code, metrics
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.run_config import RunConfig, Science
@@ -54,10 +54,17 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
             raise Stopped(None)
 
     dataset, model = inputs.data_and_network(config, cache, threads, preparing)
-    run.record_environment(environment.describe(device, science.data_id))
+    made_by = code.made_by(science, cache)  # now that all of it has been imported
+    if config.runtime.code not in ("", made_by):
+        raise UserError(
+            f"the code is {made_by} and the command was issued for {config.runtime.code}: it was edited since. Issue the same "
+            "command again"
+        )
+    run.set_result_aside()
+    run.record_environment(environment.describe(device, science.data_id, run.results))
     prepared = True
 
-    trainer = Trainer(config, model.to(device), dataset, device)
+    trainer = Trainer(config, model.to(device), dataset, device, made_by)
     check_sizes(model, dataset, trainer.batches.crop)
     trainer.fit(run, stop)
     started, heartbeat = time.perf_counter(), Heartbeat(run)
@@ -90,8 +97,10 @@ def check_sizes(model: Segmenter, dataset: Dataset, crop: int | None) -> None:
 class Trainer:
     """Optimises one model. Every step is a pure function of the model before it and of (seed, iteration)."""
 
-    def __init__(self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device) -> None:
-        self.config = config
+    def __init__(
+        self, config: RunConfig, model: Segmenter, dataset: Dataset, device: torch.device, made_by: str = ""
+    ) -> None:
+        self.config, self.made_by = config, made_by
         self.science, self.recipe, self.runtime = config.science, config.science.recipe, config.runtime
         self.model, self.device = model, device
         largest = max(max(shape) for shape in dataset.train.shapes)
@@ -113,7 +122,8 @@ class Trainer:
         """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
         steps, state = self.recipe.steps, self.progress
         record_every = max(1, steps // 50)
-        checkpoint.restore(run, self.model, self.optimizer, state)
+        checkpoint.restore(run, self.model, self.optimizer, state, self.runtime.code)
+        state.codes = list(dict.fromkeys([*state.codes, self.made_by]))
         # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
         state.threads = state.threads or torch.get_num_threads()
         torch.set_num_threads(state.threads)
@@ -227,6 +237,8 @@ def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset
         network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
         deviations=[deviation.text for deviation in deviations.deviations_of(switches)],
+        code=code.joined(state.codes),
+        modules=code.modules_of(science),
     )
     belonging = [
         artifacts.write_confusions(run, evaluation.confusions, dataset.val.ids),

@@ -10,6 +10,7 @@ from pathlib import Path
 from parsenet_cli.config import deviations
 from parsenet_cli.config.deviations import Deviation
 from parsenet_cli.config.protocol import STAND_INS
+from parsenet_cli.core.code import told
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
 from parsenet_cli.report import formats
@@ -28,7 +29,8 @@ Runs = Mapping[str, StudyRun]
 def study_grid(study: Study, store: Store) -> Grid:
     """The table of a study as it stands; every file of a run is read once."""
     runs = read_runs([study], store)
-    return paper_grid(study, results_frame(study, runs), setting(study, runs), warnings(study, runs))
+    frame, remarks = results_frame(study, runs), code_remarks(study, runs)
+    return paper_grid(study, frame, setting(study, runs), warnings(study, runs), remarks=remarks)
 
 
 def write(grid: Grid, study: Study, store: Store) -> list[Path]:
@@ -64,7 +66,25 @@ def _setting(read: StudyRun) -> str:
 
 def warnings(study: Study, runs: Runs) -> list[str]:
     """What a reader of the table must know of the runs behind it."""
-    return [*scored(study, runs), *deviating(study, runs), *mixed(study, runs)]
+    return [
+        *scored(study, runs),
+        *deviating(study, runs),
+        *mixed(study, runs),
+        *told(_code_remarks(study, runs).values()),
+    ]
+
+
+def code_remarks(study: Study, runs: Runs) -> dict[str, str]:
+    """The footnote of each run that other or unknown code has made; none where that is so of all, which `warnings` say."""
+    remarks = _code_remarks(study, runs)
+    alike = len(set(remarks.values())) == 1
+    return (
+        {} if alike else {signature: f"{remark}, at least in part" for signature, remark in remarks.items() if remark}
+    )
+
+
+def _code_remarks(study: Study, runs: Runs) -> dict[str, str]:
+    return {signature: runs[signature].code_remark for signature in study.signatures if runs[signature].result}
 
 
 def scored(study: Study, runs: Runs) -> list[str]:

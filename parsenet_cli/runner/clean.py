@@ -57,14 +57,20 @@ def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
         pieces += _caches(store)
     for run in idle:
         state = state_of(run)
+        earlier = [Piece("earlier results", folder, _size(folder), run=run) for folder in run.earlier_results]
+        size = _size(run.folder) - sum(piece.bytes for piece in earlier)
+        if results_too:
+            pieces += earlier
         if state == "done" and results_too:
-            pieces.append(Piece("finished results", run.folder, _size(run.folder), "trained again when asked for", run))
+            pieces.append(Piece("finished results", run.folder, size, "trained again when asked for", run))
+        elif earlier and not results_too:
+            pieces += _leftovers(run, state)
         elif state in ("failed", "lost") and not working:
             status = run.status()
             reached = f"it had reached iteration {status.iteration} of {status.steps}"
-            pieces.append(Piece("failed and lost runs", run.folder, _size(run.folder), f"{state}; {reached}", run))
+            pieces.append(Piece("failed and lost runs", run.folder, size, f"{state}; {reached}", run))
         elif state == "queued" and not working and _never_began(run):
-            pieces.append(Piece("runs that never began", run.folder, _size(run.folder), run=run))
+            pieces.append(Piece("runs that never began", run.folder, size, run=run))
         else:
             pieces += _leftovers(run, state)
     return pieces, working

@@ -12,6 +12,7 @@ from parsenet_cli.config import sweep
 from parsenet_cli.config import table as ablation
 from parsenet_cli.config.compose import Composer, LauncherConfig
 from parsenet_cli.config.table import CellKey, TableSpec
+from parsenet_cli.core.code import Code, modules_of, told
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import Progress
@@ -78,10 +79,13 @@ def plan_table(
 def plan_retrain(store: Store, run: Run) -> Plan:
     """A study of this run alone, under the profile it was run with, and its frozen configuration with keep_model=true.
 
-    Nothing is composed again: what was edited since does not change which run it is.
+    As many images at a time as its result took, and (runner/worker.py) as many threads: so the number is the same. Nothing is
+    composed again: what was edited since does not change which run it is.
     """
     frozen = run.config()
-    config = frozen.model_copy(update={"runtime": frozen.runtime.model_copy(update={"keep_model": True})})
+    result = run.result()
+    asked = {"keep_model": True, "code": "", **({"micro_batch": result.micro_batch} if result else {})}
+    config = frozen.model_copy(update={"runtime": frozen.runtime.model_copy(update=asked)})
     spec, _ = sweep.single([])
     (row,) = spec.rows
     spec = replace(spec, name=f"keep-{run.signature}", rows=(replace(row, labels=(run.signature,)),))
@@ -94,13 +98,26 @@ def plan_retrain(store: Store, run: Run) -> Plan:
     return Plan(only, {run.signature: config})
 
 
+def by_this_code(plan: Plan, store: Store) -> Plan:
+    """The same, but a run that other or unknown code has made is not done: it is trained anew."""
+    code = Code(store.cache)
+    asked = {
+        signature: {"code": code.identity(modules_of(config.science))} for signature, config in plan.configs.items()
+    }
+    configs = {
+        signature: config.model_copy(update={"runtime": config.runtime.model_copy(update=asked[signature])})
+        for signature, config in plan.configs.items()
+    }
+    return replace(plan, configs=configs)
+
+
 def all_configs(plans: Iterable[Plan]) -> dict[str, RunConfig]:
     """The runs of several plans, each once."""
     return {signature: config for plan in plans for signature, config in plan.configs.items()}
 
 
-WITHOUT_MODEL = "to do again: its model was not kept"
-"""The state of a run that is done, but not with the model that keep_model=true asks for."""
+AGAIN = "to do again: {}"
+"""The state of a run that is done, but not as it is asked for, and in what."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class PlanSummary:
     Attributes:
         steps: Of all runs that are missing.
         images: Seen in those steps, counted each time.
+        notices: What is to be said of the results that are there.
     """
 
     cells: tuple[PlannedCell, ...]
@@ -143,6 +161,7 @@ class PlanSummary:
     images: int
     seconds: float | None
     bytes: float | None
+    notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For --json: seconds and bytes are null where nothing was measured yet."""
@@ -154,8 +173,11 @@ def summarize(
 ) -> PlanSummary:
     """Look at the store; with `probe`, measure some steps of every kind of run that is missing, telling `progress`."""
     configs = all_configs(plans)
-    states = {signature: _state(store.run(signature), config) for signature, config in configs.items()}
-    missing = [configs[signature] for signature, state in states.items() if state != "done"]
+    code = Code(store.cache)
+    looked = {signature: _look(store.run(signature), config, code) for signature, config in configs.items()}
+    missing = [configs[signature] for signature, (done, *_) in looked.items() if not done]
+    states = {signature: state for signature, (_, state, _) in looked.items()}
+    remarks = [remark for done, _, remark in looked.values() if done]
     cost = CostModel(store)
     opened = launch.open_launcher(launcher, max(1, len(missing)))
     if probe:
@@ -194,13 +216,18 @@ def summarize(
         images=sum(recipe.steps * recipe.images for recipe in recipes),
         seconds=cost.total_seconds([config.science for config in missing], opened.slots),
         bytes=cost.total_bytes(missing),
+        notices=tuple(told(remarks)),
     )
 
 
-def _state(run: Run, config: RunConfig) -> str:
-    """How a run stands for this command, which may ask for a model that an earlier one did not keep."""
-    state = state_of(run, with_model=config.runtime.keep_model)
-    return WITHOUT_MODEL if state == "queued" and run.done() else state
+def _look(run: Run, config: RunConfig, code: Code) -> tuple[bool, str, str]:
+    """Whether a run is done as this command asks, how it stands, and what is to be said of the code that made it."""
+    state, result = state_of(run, asked=config.runtime), run.result()
+    remark = code.remark(result.code, result.modules) if result else ""
+    if state == "queued" and result:
+        stale = config.runtime.code not in ("", result.code)
+        return False, AGAIN.format(remark if stale else "its model was not kept"), remark
+    return state == "done", ", ".join(filter(None, [state, remark])) if state == "done" else state, remark
 
 
 def _probe(missing: Sequence[RunConfig], cost: CostModel, store: Store, threads: int, progress: Progress) -> None:

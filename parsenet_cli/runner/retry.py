@@ -8,24 +8,24 @@ from collections.abc import Collection
 from typing import Literal
 
 from parsenet_cli.core.memory import oom_kill_count
-from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.run_config import RunConfig, Runtime
 from parsenet_cli.runner.state import Queue, in_no_queue, state_of
 from parsenet_cli.store.run import Run
 
 Action = Literal["done", "run", "join", "exhausted"]
 
 
-def next_action(run: Run, retry: bool, with_model: bool = False, queue: Queue = in_no_queue) -> Action:
+def next_action(run: Run, retry: bool, asked: Runtime | None = None, queue: Queue = in_no_queue) -> Action:
     """What a command does about a run. A failed one is tried once more, then only when `retry` asks for it.
 
     Args:
         run: The run.
         retry: Whether a run that has failed twice is tried again.
-        with_model: A run that is done without its model is carried out again to get it.
+        asked: A run that is done without its model, or by other code, is carried out again where that is asked for.
         queue: What has a job for a run already, which is then joined.
     """
     queued = queue(run)  # first: a job that ends in between has left its result
-    state = state_of(run, with_model=with_model)
+    state = state_of(run, asked=asked)
     if state == "done":
         return "done"
     if queued or state == "running":

@@ -123,7 +123,7 @@ class Scheduler:
     def _admit(self, retry: bool) -> None:
         for signature, config in self._configs.items():
             run = self._store.run(signature)
-            match next_action(run, retry, config.runtime.keep_model, self._is_queued):
+            match next_action(run, retry, config.runtime, self._is_queued):
                 case "done":
                     self._finished += 1
                 case "join":
@@ -259,7 +259,7 @@ class Scheduler:
     def _ended(self, run: Run) -> None:
         config = self._configs[run.signature]
         taken_back = self._taken_back.pop(run.signature, None)
-        match state_of(run, with_model=config.runtime.keep_model):
+        match state_of(run, asked=config.runtime):
             case "done":
                 self._finished += 1
                 self._cost.learn(config.science, run.done_result())

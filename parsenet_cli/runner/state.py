@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from parsenet_cli.core.code import Code
+from parsenet_cli.core.run_config import Runtime
 from parsenet_cli.core.text import duration
 from parsenet_cli.runner.launcher import BatchQueue
 from parsenet_cli.store.result import RunState, RunStatus
@@ -20,16 +22,16 @@ def in_no_queue(run: Run) -> bool:
     return False
 
 
-def state_of(run: Run, queue: Queue = in_no_queue, with_model: bool = False) -> RunState:
+def state_of(run: Run, queue: Queue = in_no_queue, asked: Runtime | None = None) -> RunState:
     """How a run stands: by its folder alone, or also by the queue that may have a job for it.
 
     Args:
         run: The run.
         queue: What asks the queue. A run that it has is `queued`, although its last worker failed or was lost with its node.
-        with_model: A run whose model was not kept is not done.
+        asked: A run whose model was not kept, or that other code has made, is not done where that is asked for.
     """
     queued = queue(run)  # first: a job that ends in between has left its result
-    state = run.state(with_model)
+    state = run.state(asked)
     return "queued" if queued and state in ("failed", "lost") else state
 
 
@@ -67,17 +69,23 @@ class RunSummary:
 
 def summaries(store: Store, queue: Queue = in_no_queue) -> list[RunSummary]:
     """How every run of the store stands, by signature."""
-    return [summary_of(run, queue) for run in store.runs()]
+    code = Code(store.cache)
+    return [summary_of(run, queue, code) for run in store.runs()]
 
 
-def summary_of(run: Run, queue: Queue = in_no_queue) -> RunSummary:
-    """How a run stands. Its result is read once: it is most of what two thousand runs cost."""
+def summary_of(run: Run, queue: Queue = in_no_queue, code: Code | None = None) -> RunSummary:
+    """How a run stands; `code` is read anew where it is not given.
+
+    Its result is read once: it is most of what two thousand runs cost.
+    """
     result = run.result()
     state = state_of(run, queue) if result is None else "done"
     status = run.status() if result is None else RunStatus()
     match state:
         case "done":
-            return RunSummary(run.signature, state, f"mean IU {(result or run.done_result()).score_text}")
+            result = result or run.done_result()
+            remark = (code or Code(run.results.cache)).remark(result.code, result.modules)
+            return RunSummary(run.signature, state, ", ".join(filter(None, [f"mean IU {result.score_text}", remark])))
         case "running":
             progress = progress_text(status)
             says = f"job {status.job} on {status.host}: {progress}" if status.job else progress

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from parsenet_cli.core import code
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten, append_to, guard, os_error_text
 from parsenet_cli.core.memory import is_out_of_memory
@@ -85,14 +86,15 @@ def _train(run: Run, threads: int, stop: StopFlag) -> int:
     if launch.current_job() is None:
         run.clear_job()
     before = run.status()
-    # Bit-for-bit resume needs the same number of threads; without a checkpoint a run may start afresh with any.
-    if run.has_checkpoint:
-        threads = before.threads or threads
+    # To go on, and to be done again, to the same bits needs the same number of threads; what is new may take any.
+    result = run.result()
+    threads = (before.threads if run.has_checkpoint else result and result.threads) or threads
     # Also so that an error that an earlier worker left with is not the log's last line any more.
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
         outdated = {"error": "", "bad_input": False, "out_of_memory": False, "seconds_left": None, "evaluating": ""}
         run.update_status(state="running", threads=threads, started=time.time(), **process.own(), **outdated)
+        code.loaded()  # before it is imported
         from parsenet_cli.engine.train import train_run
 
         train_run(run, run.results.cache, threads, stop)

@@ -49,6 +49,9 @@ class RunResult(_FromJson):
             everywhere.
         convention: Over which classes and pixels scores are taken, in words.
         network: models/describe.py; empty in results of before it was recorded.
+        code: The identity of the code that made it (core/code.py); empty where that is not known. Where a training went on
+            under other code than it began with, both, joined by `+`.
+        modules: The run's own modules, which with the shared ones are that code.
         files: The CRC-32 of each file that belongs to the result, by name.
     """
 
@@ -75,6 +78,8 @@ class RunResult(_FromJson):
     network: Mapping[str, Any] = field(default_factory=dict)
     protocol: Sequence[Mapping[str, Any]] = ()
     deviations: Sequence[str] = ()
+    code: str = ""
+    modules: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -149,10 +154,16 @@ class PrerequisiteStatus(_FromJson):
 
 @dataclass(frozen=True)
 class RunEnvironment(_FromJson):
-    """`env.json`: what a run was carried out with."""
+    """`env.json`: what a run was carried out with.
+
+    Attributes:
+        uncommitted: The names of the files that differ from the commit.
+        patch: The file that gives the code back when it is applied to the commit; or why there is none, in words.
+    """
 
     commit: str = ""
     uncommitted: str = ""
+    patch: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     device: str = ""
     data_id: str = ""

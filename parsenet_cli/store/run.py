@@ -4,19 +4,23 @@ results/runs/<signature>/ holds config.yaml (frozen when planned), env.json, sta
 checkpoint.pt and the one before it (while it runs), cancelled (while that is wished), job.json (where a cluster carries it out),
 confusion.npz, predictions.npz, model.safetensors (where it is to be kept) and result.json. A run is *done* when its result.json
 is whole (its seal fits) and carries its signature; nothing else is believed. It names the checksums of the files that belong to
-it. A command that asks for the model (`keep_model=true`) finds a run without it not done: it is trained again, and its old
-result stays until the new one.
+it. A command that asks for more than that (the model: `keep_model=true`; this code: `--rerun-stale`) finds the run not done: it
+is trained again, and its old result stays until the new one. Where that is another, or made by other code, the old one is kept
+in a folder `earlier-*` of the run's.
 
 Every JSON file is sealed (see `files.py`). Those that were written before seals existed are believed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +28,19 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import (
     crc32_of,
     guard,
+    link_or_copy,
     os_errors_as_user_errors,
     quarantine,
+    read_bytes,
     read_verified,
+    remove,
     tag_cache,
+    write_bytes,
     write_text,
     write_with_checksum,
 )
-from parsenet_cli.core.run_config import RunConfig, from_yaml, to_yaml
-from parsenet_cli.core.text import print_line
+from parsenet_cli.core.run_config import RunConfig, Runtime, from_yaml, to_yaml
+from parsenet_cli.core.text import natural_key, print_line
 from parsenet_cli.store import metrics_log
 from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunState, RunStatus
 
@@ -152,24 +160,27 @@ class Run:
         """Whether there is anything to go on from."""
         return any(file.is_file() for file in self.checkpoints)
 
-    def done(self, with_model: bool = False) -> bool:
-        """Whether there is a result and, if that is asked for, the trained network too."""
-        return self.result() is not None and (self.model_file.is_file() or not with_model)
+    def done(self, asked: Runtime | None = None) -> bool:
+        """Whether there is a result and, where that is asked for, the trained network too and this code behind it."""
+        result = self.result()
+        if result is None or asked is None:
+            return result is not None
+        return (self.model_file.is_file() or not asked.keep_model) and asked.code in ("", result.code)
 
     def done_as_asked(self) -> bool:
         """Whether it is done as its own configuration asks. Raises `UserError` where only that could tell and is damaged."""
-        return self.result() is not None and (self.model_file.is_file() or not self.config().runtime.keep_model)
+        return self.result() is not None and self.done(self.config().runtime)
 
-    def state(self, with_model: bool = False) -> RunState:
+    def state(self, asked: Runtime | None = None) -> RunState:
         """done | failed | running | lost (it stopped without saying so) | queued | new (never planned).
 
-        `with_model`: a run whose model was not kept is not done.
+        `asked`: a run whose model was not kept, or that other code has made, is not done where that is asked for.
         """
-        if self.done(with_model):
+        if self.done(asked):
             return "done"
         if self.alive():
             return "running"
-        if self.done(with_model):  # it ended between the two looks: what is read from here on is final
+        if self.done(asked):  # it ended between the two looks: what is read from here on is final
             return "done"
         match self.status().state:
             case "failed":
@@ -258,8 +269,37 @@ class Run:
 
     def record_result(self, result: RunResult, *belonging: Path) -> None:
         """Write the result, which makes the run done: it comes last. The files `belonging` to it are there already."""
+        before = self.result()
+        aside = self._set_aside(read_bytes(self.result_file)) if before else []
         files = {file.name: crc32_of(file) for file in belonging}
         write_with_checksum(self.result_file, {**result.as_json(), "files": files})
+        if before and (before.code, before.metrics, before.iu) == (result.code, result.metrics, result.iu):
+            for folder in aside:  # the same again: nothing is lost
+                remove(folder)
+
+    @property
+    def earlier_results(self) -> list[Path]:
+        """Folders with results that a later training has replaced, and with what belonged to them."""
+        folders = [path for path in self.folder.glob("earlier-*") if path.is_dir() and not path.is_symlink()]
+        return sorted(folders, key=lambda path: natural_key(path.name))
+
+    def set_result_aside(self) -> None:
+        """Before a run that has a result is trained again: its files get second names, in a folder beside."""
+        result = self.result()
+        if result is None or self._set_aside(content := read_bytes(self.result_file)):
+            return
+        code = result.code if re.fullmatch("[0-9a-f]{12}", result.code) else "other" if result.code else "unknown"
+        folders = (self.folder / f"earlier-{code}-{number}" for number in count(1))
+        folder = next(folder for folder in folders if not (folder / self.result_file.name).exists())
+        files = (self.environment_file, self.confusions_file, self.predictions_file, self.metrics_file, self.model_file)
+        for file in filter(Path.is_file, files):
+            link_or_copy(file, folder / file.name)
+        write_bytes(folder / self.result_file.name, content)  # comes last: with it the folder is whole
+
+    def _set_aside(self, result: bytes) -> list[Path]:
+        """Where this result is kept already: its next training was interrupted, and goes on."""
+        name = self.result_file.name
+        return [each for each in self.earlier_results if (each / name).is_file() and read_bytes(each / name) == result]
 
     def quarantine_damaged_result(self) -> None:
         """Keep a result that is not believed under another name, before the run is carried out again; the log says so."""
@@ -346,11 +386,23 @@ class Store:
         return self.root / "studies"
 
     @property
+    def patches(self) -> Path:
+        """What differed from the commit where runs were carried out in a clone with changes: one file for the same changes."""
+        return self.root / "patches"
+
+    @property
     def runs_folder(self) -> Path:
         return self.root / "runs"
 
     def run(self, signature: str) -> Run:
         return Run(self.runs_folder / signature)
+
+    def keep_patch(self, content: bytes) -> str:
+        """Keep a patch; returns the name of its file, which follows from what it says."""
+        name = f"{hashlib.sha256(content).hexdigest()[:12]}.patch"
+        if not (self.patches / name).is_file():
+            write_bytes(self.patches / name, content)
+        return name
 
     def find(self, prefix: str) -> Run:
         """The run whose signature starts with `prefix`. Raises `UserError` when none or several do."""

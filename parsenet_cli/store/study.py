@@ -14,6 +14,7 @@ from typing import Any
 from parsenet_cli.config import table as ablation
 from parsenet_cli.config import table_file
 from parsenet_cli.config.table import CellKey, TableSpec
+from parsenet_cli.core.code import Code
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
 from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
@@ -61,6 +62,7 @@ class StudyRun:
     Attributes:
         label: The cells that it serves, in words.
         result: Of a finished run.
+        code_remark: What is to be said of the code that made the result (core/code.py).
     """
 
     run: Run
@@ -68,6 +70,7 @@ class StudyRun:
     state: RunState
     result: RunResult | None
     environment: RunEnvironment
+    code_remark: str = ""
 
     @property
     def signature(self) -> str:
@@ -81,11 +84,13 @@ class StudyRun:
 
 def read_runs(studies: Sequence[Study], store: Store) -> dict[str, StudyRun]:
     """The distinct runs behind some studies, by signature, in their order; each file of a run is read once."""
-    runs = {}
+    runs, code = {}, Code(store.cache)
     for signature, label in labels(studies).items():
         run = store.run(signature)
         result = run.result()
-        runs[signature] = StudyRun(run, label, "done" if result else run.state(), result, run.environment())
+        remark = code.remark(result.code, result.modules) if result else ""
+        state: RunState = "done" if result else run.state()
+        runs[signature] = StudyRun(run, label, state, result, run.environment(), remark)
     return runs
 
 

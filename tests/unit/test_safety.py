@@ -26,7 +26,7 @@ from parsenet_cli.engine.checkpoint import TrainState
 from parsenet_cli.models.weights import read as weights
 from parsenet_cli.store import frame, samples
 from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.run import Run
+from parsenet_cli.store.run import Run, Store
 from tests.conftest import SHORT, command
 from tests.conftest import environment as environment_of
 
@@ -145,10 +145,10 @@ def test_no_call_of_the_package_reads_what_can_run_code() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_environment_is_recorded_by_an_allow_list_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_recorded_by_an_allow_list_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SOME_API_TOKEN", "a-secret-of-this-test")
-    recorded = environment.describe(torch.device("cpu"), "data")
-    assert set(recorded.as_json()) == {"commit", "uncommitted", "versions", "device", "data_id"}
+    recorded = environment.describe(torch.device("cpu"), "data", Store(tmp_path))
+    assert set(recorded.as_json()) == {"commit", "uncommitted", "patch", "versions", "device", "data_id"}
     assert "a-secret-of-this-test" not in json.dumps(recorded.as_json())
 
 

@@ -99,12 +99,14 @@ def _environments(done: Iterable[StudyRun]) -> Grid:
     counts: Counter[str] = Counter()
     for read in done:
         environment = read.environment
-        known = (environment.device, environment.commit, bool(environment.uncommitted), environment.versions)
+        changed = bool(environment.uncommitted or environment.patch)
+        known = (environment.device, environment.commit, changed, environment.versions, read.code_remark)
         counts[json.dumps(known, sort_keys=True)] += 1
     rows = []
     for text, count in counts.items():
-        device, commit, changed, versions = json.loads(text)
+        device, commit, changed, versions, remark = json.loads(text)
         code = (commit or "not from a clone") + (", with uncommitted changes" if changed else "")
+        code += f"; {remark}" if remark else ""
         packages = ", ".join(f"{name} {number}" for name, number in versions.items())
         rows.append((str(count), device or "not recorded", code, packages or "not recorded"))
     return words(("runs", "device", "commit", "versions"), rows)

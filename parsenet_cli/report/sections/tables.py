@@ -56,7 +56,7 @@ def _part(study: Study, report: ReportInput, intervals: Intervals) -> Part:
     largest = max((abs(one.effect) for one in behind.values() if one.effect is not None), default=0.0)
     more = {key: _more(one, measured[key], largest) for key, one in behind.items()}
     setting, warnings = tables.setting(study, report.runs), tables.warnings(study, report.runs)
-    grid = paper_grid(study, frame, setting, warnings, more)
+    grid = paper_grid(study, frame, setting, warnings, more, tables.code_remarks(study, report.runs))
     blocks: list[Block] = [Paragraph(f"{grid.caption}.", "caption"), grid]
     labels = {row.key: row.labels for row in study.table.rows}
     if largest:
@@ -108,7 +108,9 @@ def _seed(line: Mapping[Any, Any], report: ReportInput) -> str:
     number = "no value" if math.isnan(value) else f"{value:.2f}"
     collapsed = read.result is not None and read.outcome == "collapsed"
     outcome = f"collapsed @ {read.result.collapsed_at}" if collapsed and read.result else read.outcome
-    return f"seed {line['seed']}: {number}, {outcome}, run {read.signature}"
+    return ", ".join(
+        filter(None, [f"seed {line['seed']}: {number}", outcome, f"run {read.signature}", read.code_remark])
+    )
 
 
 def _more(one: _Provenance, measured: Measured, largest: float) -> dict[str, Any]:

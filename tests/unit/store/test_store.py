@@ -39,9 +39,10 @@ def test_planned_run_is_queued_with_its_configuration_frozen(run: Run, config: R
 
 def test_run_without_its_model_is_done_but_not_for_those_who_ask_for_it(run: Run) -> None:
     finish(run)
-    assert (run.state(), run.state(with_model=True)) == ("done", "queued")
+    asked = changed(run.config(), keep_model=True).runtime
+    assert (run.state(), run.state(asked)) == ("done", "queued")
     run.model_file.touch()
-    assert run.state(with_model=True) == "done"
+    assert run.state(asked) == "done"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"signature": "another"}'])
