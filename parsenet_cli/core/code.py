@@ -140,8 +140,10 @@ class Code:
 
     def _look(self, module: str) -> tuple[str, list[str]]:
         """The digest of a module's tokens, and what it imports from the package."""
+        if module not in self._sources:
+            return "missing", []
         if module not in self._looked:
-            content = self._sources.get(module, b"")
+            content = self._sources[module]
             key = hashlib.sha256(f"{module}\0".encode() + content).hexdigest()[:32]
             match self._remembered.get(key):
                 case [str(digest), [*imports]] if all(isinstance(name, str) for name in imports):

@@ -78,11 +78,11 @@ class Footnotes:
 
 
 def measure_cells(
-    study: Study, frame: pd.DataFrame, notes: Footnotes, remarks: Mapping[str, str] | None = None
+    study: Study, frame: pd.DataFrame, notes: Footnotes, footnotes: Mapping[str, str] | None = None
 ) -> dict[CellKey, Measured]:
     """What was measured, cell by cell. Cells of rows that are only shown, or narrowed away, have a dash.
 
-    `remarks`: by signature, what gives a cell a footnote.
+    `footnotes`: of the cells behind which a run stands, by its signature.
     """
     lines = {CellKey(*map(str, key)): group for key, group in frame.groupby(["row", "column"], sort=False)}
     reasons = {cell.key: cell.reason for cell in study.cells if cell.reason}
@@ -94,7 +94,7 @@ def measure_cells(
                 measured[key] = Measured("n/a", marks=notes.mark(reasons[key]))
             elif key in lines:
                 value = _measured(lines[key], study.table.decimals(column.key), len(study.seeds), notes)
-                told = dict.fromkeys((remarks or {}).get(signature, "") for signature in lines[key]["signature"])
+                told = dict.fromkeys((footnotes or {}).get(signature, "") for signature in lines[key]["signature"])
                 marks = ",".join(filter(None, [value.marks, notes.mark(*told)]))
                 measured[key] = replace(value, marks=marks)
             else:
@@ -110,7 +110,7 @@ def paper_grid(
     setting: str,
     warnings: Iterable[str] = (),
     more: Mapping[CellKey, Mapping[str, Any]] | None = None,
-    remarks: Mapping[str, str] | None = None,
+    footnotes: Mapping[str, str] | None = None,
 ) -> Grid:
     """The table of a study.
 
@@ -120,10 +120,10 @@ def paper_grid(
         setting: data and trunk, for the caption.
         warnings: what a reader of the table must know of its runs; stand below it.
         more: fields that are added to the cells of measured numbers, such as a tip.
-        remarks: by signature, what gives the cells of a run a footnote.
+        footnotes: of the cells behind which a run stands, by its signature.
     """
     spec, notes = study.table, Footnotes()
-    measured = measure_cells(study, frame, notes, remarks)
+    measured = measure_cells(study, frame, notes, footnotes)
     labels = {row.key: _labels(row, notes) for row in spec.rows}
     notes.add(*(f"{column.header}: {column.note}" for column in spec.columns if column.note), spec.note, *warnings)
     has_paper = any(row.paper for row in spec.rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from parsenet_cli.config import deviations
 from parsenet_cli.config.deviations import Deviation
 from parsenet_cli.config.protocol import STAND_INS
-from parsenet_cli.core.code import told
+from parsenet_cli.core.code import REMEDY, told
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
 from parsenet_cli.report import formats
@@ -29,8 +29,8 @@ Runs = Mapping[str, StudyRun]
 def study_grid(study: Study, store: Store) -> Grid:
     """The table of a study as it stands; every file of a run is read once."""
     runs = read_runs([study], store)
-    frame, remarks = results_frame(study, runs), code_remarks(study, runs)
-    return paper_grid(study, frame, setting(study, runs), warnings(study, runs), remarks=remarks)
+    frame, footnotes = results_frame(study, runs), code_notes(study, runs)
+    return paper_grid(study, frame, setting(study, runs), warnings(study, runs), footnotes=footnotes)
 
 
 def write(grid: Grid, study: Study, store: Store) -> list[Path]:
@@ -66,25 +66,20 @@ def _setting(read: StudyRun) -> str:
 
 def warnings(study: Study, runs: Runs) -> list[str]:
     """What a reader of the table must know of the runs behind it."""
-    return [
-        *scored(study, runs),
-        *deviating(study, runs),
-        *mixed(study, runs),
-        *told(_code_remarks(study, runs).values()),
-    ]
+    return [*scored(study, runs), *deviating(study, runs), *mixed(study, runs), *by_other_code(study, runs)]
 
 
-def code_remarks(study: Study, runs: Runs) -> dict[str, str]:
-    """The footnote of each run that other or unknown code has made; none where that is so of all, which `warnings` say."""
-    remarks = _code_remarks(study, runs)
-    alike = len(set(remarks.values())) == 1
-    return (
-        {} if alike else {signature: f"{remark}, at least in part" for signature, remark in remarks.items() if remark}
-    )
+def by_other_code(study: Study, runs: Runs) -> list[str]:
+    """One sentence where other or unknown code has made all results; where it has made some, their cells have footnotes."""
+    remarks = [read.code_remark for signature in study.signatures if (read := runs[signature]).result]
+    return told(remarks) if len(set(remarks)) == 1 else []
 
 
-def _code_remarks(study: Study, runs: Runs) -> dict[str, str]:
-    return {signature: runs[signature].code_remark for signature in study.signatures if runs[signature].result}
+def code_notes(study: Study, runs: Runs) -> dict[str, str]:
+    """These footnotes, by signature."""
+    remarks = {signature: runs[signature].code_remark for signature in study.signatures}
+    every = by_other_code(study, runs)
+    return {s: f"{remark}, at least in part; {REMEDY}" for s, remark in remarks.items() if remark and not every}
 
 
 def scored(study: Study, runs: Runs) -> list[str]:

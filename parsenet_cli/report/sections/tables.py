@@ -56,7 +56,7 @@ def _part(study: Study, report: ReportInput, intervals: Intervals) -> Part:
     largest = max((abs(one.effect) for one in behind.values() if one.effect is not None), default=0.0)
     more = {key: _more(one, measured[key], largest) for key, one in behind.items()}
     setting, warnings = tables.setting(study, report.runs), tables.warnings(study, report.runs)
-    grid = paper_grid(study, frame, setting, warnings, more, tables.code_remarks(study, report.runs))
+    grid = paper_grid(study, frame, setting, warnings, more, tables.code_notes(study, report.runs))
     blocks: list[Block] = [Paragraph(f"{grid.caption}.", "caption"), grid]
     labels = {row.key: row.labels for row in study.table.rows}
     if largest:
