@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from parsenet_cli.core import code
+from parsenet_cli.core import code, paths
 from parsenet_cli.core.errors import Stopped
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.engine import environment, inputs
@@ -146,7 +146,7 @@ def clone(tmp_path: Path) -> Path:
 def test_a_patch_gives_the_code_back(
     clone: Path, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment.paths, "PACKAGE", clone / "parsenet_cli")
+    monkeypatch.setattr(paths, "PACKAGE", clone / "parsenet_cli")
     monkeypatch.setenv("GIT_DIR", "/nowhere")  # as in a hook of git's
     index = (clone / ".git" / "index").read_bytes()
     recorded = environment.describe(torch.device("cpu"), "data", store)
