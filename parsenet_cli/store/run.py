@@ -298,8 +298,14 @@ class Run:
 
     def _set_aside(self, result: bytes) -> list[Path]:
         """Where this result is kept already: its next training was interrupted, and goes on."""
-        name = self.result_file.name
-        return [each for each in self.earlier_results if (each / name).is_file() and read_bytes(each / name) == result]
+
+        def holds(folder: Path) -> bool:
+            try:
+                return read_bytes(folder / self.result_file.name) == result
+            except OSError:
+                return False
+
+        return list(filter(holds, self.earlier_results))
 
     def quarantine_damaged_result(self) -> None:
         """Keep a result that is not believed under another name, before the run is carried out again; the log says so."""

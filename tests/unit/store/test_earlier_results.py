@@ -49,6 +49,18 @@ def test_training_that_was_interrupted_sets_aside_once(run: Run) -> None:
     assert b'"by"' in (folder / run.metrics_file.name).read_bytes()
 
 
+def test_links_among_the_earlier_results_are_not_followed(run: Run, tmp_path: Path) -> None:
+    record(run)
+    private = tmp_path / "private"
+    private.write_bytes(run.result_file.read_bytes())
+    (run.folder / "earlier-elsewhere").symlink_to(tmp_path)
+    (run.folder / f"earlier-{OLD}-1").mkdir()
+    (run.folder / f"earlier-{OLD}-1" / run.result_file.name).symlink_to(private)
+    train_again(run, NEW)
+    assert [path.name for path in run.earlier_results] == [f"earlier-{OLD}-1", f"earlier-{OLD}-2"]
+    assert {path.name for path in tmp_path.iterdir()} == {"private", "results"}
+
+
 def test_same_result_again_leaves_nothing_and_another_number_of_the_same_code_is_kept(run: Run) -> None:
     record(run)
     train_again(run, OLD)
