@@ -6,6 +6,7 @@ holds. Both are seen in the events, which are read one after the other.
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import yaml
@@ -16,6 +17,9 @@ DEEPEST = 40
 MOST_VALUES = 200_000
 """With those that aliases repeat."""
 
+_FLAT = re.compile(r"(?: {0,20}(?:- )?[^\s\[\]{}&*?!|>\"'%@`-][^\[\]{}&*\n]*\n)*")
+"""Lines of little indentation without flow collections, anchors and aliases: nothing in them is deep or repeated."""
+
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -25,6 +29,8 @@ def checked(text: str) -> str:
     Raises:
         yaml.YAMLError: it is no YAML, is nested too deeply, or its aliases repeat too much.
     """
+    if len(text) < MOST_VALUES and _FLAT.fullmatch(text):
+        return text
     open_, sizes, values = list[tuple[str | None, int]](), dict[str, int](), 0
     for event in yaml.parse(text, Loader=_SAFE_LOADER):
         anchor = getattr(event, "anchor", None)

@@ -13,7 +13,7 @@ from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core import code
 from parsenet_cli.core.code import OTHER, REMEDY, UNKNOWN, Code
-from parsenet_cli.report import build, collect, tables
+from parsenet_cli.report import build, collect, redact, tables
 from parsenet_cli.report.formats import terminal
 from parsenet_cli.runner import plan as planning
 from parsenet_cli.runner.state import summary_of
@@ -87,7 +87,7 @@ def test_verify_and_the_report_say_it(store: Store, runs: list[Run], capsys: pyt
     verify.verify(["table4"], "quick", False, "json", store.root)
     assert f"Results: 1 of {len(runs)} {OTHER}; {REMEDY}." in json.loads(capsys.readouterr().out)["notices"]
     report = collect.collect_input(store, None)
-    page = str(build.compose(report, "0"))
+    page = str(build.compose(report, "0", redact.of_report(report)))
     assert f"run {runs[0].signature}, {OTHER}" in page
     assert f"run {runs[1].signature}'" in page
     assert f"c0ffee; {OTHER}" in page
