@@ -111,7 +111,7 @@ def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView
     """With workers that do nothing, and its fork server up."""
     options = {"slots": SLOTS, "threads": 1, "slots_per_gpu": 1, "resubmissions": 0, "silence_seconds": 1800}
     vars(local)["worker"] = nothing
-    launcher = local.open_launcher(options, SLOTS)
+    launcher = local.open_launcher(options, SLOTS, store.root)
     Scheduler(store, dict(list(configs.items())[:1]), launcher, view).run()
     return launcher
 

@@ -214,7 +214,7 @@ def watch_runs(store: Store) -> None:
     from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
 
     idle, printed, before = 0, "", [b""]
-    queue, asked, screen = launch.queue(), float("-inf"), terminal.console()
+    queue, asked, screen = launch.queue(store.root), float("-inf"), terminal.console()
     try:
         with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:

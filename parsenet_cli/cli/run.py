@@ -72,7 +72,7 @@ def run_plans(
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime.keep_model) for signature, config in configs.items())
-    launcher = launch.open_launcher(options, missing)
+    launcher = launch.open_launcher(options, missing, store.root)
     view, shown = open_view(studies, len(configs), store)
     try:
         with shown:

@@ -49,7 +49,7 @@ def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
     adds finished runs.
     """
     runs = store.runs()
-    queued = queue_of(runs, launch.queue())
+    queued = queue_of(runs, launch.queue(store.root))
     idle = [run for run in runs if not queued(run) and not run.alive()]
     working = len(runs) - len(idle)
     pieces = [Piece("temporary files", file, _size(file)) for file in _temporary(store.root)]

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from parsenet_cli.config import sweep
-from parsenet_cli.config import table as ablation
+from parsenet_cli.config import frozen_table, sweep
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.errors import UserError
@@ -66,7 +65,7 @@ def plan_table(
             if signature:
                 configs[signature] = config
     profile, overrides = composer.profile.name, tuple(composer.command_line)
-    content = [asdict(cell) for cell in cells], ablation.digest_content(spec), profile, list(seeds)
+    content = [asdict(cell) for cell in cells], frozen_table.digest_content(spec), profile, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     name, seeds = f"{spec.name}-{profile}-{digest}", tuple(seeds)
     study = Study(
@@ -157,7 +156,7 @@ def summarize(
     states = {signature: _state(store.run(signature), config) for signature, config in configs.items()}
     missing = [configs[signature] for signature, state in states.items() if state != "done"]
     cost = CostModel(store)
-    opened = launch.open_launcher(launcher, max(1, len(missing)))
+    opened = launch.open_launcher(launcher, max(1, len(missing)), store.root)
     if probe:
         _probe(missing, cost, store, opened.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}

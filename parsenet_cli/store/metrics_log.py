@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from parsenet_cli.core.files import (
     with_checksum,
     write_text,
 )
+from parsenet_cli.core.typed import Count, Number, Seconds, build
 
 Record = dict[str, Any]
 
@@ -55,4 +57,18 @@ def _record(line: bytes) -> Record | None:
         record = strip_checksum(line, unsealed_too=True)
     except ValueError:
         return None
-    return record if isinstance(record.get("iteration"), int) else None
+    try:
+        build(_Known, record)
+    except ValueError:
+        return None
+    return record
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What others read of a record."""
+
+    iteration: Count
+    loss: Number | None = None
+    lr: Number | None = None
+    seconds: Seconds = 0.0

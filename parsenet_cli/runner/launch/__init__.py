@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import Any, cast
 
 from parsenet_cli.core.errors import unknown
 from parsenet_cli.runner.launcher import BatchQueue, Launcher, LauncherModule
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Launcher:
-    """The launcher that `options["name"]` names, for so many runs. Raises `UserError` for an unknown one or a wrong option."""
-    return find(options["name"]).open_launcher(options, jobs)
+def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Launcher:
+    """The launcher that `options["name"]` names, for so many runs of this results folder.
+
+    Raises `UserError` for an unknown one or a wrong option.
+    """
+    return find(options["name"]).open_launcher(options, jobs, results)
 
 
 def find(name: str) -> LauncherModule:
@@ -22,9 +26,9 @@ def find(name: str) -> LauncherModule:
     return cast(LauncherModule, importlib.import_module(f"{__name__}.{name}"))
 
 
-def queue() -> BatchQueue | None:
-    """The queue of whatever launcher has one that can be reached from this machine."""
-    return cast("BatchQueue | None", _first_answer("queue"))
+def queue(results: Path) -> BatchQueue | None:
+    """The jobs of this results folder in the queue of whatever launcher has one that can be reached from this machine."""
+    return cast("BatchQueue | None", _first_answer("queue", results))
 
 
 def current_job() -> str | None:
@@ -32,10 +36,10 @@ def current_job() -> str | None:
     return cast("str | None", _first_answer("current_job"))
 
 
-def _first_answer(function: str) -> object:
+def _first_answer(function: str, *arguments: object) -> object:
     """What the first launcher says that offers this function and does not answer with None."""
     offered = (getattr(find(name), function, None) for name in _names())
-    return next((answer for ask in offered if ask is not None and (answer := ask()) is not None), None)
+    return next((answer for ask in offered if ask is not None and (answer := ask(*arguments)) is not None), None)
 
 
 def _names() -> list[str]:

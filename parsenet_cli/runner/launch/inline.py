@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.files import append_to, make_folder, os_errors_as_user_errors
@@ -52,6 +53,6 @@ class Inline:
         return _Finished()
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Inline:
+def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Inline:
     """One slot with all cores, or with `threads` of them."""
     return Inline(options["threads"] or len(os.sched_getaffinity(0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -10,8 +11,6 @@ from typing import Any
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner.launch_options import expect, positive, whole_number
-
-JOB_NAME = "parsenet"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+-]*")
 _CONSTRAINT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,:@+&|*()\[\]-]*")
@@ -37,8 +36,16 @@ def check(options: dict[str, Any]) -> None:
     expect(options, "setup", lines, "a list of commands of one line each")
 
 
-def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] = ()) -> dict[str, Any]:
-    """What submitit writes into the job script; Slurm's defaults are left to Slurm. `after`: jobs that have to end before."""
+def job_name(results: Path) -> str:
+    """Of the jobs of a results folder: what a job.json names that came with another folder is never taken for one of them."""
+    return f"parsenet-{hashlib.sha256(os.fsencode(results.resolve())).hexdigest()[:8]}"
+
+
+def sbatch_parameters(options: dict[str, Any], slots: int, name: str, after: Sequence[str] = ()) -> dict[str, Any]:
+    """What submitit writes into the job script of a job called `name`; Slurm's defaults are left to Slurm.
+
+    `after`: jobs that have to end before.
+    """
     given = {key: options[key] for key in _NAMES if options[key] is not None}
     if options["memory_gb"] is not None:
         given["mem"] = f"{round(1024 * options['memory_gb'])}MB"
@@ -48,7 +55,7 @@ def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] 
         given["setup"] = list(options["setup"])
     return {
         **given,
-        "job_name": JOB_NAME,
+        "job_name": name,
         "time": options["minutes"],
         "signal_delay_s": options["signal_seconds"],
         "cpus_per_task": options["threads"],
