@@ -19,7 +19,6 @@ from parsenet_cli.store import figures
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 
-
 LARGEST = 1e100
 """No figure measures anything of that size, and its square is still a number."""
 

@@ -32,13 +32,19 @@ def verify(
     from parsenet_cli.claims import judge
     from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
-    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.run import Store, disbelieved
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
     studies = _all(store, profile) if "all" in named else [study.newest(store, name, profile) for name in named]
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
-    notices = [*judge.changed(studies), *study.skipped(store), *store.skipped()]
+    signatures = dict.fromkeys(signature for each in studies for signature in each.signatures)
+    notices = [
+        *judge.changed(studies),
+        *study.skipped(store),
+        *store.skipped(),
+        *disbelieved(map(store.run, signatures)),
+    ]
     print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}
     if "refuted" in outcomes:

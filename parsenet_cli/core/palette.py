@@ -31,7 +31,7 @@ COLOURS = _colours()
 
 def is_label_map(array: npt.NDArray[np.generic]) -> bool:
     """Whether an array is a small map of class ids (h, w)."""
-    return array.dtype == np.uint8 and array.ndim == 2 and 0 < min(array.shape) and max(array.shape) <= LONGEST_SIDE
+    return array.dtype == np.uint8 and array.ndim == 2 and min(array.shape) > 0 and max(array.shape) <= LONGEST_SIDE
 
 
 def indexed(ids: Pixels) -> Image:

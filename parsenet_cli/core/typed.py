@@ -66,8 +66,10 @@ def _model(kind: Any) -> type[BaseModel]:
     given: dict[str, Any] = {
         name: (
             hints[name],
-            Field() if name in required
-            else Field(default_factory=field.default_factory) if field.default is MISSING
+            Field()
+            if name in required
+            else Field(default_factory=field.default_factory)
+            if field.default is MISSING
             else Field(default=field.default),
         )
         for name, field in known.items()

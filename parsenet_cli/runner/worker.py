@@ -20,6 +20,7 @@ from typing import Any
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten, append_to, guard
 from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.text import printable
 from parsenet_cli.runner import launch, process
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
@@ -118,9 +119,9 @@ def _told(problem: BaseException) -> tuple[int, str]:
     """Exit code and error of a task that ended so; the log has it too."""
     if isinstance(problem, UserError):
         _log(f"{ERROR_PREFIX}{problem}")
-        return BAD_INPUT, str(problem)
+        return BAD_INPUT, printable(str(problem))
     traceback.print_exc()
-    return 1, f"{type(problem).__name__}: {problem}"
+    return 1, printable(f"{type(problem).__name__}: {problem}")
 
 
 def _log(text: str) -> None:

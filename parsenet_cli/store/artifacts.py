@@ -115,7 +115,9 @@ def _confusions(stored: npz.Arrays, classes: int | None) -> Confusions:
         raise ValueError("expected the name of each image, none twice")
     side = classes or (matrices.shape[-1] if matrices.ndim else 0)
     if matrices.dtype.kind not in "iu" or matrices.shape != (len(ids), side, side):
-        raise ValueError(f"expected whole numbers ({len(ids)}, {side}, {side}), found {matrices.dtype} {matrices.shape}")
+        raise ValueError(
+            f"expected whole numbers ({len(ids)}, {side}, {side}), found {matrices.dtype} {matrices.shape}"
+        )
     if not matrices.any() or matrices.min() < 0 or matrices.max() > np.iinfo(np.int32).max:
         raise ValueError("expected counts of pixels, which are not negative and not all zero")
     return Confusions(matrices.astype(np.int32, copy=False), tuple(map(str, ids)))

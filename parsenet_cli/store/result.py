@@ -187,6 +187,12 @@ class RunEnvironment(_FromJson):
 
 def _is_setting(line: Mapping[str, Any]) -> bool:
     match line:
-        case {"question": str(), "mark": str(), "arises": bool(), "settings": dict() as own, "expected": dict() as expected}:
+        case {
+            "question": str(),
+            "mark": str(),
+            "arises": bool(),
+            "settings": dict() as own,
+            "expected": dict() as expected,
+        }:
             return own.keys() <= expected.keys()
     return False

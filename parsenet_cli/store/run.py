@@ -167,6 +167,14 @@ class Run:
             return f"{self.result_file}: {problem}"
         return self._impossible_setting if result is not None else ""
 
+    @property
+    def has_whole_result(self) -> bool:
+        """Whether there is a result.json that no disk has damaged, believed or not."""
+        try:
+            return read_with_checksum(self.result_file, unsealed_too=True) is not None
+        except Damaged:
+            return False
+
     def _result(self) -> RunResult | None:
         """Raises `ValueError` for one that is not believed."""
         try:

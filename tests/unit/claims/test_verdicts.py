@@ -73,7 +73,9 @@ def test_large_effects_are_decided(store: Store, holds_if: str, margin: float | 
 
 def mean_iu(store: Store, row: str) -> float:
     """In percent, over the seeds."""
-    scores = [store.run(signature_of(f"own-{row}-iu-{seed}")).done_result().metrics["mean_iu"] or 0.0 for seed in range(3)]
+    scores = [
+        store.run(signature_of(f"own-{row}-iu-{seed}")).done_result().metrics["mean_iu"] or 0.0 for seed in range(3)
+    ]
     return 100 * sum(scores) / 3
 
 
@@ -190,7 +192,11 @@ def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
     for row, share in (("low", 6), ("high", 8)):
         for seed in range(3):
             same = np.full((40, 3, 3), 10 - share, np.int32) + (2 * share - 10) * np.eye(3, dtype=np.int32)
-            np.savez(store.run(signature_of(f"own-{row}-iu-{seed}")).confusions_file, confusions=same, ids=np.arange(40))
+            np.savez(
+                store.run(signature_of(f"own-{row}-iu-{seed}")).confusions_file,
+                confusions=same,
+                ids=np.arange(40).astype(str),
+            )
     verdict = judged(load_all(store)[0], store)
     assert verdict.outcome == "undecided"
     assert "no variance" in verdict.why

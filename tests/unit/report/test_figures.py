@@ -214,8 +214,8 @@ def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
         contents = []
         for n in range(2):
             file = store.root / f"{n}.{form}"
-            with plot.style():
-                plot.save(figures.drawn("table", data), file)
+            with plot.style(), figures.drawing("table", data) as drawn:
+                plot.save(drawn, file)
             contents.append(file.read_bytes())
         assert contents[0] == contents[1]
         assert len(contents[0]) > 1000
@@ -239,7 +239,7 @@ def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(sto
 
 def test_data_of_another_version_is_named(store: Store) -> None:
     with pytest.raises(UserError, match=r"kept data of figure scales .* measure again"):
-        figures.drawn("scales", {"figure": "scales", "layers": {}})
+        figures.svg("scales", {"figure": "scales", "layers": {}})
 
 
 def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> None:
@@ -263,10 +263,10 @@ def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> N
 
 
 def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None:
-    first = measure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)})
-    again = measure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
+    first = measure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)}, silent)
+    again = measure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)}, silent)
     assert again == json.loads(json.dumps(first))
-    assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
+    assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}, silent) != again
 
 
 def test_context_intervals_are_over_seeds_and_images() -> None:
