@@ -18,6 +18,7 @@ import pytest
 
 import parsenet_cli
 from parsenet_cli.store.run import Run, Store
+from tests import made_store
 from tests.conftest import SHORT, command, environment, wait_for
 
 GROUP, ALICE, BOB = 61000, 61001, 61002
@@ -124,3 +125,21 @@ def test_folder_that_its_owner_shares_for_reading_only_is_one_sentence_to_others
     assert refused.returncode == 2
     assert refused.stdout.startswith("error: ")
     assert "it may not be written: check its permissions" in refused.stdout
+
+
+def test_store_of_somebody_else_with_an_unfinished_and_a_closed_run_can_be_looked_at(shared: Path) -> None:
+    store = Store(shared / "results")
+    study = made_store.add_table(store, "table4", seeds=(0, 1))
+    unfinished, closed = map(store.run, study.signatures[:2])
+    unfinished.result_file.unlink()
+    unfinished.lock_file.touch()
+    closed.folder.chmod(0o700)
+    looking = ("status", "table table4", "verify table4", "plan table4 --seeds 2", f"show {unfinished.signature}")
+    writing = ("report", "export --to csv", "export --to tensorboard", "figure curves table4")
+    for text in (*looking, *(f"{text} --out {shared / str(BOB) / 'out'}" for text in writing)):
+        text += ".png" * text.startswith("figure")
+        done = subprocess.run(command(*text.split()), **being(BOB, shared), timeout=PATIENCE_SECONDS, check=False)
+        assert done.returncode in (0, 3), f"{text}: {done.stdout}"
+        assert "Traceback" not in done.stdout
+        if text.startswith(("status", "table", "verify", "export")):
+            assert f"{closed.signature}: passed over, its config.yaml cannot be read" in " ".join(done.stdout.split())

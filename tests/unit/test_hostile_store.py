@@ -16,10 +16,9 @@ from typer.testing import CliRunner
 from parsenet_cli.cli.app import app
 from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import launch
+from parsenet_cli.store import artifacts, study
 from parsenet_cli.store import figures as figure_store
-from parsenet_cli.store import study
 from parsenet_cli.store.run import Run, Store
 from tests.made_store import CLASSES, IDS, add_images, add_table
 
@@ -36,9 +35,6 @@ COMMANDS = (
     "figure context table4",
     "clean",
 )
-FAST = ("status", "table table4", "verify table4", "export --to csv", "export --to tensorboard", "clean")
-"""Those that draw nothing."""
-
 CODES = (0, 2, 3)
 
 
@@ -113,18 +109,14 @@ RESULTS: dict[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RESULTS)
-def test_result_of_another_shape_is_not_believed(hostile: Store, name: str) -> None:
-    run = one_run(hostile)
-    content = json.loads(run.result_file.read_text())
-    run.result_file.write_text(
-        json.dumps({key: value for key, value in {**content, **RESULTS[name]}.items() if key != "crc32"})
-    )
-    if name == "protocol has no data":
-        assert run.result() is not None
-    else:
-        assert run.result() is None
-    carry_out(hostile, *FAST)
+def test_results_of_another_shape_are_not_believed(hostile: Store) -> None:
+    for run, (name, shape) in zip(hostile.runs(), RESULTS.items(), strict=False):
+        content = {**json.loads(run.result_file.read_text()), **shape}
+        del content["crc32"]
+        run.result_file.write_text(json.dumps(content))
+        assert (run.result() is not None) == (name == "protocol has no data"), name
+    assert len(hostile.runs()) > len(RESULTS)
+    carry_out(hostile, *COMMANDS)
 
 
 def test_impossible_setting_is_named_with_its_file_and_key_and_offered_for_removal(hostile: Store) -> None:
@@ -145,22 +137,23 @@ def test_impossible_setting_is_named_with_its_file_and_key_and_offered_for_remov
     assert "science.pad100=7" in cleaned
     assert run.signature in cleaned
     assert other.signature in cleaned
-    assert "(n=1/2)" in carry_out(hostile, "table table4")
+    assert study.read_runs(study.load_all(hostile), hostile)[other.signature].result is None
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "5", '"x"', "null", "[" * 100_000, '{"a":' * 500 + "1" + "}" * 500, "\xff", "1e999"]
-)
-def test_whole_file_of_another_shape_is_a_damaged_one(hostile: Store, content: str) -> None:
-    run, other = map(hostile.run, study.newest(hostile, "table4").signatures[:2])
-    for file in (run.result_file, run.folder / "status.json", run.folder / "job.json", other.environment_file):
-        file.write_bytes(content.encode("latin-1"))
-    run.metrics_file.write_bytes(content.encode("latin-1") + b"\n")
-    hostile.studies.joinpath("other.json").write_bytes(content.encode("latin-1"))
+SHAPES = ("[]", "5", '"x"', "null", "[" * 100_000, '{"a":' * 500 + "1" + "}" * 500, "\xff", "1e999")
+
+
+def test_whole_files_of_another_shape_are_damaged_ones(hostile: Store) -> None:
     files.make_folder(hostile.figures / "scales")
-    (hostile.figures / "scales/x.json").write_bytes(content.encode("latin-1"))
-    said = carry_out(hostile, *FAST)
-    assert "other.json: passed over, it is no study" in said
+    for number, (run, shape) in enumerate(zip(hostile.runs(), SHAPES, strict=False)):
+        named = (run.result_file, run.folder / "status.json", run.folder / "job.json", run.environment_file)
+        studies = hostile.studies / f"other{number}.json"
+        for file in (*named, run.metrics_file, studies, hostile.figures / f"scales/{number}.json"):
+            file.write_bytes(shape.encode("latin-1") + b"\n")
+        assert (run.result(), run.job(), run.metrics(), run.status().state) == (None, None, [], "")
+    said = carry_out(hostile, *COMMANDS)
+    for number in range(len(SHAPES)):
+        assert f"other{number}.json: passed over, it is no study" in said
 
 
 STATUSES: tuple[Mapping[str, Any], ...] = (
@@ -172,17 +165,16 @@ STATUSES: tuple[Mapping[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize("status", STATUSES)
-def test_status_of_another_shape_says_nothing(hostile: Store, status: Mapping[str, Any]) -> None:
-    run = one_run(hostile)
-    run.result_file.unlink()
-    files.write_json(run.folder / "status.json", status)
-    files.write_json(run.folder / "job.json", {"job": "--user=root", "after": 5})
-    files.write_json(run.environment_file, {"versions": "x", "data_id": 5})
-    assert (run.job(), run.prerequisite_jobs(), run.environment().versions) == (None, [], {})
+def test_statuses_of_another_shape_say_nothing(hostile: Store) -> None:
+    for run, status in zip(hostile.runs(), STATUSES, strict=False):
+        run.result_file.unlink()
+        files.write_json(run.folder / "status.json", status)
+        files.write_json(run.folder / "job.json", {"job": "--user=root", "after": 5})
+        files.write_json(run.environment_file, {"versions": "x", "data_id": 5})
+        assert (run.job(), run.prerequisite_jobs(), run.environment().versions) == (None, [], {})
+    carry_out(hostile, *COMMANDS)
     run.update_status(state="queued")
     assert run.status().beat == 1
-    carry_out(hostile, "show RUN", *FAST)
 
 
 def _changed(*path: Any, to: Any) -> Callable[[Any], None]:
@@ -224,21 +216,22 @@ STUDIES: dict[str, Callable[[Any], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_study_that_cannot_be_is_passed_over_with_one_sentence(hostile: Store, name: str) -> None:
-    (file,) = hostile.studies.glob("*.json")
-    content = json.loads(file.read_text())
-    del content["crc32"]
-    STUDIES[name](content)
-    files.write_with_checksum(file, content)
-    assert study.load_all(hostile) == []
-    (sentence,) = study.skipped(hostile)
-    assert sentence.startswith(f"{file}: passed over, it is no study (")
-    assert "\n" not in sentence
-    assert sentence.rstrip(".)").endswith(("makes it again", "freezes it anew"))
-    assert sentence in carry_out(
-        hostile, "table table4", "verify", "figure curves table4", "export --to tensorboard", "report"
-    )
+def test_studies_that_cannot_be_are_passed_over_with_one_sentence_each(hostile: Store) -> None:
+    (whole,) = hostile.studies.glob("*.json")
+    for number, change in enumerate(STUDIES.values()):
+        content = json.loads(whole.read_text())
+        del content["crc32"]
+        change(content)
+        files.write_with_checksum(hostile.studies / f"{number}.json", content)
+    assert [one.name for one in study.load_all(hostile)] == [whole.stem]
+    sentences = study.skipped(hostile)
+    assert len(sentences) == len(STUDIES)
+    for sentence in sentences:
+        assert "json: passed over, it is no study (" in sentence
+        assert "\n" not in sentence
+        assert sentence.rstrip(".)").endswith(("makes it again", "freezes it anew"))
+    said = carry_out(hostile, *COMMANDS)
+    assert all(sentence in said for sentence in sentences)
 
 
 K = len(CLASSES)
@@ -254,12 +247,14 @@ ARRAYS: dict[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_arrays_of_another_shape_are_damaged_ones(hostile: Store, name: str) -> None:
-    for run in hostile.runs():
-        np.savez(run.confusions_file, **ARRAYS[name])
+def test_arrays_of_another_shape_are_damaged_ones(hostile: Store) -> None:
+    for number, run in enumerate(hostile.runs()):
+        shape = list(ARRAYS.values())[number % len(ARRAYS)]
+        np.savez(run.confusions_file, **shape)
         content = json.loads(run.result_file.read_text())
         files.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
+        with pytest.raises(files.Damaged, match="expected"):
+            artifacts.confusions(run)
     assert "cannot be read" in carry_out(hostile, "verify table4").replace("\n", " ")
     assert "expected" in carry_out(hostile, "figure context table4")
 
@@ -270,11 +265,8 @@ def test_pictures_of_another_shape_are_not_shown(hostile: Store) -> None:
         content = json.loads(run.result_file.read_text())
         files.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
     for file in (hostile.root / "samples").glob("*.npz"):
-        np.savez(
-            file,
-            ids=np.array(IDS),
-            **{f"{kind}{i}": np.ones((4, 4), np.int64) for i in range(8) for kind in ("photo", "truth")},
-        )
+        arrays = {f"{kind}{i}": np.ones((4, 4), np.int64) for i in range(8) for kind in ("photo", "truth")}
+        np.savez(file, ids=np.array(IDS), **arrays)
     for name, panels in {"a": 5, "b": [{"truth": "x"}]}.items():
         data = {"figure": "scales", "about": {"profile": "quick"}, "layers": panels, "panels": panels}
         figure_store.save(hostile, "scales", name, data)
@@ -328,7 +320,7 @@ def test_export_removes_its_own_earlier_files_and_nothing_else(hostile: Store) -
     assert (linked / "events.out.tfevents.0.parsenet").read_text() == "stale"
 
 
-def test_export_does_not_write_behind_a_link(hostile: Store, config: RunConfig, tmp_path: Path) -> None:
+def test_export_does_not_write_behind_a_link(hostile: Store, tmp_path: Path) -> None:
     out = hostile.root / "exp"
     files.make_folder(out)
     (out / "quick").symlink_to(tmp_path)
