@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -43,7 +43,7 @@ T = TypeVar("T")
 def build(kind: type[T], content: Mapping[str, Any]) -> T:
     """A dataclass from an object of JSON, by its annotations. Raises `ValueError` with the first fault."""
     try:
-        return kind(**vars(_model(kind).model_validate(content)))
+        return kind(**vars(_model(cast(Any, kind)).model_validate(content)))
     except ValidationError as problem:
         raise ValueError(first_fault(problem)) from None
 
@@ -68,7 +68,7 @@ def _model(kind: Any) -> type[BaseModel]:
             hints[name],
             Field()
             if name in required
-            else Field(default_factory=field.default_factory)
+            else Field(default_factory=cast(Any, field.default_factory))
             if field.default is MISSING
             else Field(default=field.default),
         )

@@ -137,7 +137,8 @@ class Run:
             kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
             raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem)})") from None
         except Exception as problem:
-            raise UserError(f"{file}: does not hold a run's configuration ({problem})") from None
+            text = " ".join(str(problem).split())
+            raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
         if config.signature != self.signature:
             raise UserError(
                 f"{file}: its content has signature {config.signature}. Either the file was edited or it was written by "

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from parsenet_cli.cli.app import app
-from parsenet_cli.core import files
+from parsenet_cli.core import files, npz
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner import launch
 from parsenet_cli.store import artifacts, study
@@ -144,7 +144,7 @@ SHAPES = ("[]", "5", '"x"', "null", "[" * 100_000, '{"a":' * 500 + "1" + "}" * 5
 
 
 def test_whole_files_of_another_shape_are_damaged_ones(hostile: Store) -> None:
-    files.make_folder(hostile.figures / "scales")
+    (hostile.figures / "scales").mkdir(parents=True, exist_ok=True)
     for number, (run, shape) in enumerate(zip(hostile.runs(), SHAPES, strict=False)):
         named = (run.result_file, run.folder / "status.json", run.folder / "job.json", run.environment_file)
         studies = hostile.studies / f"other{number}.json"
@@ -261,12 +261,12 @@ def test_arrays_of_another_shape_are_damaged_ones(hostile: Store) -> None:
 
 def test_pictures_of_another_shape_are_not_shown(hostile: Store) -> None:
     for run in hostile.runs():
-        np.savez(run.predictions_file, **dict.fromkeys(IDS, np.ones((4, 4), np.float32)))
+        npz.write(run.predictions_file, dict.fromkeys(IDS, np.ones((4, 4), np.float32)))
         content = json.loads(run.result_file.read_text())
         files.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
     for file in (hostile.root / "samples").glob("*.npz"):
         arrays = {f"{kind}{i}": np.ones((4, 4), np.int64) for i in range(8) for kind in ("photo", "truth")}
-        np.savez(file, ids=np.array(IDS), **arrays)
+        npz.write(file, {"ids": np.array(IDS), **arrays})
     for name, panels in {"a": 5, "b": [{"truth": "x"}]}.items():
         data = {"figure": "scales", "about": {"profile": "quick"}, "layers": panels, "panels": panels}
         figure_store.save(hostile, "scales", name, data)
@@ -310,7 +310,7 @@ def test_export_removes_its_own_earlier_files_and_nothing_else(hostile: Store) -
     out = hostile.root / "exp"
     stale, linked = out / "quick/table4/gone.raw/seed0", hostile.root / "linked"
     for folder in (stale, out / "quick/table4/gone.raw/seed1", linked):
-        files.make_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "events.out.tfevents.0.parsenet").write_text("stale")
     (stale / "notes.txt").write_text("mine")
     (out / "quick/table4/gone.raw/seed2").symlink_to(linked)
@@ -322,6 +322,6 @@ def test_export_removes_its_own_earlier_files_and_nothing_else(hostile: Store) -
 
 def test_export_does_not_write_behind_a_link(hostile: Store, tmp_path: Path) -> None:
     out = hostile.root / "exp"
-    files.make_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
     (out / "quick").symlink_to(tmp_path)
     assert "links inside" in carry_out(hostile, f"export --to tensorboard --out {out}")

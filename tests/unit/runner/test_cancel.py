@@ -96,7 +96,7 @@ input()
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process of this user's that is nobody's worker, and holds a lock of its own."""
-    command = [sys.executable, "-c", STRANGER, tmp_path / "its.lock"]
+    command = [sys.executable, "-c", STRANGER, str(tmp_path / "its.lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
