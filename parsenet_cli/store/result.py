@@ -186,13 +186,12 @@ class RunEnvironment(_FromJson):
 
 
 def _is_setting(line: Mapping[str, Any]) -> bool:
-    match line:
-        case {
-            "question": str(),
-            "mark": str(),
-            "arises": bool(),
-            "settings": dict() as own,
-            "expected": dict() as expected,
-        }:
-            return own.keys() <= expected.keys()
-    return False
+    own, expected = line.get("settings"), line.get("expected")
+    return (
+        isinstance(own, dict)
+        and isinstance(expected, dict)
+        and own.keys() <= expected.keys()
+        and isinstance(line.get("question"), str)
+        and isinstance(line.get("mark"), str)
+        and isinstance(line.get("arises"), bool)
+    )
