@@ -118,7 +118,7 @@ def _local_launcher(store: Store, configs: dict[str, RunConfig], view: PlainView
         "silence_seconds": 1800,
     }
     vars(local)["worker"] = nothing
-    launcher = local.open_launcher(options, SLOTS)
+    launcher = local.open_launcher(options, SLOTS, store.root)
     Scheduler(store, dict(list(configs.items())[:1]), launcher, view).run()
     return launcher
 

@@ -9,7 +9,8 @@ import pytest
 
 SQUEUE = """
 if [ -e silent ]; then echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1; fi
-cat queue
+for option in "$@"; do case $option in --name=*) name=${option#--name=};; esac; done
+while read id state job; do if [ "$job" = "$name" ] || [ "$job" = any ]; then echo "$id $state"; fi; done < queue
 """
 
 SBATCH = """
@@ -22,8 +23,9 @@ fi
 id=$(($(cat last) + 1))
 echo $id > last
 echo "$id $(sed -n 's/^#SBATCH --dependency=//p' "$file")" >> dependencies
-if [ -z "$last" ]; then echo "$id PENDING" >> queue; fi
-for task in $(seq 0 ${last:--1}); do echo "${id}_$task PENDING" >> queue; done
+name=$(sed -n 's/^#SBATCH --job-name=//p' "$file")
+if [ -z "$last" ]; then echo "$id PENDING $name" >> queue; fi
+for task in $(seq 0 ${last:--1}); do echo "${id}_$task PENDING $name" >> queue; done
 echo "Submitted batch job $id"
 """
 
@@ -46,11 +48,15 @@ class FakeSlurm:
 
     @property
     def queue(self) -> dict[str, str]:
-        return dict(line.split() for line in (self._folder / "queue").read_text().splitlines())
+        return dict(line.split()[:2] for line in (self._folder / "queue").read_text().splitlines())
 
     @queue.setter
     def queue(self, jobs: dict[str, str]) -> None:
-        (self._folder / "queue").write_text("".join(f"{job} {state}\n" for job, state in jobs.items()))
+        self.hold(jobs)
+
+    def hold(self, jobs: dict[str, str], name: str = "any") -> None:
+        """These are in the queue under this name; `any` is whichever is asked for."""
+        (self._folder / "queue").write_text("".join(f"{job} {state} {name}\n" for job, state in jobs.items()))
 
     def calls(self, program: str) -> list[str]:
         """With what arguments it was called."""

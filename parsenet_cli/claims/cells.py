@@ -150,7 +150,7 @@ class Measurements:
 
     def _result(self, run: Run) -> RunResult | None:
         if run not in self._read:
-            self._read[run] = run.result()
+            self._read[run] = run.believed_result()
         return self._read[run]
 
     def _scores(self, results: Mapping[str, RunResult], metric: str) -> Floats:

@@ -19,6 +19,9 @@ from parsenet_cli.store import figures
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 
+LARGEST = 1e100
+"""No figure measures anything of that size, and its square is still a number."""
+
 
 def claim_tests(store: Store, studies: Sequence[Study]) -> list[ClaimTest]:
     """Every claim that figures decide, by the newest data of each figure that belongs to these studies of one profile."""
@@ -40,11 +43,11 @@ def _examine(test: ClaimTest, claim: FigureClaim, store: Store, studies: Sequenc
     try:
         number = reduce(lambda inner, key: inner[key], claim.value, data)
         value, low, high = (float(number[key]) for key in ("estimate", "low", "high"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         raise Untestable(
             f"the data of figure {claim.figure} does not hold this number; draw the figure again"
         ) from None
-    if not all(map(math.isfinite, (value, low, high))) or (claim.log and low <= 0) or low == high:
+    if not -LARGEST < low <= value <= high < LARGEST or (claim.log and low <= 0) or low == high:
         raise Untestable(f"figure {claim.figure} has no interval: it needs more than one image")
     limit, scale = parse_limit(claim.holds_if), math.log if claim.log else float
     # The data keeps an interval, not its errors image by image: its half width is 1.96 standard errors.

@@ -112,7 +112,7 @@ def _cost(test: ClaimTest, study: Study, measurements: Measurements) -> ClaimTes
     limit = parse_limit(test.claim.holds_if)
     keys = [cell.key for cell in reversed(limit.ratio)]
     cells = [[measurements.store.run(c.signature) for c in study.cells if c.key == key and c.signature] for key in keys]
-    before, after = ([(run, result) for run in cell if (result := run.result())] for cell in cells)
+    before, after = ([(run, result) for run in cell if (result := run.believed_result())] for cell in cells)
     if not len(before) == len(after) == len(study.seeds):
         raise Untestable(f"it needs all runs of {keys[0].row} and {keys[1].row} of {study.table.name}")
     compare = _parameters if test.claim.measure == "parameters" else _seconds

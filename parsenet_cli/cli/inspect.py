@@ -24,6 +24,7 @@ from parsenet_cli.cli.options import (
     say,
 )
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import read_bytes
 
 if TYPE_CHECKING:
     from parsenet_cli.config.deviations import Setting
@@ -73,7 +74,7 @@ def status(
     elif lines:
         print_grid(status_grid(lines, store))
     else:
-        say(f"no runs in {store.root}")
+        say("\n".join([f"no runs in {store.root}", *store.passed_over()]))
 
 
 def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Grid:
@@ -87,7 +88,7 @@ def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Gri
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
         for line in lines
     ]
-    notes = [*([f"… and {more} more"] if more else []), counts(lines)]
+    notes = [*([f"… and {more} more"] if more else []), counts(lines), *store.passed_over()]
     return words(("run", "state", "for", "how it stands"), rows, notes=notes)
 
 
@@ -123,7 +124,7 @@ def show(
     if as_json:
         say(json.dumps(content, indent=2))
         return
-    from omegaconf import OmegaConf
+    from parsenet_cli.core import yaml_text
 
     say("\n".join([f"{run.signature}  {summary.state}  {summary.says}", *(f"  {cell}" for cell in cells)]))
     say("\n".join(["", "protocol", *_protocol(settings, cells)]))
@@ -131,7 +132,7 @@ def show(
         content["result"] = {key: value for key, value in result.content.items() if key != "protocol"}
     for part in ("science", "runtime", "result", "environment"):
         if content[part]:
-            say(f"\n{part}\n{OmegaConf.to_yaml(content[part]).rstrip()}")
+            say(f"\n{part}\n{yaml_text.dump(dict(content[part])).rstrip()}")
     for sentence in [
         *artifacts.damage_reports([run]),
         *(f"earlier result: {folder}" for folder in run.earlier_results),
@@ -170,13 +171,19 @@ def table(
     """Print the newest study of a table; runs nothing."""
     from parsenet_cli.report import formats, tables
     from parsenet_cli.store import study
-    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.run import Store, disbelieved
 
     formats.find(to)
     store = Store(results)
-    for sentence in study.skipped(store):  # one that is passed over may be the newest of this table
+    for sentence in [
+        *study.skipped(store),
+        *store.passed_over(),
+    ]:  # one that is passed over may be the newest of this table
         say(sentence, err=True)
-    print_grid(tables.study_grid(study.newest(store, name, profile), store), to)
+    newest = study.newest(store, name, profile)
+    for sentence in disbelieved(map(store.run, newest.signatures)):
+        say(sentence, err=True)
+    print_grid(tables.study_grid(newest, store), to)
 
 
 def network(
@@ -218,7 +225,7 @@ def watch_runs(store: Store) -> None:
     from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
 
     idle, printed, before = 0, "", [b""]
-    queue, asked, screen = launch.queue(), float("-inf"), terminal.console()
+    queue, asked, screen = launch.queue(store.root), float("-inf"), terminal.console()
     try:
         with Live(console=screen, auto_refresh=False) as live:
             while idle < IDLE_LOOKS:
@@ -252,7 +259,7 @@ def _preparing(store: Store) -> list[bytes]:
     texts = []
     for file in store.prerequisite_files():
         with contextlib.suppress(OSError):
-            texts.append(file.read_bytes())
+            texts.append(read_bytes(file))
     return texts
 
 

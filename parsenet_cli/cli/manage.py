@@ -41,7 +41,10 @@ def clean(
     from parsenet_cli.runner.clean import removable, remove
     from parsenet_cli.store.run import Store
 
-    pieces, working = removable(Store(results), results_too)
+    store = Store(results)
+    pieces, working = removable(store, results_too)
+    for sentence in store.passed_over():
+        say(sentence, err=True)
     if working:
         say(
             f"at work, or perhaps still in the queue: {working} (`parsenet cancel` ends that); until then caches stay, "

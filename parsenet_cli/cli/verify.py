@@ -33,14 +33,20 @@ def verify(
     from parsenet_cli.core.code import told
     from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
-    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.run import Store, disbelieved
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
     studies = _all(store, profile) if "all" in named else [study.newest(store, name, profile) for name in named]
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
-    remarks = [read.code_remark for read in study.read_runs(studies, store).values() if read.result]
-    notices = [*judge.changed(studies), *told(remarks), *study.skipped(store), *store.skipped()]
+    runs = study.read_runs(studies, store).values()
+    notices = [
+        *judge.changed(studies),
+        *told([read.code_remark for read in runs if read.result]),
+        *study.skipped(store),
+        *store.skipped(),
+        *disbelieved(read.run for read in runs),
+    ]
     print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}
     if "refuted" in outcomes:

@@ -151,7 +151,9 @@ def _parsed(override: str) -> tuple[str, Any] | None:
 
 
 def _same(value: Any, expected: Any) -> bool:
-    return bool(value == expected) or (value in CAFFE_WEIGHTS and expected in CAFFE_WEIGHTS)
+    if isinstance(value, str) and isinstance(expected, str) and {value, expected} <= CAFFE_WEIGHTS:
+        return True
+    return bool(value == expected)
 
 
 def _value(science: Science, key: str) -> Any:

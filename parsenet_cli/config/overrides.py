@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 from parsenet_cli.core import paths
-from parsenet_cli.core.bounds import LARGEST_SEED
+from parsenet_cli.core.bounds import LARGEST
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.run_config import LAYERS, Recipe, Runtime, Science
 from parsenet_cli.core.text import shown
@@ -137,8 +137,8 @@ def values_of(override: str) -> list[str] | None:
 def seed_of(text: str) -> int:
     """The seed that a text names. Raises `UserError` for anything else."""
     number = int(text) if re.fullmatch("[0-9]{1,19}", text) else -1
-    if not 0 <= number <= LARGEST_SEED:
-        raise UserError(f"seed={shown(text)}: expected a whole number from 0 to {LARGEST_SEED}")
+    if not 0 <= number <= LARGEST:
+        raise UserError(f"seed={shown(text)}: expected a whole number from 0 to {LARGEST}")
     return number
 
 

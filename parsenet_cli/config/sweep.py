@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from itertools import product
 
 from parsenet_cli.config.overrides import key_of, seed_of, values_of
 from parsenet_cli.config.table import Column, Row, TableSpec
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import check_name
 
 METRIC_HEADERS = {
     "pixel_accuracy": "pixel acc.",
@@ -54,11 +56,11 @@ def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:
     columns = [Column("mean_iu", "mean IU", "mean_iu")]
     if across:
         settings = [f"{across[0]}={value}" for value in across[1]]
-        columns = [Column(setting, setting, "mean_iu", (setting,)) for setting in settings]
+        columns = [Column(_key(setting), setting, "mean_iu", (setting,)) for setting in settings]
     rows = []
     for chosen in product(*(values for _, values in axes)):
         settings = [f"{key}={value}" for (key, _), value in zip(axes, chosen, strict=True)]
-        rows.append(Row(" ".join(settings), chosen, tuple(settings)))
+        rows.append(Row(_key(" ".join(settings)), chosen, tuple(settings)))
     spec = TableSpec(
         name=f"sweep-{_digest(arguments)}",
         title="mean IU of " + " ".join(arguments),
@@ -87,6 +89,14 @@ def single(overrides: Sequence[str]) -> tuple[TableSpec, int]:
         rows=(Row("run", (" ".join(given.values()) or "ParseNet",)),),
     )
     return spec, seed_of(seed)
+
+
+def _key(settings: str) -> str:
+    """The settings as they are written; where these could not be a file's name (paths of weights), a part and a digest."""
+    try:
+        return check_name(settings, "key")
+    except UserError:
+        return f"{re.sub('[^A-Za-z0-9_=., -]', '_', settings)[:60]}-{_digest([settings])}"
 
 
 def _digest(arguments: Sequence[str]) -> str:

@@ -10,12 +10,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from parsenet_cli.config.overrides import last_wins
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import unknown
 
 NO_CELL = ("N/A", "–")
 """What the paper prints where a row has no such number (the second is a dash)."""
@@ -186,37 +186,6 @@ class TableSpec:
 
 
 _Part = TypeVar("_Part", Row, Column)
-
-
-def to_json(spec: TableSpec) -> dict[str, Any]:
-    """The table as JSON values, to be frozen in a study."""
-    from pydantic import TypeAdapter
-
-    content: dict[str, Any] = TypeAdapter(TableSpec).dump_python(spec, mode="json")
-    return content
-
-
-def digest_content(spec: TableSpec) -> dict[str, Any]:
-    """What the name of a study is made of: `to_json` without claims on cost, which tables did not always state."""
-    content = to_json(spec)
-    content["claims"] = [claim for claim in content["claims"] if not claim.pop("measure")]
-    return content
-
-
-def from_json(content: Any) -> TableSpec:
-    """The table of `to_json`.
-
-    Raises:
-        UserError: the content is no such table.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(TableSpec).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"a frozen table: {key}: {first['msg']}; `parsenet ablate` freezes it anew") from None
 
 
 def _chosen(kind: str, parts: tuple[_Part, ...], keys: Iterable[str] | None) -> list[_Part]:

@@ -11,8 +11,10 @@ removes goes through here (docs/security.md).
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -33,6 +35,9 @@ CHECKSUM_KEY = "crc32"
 
 MOST_BYTES = 64 << 20
 """Of a text or JSON file; the largest that is written, the index of a large split, has a few."""
+
+DEEPEST = 64
+"""Levels of lists and objects inside each other in a JSON file: nothing that walks through it runs out of stack."""
 
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems take."""
@@ -179,11 +184,45 @@ def open_plain(path: Path, *, follow: bool = False) -> BufferedReader:
     return os.fdopen(_plain(os.open(path, flags), path), "rb")
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a plain file has this name: no link, folder or device, and nothing that may not be looked at."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_lock(path: Path) -> None:
+    """Raises `OSError` where a lock file would not be a plain file of this one name."""
+    refuse_links(path)
+    with suppress(FileNotFoundError):
+        _check_plain(path.lstat(), path, names=1)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this lock file; looked at without writing anything. What is no lock file nobody holds."""
+    try:
+        with open_plain(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _plain(descriptor: int, path: Path, names: int | None = None) -> int:
-    status = os.fstat(descriptor)
+    try:
+        _check_plain(os.fstat(descriptor), path, names)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_plain(status: os.stat_result, path: Path, names: int | None) -> None:
     if stat.S_ISREG(status.st_mode) and names in (None, status.st_nlink):
-        return descriptor
-    os.close(descriptor)
+        return
     kind = errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.EINVAL
     code = errno.EMLINK if stat.S_ISREG(status.st_mode) else kind
     raise OSError(code, os.strerror(code), str(path))
@@ -227,7 +266,7 @@ def file_lock(lock: Path, work: str = "", progress: Progress = silent) -> Iterat
 
     with os_errors_as_user_errors(lock):
         make_folder(lock.parent)
-        refuse_links(lock)
+        refuse_lock(lock)
         held = FileLock(lock)
         seconds = 0.0
         while not held.is_locked:
@@ -287,11 +326,18 @@ def read_text(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> str
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text holds. Raises `ValueError` where it holds none, a number that is not finite, or is nested too deeply."""
-    try:
-        return json.loads(text, parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    """What a JSON text in UTF-8 holds.
+
+    Raises:
+        ValueError: it holds none, a number that is not finite, half a character (a lone surrogate), or is nested too deeply.
+    """
+    raw, text = (text.encode(), text) if isinstance(text, str) else (text, text.decode())
+    if _is_deep(raw) and _is_deep(_STRING.sub(b"", raw)):
+        raise ValueError("it is nested too deeply")
+    content = _JSON.decode(text)
+    if _SURROGATE.search(text):
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
 
 
 def read_json(path: Path) -> Any | None:
@@ -406,8 +452,30 @@ def _checksum(content: dict[str, Any]) -> str:
     return f"{zlib.crc32(canonical.encode()):08x}"
 
 
+def _is_deep(raw: bytes) -> bool:
+    """Whether brackets, those in texts too, are more than `DEEPEST` levels inside each other, or so many do not close."""
+    brackets = raw.translate(None, _OTHERS)
+    for _ in range(DEEPEST):
+        inner, brackets = brackets, brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(brackets) == len(inner):
+            break
+    return len(brackets) > DEEPEST
+
+
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return number
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _nearly_sealed(content: dict[str, Any]) -> bool:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.uint8]
 
+LONGEST_SIDE = 4096
+"""Pixels of a small image or label map that a results folder keeps."""
+
 
 def _colours() -> Pixels:
     """The bits of an id are dealt out, from the lowest, to red, green and blue in turn; the first round fills the highest
@@ -24,6 +27,11 @@ def _colours() -> Pixels:
 
 COLOURS = _colours()
 """(256, 3) RGB by the rule of the VOC development kit; ids 0 to 20 are VOC's classes, 255 its border."""
+
+
+def is_label_map(array: npt.NDArray[np.generic]) -> bool:
+    """Whether an array is a small map of class ids (h, w)."""
+    return array.dtype == np.uint8 and array.ndim == 2 and min(array.shape) > 0 and max(array.shape) <= LONGEST_SIDE
 
 
 def indexed(ids: Pixels) -> Image:

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from parsenet_cli.core.files import read_verified, sha256_of, write_with_checksum
+from parsenet_cli.core.files import NotWritten, read_verified, sha256_of, write_with_checksum
 from parsenet_cli.core.text import Progress
 
 _CHUNK = 256
@@ -22,7 +22,7 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
     """
     folders = sorted({os.path.realpath(file.parent) for file in files})
     memory = cache / "fingerprints" / f"{digest(folders)}.json"
-    known = _remembered((read_verified(memory) or {}).get("files"))
+    known = _remembered(memory)
     stamps = {str(file): _stamp(file) for file in files}
     stale = [name for name, stamp in stamps.items() if known.get(name, [""])[0] != stamp]
     if stale:
@@ -30,8 +30,21 @@ def content_hashes(files: Sequence[Path], cache: Path, progress: Progress) -> li
             for name, sha256 in zip(stale, sha256_of_all(list(map(Path, stale)), "reading", progress), strict=True):
                 known[name] = [stamps[name], sha256]
         finally:
-            write_with_checksum(memory, {"files": known})
+            with suppress(NotWritten):  # in a store that is somebody else's it is not remembered
+                write_with_checksum(memory, {"files": known})
     return [known[str(file)][1] for file in files]
+
+
+def _remembered(memory: Path) -> dict[str, list[str]]:
+    """Stamp and hash by file, as far as they are what was written."""
+    files = (read_verified(memory) or {}).get("files")
+    if not isinstance(files, dict):
+        return {}
+    return {
+        name: entry
+        for name, entry in files.items()
+        if isinstance(entry, list) and len(entry) == 2 and all(isinstance(text, str) for text in entry)
+    }
 
 
 def sha256_of_all(files: Sequence[Path], doing: str, progress: Progress) -> Iterator[str]:
@@ -46,15 +59,6 @@ def sha256_of_all(files: Sequence[Path], doing: str, progress: Progress) -> Iter
 def digest(parts: Iterable[str]) -> str:
     """Sixteen hexadecimal digits for a sequence of texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _remembered(content: Any) -> dict[str, list[str]]:
-    """Stamp and hash of each file, as far as the content is that."""
-    return {
-        name: entry
-        for name, entry in (content.items() if isinstance(content, dict) else ())
-        if isinstance(entry, list) and len(entry) == 2 and all(isinstance(text, str) for text in entry)
-    }
 
 
 def _stamp(file: Path) -> str:

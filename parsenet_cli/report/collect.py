@@ -11,10 +11,10 @@ from pathlib import Path
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import read_verified
+from parsenet_cli.core.files import is_plain, open_plain, read_verified
 from parsenet_cli.core.text import natural_key
 from parsenet_cli.store import artifacts, samples
-from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyRun, file_of, load_all, read_runs
 
 CODE = (".py", ".css", ".js", ".j2", ".mplstyle")
@@ -81,10 +81,19 @@ def digest(report: ReportInput) -> str:
     code = [file for file in sorted(paths.PACKAGE.rglob("*")) if file.suffix in CODE]
     for folder, files in ((paths.PACKAGE, code), (store.root, data)):
         for file in files:
-            content = hashlib.sha256(file.read_bytes() if file.is_file() else b"").hexdigest()
+            content = _sha256(file)
             whole.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
     whole.update(json.dumps([report.profile, report.left_out]).encode())
     return whole.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    """Of its content; of nothing where it cannot be read."""
+    try:
+        with open_plain(file) as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return hashlib.sha256().hexdigest()
 
 
 def samples_of(read: StudyRun) -> Path:
@@ -114,15 +123,13 @@ def _left_out_studies(store: Store, studies: Sequence[Study], everything: Sequen
 def _left_out_runs(store: Store, everything: Sequence[Study], runs: dict[str, StudyRun]) -> Iterator[tuple[str, str]]:
     """Runs that are not shown, or only in part, and why."""
     serving = {signature for study in everything for signature in study.signatures}
-    for entry in sorted(store.runs_folder.glob("[!.]*")):
-        name, run = f"runs/{entry.name}", Run(entry)
-        if not entry.is_dir():
-            yield name, "is no run's folder"
-        elif entry.name in runs:
-            yield from ((name, why) for why in _damage(runs[entry.name]))
-        elif not run.config_file.is_file():
-            yield name, f"has no {run.config_file.name}: not a run's folder, or half-written"
-        elif entry.name in serving:
+    for path, problem in store.left_out().items():
+        yield path.relative_to(store.root).as_posix(), problem
+    for run in store.runs():
+        name = run.folder.relative_to(store.root).as_posix()
+        if run.signature in runs:
+            yield from ((name, why) for why in _damage(runs[run.signature]))
+        elif run.signature in serving:
             yield name, f"serves only a study that is not shown ({'done' if run.result() else 'not done'})"
         else:
             yield name, "serves no study of this folder"
@@ -131,14 +138,14 @@ def _left_out_runs(store: Store, everything: Sequence[Study], runs: dict[str, St
 def _damage(read: StudyRun) -> Iterator[str]:
     """What of a run that is shown cannot be used."""
     run = read.run
-    if run.has_damaged_result:
-        yield f"has a {run.result_file.name} that is damaged or another run's: it counts as not done"
     if read.result is None:
+        if problem := run.disbelief():
+            yield f"has a result that is not believed, and counts as not done: {problem.replace(f'{run.folder}/', '')}"
         return
     damaged = artifacts.damaged(run, read.result)
     for file in (run.confusions_file, run.predictions_file):
-        problem = f"has lost its {file.name}" if not file.is_file() else f"has a damaged {file.name}"
-        if not file.is_file() or file.name in damaged:
+        problem = f"has a damaged {file.name}" if is_plain(file) else f"has lost its {file.name}"
+        if not is_plain(file) or file.name in damaged:
             yield f"{problem}: its scores are shown, without what follows from single images"
     if run.metrics_file.name in damaged:
         yield f"has a damaged {run.metrics_file.name}: its curve lacks the records that are not whole"

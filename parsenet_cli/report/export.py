@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write, write_text
+from parsenet_cli.core.files import atomic_write, guard, remove, write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.report import tensorboard
 from parsenet_cli.report.formats.csv import frame_text
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.run import Run, Store, disbelieved
 from parsenet_cli.store.study import Study, read_runs
 
 EVENTS = "events.out.tfevents.0.parsenet"
 """TensorBoard finds files by the middle of this name; the same one every time, so that exporting again replaces it."""
+
+DEPTH = 4
+"""Folders between the one that is exported to and an event file: profile, table, cell, seed."""
 
 
 def export_studies(
@@ -35,13 +39,16 @@ def export_studies(
     Raises:
         UserError: no such table, nothing that is done, or `out` cannot be written.
     """
+    guard(out)
     studies = _studies(store, tables, profile)
-    cells = [(one, cell, store.run(cell.signature)) for one in studies for cell in one.cells if cell.signature]
-    places = [(one, cell, run, result) for one, cell, run in cells if (result := run.result())]
+    read = read_runs(studies, store)
+    cells = [(one, cell, read[cell.signature]) for one in studies for cell in one.cells if cell.signature]
+    places = [(one, cell, each.run, each.result) for one, cell, each in cells if each.result]
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
     runs = {run.signature: run for _, _, run, _ in places}
-    for sentence in [*study.skipped(store), *artifacts.damage_reports(runs.values())]:
+    disbelief = disbelieved(each.run for each in read.values())
+    for sentence in [*study.skipped(store), *store.passed_over(), *disbelief, *artifacts.damage_reports(runs.values())]:
         progress(sentence)
     if form == "csv":
         write_text(out / "tables.csv", _tables(studies, store))
@@ -58,10 +65,21 @@ def export_studies(
         with atomic_write(folder / EVENTS) as file:
             file.write(content)
         written.add(folder)
-    for earlier in out.glob(f"*/*/*/*/{EVENTS}"):
-        if earlier.parent not in written:  # TensorBoard would show it beside the new ones
-            shutil.rmtree(earlier.parent)
+    _forget_others(out, written)
     return f"written: {len(written)} event files; look at them with `tensorboard --logdir {out}`"
+
+
+def _forget_others(out: Path, written: Collection[Path]) -> None:
+    """Remove earlier event files, which TensorBoard would show beside the new ones, and the folders that are then empty."""
+    for folder, inner, names in os.walk(out):  # follows no links
+        path = Path(folder)
+        depth = len(path.relative_to(out).parts)
+        if depth == DEPTH and EVENTS in names and path not in written:
+            remove(path / EVENTS)
+            with suppress(OSError):  # it holds something else
+                path.rmdir()
+        if depth == DEPTH:
+            inner.clear()
 
 
 def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[Study]:
@@ -82,7 +100,7 @@ def _events(run: Run, result: RunResult) -> Iterator[bytes]:
     for record in run.metrics():
         last = record["iteration"]
         values = {f"train/{key}": record[key] for key in ("loss", "lr") if record.get(key) is not None}
-        yield tensorboard.scalars(values, last, started + record["seconds"])
+        yield tensorboard.scalars(values, last, started + record.get("seconds", 0.0))
     ended = started + result.train_seconds
     scores = {f"val/{name}": value for name, value in result.metrics.items()}
     scores |= {f"val/iu/{name}": value for name, value in result.iu.items()}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import NotWritten
 from parsenet_cli.core.text import Progress, shown
 from parsenet_cli.report import figures, plot
 from parsenet_cli.store import artifacts, study
@@ -61,7 +62,7 @@ def make_figure(
         key = figure_store.measurement_key(digest, options)
         data = figure_store.load(store, name, key)  # what it is of does not change
         if data is None:
-            data = _kept(store, name, key, about, options, module.data(network, **options))
+            data = _kept(store, name, key, about, options, module.data(network, **options), progress)
         else:
             progress(f"measured before: {figure_store.file_of(store, name, key)}")
         measured = {name: data}
@@ -80,7 +81,7 @@ def make_figure(
                 "overrides": list(one.overrides),
             }
             key, data = figure_store.measurement_key(one.name, options), module.data(one, store, **options)
-            measured[f"{name}-{one.table.name}"] = _kept(store, name, key, about, options, data)
+            measured[f"{name}-{one.table.name}"] = _kept(store, name, key, about, options, data, progress)
     if out is not None and len(measured) > 1:
         raise UserError(
             f"--out {out}: expected one table, found {len(measured)}; without --out each gets a file of its own"
@@ -88,8 +89,7 @@ def make_figure(
     written: list[Path] = []
     for stem, data in measured.items():
         targets = [out] if out is not None else [store.figures / f"{stem}.{form}" for form in DEFAULT_FORMS]
-        with plot.style():
-            figure = figures.drawn(name, data)
+        with plot.style(), figures.drawing(name, data) as figure:
             for target in targets:
                 plot.save(figure, target)
         written += targets
@@ -133,9 +133,18 @@ def _studies(
 
 
 def _kept(
-    store: Store, name: str, key: str, about: dict[str, Any], options: dict[str, Any], measured: figure_store.Data
+    store: Store,
+    name: str,
+    key: str,
+    about: dict[str, Any],
+    options: dict[str, Any],
+    measured: figure_store.Data,
+    progress: Progress,
 ) -> figure_store.Data:
-    """What was measured with what it was measured on and the command; rewritten only where it is another."""
+    """What was measured with what it was measured on and the command; rewritten only where it is another.
+
+    In a store that may not be written it is not kept, and that is told.
+    """
     # As it was typed, without the folders of this machine.
     typed = [word for word in sys.argv[1:] if not Path(word.rpartition("=")[2]).is_absolute()]
     about = {**about, "command": shlex.join(["parsenet", *typed])}
@@ -145,7 +154,10 @@ def _kept(
     if {**before, "about": about, "created": created} == {"created": created, **json.loads(json.dumps(data))}:
         return before
     data = {"created": created, **data}
-    figure_store.save(store, name, key, data)
+    try:
+        figure_store.save(store, name, key, data)
+    except NotWritten as problem:
+        progress(f"not kept: {problem}")
     return data
 
 

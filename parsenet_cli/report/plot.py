@@ -17,6 +17,7 @@ import numpy.typing as npt
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.palette import LONGEST_SIDE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,5 +148,7 @@ def from_base64(text: str) -> npt.NDArray[np.uint8]:
     """The pixels of `to_base64`."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+    with Image.open(io.BytesIO(base64.b64decode(text)), formats=["JPEG", "PNG"]) as image:
+        if max(image.size) > LONGEST_SIDE:
+            raise ValueError(f"an image of {image.size[0]} x {image.size[1]} pixels")
         return np.array(image)

@@ -61,7 +61,7 @@ def _setting(read: StudyRun) -> str:
             values = vars(read.run.config().science)
         except UserError:
             return ""
-    return f"{values['data']}, {values['trunk']}"
+    return ", ".join(str(values[key]) for key in ("data", "trunk") if key in values)
 
 
 def warnings(study: Study, runs: Runs) -> list[str]:

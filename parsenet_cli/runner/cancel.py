@@ -35,7 +35,7 @@ def cancel_runs(runs: Sequence[Run], say: Callable[[str], None], patience: float
         run.cancel()
     asked = [run for run in meant if run.alive()]
     for run in asked:
-        process.ask_to_stop(run.status())
+        process.ask_to_stop(run)
     waiting = [run for run in meant if run not in asked]
     removed = _stop_jobs(waiting)
     for run in waiting:
@@ -58,7 +58,7 @@ def cancel_runs(runs: Sequence[Run], say: Callable[[str], None], patience: float
 def _stop_jobs(runs: Sequence[Run]) -> set[str]:
     """The jobs of these runs that waited and were taken out of the queue. One that stays there leaves as soon as it starts."""
     jobs = {job for run in runs if (job := run.job()) is not None}
-    queue = launch.queue() if jobs else None
+    queue = launch.queue(runs[0].results.root) if jobs else None
     if queue is None:
         return set()
     needed = {job for run in runs[0].results.runs() if not run.cancelled for job in run.prerequisite_jobs()}
@@ -78,7 +78,7 @@ def _left_text(run: Run) -> str:
 def _stayed_text(run: Run, patience: float) -> str:
     status = run.status()
     worker, asked = f"process {status.pid} on {status.host}", f"it was asked through {run.folder}"
-    match process.place(status):
+    match process.place(run):
         case "here":
             return (
                 f"has not left after {patience:.0f} s ({worker}); `kill -9 {status.pid}` ends it, its checkpoints stay"

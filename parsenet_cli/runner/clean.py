@@ -7,15 +7,15 @@ is removed with its lock in hand. A finished result goes only where that is aske
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import os_errors_as_user_errors
+from parsenet_cli.core.files import NotWritten, is_plain
 from parsenet_cli.runner import launch
 from parsenet_cli.runner.state import queue_of, state_of
 from parsenet_cli.store.run import Busy, Run, Store
@@ -49,7 +49,7 @@ def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
     adds finished runs.
     """
     runs = store.runs()
-    queued = queue_of(runs, launch.queue())
+    queued = queue_of(runs, launch.queue(store.root))
     idle = [run for run in runs if not queued(run) and not run.alive()]
     working = len(runs) - len(idle)
     pieces = [Piece("temporary files", file, _size(file)) for file in _temporary(store.root)]
@@ -61,7 +61,9 @@ def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
         size = _size(run.folder) - sum(piece.bytes for piece in earlier)
         if results_too:
             pieces += earlier
-        if state == "done" and results_too:
+        if problem := _impossible(run):
+            pieces.append(Piece("results that are not believed", run.folder, _size(run.folder), problem, run))
+        elif state == "done" and results_too:
             pieces.append(Piece("finished results", run.folder, size, "trained again when asked for", run))
         elif earlier and not results_too:
             pieces += _leftovers(run, state)
@@ -76,11 +78,17 @@ def removable(store: Store, results_too: bool) -> tuple[list[Piece], int]:
     return pieces, working
 
 
+def _impossible(run: Run) -> str:
+    """Why a result that is whole is believed by nothing; one that a disk has damaged is put aside when it is made again."""
+    problem = run.disbelief()
+    return problem if problem and (run.result() is not None or run.has_whole_result) else ""
+
+
 def _never_began(run: Run) -> bool:
     """Planned some time ago, and no worker has ever had it: refused by a queue, or its preparation failed."""
     planned = run.config_file
-    old = planned.is_file() and time.time() - planned.stat().st_mtime > AGE_SECONDS
-    return old and not run.has_checkpoint and not run.log.exists()
+    old = is_plain(planned) and time.time() - planned.stat().st_mtime > AGE_SECONDS
+    return old and not run.has_checkpoint and not os.path.lexists(run.log)
 
 
 def _leftovers(run: Run, state: str) -> Iterator[Piece]:
@@ -90,7 +98,7 @@ def _leftovers(run: Run, state: str) -> Iterator[Piece]:
     # A run that is being trained again for the sake of its model still needs its checkpoints.
     if state == "done" and not _asks_for_model(run):
         for file in run.checkpoints:
-            if file.is_file():
+            if is_plain(file):
                 yield Piece("checkpoints of done runs", file, _size(file), run=run)
 
 
@@ -111,24 +119,18 @@ def remove(pieces: Sequence[Piece], say: Callable[[str], None]) -> int:
                 if piece.kind in _UNFINISHED and piece.run is not None and piece.run.result() is not None:
                     say(f"{piece.path}: left alone, it has finished now")
                     continue
-                _remove(piece.path)
+                files.remove(piece.path)
             freed += piece.bytes
         except Busy:
             say(f"{piece.path}: left alone, it is at work now")
+        except NotWritten as problem:  # another user's, perhaps: the others can go all the same
+            say(f"{piece.path}: left alone, {str(problem).removeprefix(f'{piece.path}: ')}")
     return freed
-
-
-def _remove(path: Path) -> None:
-    with os_errors_as_user_errors(path):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def _caches(store: Store) -> Iterator[Piece]:
     """What lies in the cache, one by one; nothing where the cache is a link to another place."""
-    if store.cache.is_dir() and not store.cache.is_symlink():
+    if store.cache.is_dir() and not store.cache.is_symlink() and os.access(store.cache, os.R_OK):
         for entry in sorted(store.cache.iterdir()):
             remark = "downloaded again when needed" if entry.name == "weights" else "made again when needed"
             yield Piece("caches", entry, _size(entry), remark)
@@ -141,14 +143,21 @@ def _temporary(root: Path) -> Iterator[Path]:
             inner[:] = [name for name in inner if name not in ("cache", "data")]
         for name in names:
             file = Path(folder) / name
-            if name.startswith(".") and name.endswith(".tmp") and time.time() - file.lstat().st_mtime > AGE_SECONDS:
-                yield file
+            if name.startswith(".") and name.endswith(".tmp"):
+                with suppress(OSError):
+                    if time.time() - file.lstat().st_mtime > AGE_SECONDS:
+                        yield file
 
 
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; a link counts as nothing."""
     if path.is_symlink():
         return 0
-    if path.is_file():
-        return path.stat().st_size
-    return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
+    if is_plain(path):
+        return path.lstat().st_size
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                size += Path(folder, name).lstat().st_size
+    return size

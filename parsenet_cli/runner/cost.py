@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from statistics import mean
 from typing import NamedTuple
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import is_plain
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
@@ -51,8 +53,9 @@ class CostModel:
             if result.outcome != "converged":
                 continue
             per_step[kind].append(result.seconds_per_step)
-            files = [file for file in run.folder.iterdir() if file.is_file() and file != run.model_file]
-            self._bytes.append(sum(file.stat().st_size for file in files))
+            with suppress(OSError):
+                files = [file for file in run.folder.iterdir() if is_plain(file) and file != run.model_file]
+                self._bytes.append(sum(file.lstat().st_size for file in files))
             if result.parameters is not None:
                 self.parameters[kind] = result.parameters
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}

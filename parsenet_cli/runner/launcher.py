@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from parsenet_cli.store.run import Run
@@ -101,7 +102,13 @@ class BatchQueue(Protocol):
 
 
 class LauncherModule(Protocol):
-    """What a file or folder in `launch/` offers; `queue() -> BatchQueue | None` and `current_job() -> str | None` if it likes."""
+    """What a file or folder in `launch/` offers.
 
-    def open_launcher(self, options: dict[str, Any], jobs: int) -> Launcher:
-        """`options` is conf/launcher/<name>.yaml with its overrides, `jobs` the number of runs at hand."""
+    If it likes, also `queue(results: Path) -> BatchQueue | None` and `current_job() -> str | None`.
+    """
+
+    def open_launcher(self, options: dict[str, Any], jobs: int, results: Path) -> Launcher:
+        """`options` is conf/launcher/<name>.yaml with its overrides, `jobs` the number of runs at hand.
+
+        `results`: the folder that they lie in.
+        """

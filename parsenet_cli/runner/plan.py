@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from parsenet_cli.config import sweep
-from parsenet_cli.config import table as ablation
+from parsenet_cli.config import frozen_table, sweep
 from parsenet_cli.config.compose import Composer, LauncherConfig
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.code import Code, modules_of, told
@@ -67,7 +66,7 @@ def plan_table(
             if signature:
                 configs[signature] = config
     profile, overrides = composer.profile.name, tuple(composer.command_line)
-    content = [asdict(cell) for cell in cells], ablation.digest_content(spec), profile, list(seeds)
+    content = [asdict(cell) for cell in cells], frozen_table.digest_content(spec), profile, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     name, seeds = f"{spec.name}-{profile}-{digest}", tuple(seeds)
     study = Study(
@@ -179,7 +178,7 @@ def summarize(
     states = {signature: state for signature, (_, state, _) in looked.items()}
     remarks = [remark for done, _, remark in looked.values() if done]
     cost = CostModel(store)
-    opened = launch.open_launcher(launcher, max(1, len(missing)))
+    opened = launch.open_launcher(launcher, max(1, len(missing)), store.root)
     if probe:
         _probe(missing, cost, store, opened.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}

@@ -1,6 +1,8 @@
 """Which process a run's worker is, in words that no other process ever has: a pid alone may belong to another one tomorrow.
 
-Source: proc(5). Where there is no /proc nothing is known, and nothing is ever sent to a pid that is only believed to be it.
+What a run's folder says of its worker is believed only where that process holds the run's lock: the folder may be somebody
+else's, and would name any process of this user. Source: proc(5), proc_locks(5). Where there is no /proc nothing is known, and
+nothing is ever sent to a pid that is only believed to be it.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
+from parsenet_cli.core.files import refuse_lock
 from parsenet_cli.runner import launch
-from parsenet_cli.store.result import RunStatus
+from parsenet_cli.store.run import Run
 
 Place = Literal["here", "elsewhere", "gone", "unknown"]
 
@@ -23,34 +26,36 @@ def own() -> dict[str, Any]:
     return {"pid": pid, "host": socket.gethostname(), "process": _identity(pid), "job": launch.current_job()}
 
 
-def place(recorded: RunStatus) -> Place:
-    """Where the recorded process is: on this host and alive, on this host and gone, on another one, or it cannot be told."""
-    pid, identity, machine = recorded.pid, recorded.process, _machine()
-    if not isinstance(pid, int) or not isinstance(identity, str) or not identity:
+def place(run: Run) -> Place:
+    """Where the recorded worker is: on this host and at work, on this host and gone, on another one, or it cannot be told."""
+    recorded, machine = run.status(), _machine()
+    pid, identity = recorded.pid, recorded.process
+    if pid is None or not identity:
         return "unknown"
     if identity == _identity(pid):
-        return "here"
+        return "here" if _holds(pid, run.lock_file) else "unknown"
     here = recorded.host == socket.gethostname() or (machine and identity.startswith(machine))
     return "gone" if here else "elsewhere"
 
 
-def ask_to_stop(recorded: RunStatus) -> bool:
-    """Send SIGTERM to the recorded process; False where it is not on this host, gone, or another user's."""
-    return _send(recorded, signal.SIGTERM)
+def ask_to_stop(run: Run) -> bool:
+    """Send SIGTERM to the run's worker; False where it is not on this host, gone, another user's, or cannot be told."""
+    return _send(run, signal.SIGTERM)
 
 
-def kill(recorded: RunStatus) -> bool:
-    """End the recorded process without asking it; False where `ask_to_stop` is."""
-    return _send(recorded, signal.SIGKILL)
+def kill(run: Run) -> bool:
+    """End the run's worker without asking it; False where `ask_to_stop` is."""
+    return _send(run, signal.SIGKILL)
 
 
-def _send(recorded: RunStatus, number: signal.Signals) -> bool:
+def _send(run: Run, number: signal.Signals) -> bool:
     try:
-        handle = os.pidfd_open(recorded.pid or 0)  # of whoever has the pid now: it cannot change hands any more
-    except (OSError, TypeError):
+        # Of whoever has the pid now: it cannot change hands any more.
+        handle = os.pidfd_open(run.status().pid or 0)
+    except (OSError, OverflowError):
         return False
     try:
-        if place(recorded) != "here":
+        if place(run) != "here":
             return False
         signal.pidfd_send_signal(handle, number)
     except OSError:
@@ -58,6 +63,23 @@ def _send(recorded: RunStatus, number: signal.Signals) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def _holds(pid: int, lock: Path) -> bool:
+    """Whether a process holds a lock file, which is a plain file with one name."""
+    try:
+        refuse_lock(lock)
+        inode = lock.stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    # 1: FLOCK  ADVISORY  WRITE 2754 fe:00:2147114 0 EOF
+    held = (line.split() for line in lines)
+    return any(
+        (words[1], words[3], words[4], words[5].rpartition(":")[2]) == ("FLOCK", "WRITE", str(pid), str(inode))
+        for words in held
+        if len(words) > 5 and words[1] == "FLOCK"
+    )
 
 
 def _identity(pid: int) -> str:

@@ -339,7 +339,7 @@ class Scheduler:
                 own[1].kill()
             elif self._queue is not None and self._is_queued(run):
                 self._queue.kill(run)
-            elif not process.kill(status):
+            elif not process.kill(run):
                 self._joined.remove(run)
                 self._fail(run, out_of_reach(status, self._launcher.silence_seconds))
 

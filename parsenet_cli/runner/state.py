@@ -92,7 +92,7 @@ def summary_of(run: Run, queue: Queue = in_no_queue, code: Code | None = None) -
             return RunSummary(run.signature, state, says, status.job, status.host)
         case "queued":
             job = None if run.cancelled else run.job()
-            return RunSummary(run.signature, state, _queued_text(run, status, job), job)
+            return RunSummary(run.signature, state, _queued_text(run, status, job) or run.disbelief(), job)
         case _:
             text = {"failed": status.error, "lost": f"last seen at {status.reached}"}.get(state, "")
             return RunSummary(run.signature, state, text)

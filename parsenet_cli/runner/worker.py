@@ -21,7 +21,7 @@ from parsenet_cli.core import code
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten, append_to, guard, os_error_text
 from parsenet_cli.core.memory import is_out_of_memory
-from parsenet_cli.core.text import print_line
+from parsenet_cli.core.text import print_line, printable
 from parsenet_cli.runner import launch, process
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
@@ -123,9 +123,9 @@ def _told(run: Run, problem: BaseException) -> tuple[int, str]:
         problem = UserError(os_error_text(problem))
     if isinstance(problem, UserError):
         _log(f"{ERROR_PREFIX}{problem}")
-        return BAD_INPUT, str(problem)
+        return BAD_INPUT, printable(str(problem))
     traceback.print_exc()
-    return 1, f"{type(problem).__name__}: {problem}"
+    return 1, printable(f"{type(problem).__name__}: {problem}")
 
 
 def _is_of_the_user(run: Run, file: object) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from parsenet_cli.core import npz
 from parsenet_cli.core.files import Damaged, crc32_of
+from parsenet_cli.core.palette import is_label_map
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 
@@ -47,16 +48,21 @@ def confusions(run: Run, result: RunResult | None = None) -> Confusions:
     Raises:
         Damaged: they are not what was written; the message says what to do.
     """
+    result = result or run.result()
     stored = _read(run, run.confusions_file, result)
     try:
-        return Confusions(stored["confusions"], tuple(map(str, stored["ids"])))
-    except KeyError as problem:
-        raise Damaged(f"{run.confusions_file}: has no array {problem}; {_remedy(run)}") from None
+        return _confusions(stored, len(result.classes) if result and result.classes else None)
+    except (KeyError, ValueError) as problem:
+        text = f"has no array {problem}" if isinstance(problem, KeyError) else problem
+        raise Damaged(f"{run.confusions_file}: {text}; {_remedy(run)}") from None
 
 
 def predictions(run: Run) -> dict[str, NDArray[np.uint8]]:
     """The small label maps (h, w) that were kept, by image. Raises `Damaged` as `confusions` does."""
-    return _read(run, run.predictions_file, None)
+    maps = _read(run, run.predictions_file, None)
+    if strange := next((name for name, map_ in maps.items() if not is_label_map(map_)), None):
+        raise Damaged(f"{run.predictions_file}: '{strange}' is no label map; {_remedy(run)}")
+    return maps
 
 
 def damaged(run: Run, result: RunResult | None = None) -> list[str]:
@@ -100,6 +106,21 @@ def _read(run: Run, file: Path, result: RunResult | None) -> npz.Arrays:
         return npz.read(file, result.files.get(file.name) if result else None)
     except Damaged as problem:
         raise Damaged(f"{problem}; {_remedy(run)}") from None
+
+
+def _confusions(stored: npz.Arrays, classes: int | None) -> Confusions:
+    """Raises `ValueError` where the arrays are no counts of pixels, or not of so many classes."""
+    matrices, ids = stored["confusions"], stored["ids"]
+    if ids.ndim != 1 or ids.dtype.kind != "U" or len(set(ids.tolist())) != len(ids):
+        raise ValueError("expected the name of each image, none twice")
+    side = classes or (matrices.shape[-1] if matrices.ndim else 0)
+    if matrices.dtype.kind not in "iu" or matrices.shape != (len(ids), side, side):
+        raise ValueError(
+            f"expected whole numbers ({len(ids)}, {side}, {side}), found {matrices.dtype} {matrices.shape}"
+        )
+    if not matrices.any() or matrices.min() < 0 or matrices.max() > np.iinfo(np.int32).max:
+        raise ValueError("expected counts of pixels, which are not negative and not all zero")
+    return Confusions(matrices.astype(np.int32, copy=False), tuple(map(str, ids)))
 
 
 def _crc(file: Path) -> str | None:

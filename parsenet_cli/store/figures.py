@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
+from parsenet_cli.core.bounds import build
 from parsenet_cli.core.files import read_verified, write_with_checksum
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
@@ -64,4 +68,23 @@ def newest(store: Store, name: str, studies: Sequence[Study]) -> Data | None:
 
 def _read(file: Path, name: str) -> Data | None:
     content = read_verified(file, unsealed_too=True)
-    return content if content is not None and content.get("figure") == name else None
+    try:
+        return content if content is not None and build(_Known, content).figure == name else None
+    except ValueError:
+        return None
+
+
+class _About(TypedDict, total=False):
+    study: str | None
+    run: str | None
+    profile: str | None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What every measurement says of itself, whatever its figure; the figure's own numbers are looked at when it is drawn."""
+
+    figure: str
+    created: str = ""
+    about: _About = field(default_factory=lambda: _About())
+    options: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)

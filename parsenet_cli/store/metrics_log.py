@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parsenet_cli.core.bounds import Count, Number, Seconds, build
 from parsenet_cli.core.files import (
     append_to,
     os_errors_as_user_errors,
@@ -56,4 +58,18 @@ def _record(line: bytes) -> Record | None:
         record = strip_checksum(line, unsealed_too=True)
     except ValueError:
         return None
-    return record if isinstance(record.get("iteration"), int) else None
+    try:
+        build(_Known, record)
+    except ValueError:
+        return None
+    return record
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What others read of a record."""
+
+    iteration: Count
+    loss: Number | None = None
+    lr: Number | None = None
+    seconds: Seconds = 0.0

@@ -1,6 +1,7 @@
 """What a run says of itself, typed: its result, its status, its environment. Files of earlier versions are read as well.
 
-Keys that a file lacks have their defaults here, keys that are unknown stay in `content`.
+Keys that a file lacks have their defaults here, keys that are unknown stay in `content`. Values are of their type and in their
+range, or the file is not believed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,20 @@ from typing import Any, Literal, Self
 
 from parsenet_cli.config.deviations import Setting
 from parsenet_cli.config.deviations import from_json as settings_from_json
+from parsenet_cli.core.bounds import (
+    CodeId,
+    Count,
+    Crc32,
+    FileName,
+    Fraction,
+    JobId,
+    ModuleName,
+    Positive,
+    Processes,
+    Seconds,
+    Signature,
+    build,
+)
 from parsenet_cli.core.metrics import ClassMean
 
 RunState = Literal["new", "queued", "running", "done", "failed", "lost"]
@@ -31,9 +46,14 @@ class _FromJson:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Raises `TypeError` where a key is missing that was always written."""
-        known = {field.name for field in fields(cls)} - {"content"}
-        return cls(**{key: value for key, value in content.items() if key in known}, content=content)
+        """Raises `ValueError` for a value that cannot be, and where a key is missing that was always written."""
+        record = build(cls, content)
+        record._check()
+        object.__setattr__(record, "content", content)
+        return record
+
+    def _check(self) -> None:
+        """Raises `ValueError` for what the types of the fields do not say."""
 
     def as_json(self) -> dict[str, Any]:
         """What is written: every field by its name."""
@@ -55,32 +75,39 @@ class RunResult(_FromJson):
         files: The CRC-32 of each file that belongs to the result, by name.
     """
 
-    signature: str
+    signature: Signature
     outcome: Outcome
-    collapsed_at: int | None = None
+    collapsed_at: Count | None = None
     predicted_classes: Sequence[str] = ()
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
-    iu: Mapping[str, float | None] = field(default_factory=dict)
+    metrics: Mapping[str, Fraction | None] = field(default_factory=dict)
+    iu: Mapping[str, Fraction | None] = field(default_factory=dict)
     class_mean: ClassMean = "present"
     convention: str = ""
     classes: Sequence[str] = ()
-    ignore: int | None = None
-    train_images: int | None = None
-    val_images: int | None = None
-    steps: int = 0
-    train_seconds: float = 0.0
-    evaluate_seconds: float = 0.0
-    threads: int | None = None
-    micro_batch: int | None = None
+    ignore: Count | None = None
+    train_images: Count | None = None
+    val_images: Count | None = None
+    steps: Count = 0
+    train_seconds: Seconds = 0.0
+    evaluate_seconds: Seconds = 0.0
+    threads: Processes | None = None
+    micro_batch: Positive | None = None
     ran_out_of_memory: bool = False
-    peak_memory_mb: int | None = None
-    gpu_mb: int | None = None
+    peak_memory_mb: Count | None = None
+    gpu_mb: Count | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
     protocol: Sequence[Mapping[str, Any]] = ()
     deviations: Sequence[str] = ()
-    code: str = ""
-    modules: Sequence[str] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    code: CodeId = ""
+    modules: Sequence[ModuleName] = ()
+    files: Mapping[FileName, Crc32] = field(default_factory=dict)
+
+    def _check(self) -> None:
+        parameters = self.parameters
+        if parameters is not None and (type(parameters) is not int or not 0 < parameters < 2**63):
+            raise ValueError("network.parameters: expected a whole number from 1")
+        if not all(map(_is_setting, self.protocol)):
+            raise ValueError("protocol: expected question, mark, arises, settings and what is expected of each")
 
     @property
     def seconds(self) -> float:
@@ -119,22 +146,22 @@ class RunStatus(_FromJson):
     """
 
     state: str = ""
-    iteration: int | None = None
-    steps: int | None = None
-    seconds_left: float | None = None
+    iteration: Count | None = None
+    steps: Count | None = None
+    seconds_left: Seconds | None = None
     preparing: str = ""
     evaluating: str = ""
     error: str = ""
     bad_input: bool = False
     out_of_memory: bool = False
-    failures: int = 0
-    threads: int | None = None
-    started: float = 0.0
-    pid: int | None = None
+    failures: Count = 0
+    threads: Processes | None = None
+    started: Seconds = 0.0
+    pid: Positive | None = None
     host: str = "an unknown host"
     process: str = ""
-    job: str | None = None
-    beat: int = 0
+    job: JobId | None = None
+    beat: Count = 0
 
     @property
     def reached(self) -> str:
@@ -149,7 +176,20 @@ class PrerequisiteStatus(_FromJson):
     text: str = ""
     error: str | None = None
     bad_input: bool = False
-    beat: int | None = None
+    beat: Count | None = None
+
+
+@dataclass(frozen=True)
+class JobRecord(_FromJson):
+    """`job.json`: where a cluster's queue has a run.
+
+    Attributes:
+        job: The id of the run's last job.
+        after: Those that make what the run needs, and that its job was submitted to wait for.
+    """
+
+    job: JobId | None = None
+    after: Sequence[JobId] = ()
 
 
 @dataclass(frozen=True)
@@ -167,3 +207,15 @@ class RunEnvironment(_FromJson):
     versions: Mapping[str, str] = field(default_factory=dict)
     device: str = ""
     data_id: str = ""
+
+
+def _is_setting(line: Mapping[str, Any]) -> bool:
+    own, expected = line.get("settings"), line.get("expected")
+    return (
+        isinstance(own, dict)
+        and isinstance(expected, dict)
+        and own.keys() <= expected.keys()
+        and isinstance(line.get("question"), str)
+        and isinstance(line.get("mark"), str)
+        and isinstance(line.get("arises"), bool)
+    )

@@ -13,26 +13,38 @@ Every JSON file is sealed (see `files.py`). Those that were written before seals
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from parsenet_cli.core.bounds import first_fault
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import (
+    Damaged,
     crc32_of,
     guard,
+    is_locked,
+    is_plain,
     link_or_copy,
+    make_folder,
+    open_plain,
     os_errors_as_user_errors,
     quarantine,
     read_bytes,
-    read_verified,
+    read_text,
+    read_with_checksum,
+    refuse_lock,
     remove,
     tag_cache,
     write_bytes,
@@ -42,14 +54,27 @@ from parsenet_cli.core.files import (
 from parsenet_cli.core.run_config import RunConfig, Runtime, from_yaml, to_yaml
 from parsenet_cli.core.text import natural_key, print_line
 from parsenet_cli.store import metrics_log
-from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunState, RunStatus
+from parsenet_cli.store.result import JobRecord, PrerequisiteStatus, RunEnvironment, RunResult, RunState, RunStatus
 
 ERROR_PREFIX = "error: "
 """How a line of log.txt begins that says what is wrong with the input."""
 
 
+_ANOTHER_VERSIONS = {"missing", "extra_forbidden", "literal_error"}
+"""What pydantic finds wrong with a configuration that another version of parsenet may have written so."""
+
+_LOG_BYTES = 1 << 20
+"""Of a log's end, which is all that is looked at."""
+
+_Record = TypeVar("_Record", RunResult, RunStatus, RunEnvironment, PrerequisiteStatus, JobRecord)
+
+
 class Busy(Exception):
     """Another process holds this run's lock: it is being trained."""
+
+
+class ImpossibleConfig(UserError):
+    """A configuration with a value that no run can have: what was made under it is believed by nothing."""
 
 
 class _RunFile:
@@ -82,6 +107,7 @@ class Run:
     config_file = _RunFile("config.yaml")  # the frozen configuration
     result_file = _RunFile("result.json")  # what makes the run done
     environment_file = _RunFile("env.json")  # what it was carried out with
+    lock_file = _RunFile("lock")  # what its worker holds while it lives
     log = _RunFile("log.txt")  # what its worker has printed
     metrics_file = _RunFile("metrics.jsonl")  # the records of the training
     confusions_file = _RunFile("confusion.npz")  # a confusion matrix per validation image
@@ -90,7 +116,6 @@ class Run:
     _status_file = _RunFile("status.json")
     _job_file = _RunFile("job.json")
     _cancelled_file = _RunFile("cancelled")
-    _lock_file = _RunFile("lock")
 
     @property
     def checkpoints(self) -> tuple[Path, Path]:
@@ -109,11 +134,18 @@ class Run:
         """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
         file = self.config_file
         try:
-            config = RunConfig.model_validate(from_yaml(file.read_text(encoding="utf-8")))
-        except OSError:
+            config = RunConfig.model_validate(from_yaml(read_text(file, follow=False)))
+        except FileNotFoundError:
             raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
+        except OSError as problem:
+            raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
+        except ValidationError as problem:
+            kinds = {fault["type"] for fault in problem.errors(include_url=False, include_context=False)}
+            kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
+            raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem, RunConfig)})") from None
         except Exception as problem:
-            raise UserError(f"{file}: does not hold a run's configuration ({problem})") from None
+            text = " ".join(str(problem).split())
+            raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
         if config.signature != self.signature:
             raise UserError(
                 f"{file}: its content has signature {config.signature}. Either the file was edited or it was written by "
@@ -125,10 +157,54 @@ class Run:
 
     def result(self) -> RunResult | None:
         """The finished run's result, or None while there is none that is whole and this run's."""
-        content = self._read(self.result_file)
-        if content.get("signature") != self.signature or "outcome" not in content:
+        try:
+            return self._result()
+        except ValueError:
             return None
+
+    def believed_result(self) -> RunResult | None:
+        """The same, but None too where the frozen configuration is impossible: for everything that shows or judges numbers."""
+        result = self.result()
+        return None if result is not None and self._impossible_setting else result
+
+    def disbelief(self) -> str:
+        """Why a result that is there counts as none, with the file and the key; empty where none is there, or it counts."""
+        try:
+            result = self._result()
+        except ValueError as problem:
+            return f"{self.result_file}: {problem}"
+        return self._impossible_setting if result is not None else ""
+
+    @property
+    def has_whole_result(self) -> bool:
+        """Whether there is a result.json that no disk has damaged, believed or not."""
+        try:
+            return read_with_checksum(self.result_file, unsealed_too=True) is not None
+        except Damaged:
+            return False
+
+    def _result(self) -> RunResult | None:
+        """Raises `ValueError` for one that is not believed."""
+        try:
+            content = read_with_checksum(self.result_file, unsealed_too=True)
+        except Damaged as problem:
+            raise ValueError(str(problem).removeprefix(f"{self.result_file}: ")) from None
+        if content is None:
+            return None
+        if content.get("signature") != self.signature:
+            raise ValueError("is another run's")
         return RunResult.from_json(content)
+
+    @property
+    def _impossible_setting(self) -> str:
+        """What of the frozen configuration no run can have; empty where that cannot be said."""
+        try:
+            self.config()
+        except ImpossibleConfig as problem:
+            return str(problem)
+        except UserError:
+            return ""
+        return ""
 
     def done_result(self) -> RunResult:
         """The result of a run that is known to be done. Raises `LookupError` where there is none after all."""
@@ -140,32 +216,32 @@ class Run:
     @property
     def has_damaged_result(self) -> bool:
         """Whether there is a result.json that is not believed: damaged, or another run's."""
-        return self.result_file.is_file() and self.result() is None
+        return is_plain(self.result_file) and self.result() is None
 
     def status(self) -> RunStatus:
         """What the worker last said of itself."""
-        return RunStatus.from_json(self._read(self._status_file))
+        return self._read(self._status_file, RunStatus)
 
     def environment(self) -> RunEnvironment:
         """What the run was carried out with, as far as that is known."""
-        return RunEnvironment.from_json(self._read(self.environment_file))
+        return self._read(self.environment_file, RunEnvironment)
 
     @property
     def has_damaged_environment(self) -> bool:
         """Whether there is an env.json that is not believed."""
-        return self.environment_file.is_file() and not self.environment().content
+        return is_plain(self.environment_file) and not self.environment().content
 
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is anything to go on from."""
-        return any(file.is_file() for file in self.checkpoints)
+        return any(map(is_plain, self.checkpoints))
 
     def done(self, asked: Runtime | None = None) -> bool:
         """Whether there is a result and, where that is asked for, the trained network too and this code behind it."""
         result = self.result()
         if result is None or asked is None:
             return result is not None
-        return (self.model_file.is_file() or not asked.keep_model) and asked.code in ("", result.code)
+        return (is_plain(self.model_file) or not asked.keep_model) and asked.code in ("", result.code)
 
     def done_as_asked(self) -> bool:
         """Whether it is done as its own configuration asks. Raises `UserError` where only that could tell and is damaged."""
@@ -188,17 +264,11 @@ class Run:
             case "running":
                 return "lost"
             case _:
-                return "queued" if self.config_file.is_file() else "new"
+                return "queued" if is_plain(self.config_file) else "new"
 
     def alive(self) -> bool:
-        """Whether a living worker holds this run's lock."""
-        if not self._lock_file.exists():
-            return False
-        try:
-            with self.lock(wait=0):
-                return False
-        except Busy:
-            return True
+        """Whether a living worker holds this run's lock. Nothing is written: the store may be somebody else's."""
+        return is_locked(self.lock_file)
 
     @contextmanager
     def lock(self, wait: float = 2.0) -> Iterator[None]:
@@ -208,9 +278,11 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self._lock_file)
+        lock = FileLock(self.lock_file)
         with os_errors_as_user_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
+        with os_errors_as_user_errors(self.lock_file):
+            refuse_lock(self.lock_file)
             try:
                 lock.acquire(timeout=wait, poll_interval=0.05)
             except Timeout:
@@ -225,7 +297,7 @@ class Run:
     @property
     def cancelled(self) -> bool:
         """Whether its worker is to write a checkpoint and leave, and no driver at work is to start another."""
-        return self._cancelled_file.exists()
+        return is_plain(self._cancelled_file)
 
     def cancel(self) -> None:
         """Ask for it. The next command that is issued for this run takes it back."""
@@ -233,19 +305,18 @@ class Run:
 
     def clear_cancel(self) -> None:
         """It is to be carried out again."""
-        with os_errors_as_user_errors(self.folder):
-            self._cancelled_file.unlink(missing_ok=True)
+        remove(self._cancelled_file)
 
     def job(self) -> str | None:
         """Under which id a cluster's queue knows this run's last job; None where none is known to wait or run.
 
         It may have left the queue since: only the queue can tell.
         """
-        return self._read(self._job_file).get("job")
+        return self._read(self._job_file, JobRecord).job
 
     def prerequisite_jobs(self) -> list[str]:
         """The jobs that make what this run needs, and that its own job was submitted to wait for."""
-        return list(self._read(self._job_file).get("after", ()))
+        return list(self._read(self._job_file, JobRecord).after)
 
     def record_job(self, job: str, after: Sequence[str] = ()) -> None:
         """Remember what `job` and `prerequisite_jobs` read. A file of its own: the worker may already be writing its status."""
@@ -253,15 +324,14 @@ class Run:
 
     def clear_job(self) -> None:
         """No queue has it any more."""
-        with os_errors_as_user_errors(self.folder):
-            self._job_file.unlink(missing_ok=True)
+        remove(self._job_file)
 
     # --- what a worker writes --------------------------------------------------------------------------------------
 
     def update_status(self, **said: Any) -> None:
         """Merge into status.json; `beat` counts the updates, so that a reader sees life without comparing clocks."""
-        before = self._read(self._status_file)
-        write_with_checksum(self._status_file, {**before, **said, "beat": before.get("beat", 0) + 1})
+        before = self.status()
+        write_with_checksum(self._status_file, {**before.content, **said, "beat": before.beat + 1})
 
     def record_environment(self, environment: RunEnvironment) -> None:
         """Write what `environment` reads."""
@@ -317,7 +387,7 @@ class Run:
 
     def prerequisite(self, what: str) -> PrerequisiteStatus:
         """What the process that prepares `what` for this run and others last said."""
-        return PrerequisiteStatus.from_json(self._read(self._prerequisite_file(what)))
+        return self._read(self._prerequisite_file(what), PrerequisiteStatus)
 
     def update_prerequisite(self, what: str, **said: Any) -> None:
         """Replace what `prerequisite` reads; `beat` counts as that of `update_status` does."""
@@ -326,7 +396,7 @@ class Run:
 
     def clear_prerequisite(self, what: str) -> None:
         """Nothing is left to read."""
-        self._prerequisite_file(what).unlink(missing_ok=True)
+        remove(self._prerequisite_file(what))
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
@@ -348,7 +418,9 @@ class Run:
     def log_tail(self, lines: int = 12) -> list[str]:
         """The last lines of log.txt."""
         try:
-            return self.log.read_text(errors="replace").splitlines()[-lines:]
+            with open_plain(self.log) as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_BYTES))
+                return file.read(_LOG_BYTES).decode(errors="replace").splitlines()[-lines:]
         except OSError:
             return []
 
@@ -359,9 +431,12 @@ class Run:
     def _prerequisite_file(self, what: str) -> Path:
         return self.folder / f"preparing-{what}.json"
 
-    def _read(self, file: Path) -> dict[str, Any]:
-        """A JSON file's content; {} where there is none, or where it is damaged."""
-        return read_verified(file, unsealed_too=True) or {}
+    def _read(self, file: Path, kind: type[_Record]) -> _Record:
+        """What a JSON file says; nothing but defaults where there is none, or where it is not believed."""
+        try:
+            return kind.from_json(read_with_checksum(file, unsealed_too=True) or {})
+        except (Damaged, ValueError):
+            return kind.from_json({})
 
 
 @dataclass(frozen=True)
@@ -419,8 +494,31 @@ class Store:
         raise UserError(f"{len(runs)} runs in {self.runs_folder} start with '{prefix}'{several}")
 
     def runs(self) -> list[Run]:
-        """Every run's folder, by signature; foreign folders are passed over."""
-        return [Run(entry) for entry in sorted(self.runs_folder.glob("*")) if Run(entry).config_file.is_file()]
+        """Every run's folder, by signature; foreign folders, links, and what may not be read are passed over."""
+        return [run for run, problem in self._entries() if not problem]
+
+    def left_out(self) -> dict[Path, str]:
+        """Everything among the runs that is passed over, and why; nothing is read for it but the folder."""
+        sorted_out = {run.folder: problem for run, problem in self._entries() if problem}
+        locks = ((run.lock_file, _lock_problem(run.lock_file)) for run in self.runs())
+        return sorted_out | {lock: problem for lock, problem in locks if problem}
+
+    def passed_over(self) -> list[str]:
+        """A sentence for each of `left_out`."""
+        return [f"{path}: passed over, {problem}." for path, problem in self.left_out().items()]
+
+    def _entries(self) -> list[tuple[Run, str]]:
+        """What lies in the folder of the runs, each as if it were one, and why it is not."""
+        folder = self.runs_folder
+        if folder.is_symlink():
+            return [(Run(folder), "it is a link, and links inside of a results folder are not followed")]
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            return [(Run(folder), f"it cannot be read ({problem.strerror})")]
+        return [(Run(Path(entry)), _problem(entry)) for entry in entries if not entry.name.startswith(".")]
 
     def prerequisite_files(self) -> list[Path]:
         """Where it stands how far what runs share is prepared, for all runs."""
@@ -428,15 +526,12 @@ class Store:
 
     def skipped(self) -> list[str]:
         """A sentence for each thing among the runs that is passed over: foreign, or half-written."""
-        sentences = []
-        for entry in sorted(self.runs_folder.glob("*")):
-            run = Run(entry)
-            if not run.config_file.is_file():
-                sentences.append(f"{entry}: passed over, it is no run's folder (no {run.config_file.name}).")
-            elif run.has_damaged_result:
+        sentences = self.passed_over()
+        for run in self.runs():
+            if run.result() is None and (problem := run.disbelief()):
                 sentences.append(
-                    f"{entry}: passed over, its {run.result_file.name} is damaged or another run's. The next command that "
-                    "needs the run does it again and keeps the file beside the new one."
+                    f"{problem}: not believed. The next command that needs the run does it again and keeps the file beside the "
+                    "new one."
                 )
         return sentences
 
@@ -449,3 +544,41 @@ class Store:
             tag_cache(self.cache)
         except OSError as problem:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None
+
+
+def disbelieved(runs: Iterable[Run]) -> list[str]:
+    """A sentence for each of these runs whose whole result is not believed because its configuration is impossible."""
+    return [
+        f"{problem}: its result is not believed; `parsenet clean` offers it for removal"
+        for run in runs
+        if run.result() is not None and (problem := run.disbelief())
+    ]
+
+
+_NAME = re.compile("[0-9a-f]{12}")
+
+
+def _problem(entry: os.DirEntry[str]) -> str:
+    """Why an entry of the runs' folder is no run; empty for one."""
+    if entry.is_symlink():
+        return "it is a link, and links inside of a results folder are not followed"
+    config = Run(Path(entry)).config_file
+    try:
+        descriptor = os.open(config, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        if problem.errno in (errno.ENOENT, errno.ENOTDIR):
+            return f"it is no run's folder (no {config.name})"
+        return f"its {config.name} cannot be read ({problem.strerror})"
+    os.close(descriptor)
+    if not is_plain(config):
+        return f"it is no run's folder ({config.name} is no file)"
+    return "" if _NAME.fullmatch(entry.name) else "it is no run's folder (its name is no signature)"
+
+
+def _lock_problem(lock: Path) -> str:
+    """Why a run could not be held by its lock."""
+    try:
+        refuse_lock(lock)
+    except OSError:
+        return "it is no lock file: remove it, so that a worker can hold the run"
+    return ""

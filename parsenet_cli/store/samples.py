@@ -12,13 +12,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from parsenet_cli.core import npz
 from parsenet_cli.core.files import Damaged
-from parsenet_cli.core.palette import Pixels
+from parsenet_cli.core.palette import LONGEST_SIDE, Pixels, is_label_map
 from parsenet_cli.store.run import Store
 
 QUALITY = 88
@@ -60,9 +62,23 @@ def read(file: Path) -> dict[str, Sample]:
     """The samples by id; {} where there is no file, or a damaged one: the next run on its data writes it again."""
     try:
         stored = npz.read(file)
-        return {
-            str(name): Sample(stored[f"photo{i}"].tobytes(), stored[f"truth{i}"])
-            for i, name in enumerate(stored["ids"])
-        }
+        ids = stored["ids"]
+        if ids.ndim != 1 or ids.dtype.kind != "U":
+            return {}
+        read = {str(name): (stored[f"photo{i}"], stored[f"truth{i}"]) for i, name in enumerate(ids)}
     except (Damaged, KeyError):
         return {}
+    if not all(_is_jpeg(photo) and is_label_map(truth) for photo, truth in read.values()):
+        return {}
+    return {name: Sample(photo.tobytes(), truth) for name, (photo, truth) in read.items()}
+
+
+def _is_jpeg(photo: NDArray[Any]) -> bool:
+    """Whether these are the bytes of a small JPEG; its pixels are not looked at."""
+    if photo.ndim != 1 or photo.dtype != np.uint8:
+        return False
+    try:
+        with Image.open(io.BytesIO(photo.tobytes()), formats=["JPEG"]) as image:
+            return max(image.size) <= LONGEST_SIDE
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from parsenet_cli.config import table as ablation
-from parsenet_cli.config import table_file
+from parsenet_cli.config import frozen_table, table_file
 from parsenet_cli.config.table import CellKey, TableSpec
+from parsenet_cli.core.bounds import Seed, Signature, build
 from parsenet_cli.core.code import Code
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
+from parsenet_cli.core.text import check_name
 from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
 from parsenet_cli.store.run import Run, Store
 
@@ -27,8 +28,8 @@ class StudyCell:
 
     row: str
     column: str
-    seed: int
-    signature: str | None
+    seed: Seed
+    signature: Signature | None
     reason: str = ""
 
     @property
@@ -87,7 +88,7 @@ def read_runs(studies: Sequence[Study], store: Store) -> dict[str, StudyRun]:
     runs, code = {}, Code(store.cache)
     for signature, label in labels(studies).items():
         run = store.run(signature)
-        result = run.result()
+        result = run.believed_result()
         remark = code.remark(result.code, result.modules) if result else ""
         state: RunState = "done" if result else run.state()
         runs[signature] = StudyRun(run, label, state, result, run.environment(), remark)
@@ -102,7 +103,7 @@ def file_of(name: str, store: Store) -> Path:
 def save(study: Study, store: Store) -> Study:
     """Write the study with the present time; the newest of a table and profile is the one that `table` shows."""
     study = replace(study, created=datetime.now(UTC).isoformat(timespec="microseconds"))
-    content = {**asdict(study), "table": ablation.to_json(study.table)}
+    content = {**asdict(study), "table": frozen_table.to_json(study.table)}
     write_with_checksum(file_of(study.name, store), content)
     return study
 
@@ -141,24 +142,49 @@ def _read(file: Path) -> Study | str:
     """A study, or what is wrong with the file."""
     try:
         return _from_json(read_with_checksum(file, unsealed_too=True) or {})
-    except Damaged:
-        return "it is damaged: the command that made it makes it again"
-    except (KeyError, TypeError) as problem:
-        return f"{type(problem).__name__}: {problem}"
-    except UserError as problem:
-        return str(problem)
+    except Damaged as problem:
+        return str(problem).removeprefix(f"{file}: ")
+    except (ValueError, UserError) as problem:
+        return f"{problem}; the command that made it makes it again"
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """A study as its file has it."""
+
+    name: str
+    created: str
+    profile: str
+    overrides: Sequence[str]
+    seeds: Sequence[Seed]
+    table: Mapping[str, Any]
+    cells: Sequence[Mapping[str, Any]]
 
 
 def _from_json(content: dict[str, Any]) -> Study:
-    return Study(
-        name=content["name"],
-        created=content["created"],
-        profile=content["profile"],
-        overrides=tuple(content["overrides"]),
-        seeds=tuple(content["seeds"]),
-        table=ablation.from_json(content["table"]),
-        cells=tuple(StudyCell(**cell) for cell in content["cells"]),
+    """Raises `ValueError` or `UserError` for the first thing in it that cannot be."""
+    read = build(_Frozen, content)
+    study = Study(
+        name=check_name(read.name, "study's name"),
+        created=read.created,
+        profile=check_name(read.profile, "profile's name"),
+        overrides=tuple(read.overrides),
+        seeds=tuple(read.seeds),
+        table=frozen_table.from_json(read.table),
+        cells=tuple(build(StudyCell, cell) for cell in read.cells),
     )
+    if not study.seeds or len(set(study.seeds)) < len(study.seeds):
+        raise ValueError("seeds: expected at least one, and none twice")
+    rows, columns = ({part.key for part in parts} for parts in (study.table.rows, study.table.columns))
+    seeds: dict[CellKey, list[tuple[int, bool]]] = {}
+    for cell in study.cells:
+        if cell.row not in rows or cell.column not in columns:
+            raise ValueError(f"cells: the table has no cell {cell.key}")
+        seeds.setdefault(cell.key, []).append((cell.seed, cell.signature is None))
+    for key, found in seeds.items():
+        if sorted(seed for seed, _ in found) != sorted(study.seeds) or len({absent for _, absent in found}) > 1:
+            raise ValueError(f"cells: {key} has not one run for each of the seeds")
+    return study
 
 
 def labels(studies: Sequence[Study]) -> dict[str, str]:

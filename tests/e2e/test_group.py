@@ -6,6 +6,7 @@ Only root can be two users; everybody else skips this. `test_safety.py` looks at
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 import parsenet_cli
 from parsenet_cli.store.run import Run, Store
+from tests import made_store
 from tests.conftest import SHORT, command, environment, wait_for
 
 GROUP, ALICE, BOB = 61000, 61001, 61002
@@ -124,3 +126,35 @@ def test_folder_that_its_owner_shares_for_reading_only_is_one_sentence_to_others
     assert refused.returncode == 2
     assert refused.stdout.startswith("error: ")
     assert "it may not be written: check its permissions" in refused.stdout
+
+
+AS_EVERYBODY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+"""Before a command: root, who may otherwise read and write everything, may what a file's mode says."""
+
+
+def test_store_that_may_not_be_written_with_an_unfinished_and_a_closed_run_can_be_looked_at(tmp_path: Path) -> None:
+    if os.getuid() == 0 and shutil.which(AS_EVERYBODY[0]) is None:
+        pytest.skip("root needs setpriv to be refused anything")
+    store = Store(tmp_path / "results")
+    study = made_store.add_table(store, "table4", seeds=(0,))
+    unfinished, closed = map(store.run, study.signatures[:2])
+    unfinished.result_file.unlink()
+    unfinished.lock_file.touch()
+    entries = [store.root, *store.root.rglob("*")]
+    for entry in entries:
+        entry.chmod(entry.stat().st_mode & ~0o222)
+    closed.folder.chmod(0)
+    looking = ("status", "table table4", "plan table4 --seeds 1", f"show {unfinished.signature}")
+    writing = ("report --out new", "export --to csv --out new", "figure curves table4 --out new/f.png")
+    for text in (*looking, *writing):
+        asked = [*(AS_EVERYBODY if os.getuid() == 0 else ()), *command(*text.split())]
+        done = subprocess.run(
+            asked, cwd=tmp_path, env=environment(store.root), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), f"{text}: {done.stdout}{done.stderr}"
+        if text.startswith(("status", "table", "export")):
+            said = "".join((done.stdout + done.stderr).split())
+            assert f"{closed.signature}:passedover,itsconfig.yamlcannotberead" in said
+    closed.folder.chmod(0o755)
+    for entry in entries:
+        entry.chmod(entry.stat().st_mode | 0o200)

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parsenet_cli.config import profile, table_file
-from parsenet_cli.config import table as ablation
+from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core import files
 from parsenet_cli.core.errors import UserError
@@ -131,7 +130,7 @@ def model_of(run: Run) -> str:
 def study_of(store: Store) -> str:
     studies = study.load_all(store)
     assert len(studies) + len(study.skipped(store)) == 1
-    return text([[one.created, one.cells[0].signature, ablation.to_json(one.table)] for one in studies])
+    return text([[one.created, one.cells[0].signature, frozen_table.to_json(one.table)] for one in studies])
 
 
 def samples_of(file: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.config import table, table_file
+from parsenet_cli.config import frozen_table, table, table_file
 from parsenet_cli.config.expression import parse
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
@@ -46,7 +46,7 @@ def test_an_edited_table_is_read_or_answered(file: Path, text: str) -> None:
     if answer:
         assert answer.startswith(str(file))
     else:
-        assert table.from_json(table.to_json(spec)) == spec
+        assert frozen_table.from_json(frozen_table.to_json(spec)) == spec
         assert all("=" in override for cell in spec.cells(cited=True) for override in cell.overrides)
 
 

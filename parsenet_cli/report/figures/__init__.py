@@ -16,6 +16,8 @@ import hashlib
 import importlib
 import inspect
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from parsenet_cli.core import paths
@@ -70,17 +72,23 @@ def svg(name: str, data: Data) -> str:
     from parsenet_cli.report import plot
 
     prefix = f"{name}-{hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:6]}"
-    with plot.style():
-        return plot.to_svg(drawn(name, data), prefix)
+    with plot.style(), drawing(name, data) as figure:
+        return plot.to_svg(figure, prefix)
 
 
-def drawn(name: str, data: Data) -> Figure:
-    """The plot of some data. Raises `UserError` where the data is not this figure's."""
+@contextmanager
+def drawing(name: str, data: Data) -> Iterator[Figure]:
+    """The plot of some data, to be written out within the block, where the rest of it is drawn.
+
+    Raises `UserError` where the data is not this figure's.
+    """
     module = find(name)
     try:
-        return module.draw(data)
-    except (KeyError, TypeError, IndexError, ValueError) as problem:
+        yield module.draw(data)
+    except (UserError, OSError):
+        raise
+    except Exception as problem:  # of data of others: matplotlib and Pillow name no common class for what it can raise
         raise UserError(
-            f"the kept data of figure {name} cannot be drawn ({type(problem).__name__}: {problem}); it was written by another "
-            f"version of parsenet: remove the folder figures/{name} of the results and measure again"
+            f"the kept data of figure {name} cannot be drawn ({type(problem).__name__}: {problem!s:.200}); it was written by "
+            f"another version of parsenet: remove the folder figures/{name} of the results and measure again"
         ) from None

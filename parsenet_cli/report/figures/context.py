@@ -170,7 +170,7 @@ def _runs(study: Study, store: Store, key: CellKey) -> list[Run]:
     signatures = {cell.seed: cell.signature or "" for cell in study.cells if cell.key == key}
     runs = [store.run(signatures[seed]) for seed in study.seeds]
     for seed, run in zip(study.seeds, runs, strict=True):
-        if not run.done():
+        if run.believed_result() is None:
             raise UserError(f"{study.name}: {key}, seed {seed}, is not done ({run.state()}): run {run.signature}")
     return runs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import cast
 
 from parsenet_cli.config.compose import LauncherConfig
@@ -14,8 +15,8 @@ from parsenet_cli.runner.launch_options import OptionError
 from parsenet_cli.runner.launcher import BatchLauncher, BatchQueue, Launcher, LauncherModule
 
 
-def open_launcher(config: LauncherConfig, jobs: int) -> Launcher:
-    """The launcher that the options name, for so many runs.
+def open_launcher(config: LauncherConfig, jobs: int, results: Path) -> Launcher:
+    """The launcher that the options name, for so many runs of this results folder.
 
     Raises:
         UserError: an unknown one, or a wrong option; with the file that has it.
@@ -24,7 +25,7 @@ def open_launcher(config: LauncherConfig, jobs: int) -> Launcher:
     try:
         if not isinstance(name, str) or name not in _names():
             raise OptionError("name", f"launcher.name={shown(name)}: expected one of {', '.join(_names())}")
-        return find(name).open_launcher(config.options, jobs)
+        return find(name).open_launcher(config.options, jobs, results)
     except OptionError as problem:
         raise problem if problem.option in config.overridden else UserError(f"{config.file}: {problem}") from None
 
@@ -44,9 +45,9 @@ def find(name: str) -> LauncherModule:
     return cast(LauncherModule, importlib.import_module(f"{__name__}.{name}"))
 
 
-def queue() -> BatchQueue | None:
-    """The queue of whatever launcher has one that can be reached from this machine."""
-    return cast("BatchQueue | None", _first_answer("queue"))
+def queue(results: Path) -> BatchQueue | None:
+    """The jobs of this results folder in the queue of whatever launcher has one that can be reached from this machine."""
+    return cast("BatchQueue | None", _first_answer("queue", results))
 
 
 def current_job() -> str | None:
@@ -54,10 +55,10 @@ def current_job() -> str | None:
     return cast("str | None", _first_answer("current_job"))
 
 
-def _first_answer(function: str) -> object:
+def _first_answer(function: str, *arguments: object) -> object:
     """What the first launcher says that offers this function and does not answer with None."""
     offered = (getattr(find(name), function, None) for name in _names())
-    return next((answer for ask in offered if ask is not None and (answer := ask()) is not None), None)
+    return next((answer for ask in offered if ask is not None and (answer := ask(*arguments)) is not None), None)
 
 
 def _names() -> list[str]:

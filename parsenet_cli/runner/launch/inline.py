@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from parsenet_cli.core.bounds import Processes
@@ -61,6 +62,6 @@ class Inline:
         return _Finished()
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Inline:
+def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Inline:
     """One slot with all cores, or with `threads` of them."""
     return Inline(validated(InlineOptions, options).threads or len(os.sched_getaffinity(0)))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.bounds import Interval, Processes, Times
@@ -81,7 +82,7 @@ class Local:
         return handle
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Local:
+def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Local:
     """Slots and threads as asked; else one slot per core, or `slots_per_gpu` per GPU, and the cores shared among them.
 
     Raises `UserError` for an option that is not what conf/launcher/local.yaml describes.

@@ -16,10 +16,12 @@ from parsenet_cli.config.table import Column, Printed
 from parsenet_cli.core import files
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, load_all, save
-from tests.claim_store import claim, measured, of_table, table_of, write_run
+from tests.claim_store import claim, measured, of_table, signature_of, table_of, write_run
 
 ROWS = ("low", "high", "twin")
 QUALITIES = {"low": 0.6, "high": 0.8, "twin": 0.8}
+
+ONE = signature_of("own-high-iu-1")
 
 
 def verdict_on(
@@ -71,7 +73,9 @@ def test_large_effects_are_decided(store: Store, holds_if: str, margin: float | 
 
 def mean_iu(store: Store, row: str) -> float:
     """In percent, over the seeds."""
-    scores = [store.run(f"own-{row}-iu-{seed}").done_result().metrics["mean_iu"] or 0.0 for seed in range(3)]
+    scores = [
+        store.run(signature_of(f"own-{row}-iu-{seed}")).done_result().metrics["mean_iu"] or 0.0 for seed in range(3)
+    ]
     return 100 * sum(scores) / 3
 
 
@@ -114,9 +118,9 @@ def test_a_claim_may_name_cells_of_another_table(store: Store) -> None:
         ({"result.json": None, "status.json": '{"state": "failed"}'}, "high.iu: seed 1 is failed"),
         ({"result.json": '{"signature": "own-hi'}, "high.iu: seed 1 is queued"),
         ({"result.json": '{"signature": "another", "outcome": "converged"}'}, "high.iu: seed 1 is queued"),
-        ({"confusion.npz": "PK\x03\x04 torn"}, "run own-high-iu-1: its confusion matrices cannot be read"),
-        ({"confusion.npz": None}, "run own-high-iu-1: its confusion matrices cannot be read"),
-        ({"env.json": '{"data_id": "images:1", "crc32": "00000000"}'}, "run own-high-iu-1: its env.json is damaged"),
+        ({"confusion.npz": "PK\x03\x04 torn"}, f"run {ONE}: its confusion matrices cannot be read"),
+        ({"confusion.npz": None}, f"run {ONE}: its confusion matrices cannot be read"),
+        ({"env.json": '{"data_id": "images:1", "crc32": "00000000"}'}, f"run {ONE}: its env.json is damaged"),
         ({"env.json": '{"data_id": "others:1"}'}, "not scored on the same images"),
     ],
     ids=str,
@@ -126,7 +130,7 @@ def test_a_run_that_is_not_whole_leaves_the_claim_undecided(
 ) -> None:
     study = measured(store, table_of(ROWS, claim("high.iu > low.iu")), QUALITIES)
     for name, content in harm.items():
-        file = store.run("own-high-iu-1").folder / name
+        file = store.run(ONE).folder / name
         file.unlink() if content is None else file.write_text(content)
     assert is_undecided(judged(study, store), reason)
 
@@ -188,7 +192,11 @@ def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
     for row, share in (("low", 6), ("high", 8)):
         for seed in range(3):
             same = np.full((40, 3, 3), 10 - share, np.int32) + (2 * share - 10) * np.eye(3, dtype=np.int32)
-            np.savez(store.run(f"own-{row}-iu-{seed}").confusions_file, confusions=same, ids=np.arange(40))
+            np.savez(
+                store.run(signature_of(f"own-{row}-iu-{seed}")).confusions_file,
+                confusions=same,
+                ids=np.arange(40).astype(str),
+            )
     verdict = judged(load_all(store)[0], store)
     assert verdict.outcome == "undecided"
     assert "no variance" in verdict.why
@@ -266,7 +274,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     ("change", "reasons"),
     [
         ({}, ("80 [60, 110] times, the limit is 10; p ", "20 [15, 25] percent of the area, the limit is 50; p ")),
-        ({"about": {"run": "own-high-iu-1"}}, ("80 [60, 110]", "20 [15, 25]")),
+        ({"about": {"run": ONE}}, ("80 [60, 110]", "20 [15, 25]")),
         (
             {"about": {"profile": "photos"}},
             ("figure scales has no data under profile quick: `parsenet figure scales", ""),
@@ -311,7 +319,7 @@ def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Sto
 
 def test_cells_have_intervals_where_every_seed_is_there(store: Store) -> None:
     study = measured(store, table_of(ROWS), QUALITIES)
-    store.run("own-high-iu-1").result_file.unlink()
+    store.run(ONE).result_file.unlink()
     intervals = cell_intervals(study, store)
     assert set(map(str, intervals)) == {"low.iu", "twin.iu"}
     low = intervals[study.cells[0].key]

@@ -271,7 +271,7 @@ def test_launcher_file_that_is_none_is_named(content: str, message: str, write: 
     write("conf/launcher/mine.yaml", content)
     composer = Composer(profile.load("quick"), [], Path("cache"))
     with pytest.raises(UserError, match=message):
-        launch.open_launcher(composer.launcher(["launcher=mine"]), 1)
+        launch.open_launcher(composer.launcher(["launcher=mine"]), 1, Path("results"))
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_launcher_file_that_is_none_is_named(content: str, message: str, write: 
 def test_wrong_launcher_is_answered(overrides: list[str], message: str, tmp_path: Path) -> None:
     composer = Composer(profile.load("quick"), [], tmp_path)
     with pytest.raises(UserError, match=message):
-        launch.open_launcher(composer.launcher(overrides), 1)
+        launch.open_launcher(composer.launcher(overrides), 1, Path("results"))
 
 
 def test_profile_names_the_line_of_a_wrong_override(write: Write) -> None:

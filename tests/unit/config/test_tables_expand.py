@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli.config import table as ablation
-from parsenet_cli.config import table_file
+from parsenet_cli.config import frozen_table, table_file
 from parsenet_cli.config.compose import hydra_compose
 from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
@@ -112,14 +111,14 @@ def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("name", table_file.names())
 def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
     spec = table_file.load(name)
-    assert ablation.from_json(json.loads(json.dumps(ablation.to_json(spec)))) == spec
+    assert frozen_table.from_json(json.loads(json.dumps(frozen_table.to_json(spec)))) == spec
 
 
 def test_a_damaged_frozen_table_says_where() -> None:
-    content = ablation.to_json(table_file.load("table5"))
+    content = frozen_table.to_json(table_file.load("table5"))
     del content["rows"][1]["labels"]
     with pytest.raises(UserError, match=r"frozen table: rows\.1\.labels"):
-        ablation.from_json(content)
+        frozen_table.from_json(content)
 
 
 @pytest.mark.parametrize("name", [n for n in table_file.names() if n not in ("spp", "voc_low")])

@@ -13,6 +13,7 @@ from parsenet_cli.core import files
 from parsenet_cli.report.tables import deviating
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, read_runs
+from tests.claim_store import signature_of
 
 
 def sentences(table: str, name: str, folder: Path, *command_line: str, protocol: bool = True) -> list[str]:
@@ -21,7 +22,7 @@ def sentences(table: str, name: str, folder: Path, *command_line: str, protocol:
     composer = Composer(profile.load(name), command_line, folder)
     cells = []
     for cell in spec.cells():
-        run = store.run(f"{cell.row.key}-{cell.column.key}")
+        run = store.run(signature_of(f"{cell.row.key}-{cell.column.key}"))
         switches = settings_of(composer.science(cell.overrides)) if protocol else []
         content = {"signature": run.signature, "outcome": "converged", "protocol": [s.as_json() for s in switches]}
         files.write_json(run.result_file, content)

@@ -26,6 +26,7 @@ from parsenet_cli.report.figures import context, curves, receptive_field, scales
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
+from tests.claim_store import signature_of
 from tests.conftest import changed
 from tests.unit.engine.test_training import split
 from tests.unit.report.test_paper_table import study_of
@@ -137,7 +138,8 @@ def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: S
     study = study_of("table4", {("conv3", "raw"): [0.009], ("conv3", "norm"): [0.5]}, store)
     for column, losses in (("raw", [3.0, None, 5.0]), ("norm", [3.0, 2.0, 1.0])):
         for iteration, loss in enumerate(losses):
-            store.run(f"conv3-{column}-0").append_metrics({"iteration": iteration, "loss": loss, "lr": 1, "seconds": 0})
+            run = store.run(signature_of(f"conv3-{column}-0"))
+            run.append_metrics({"iteration": iteration, "loss": loss, "lr": 1, "seconds": 0})
     measured = curves.data(study, store)
     (row,) = measured["rows"]
     assert [(c["label"], c["seeds"][0]["iteration"], c["seeds"][0]["collapsed"]) for c in row["curves"]] == [
@@ -146,7 +148,7 @@ def test_curves_share_a_line_where_columns_share_runs_and_mark_collapse(store: S
     ]
     whole(curves.draw, measured)
     shared = study_of("table3", {}, store)
-    cells = tuple(StudyCell("fc7", column.key, 0, "conv3-norm-0") for column in shared.table.columns)
+    cells = tuple(StudyCell("fc7", column.key, 0, signature_of("conv3-norm-0")) for column in shared.table.columns)
     (row,) = curves.data(replace(shared, cells=cells), store)["rows"]
     assert [len(curve["columns"]) for curve in row["curves"]] == [4]
 
@@ -212,8 +214,8 @@ def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
         contents = []
         for n in range(2):
             file = store.root / f"{n}.{form}"
-            with plot.style():
-                plot.save(figures.drawn("table", data), file)
+            with plot.style(), figures.drawing("table", data) as drawn:
+                plot.save(drawn, file)
             contents.append(file.read_bytes())
         assert contents[0] == contents[1]
         assert len(contents[0]) > 1000
@@ -237,7 +239,7 @@ def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(sto
 
 def test_data_of_another_version_is_named(store: Store) -> None:
     with pytest.raises(UserError, match=r"kept data of figure scales .* measure again"):
-        figures.drawn("scales", {"figure": "scales", "layers": {}})
+        figures.svg("scales", {"figure": "scales", "layers": {}})
 
 
 def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> None:
@@ -261,10 +263,10 @@ def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> N
 
 
 def test_a_measurement_that_says_the_same_is_not_rewritten(store: Store) -> None:
-    first = measure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)})
-    again = measure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)})
+    first = measure._kept(store, "table", "k", {"command": "one"}, {}, {"cells": (1, 2)}, silent)
+    again = measure._kept(store, "table", "k", {"command": "two"}, {}, {"cells": (1, 2)}, silent)
     assert again == json.loads(json.dumps(first))
-    assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}) != again
+    assert measure._kept(store, "table", "k", {}, {}, {"cells": (1, 3)}, silent) != again
 
 
 def test_context_intervals_are_over_seeds_and_images() -> None:

@@ -24,6 +24,7 @@ from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import COLUMNS, results_frame
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, read_runs
+from tests.claim_store import signature_of
 
 SEEDS = (0, 1, 2)
 
@@ -48,7 +49,7 @@ def study_of(name: str, values: dict[tuple[str, str], list[float | str]], store:
     cells = []
     for (row, column), of_seed in values.items():
         for seed, value in zip(SEEDS, of_seed, strict=False):
-            signature = f"{row}-{column}-{seed}"
+            signature = signature_of(f"{row}-{column}-{seed}")
             if isinstance(value, float):
                 outcome = "collapsed" if value < 0.02 else "converged"
                 files.write_json(store.run(signature).folder / "result.json", result(signature, value, outcome))
@@ -204,20 +205,20 @@ def test_unknown_format_is_answered_with_the_nearest(store: Store) -> None:
 def test_a_table_is_printed_by_reading_each_result_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     study = study_of("table4", {("fc7", "raw"): [0.30, 0.31, 0.34], ("conv3", "norm"): [0.5, 0.6, 0.55]}, store)
     reads: Counter[str] = Counter()
-    read_bytes = Path.read_bytes
+    read_bytes = files.read_bytes
 
-    def counted(file: Path) -> bytes:
+    def counted(file: Path, most: int = files.MOST_BYTES, *, follow: bool = False) -> bytes:
         reads[file.name] += file.name == "result.json"
-        return read_bytes(file)
+        return read_bytes(file, most, follow=follow)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(files, "read_bytes", counted)
     tables.study_grid(study, store)
     assert reads["result.json"] == len(study.signatures) == 6
 
 
 def test_metric_added_later_is_computed_from_stored_confusions(store: Store) -> None:
     study = study_of("table3", {("fc7", "fw_iu"): [0.3]}, store)
-    run = store.run("fc7-fw_iu-0")
+    run = store.run(signature_of("fc7-fw_iu-0"))
     artifacts.write_confusions(run, np.array([[[6, 0], [0, 2]], [[0, 0], [2, 0]]], np.int32), ["a", "b"])
     run.record_result(replace(run.done_result(), metrics={}))
     (value,) = results_frame(study, read_runs([study], store))["value"]

@@ -134,12 +134,12 @@ class Queue:
     def stop(self, jobs):
         return {job for job in jobs if self.jobs.pop(job, "") == "waits"}
 
-def open_launcher(options, jobs):
+def open_launcher(options, jobs, results):
     launcher = FakeCluster(succeed)
     launcher.threads = options["threads"]
     return launcher
 
-def queue():
+def queue(results):
     return Queue()
 
 def current_job():
@@ -164,7 +164,7 @@ def two_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_files")
 def test_launcher_with_a_queue_is_two_files(store: Store, configs: dict[str, RunConfig]) -> None:
     options = Composer(profile.load("quick"), [], store.cache).launcher(["launcher=mine"])
-    launcher = launch.open_launcher(options, len(configs))
+    launcher = launch.open_launcher(options, len(configs), store.root)
     assert launcher.threads == 3
     assert not sweep(store, configs, launcher).failed
     assert isinstance(launcher, FakeCluster)

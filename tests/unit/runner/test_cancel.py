@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import write_json
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import cancel, process, worker
-from parsenet_cli.store.result import RunStatus
+from parsenet_cli.runner.launch.slurm.options import job_name
 from parsenet_cli.store.run import Run, Store
 from tests.fake_slurm import FakeSlurm
 from tests.fakes import FakeLauncher, succeed, sweep
@@ -82,35 +83,83 @@ def test_worker_on_another_machine_is_asked_through_the_store_and_that_is_said(
     assert run.cancelled
 
 
-def test_process_with_the_pid_of_a_worker_that_is_gone_is_never_signalled() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        theirs = process._identity(stranger.pid)
-        *machine, pid, started = theirs.split(" ")
-        earlier = " ".join([*machine, pid, str(int(started) - 1)])
-        rebooted = " ".join(["another-boot", *machine[1:], pid, started])
-        recorded = RunStatus(pid=stranger.pid, host=process.own()["host"], process=theirs)
-        for identity, place in ((earlier, "gone"), (rebooted, "gone"), ("", "unknown")):
-            other = replace(recorded, process=identity)
-            assert process.place(other) == place
-            assert not process.ask_to_stop(other)
-        assert stranger.poll() is None
-        assert process.place(recorded) == "here"
-        assert process.ask_to_stop(recorded)
-        assert stranger.wait(10) == -signal.SIGTERM
-        assert process.place(recorded) == "gone"
-        assert not process.ask_to_stop(recorded)
+STRANGER = """
+import fcntl, sys
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("ready", flush=True)
+input()
+"""
+"""A process that holds some lock file."""
 
 
-@pytest.mark.parametrize("recorded", [{}, {"pid": "7"}, {"pid": 7}, {"pid": None, "process": "x"}])
-def test_what_earlier_versions_recorded_reaches_no_process(recorded: dict[str, Any]) -> None:
-    assert process.place(RunStatus.from_json(recorded)) == "unknown"
-    assert not process.ask_to_stop(RunStatus.from_json(recorded))
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process of this user's that is nobody's worker, and holds a lock of its own."""
+    command = [sys.executable, "-c", STRANGER, str(tmp_path / "its.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
 
 
-def test_identity_of_this_process_is_its_own() -> None:
-    own = RunStatus.from_json(process.own())
-    assert process.place(own) == "here"
-    assert process.place(replace(own, pid=os.getppid())) != "here"
+def names(run: Run, pid: int, identity: str) -> None:
+    """The run's folder says that this is its worker."""
+    run.update_status(state="running", pid=pid, host=process.own()["host"], process=identity)
+
+
+def test_process_with_the_pid_of_a_worker_that_is_gone_is_never_signalled(
+    run: Run, stranger: subprocess.Popen[str]
+) -> None:
+    *machine, pid, started = process._identity(stranger.pid).split(" ")
+    earlier = " ".join([*machine, pid, str(int(started) - 1)])
+    rebooted = " ".join(["another-boot", *machine[1:], pid, started])
+    for identity, place in ((earlier, "gone"), (rebooted, "gone"), ("", "unknown")):
+        names(run, stranger.pid, identity)
+        assert process.place(run) == place
+        assert not process.ask_to_stop(run)
+    assert stranger.poll() is None
+
+
+@pytest.mark.parametrize("how", ["another's lock", "no lock", "link", "second name"])
+def test_process_that_does_not_hold_the_runs_lock_is_never_signalled_whatever_the_folder_says(
+    run: Run, stranger: subprocess.Popen[str], tmp_path: Path, how: str
+) -> None:
+    names(run, stranger.pid, process._identity(stranger.pid))
+    with contextlib.ExitStack() as stack:
+        if how == "another's lock":
+            stack.enter_context(run.lock())  # this process does
+        elif how == "link":
+            run.lock_file.symlink_to(tmp_path / "its.lock")
+        elif how == "second name":
+            run.lock_file.hardlink_to(tmp_path / "its.lock")
+        assert process.place(run) == "unknown"
+        assert not process.ask_to_stop(run)
+        assert not process.kill(run)
+        if how in ("another's lock", "second name"):
+            _, (said,) = cancelled(run, patience=0.1)
+            assert "is held by a process that cannot be told" in said
+            assert f"it was asked through {run.folder}" in said
+            assert "kill -9" not in said
+    assert stranger.poll() is None
+
+
+def test_process_that_holds_the_runs_lock_is_signalled_once_it_is_named(
+    run: Run, holder: subprocess.Popen[str]
+) -> None:
+    assert process.place(run) == "here"
+    assert process.kill(run)
+    assert holder.wait(10) == -signal.SIGKILL
+    assert process.place(run) == "gone"
+    assert not process.ask_to_stop(run)
+
+
+@pytest.mark.parametrize("recorded", [{}, {"pid": "7"}, {"pid": 7}, {"pid": None, "process": "x"}, {"pid": 10**30}])
+def test_what_earlier_versions_recorded_reaches_no_process(run: Run, recorded: dict[str, Any]) -> None:
+    write_json(run.folder / "status.json", recorded)
+    assert process.place(run) == "unknown"
+    assert not process.ask_to_stop(run)
 
 
 def test_training_notices_the_wish_in_its_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +219,19 @@ def test_jobs_of_runs_that_wait_are_stopped_and_no_others(runs: list[Run], fake_
     assert fake_slurm.calls("scancel") == ["--quiet 7_1 7_2", "--quiet --signal=TERM 7_0"]
     assert [line.partition("; ")[2] for line in said] == ["", *(f"job 7_{i} left the queue" for i in (1, 2)), "", ""]
     assert all(run.cancelled for run in runs)
+
+
+def test_job_of_another_results_folder_is_left_in_the_queue(run: Run, fake_slurm: FakeSlurm) -> None:
+    """Whatever the job.json says that came with this folder."""
+    run.record_job("7")
+    fake_slurm.hold({"7": "PENDING"}, job_name(Path("elsewhere")))
+    assert cancelled(run) == (True, [f"{run.signature}: queued, will not be started"])
+    assert not fake_slurm.calls("scancel")
+    write_json(run.folder / "job.json", {"job": "--user=root", "after": ["7", "-M all"]})
+    assert (run.job(), run.prerequisite_jobs()) == (None, [])
+    fake_slurm.hold({"7": "PENDING"}, job_name(run.results.root))
+    run.record_job("7")
+    assert "job 7 left the queue" in cancelled(run)[1][0]
 
 
 def test_job_that_prepares_is_stopped_once_no_run_needs_it(runs: list[Run], fake_slurm: FakeSlurm) -> None:

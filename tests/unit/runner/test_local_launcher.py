@@ -62,7 +62,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
 
 
 def opened(options: dict[str, Any], jobs: int) -> tuple[local.Local, Context]:
-    launcher, context = local.open_launcher(options, jobs), Context()
+    launcher, context = local.open_launcher(options, jobs, Path()), Context()
     vars(launcher)["_context"] = context
     return launcher, context
 
@@ -119,4 +119,4 @@ def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> N
 )
 def test_wrong_option_is_named_with_what_was_expected(options: dict[str, Any], key: str, value: object) -> None:
     with pytest.raises(UserError, match=rf"launcher\.{key}=.*expected"):
-        local.open_launcher({**options, key: value}, 1)
+        local.open_launcher({**options, key: value}, 1, Path())

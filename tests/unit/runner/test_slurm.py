@@ -74,9 +74,9 @@ def test_name_that_is_accepted_is_one_word_of_its_line(value: str, key: str) -> 
 
 
 def test_what_is_not_asked_for_is_left_to_the_cluster() -> None:
-    given = slurm_options.sbatch_parameters({**OPTIONS, "gpus": 0}, slots=7)
+    given = slurm_options.sbatch_parameters({**OPTIONS, "gpus": 0}, slots=7, name="own")
     assert not {"partition", "account", "qos", "constraint", "mem", "gpus_per_node", "setup"} & set(given)
-    asked = slurm_options.sbatch_parameters({**OPTIONS, "memory_gb": 1.5, "partition": "long"}, slots=7)
+    asked = slurm_options.sbatch_parameters({**OPTIONS, "memory_gb": 1.5, "partition": "long"}, slots=7, name="own")
     assert (asked["mem"], asked["partition"]) == ("1536MB", "long")
     assert (asked["gpus_per_node"], asked["array_parallelism"]) == (1, 7)
 
@@ -108,11 +108,11 @@ def test_missing_program_or_package_is_named(missing: str, monkeypatch: pytest.M
     monkeypatch.setattr("shutil.which", lambda name: None if name == missing else f"/usr/bin/{name}")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == missing else object())
     with pytest.raises(UserError, match=missing):
-        slurm.open_launcher(OPTIONS, jobs=1)
+        slurm.open_launcher(OPTIONS, 1, Path())
 
 
-def opened(jobs: int, poll_seconds: float = POLL_SECONDS) -> Slurm:
-    return slurm.open_launcher({**OPTIONS, "poll_seconds": poll_seconds}, jobs)
+def opened(jobs: int, poll_seconds: float = POLL_SECONDS, results: Path = Path()) -> Slurm:
+    return slurm.open_launcher({**OPTIONS, "poll_seconds": poll_seconds}, jobs, results)
 
 
 def sent(runs: list[Run], poll_seconds: float = POLL_SECONDS) -> tuple[Slurm, list[Handle]]:

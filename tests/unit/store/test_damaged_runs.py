@@ -209,7 +209,7 @@ def test_report_shows_what_is_whole_and_names_what_is_not(store: Store) -> None:
     text = build_report(store, None, store.root / "report").files[1].read_text()
     for name in names[:4]:
         assert f"has a damaged {name}" in text
-    assert "has a result.json that is damaged or another run's" in text
+    assert "has a result that is not believed, and counts as not done: result.json: is damaged" in text
     assert "figures/scales/key.json" in text
     assert "`parsenet figure scales` measures it again" in text.replace("\\`", "`")
 

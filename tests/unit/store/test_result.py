@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from parsenet_cli.config import deviations
 from parsenet_cli.core import files
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunStatus
+from parsenet_cli.store.result import JobRecord, PrerequisiteStatus, RunEnvironment, RunResult, RunStatus
 from parsenet_cli.store.run import Run
 
 EARLIER: dict[str, Any] = {
@@ -30,27 +30,47 @@ EARLIER: dict[str, Any] = {
 }
 """A result of before networks, protocols, conventions and checksums were recorded, with a key that no version knows now."""
 
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+COUNTS = st.integers(0, 2**63 - 1)
+FRACTIONS = st.floats(0, 1)
+JOBS = st.from_regex(r"[0-9]{1,18}(_[0-9]{1,18})?", fullmatch=True)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(),
+    "Signature": st.from_regex("[0-9a-f]{12}", fullmatch=True),
+    "JobId | None": st.none() | JOBS,
     "str | None": st.none() | st.text(),
     "bool": st.booleans(),
-    "int": st.integers(),
-    "int | None": st.none() | st.integers(),
-    "float": NUMBERS,
-    "float | None": st.none() | NUMBERS,
+    "Count": COUNTS,
+    "Count | None": st.none() | COUNTS,
+    "Positive | None": st.none() | st.integers(1, 2**63 - 1),
+    "Seconds": st.floats(0, 1e12),
+    "Seconds | None": st.none() | st.floats(0, 1e12),
     "Outcome": st.sampled_from(["converged", "collapsed"]),
     "ClassMean": st.sampled_from(["present", "all"]),
     "Sequence[str]": st.lists(st.text()),
-    "Sequence[Mapping[str, Any]]": st.lists(st.dictionaries(st.text(), st.integers() | st.text())),
+    "Sequence[JobId]": st.lists(JOBS),
+    "Sequence[Mapping[str, Any]]": st.lists(
+        st.fixed_dictionaries(
+            {
+                "question": st.text(),
+                "mark": st.text(),
+                "arises": st.booleans(),
+                "settings": st.just({"norm": "l2"}),
+                "expected": st.just({"norm": "l2"}),
+            },
+            optional={"default": st.booleans()},
+        )
+    ),
     "Mapping[str, Any]": st.dictionaries(st.text(), st.integers() | st.text() | st.none()),
     "Mapping[str, str]": st.dictionaries(st.text(), st.text()),
-    "Mapping[str, float | None]": st.dictionaries(st.text(), st.none() | NUMBERS),
+    "Mapping[FileName, Crc32]": st.dictionaries(
+        st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True), st.from_regex("[0-9a-f]{8}", fullmatch=True)
+    ),
+    "Mapping[str, Fraction | None]": st.dictionaries(st.text(), st.none() | FRACTIONS),
 }
 """JSON values of a field, by its annotation."""
 
-Record = RunResult | RunStatus | RunEnvironment | PrerequisiteStatus
-RECORDS: tuple[type[Record], ...] = (RunResult, RunStatus, RunEnvironment, PrerequisiteStatus)
+Record = RunResult | RunStatus | RunEnvironment | PrerequisiteStatus | JobRecord
+RECORDS: tuple[type[Record], ...] = (RunResult, RunStatus, RunEnvironment, PrerequisiteStatus, JobRecord)
 REQUIRED = ("signature", "outcome")
 """Keys of a result that were always written."""
 

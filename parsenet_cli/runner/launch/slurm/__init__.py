@@ -13,6 +13,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -83,11 +84,11 @@ class _Submitted:
 class Slurm:
     """Hands everything to Slurm's own queue, where it outlives the command."""
 
-    def __init__(self, options: dict[str, Any], slots: int) -> None:
+    def __init__(self, options: dict[str, Any], slots: int, results: Path) -> None:
         self.slots, self.threads = slots, options["threads"]
         self.resubmissions: int = options["resubmissions"]
         self.silence_seconds: float = options["silence_seconds"]
-        self.queue = Queue(options["poll_seconds"])
+        self.queue = Queue(results, options["poll_seconds"])
         self.to_stop: list[str] = []
         # The job of each run that has left the queue.
         self.left: dict[str, str] = {}
@@ -225,8 +226,10 @@ class Slurm:
 
         requeues = self._options["requeues"]
         jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues) for task in tasks]
-        executor = SlurmExecutor(folder=folder)
-        executor.update_parameters(**slurm_options.sbatch_parameters(self._options, self.slots, after))
+        # -P: nothing in the folder where Slurm starts the job can stand in for a module.
+        executor = SlurmExecutor(folder=folder, python=f"{shlex.quote(sys.executable)} -P")
+        parameters = slurm_options.sbatch_parameters(self._options, self.slots, self.queue.job_name, after)
+        executor.update_parameters(**parameters)
         try:
             # submitit repeats there what sbatch said, which is told once and in full where it matters
             with contextlib.redirect_stderr(io.StringIO()), executor.batch():
@@ -254,7 +257,7 @@ class _Refused(Exception):
     """What `sbatch` said."""
 
 
-def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
+def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Slurm:
     """Raises `UserError` for a wrong option, and where submitit or Slurm's commands are missing."""
     slurm_options.check(options)
     if importlib.util.find_spec("submitit") is None:
@@ -264,12 +267,12 @@ def open_launcher(options: dict[str, Any], jobs: int) -> Slurm:
             raise UserError(
                 f"launcher=slurm needs {program} on the PATH: issue the command on the cluster's login node"
             )
-    return Slurm(options, options["slots"] or max(1, jobs))
+    return Slurm(options, options["slots"] or max(1, jobs), results)
 
 
-def queue() -> Queue | None:
-    """Slurm's queue, where this machine has the commands to ask it and to take jobs out of it."""
-    return Queue() if reachable() else None
+def queue(results: Path) -> Queue | None:
+    """This folder's jobs in Slurm's queue, where this machine has the commands to ask it and to take jobs out of it."""
+    return Queue(results) if reachable() else None
 
 
 def current_job() -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from parsenet_cli.core.files import append_to, guard
+from parsenet_cli.core.files import append_to, guard, read_bytes
 from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import launch, worker
 from parsenet_cli.runner.launcher import Task
@@ -72,7 +72,7 @@ class Job:
 def began(run: Run, job: str) -> bool:
     """Whether that job has come as far as to say so in the run's log."""
     try:
-        return f": Slurm job {job} on " in run.log.read_text(errors="replace")
+        return f": Slurm job {job} on ".encode() in read_bytes(run.log)
     except OSError:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,8 +15,6 @@ from parsenet_cli.core.bounds import Interval, Processes, Times
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.paths import absolute
 from parsenet_cli.runner.launch_options import LauncherOptions, validated
-
-JOB_NAME = "parsenet"
 
 _NAMES = ("partition", "account", "qos", "constraint")
 
@@ -78,8 +77,16 @@ def check(options: dict[str, Any]) -> None:
     validated(SlurmOptions, options)
 
 
-def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] = ()) -> dict[str, Any]:
-    """What submitit writes into the job script; Slurm's defaults are left to Slurm. `after`: jobs that have to end before."""
+def job_name(results: Path) -> str:
+    """Of the jobs of a results folder: what a job.json names that came with another folder is never taken for one of them."""
+    return f"parsenet-{hashlib.sha256(os.fsencode(results.resolve())).hexdigest()[:8]}"
+
+
+def sbatch_parameters(options: dict[str, Any], slots: int, name: str, after: Sequence[str] = ()) -> dict[str, Any]:
+    """What submitit writes into the job script of a job called `name`; Slurm's defaults are left to Slurm.
+
+    `after`: jobs that have to end before.
+    """
     given = {key: options[key] for key in _NAMES if options[key] is not None}
     if options["memory_gb"] is not None:
         given["mem"] = f"{round(1024 * options['memory_gb'])}MB"
@@ -89,7 +96,7 @@ def sbatch_parameters(options: dict[str, Any], slots: int, after: Sequence[str] 
         given["setup"] = list(options["setup"])
     return {
         **given,
-        "job_name": JOB_NAME,
+        "job_name": name,
         "time": options["minutes"],
         "signal_delay_s": options["signal_seconds"],
         "cpus_per_task": options["threads"],

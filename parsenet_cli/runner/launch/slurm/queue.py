@@ -11,15 +11,17 @@ import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.runner.launch.slurm.options import JOB_NAME
+from parsenet_cli.runner.launch.slurm.options import job_name
 
 
 class Queue:
-    """A snapshot of this user's jobs that is at most `poll_seconds` old: one question for any number of jobs."""
+    """A snapshot of this user's jobs of one results folder, at most `poll_seconds` old: one question for any number of jobs."""
 
-    def __init__(self, poll_seconds: float = 0.0) -> None:
+    def __init__(self, results: Path, poll_seconds: float = 0.0) -> None:
+        self.job_name = job_name(results)
         self._poll_seconds = poll_seconds
         self._states: dict[str, str] | None = None
         self._answers = True
@@ -42,7 +44,7 @@ class Queue:
         One that does not answer is given `poll_seconds` before it is asked again.
         """
         if self._answers or time.monotonic() - self.asked > self._poll_seconds:
-            answer = _squeue("--me")
+            answer = self._squeue("--me")
             self.asked, self._answers = time.monotonic(), answer.returncode == 0
             if self._answers:
                 self._states = _states(answer)
@@ -71,13 +73,19 @@ class Queue:
 
     def held(self, jobs: Iterable[str]) -> set[str]:
         """Those of `jobs` that are in the queue, whoever submitted them. All of them where it does not answer."""
-        answer = _squeue()
+        answer = self._squeue()
         return set(jobs) if answer.returncode else set(jobs) & _states(answer).keys()
 
     def kill(self, job: str) -> None:
-        """It gets a SIGTERM, and a SIGKILL when Slurm's patience ends."""
-        _scancel([job])
-        self.asked = 0.0
+        """It gets a SIGTERM, and a SIGKILL when Slurm's patience ends. What is no job of this folder is left alone."""
+        if job in (self._states or {}):
+            _scancel([job])
+            self.asked = 0.0
+
+    def _squeue(self, *whose: str) -> subprocess.CompletedProcess[str]:
+        """One line per job: its id and its state."""
+        command = ["squeue", *whose, "--noheader", "--array", f"--name={self.job_name}", "--format=%i %T"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def reachable() -> bool:
@@ -89,12 +97,6 @@ def _scancel(jobs: Sequence[str], *options: str) -> None:
     """For all of them in one call. A job that has just ended by itself is no error."""
     if jobs:
         subprocess.run(["scancel", "--quiet", *options, *jobs], capture_output=True, check=False)
-
-
-def _squeue(*whose: str) -> subprocess.CompletedProcess[str]:
-    """One line per job: its id and its state."""
-    command = ["squeue", *whose, "--noheader", "--array", f"--name={JOB_NAME}", "--format=%i %T"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _states(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:
