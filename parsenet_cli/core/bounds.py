@@ -103,7 +103,8 @@ class Fault:
 def first_fault(problem: ValidationError, model: type[BaseModel] | None = None) -> Fault:
     """The first of what pydantic found in a value for `model`, by which the bounds are known."""
     error = problem.errors(include_url=False)[0]
-    keys, kind, says = [part for part in error["loc"] if isinstance(part, str)], error["type"], error["msg"]
+    loc, kind, says = list(error["loc"]), error["type"], error["msg"]
+    keys = [part for part in loc if isinstance(part, str)]
     field, word = _field(model, keys), kind.partition("_")[0]
     expected = _EXPECTED.get(word, "")
     if word in _NUMBERS and field:
@@ -114,7 +115,11 @@ def first_fault(problem: ValidationError, model: type[BaseModel] | None = None) 
         expected = f"at most {error['ctx']['max_length']} values"
     if expected:
         says = f"expected {expected}{' or null' if field and NoneType in get_args(field.annotation) else ''}"
-    return Fault(".".join(keys), kind, error["input"], says.removeprefix("Value error, "))
+    while loc and isinstance(loc[-1], int):
+        loc.pop()
+    return Fault(
+        ".".join(map(str, loc)), kind, error["input"], f"{says[:1].lower()}{says[1:]}".removeprefix("value error, ")
+    )
 
 
 def _field(model: type[BaseModel] | None, keys: list[str]) -> FieldInfo | None:

@@ -63,7 +63,7 @@ def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState, co
             damaged = True
             continue
         if code and position["codes"] != [code]:
-            print(f"{file.name} was made by other code: it is passed over", flush=True)
+            print_line(f"{file.name} was made by other code: it is passed over")
             continue
         model.load_state_dict(state)
         optimizer.load_state_dict(moments)

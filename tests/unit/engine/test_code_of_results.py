@@ -24,6 +24,7 @@ from tests.conftest import changed
 from tests.unit.engine.test_training import DATASET, adapted, never, planned
 
 EARLIER = "0123456789ab"
+NOW = "1234567890ab"
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def test_a_training_that_goes_on_under_other_code_says_both(
     by(EARLIER)
     with pytest.raises(Stopped):
         training.train_run(short, store.cache, 1, stops_after_a_step(monkeypatch))
-    by("now")
+    by(NOW)
     training.train_run(short, store.cache, 1, never)
-    assert short.done_result().code == f"{EARLIER}+now"
+    assert short.done_result().code == f"{EARLIER}+{NOW}"
 
 
 def test_a_checkpoint_of_other_code_is_not_continued_by_who_asks_for_this_one(
@@ -76,20 +77,22 @@ def test_a_checkpoint_of_other_code_is_not_continued_by_who_asks_for_this_one(
     by(EARLIER)
     with pytest.raises(Stopped):
         training.train_run(short, store.cache, 1, stops_after_a_step(monkeypatch))
-    by("now")
-    short.create(changed(short.config(), code="now"))
+    by(NOW)
+    short.create(changed(short.config(), code=NOW))
     training.train_run(short, store.cache, 1, never)
-    assert short.done_result().code == "now"
+    assert short.done_result().code == NOW
     assert short.done(short.config().runtime)
 
 
 def test_a_worker_whose_code_was_edited_since_says_so_and_trains_nothing(
     short: Run, by: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    by("now")
+    by(NOW)
     short.create(changed(short.config(), code=EARLIER))
     assert worker.run_task(short, "train", 1) == worker.BAD_INPUT
-    assert f"the code is now and the command was issued for {EARLIER}: it was edited since." in capsys.readouterr().out
+    assert (
+        f"the code is {NOW} and the command was issued for {EARLIER}: it was edited since." in capsys.readouterr().out
+    )
     assert not short.done()
 
 

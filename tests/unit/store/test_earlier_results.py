@@ -27,7 +27,7 @@ def train_again(run: Run, code: str, mean_iu: float = 0.5) -> None:
     record(run, code, mean_iu)
 
 
-@pytest.mark.parametrize(("code", "name"), [(OLD, OLD), ("", "unknown"), (f"{OLD}+{NEW}", "other"), ("../x", "other")])
+@pytest.mark.parametrize(("code", "name"), [(OLD, OLD), ("", "unknown"), (f"{OLD}+{NEW}", "other")])
 def test_result_of_other_code_stays_with_its_files(run: Run, code: str, name: str) -> None:
     record(run, code)
     old = {file.name: file.read_bytes() for file in (run.result_file, run.confusions_file, run.metrics_file)}
