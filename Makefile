@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
+# Tools are called as modules: the first line of an installed script cannot name every folder.
 TABLES ?= all
 SEEDS ?=
 PROFILE ?= quick
@@ -12,26 +13,26 @@ CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 .PHONY: reproduce test test-slow test-slurm test-faults test-hostile check benchmark fidelity clean help
 
 reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
-	$(RUN)/parsenet ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
+	$(RUN)/python -m parsenet_cli ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
 	$(if $(filter all,$(TABLES)),for figure in scales receptive-field context; do \
-	    $(RUN)/parsenet figure $$figure --profile $(PROFILE) || exit; done)
-	$(RUN)/parsenet verify $(TABLES) --profile $(PROFILE) || [ $$? -eq 3 ]  # a refuted claim is a result
-	$(RUN)/parsenet report --profile $(PROFILE)
+	    $(RUN)/python -m parsenet_cli figure $$figure --profile $(PROFILE) || exit; done)
+	$(RUN)/python -m parsenet_cli verify $(TABLES) --profile $(PROFILE) || [ $$? -eq 3 ]  # a refuted claim is a result
+	$(RUN)/python -m parsenet_cli report --profile $(PROFILE)
 
 test: $(VENV)/ready  ## style, types and the test suite
-	$(RUN)/ruff check .
-	$(RUN)/ruff format --check .
-	$(RUN)/mypy
-	$(RUN)/pytest
+	$(RUN)/python -m ruff check .
+	$(RUN)/python -m ruff format --check .
+	$(RUN)/python -m mypy
+	$(RUN)/python -m pytest
 
 test-slow: $(VENV)/ready  ## the tests that take minutes
-	$(RUN)/pytest -m slow
+	$(RUN)/python -m pytest -m slow
 
 test-slurm: $(VENV)/ready  ## the tests on a real Slurm of two nodes, started and ended by them (Debian: slurm-wlm, munge)
-	$(RUN)/pytest -m slurm tests/slurm
+	$(RUN)/python -m pytest -m slurm tests/slurm
 
 test-faults: $(VENV)/ready  ## 300 random faults: kills, full disks, damaged files, clocks (PARSENET_FAULTS=30, PARSENET_FAULT_SEED=1)
-	$(RUN)/pytest -m faults tests/faults
+	$(RUN)/python -m pytest -m faults tests/faults
 
 test-hostile: $(VENV)/ready  ## hostile folders, files and arguments, over every command that reads (PARSENET_HOSTILE_SEED=1)
 	$(RUN)/pytest -m hostile tests/hostile
@@ -44,7 +45,7 @@ fidelity: $(VENV)/ready  ## compare with the authors' Caffe and write the figure
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(RUN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:  ## remove the environment and what can be made again; results stay

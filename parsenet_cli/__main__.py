@@ -46,4 +46,8 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    # `python -m` has put the current folder in front, unless told otherwise; it stays only where the package comes from it.
+    _here, _package = os.getcwd(), os.path.dirname(__file__)  # noqa: PTH109, PTH120
+    if sys.path[0] == _here != os.path.dirname(_package):  # noqa: PTH120
+        del sys.path[0]
     main()
