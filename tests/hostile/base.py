@@ -117,7 +117,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Of its commands."""
         return {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self.root}/slurm:{os.environ['PATH']}",
             "HOME": str(self.home),
             "TMPDIR": str(self.tmp),
             "COLUMNS": "160",

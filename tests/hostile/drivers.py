@@ -43,7 +43,7 @@ class Case:
         command: What is issued; `{run}`, `{other}` and `{study}` stand for names of the base.
         process: As a process of its own instead of a fork.
         full: With the generated images, so that it can train.
-        path: Programs that stand before all others on the PATH, by name.
+        folder: Where in the place's work folder the command is given.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Case:
     process: bool = False
     full: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    folder: str = "."
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Zygote:
         """The status of the fork that has carried out the command."""
         request = {
             "argv": arguments,
-            "cwd": str(place.work),
+            "cwd": str(place.work / case.folder),
             "env": {**place.environment(), **case.env},
             "out": str(place.root / "out"),
             "err": str(place.root / "err"),
@@ -135,7 +136,10 @@ class Drivers:
     def problems(self, case: Case, number: int) -> list[str]:
         """What is wrong with how a case went; its folder is kept then."""
         place = self._base.copy(self._folder / f"{number}", case.full)
-        case.make(place)
+        try:
+            case.make(place)
+        except Exception as problem:
+            return [f"the case cannot be made: {problem!r}"]
         before, temporary = _tree(place.home), _temporary(place.work)
         began = time.monotonic()
         outcome = self.carry_out(place, case)
@@ -188,7 +192,7 @@ def as_process(place: Place, case: Case, arguments: Sequence[str]) -> int:
     with (place.root / "out").open("wb") as out, (place.root / "err").open("wb") as err:
         process = subprocess.Popen(
             command,
-            cwd=place.work,
+            cwd=place.work / case.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
