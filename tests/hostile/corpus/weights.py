@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -18,7 +19,7 @@ import torch
 from parsenet_cli.models.trunks import vgg_tiny
 from tests import weight_layouts
 from tests.hostile.base import Base, Place, sealed, unsealed
-from tests.hostile.corpus.data import _special
+from tests.hostile.corpus.data import special
 from tests.hostile.corpus.json_shapes import STEERING
 from tests.hostile.drivers import READS, Case
 
@@ -57,6 +58,13 @@ def _laughs() -> bytes:
     for _ in range(30):
         inner = [inner, inner]
     return _saved(inner)
+
+
+def _quietly(make: Callable[[], bytes]) -> bytes:
+    """What PyTorch calls deprecated can still be in a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make()
 
 
 def _scripted() -> bytes:
@@ -102,7 +110,7 @@ PTH: dict[str, Callable[[], bytes]] = {
     "integers": lambda: _each(lambda t: t.to(torch.int64)),
     "half": lambda: _each(lambda t: t.half()),
     "double": lambda: _each(lambda t: t.double() * 1e200),
-    "quantised": lambda: _one(lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8)),
+    "quantised": lambda: _quietly(lambda: _one(lambda t: torch.quantize_per_tensor(t, 0.1, 0, torch.qint8))),
     "nan": lambda: _each(lambda t: torch.full_like(t, float("nan"))),
     "infinite": lambda: _each(lambda t: torch.full_like(t, float("inf"))),
     "empty-tensors": lambda: _each(lambda t: t.flatten()[:0]),
@@ -111,7 +119,7 @@ PTH: dict[str, Callable[[], bytes]] = {
     "one-more-side": lambda: _each(lambda t: t[None]),
     "expanded": lambda: _saved({**_whole(), "conv1_1.weight": torch.zeros(1).expand(2**40)}),
     "many-sides": lambda: _one(lambda t: t.flatten()[:1].reshape([1] * 60)),
-    "script": _scripted,
+    "script": lambda: _quietly(_scripted),
     "cut": lambda: _saved(dict(_whole()))[:-500],
     "cut-half": lambda: _saved(dict(_whole()))[: len(_saved(dict(_whole()))) // 2],
     "pickle-binary": lambda: _member("data.pkl", bytes(range(256))),
@@ -251,7 +259,7 @@ def conversions(base: Base, seed: int) -> Iterator[Case]:
             yield Case(f"{suffix}={name}/convert", partial(_file, name=f"w.{suffix}", make=content), given)
     for kind in ("folder", "fifo", "loop", "dangling", "device"):
         given = ("weights", "convert", "w.pth", "out.safetensors", "--trunk", "vgg_tiny")
-        yield Case(f"pth={kind}/convert", partial(_special, file="w.pth", kind=kind), given)
+        yield Case(f"pth={kind}/convert", partial(special, file="w.pth", kind=kind), given)
     for suffix in ("bin", "CAFFEMODEL", "pth.gz"):
         given = ("weights", "convert", f"w.{suffix}", "out.safetensors", "--trunk", "vgg_tiny")
         yield Case(f"{suffix}=code/convert", partial(_file, name=f"w.{suffix}", make=PTH["code"]), given)
@@ -263,9 +271,16 @@ def models(base: Base, seed: int) -> Iterator[Case]:
         for name, content in made.items():
             if suffix == "safetensors" or "code" in name:
                 make = partial(_model, make=content)
-                yield Case(f"model={suffix}-{name}/predict", make, ("predict", "{run}", "pictures", "--out", "maps"), READS | {1})
+                yield Case(
+                    f"model={suffix}-{name}/predict",
+                    make,
+                    ("predict", "{run}", "pictures", "--out", "maps"),
+                    READS | {1},
+                )
             given = ("plan", "mine", "--seeds", "1", f"weights=w.{suffix}", "trunk=vgg_tiny", "data=synthetic_siftflow")
-            yield Case(f"weights={suffix}-{name}/plan", partial(_file, name=f"w.{suffix}", make=content), given, full=True)
+            yield Case(
+                f"weights={suffix}-{name}/plan", partial(_file, name=f"w.{suffix}", make=content), given, full=True
+            )
 
 
 def _file(place: Place, name: str, make: Callable[[], bytes]) -> None:

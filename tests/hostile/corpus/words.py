@@ -10,25 +10,147 @@ from tests.hostile.corpus.json_shapes import STEERING
 from tests.hostile.drivers import READS, Case
 
 KEYS = (
-    *("norm", "fusion", "layers", "mix", "mix_width", "norm_scale", "data", "data_root", "weights", "trunk", "body", "seed", "skips"),
-    *("classes", "context", "context_dropout", "micro_batch", "device", "keep_model", "checkpoint_seconds", "input_mean"),
-    *("recipe", "recipe.lr", "recipe.length", "recipe.batch", "recipe.crop", "recipe.iterations", "recipe.step", "recipe.policy"),
-    *("recipe.head_lr", "recipe.dropout", "recipe.mirror", "recipe.iter_size", "launcher", "launcher.name", "launcher.slots"),
-    *("launcher.threads", "launcher.setup", "launcher.folder", "nosuch", "data_id", "weights_file", "hydra.run.dir", ""),
+    *(
+        "norm",
+        "fusion",
+        "layers",
+        "mix",
+        "mix_width",
+        "norm_scale",
+        "data",
+        "data_root",
+        "weights",
+        "trunk",
+        "body",
+        "seed",
+        "skips",
+    ),
+    *(
+        "classes",
+        "context",
+        "context_dropout",
+        "micro_batch",
+        "device",
+        "keep_model",
+        "checkpoint_seconds",
+        "input_mean",
+    ),
+    *(
+        "recipe",
+        "recipe.lr",
+        "recipe.length",
+        "recipe.batch",
+        "recipe.crop",
+        "recipe.iterations",
+        "recipe.step",
+        "recipe.policy",
+    ),
+    *(
+        "recipe.head_lr",
+        "recipe.dropout",
+        "recipe.mirror",
+        "recipe.iter_size",
+        "launcher",
+        "launcher.name",
+        "launcher.slots",
+    ),
+    *(
+        "launcher.threads",
+        "launcher.setup",
+        "launcher.folder",
+        "nosuch",
+        "data_id",
+        "weights_file",
+        "hydra.run.dir",
+        "",
+    ),
 )
 VALUES = (
-    *("-1", "0", "1e308", "1e999", "nan", "-inf", "null", "true", "'text'", "[]", "[a]", "[[a]]", "{}", "{a:b}", "{a:{b:[1]}}"),
-    *("99999999999999999999", "20261124061500", "²", "١", "0x10", "1_000", "010", "", " ", "a b", "a=b", "a,b", "[a,b],[c]", "~nosuchuser/x"),
-    *("/somewhere/My Photos (2024)", "/somewhere/új", "it's", '"', "a\\b", "\\", "$(touch ran-value)", "`touch ran-value`", "; touch ran-value"),
-    *("${oc.env:HOME}", "${nosuch}", "../launcher/slurm", "../../etc/passwd", "/dev/zero", "/proc/self/mem", "range(3)", "range(10**9)"),
-    *("range(0,1e12)", "glob(*)", "interval(0,1)", "choice(a,b)", "sort(1,2)", "shuffle(1,2)", "tag(a,1)", "int(x)", "str(1)", "json_str(x)"),
-    *("cast(x)", "extend_list(1)", "l2=l2", "a\x1b]0;x\x07", STEERING, "x" * 100_000, "[" * 5000, "(" * 5000, "{" * 5000, "\udcff", "a\u202eb"),
+    *(
+        "-1",
+        "0",
+        "1e308",
+        "1e999",
+        "nan",
+        "-inf",
+        "null",
+        "true",
+        "'text'",
+        "[]",
+        "[a]",
+        "[[a]]",
+        "{}",
+        "{a:b}",
+        "{a:{b:[1]}}",
+    ),
+    *(
+        "99999999999999999999",
+        "20261124061500",
+        "²",
+        "١",
+        "0x10",
+        "1_000",
+        "010",
+        "",
+        " ",
+        "a b",
+        "a=b",
+        "a,b",
+        "[a,b],[c]",
+        "~nosuchuser/x",
+    ),
+    *(
+        "/somewhere/My Photos (2024)",
+        "/somewhere/új",
+        "it's",
+        '"',
+        "a\\b",
+        "\\",
+        "$(touch ran-value)",
+        "`touch ran-value`",
+        "; touch ran-value",
+    ),
+    *(
+        "${oc.env:HOME}",
+        "${nosuch}",
+        "../launcher/slurm",
+        "../../etc/passwd",
+        "/dev/zero",
+        "/proc/self/mem",
+        "range(3)",
+        "range(10**9)",
+    ),
+    *(
+        "range(0,1e12)",
+        "glob(*)",
+        "interval(0,1)",
+        "choice(a,b)",
+        "sort(1,2)",
+        "shuffle(1,2)",
+        "tag(a,1)",
+        "int(x)",
+        "str(1)",
+        "json_str(x)",
+    ),
+    *(
+        "cast(x)",
+        "extend_list(1)",
+        "l2=l2",
+        "a\x1b]0;x\x07",
+        STEERING,
+        "x" * 100_000,
+        "[" * 5000,
+        "(" * 5000,
+        "{" * 5000,
+        "\udcff",
+        "a\u202eb",
+    ),
     *("=cmd()", "!!python/object:os.system", "a\nb", "a\tb", "a:b", "a#b", "*", "?", "@", "+x", "~x", "--yes"),
 )
-VALUES_PER_KEY = 7
+VALUES_PER_KEY = 5
 COMMANDS = (
     ("plan", "mine", "--seeds", "1", "weights=none"),
-    ("network", "--profile", "quick"),
+    ("network", "body=fcn", "--profile", "quick"),  # a second, where a plan takes half of one
     ("sweep", "weights=none", "recipe.iterations=1", "data=folder", "data_root=/nowhere"),
 )
 
@@ -42,7 +164,7 @@ def overrides(base: Base, seed: int) -> Iterator[Case]:
         for _ in range(VALUES_PER_KEY):
             deck = deck or chooser.sample(VALUES, len(VALUES))
             value = deck.pop()
-            command = COMMANDS[number % 2]
+            command = COMMANDS[number % 8 == 0]
             number += 1
             yield _typed(f"{key}={value}", command)
     for value in VALUES:  # together in one value of a path, which may be anything
@@ -209,7 +331,14 @@ def environments(base: Base, seed: int) -> Iterator[Case]:
             codes = READS | ({3} if given[0] == "verify" else set())
             process = name in ("PYTHONIOENCODING", "LC_ALL")
             if name != "FORCE_COLOR":  # colours are escape sequences, and asked for
-                yield Case(f"{name}={_shown(value)}/{' '.join(given)}", _nothing, given, codes, env={name: value}, process=process)
+                yield Case(
+                    f"{name}={_shown(value)}/{' '.join(given)}",
+                    _nothing,
+                    given,
+                    codes,
+                    env={name: value},
+                    process=process,
+                )
 
 
 def _typed(text: str, command: tuple[str, ...]) -> Case:
