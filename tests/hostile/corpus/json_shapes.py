@@ -12,7 +12,11 @@ from tests.hostile.base import sealed
 
 Content = dict[str, Any]
 DEEP = 100_000
-STEERING = "[/b]<script>alert(1)</script>\x1b]0;x\x07\x9b31m\u202e\r[link=file:///etc]x[/link] =cmd() $(touch ran-text) `x` \\end{table}"
+STEERING = (
+    "[/b]<script>alert(1)</script>\x1b]0;x\x07\x9b31m\u202e\r[link=file:///etc]x[/link] =cmd() $(touch ran-text) `x` "
+    "\\end{table}"
+)
+"""Of everything that means something to a terminal, a page, a sheet, a shell or LaTeX."""
 
 
 def _twice(content: Content) -> bytes:
@@ -36,7 +40,7 @@ TEXTS: dict[str, Callable[[Content], bytes]] = {
     "sealed-nulls": lambda content: sealed(dict.fromkeys(content)),
     "sealed-texts": lambda content: sealed(dict.fromkeys(content, STEERING)),
     "sealed-numbers": lambda content: sealed(dict.fromkeys(content, -1)),
-    "sealed-lists": lambda content: sealed(dict.fromkeys(content, [1, "a", None])),
+    "sealed-lists": lambda content: sealed({key: [1, "a", None] for key in content}),
     "sealed-objects": lambda content: sealed({key: {"a": {"b": None}} for key in content}),
     "sealed-many-keys": lambda content: sealed({**content, **{f"key{i}": i for i in range(50_000)}}),
     "sealed-huge-text": lambda content: sealed({**content, "note": "x" * 5_000_000}),

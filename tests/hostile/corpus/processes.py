@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from tests.hostile.base import SHORT, Base, Place, sealed, unsealed
 from tests.hostile.corpus import commands, configuration, data, stores, weights, words
@@ -155,7 +158,7 @@ def _composed(place: Place, key: str, value: object) -> None:
     _slurm(place)
 
 
-SLURM = {
+SLURM: dict[str, object] = {
     "name": "slurm",
     "partition": None,
     "minutes": 240,
@@ -199,20 +202,29 @@ def slurm(base: Base, seed: int) -> Iterator[Case]:
             yield Case(f"composed.json launcher.{key}/{command}", make, given, TRAINS, process=True, full=True)
 
 
-def _signalled(place: Place) -> None:
-    """The store says that an unrelated process of the user is a run's worker."""
-    file = place.store.run(place.known["failed"]).folder / "status.json"
-    start = open(f"/proc/{os.getpid()}/stat").read().rpartition(")")[2].split()[19]  # noqa: SIM115, PTH123
-    boot = open("/proc/sys/kernel/random/boot_id").read().strip()  # noqa: SIM115, PTH123
-    identity = f"{boot} {os.readlink('/proc/self/ns/pid')} {os.getpid()} {start}"  # noqa: PTH115
-    content = {
-        **unsealed(file),
+def _taken_for_worker(place: Place) -> None:
+    """The store says that a process of the user's is the worker of a run, whose lock yet another one holds for a while."""
+    run = place.store.run(place.known["failed"])
+    script = f"trap 'touch {place.root}/ran-signal; exit' TERM; sleep 20 & wait"
+    user = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    with (run.folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.Popen(["sleep", "3"], start_new_session=True, pass_fds=[lock.fileno()])
+    started = Path(f"/proc/{user.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    boot, space = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), Path("/proc/self/ns/pid").readlink()
+    said = {
         "state": "running",
-        "pid": os.getpid(),
-        "process": identity,
+        "pid": user.pid,
+        "process": f"{boot} {space} {user.pid} {started}",
         "host": os.uname().nodename,
     }
-    file.write_bytes(sealed(content))
+    run.update_status(**said)
+
+
+def signals(base: Base, seed: int) -> Iterator[Case]:
+    """Commands that end workers."""
+    for command in (("cancel", "{failed}"), ("cancel", "--all")):
+        yield Case(f"another's pid/{' '.join(command)}", _taken_for_worker, command, READS | {1}, process=True)
 
 
 def again(base: Base, seed: int) -> Iterator[Case]:
@@ -230,4 +242,4 @@ def again(base: Base, seed: int) -> Iterator[Case]:
             )
 
 
-GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, again)
+GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, signals, again)

@@ -8,6 +8,7 @@ import os
 import random
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -360,7 +361,7 @@ def configurations(base: Base, seed: int) -> Iterator[Case]:
 def _named_entry(place: Place, name: str, where: str) -> None:
     """An entry of a folder of the store, with a name that no command would give."""
     folder = place.results / where
-    try:
+    with suppress(OSError, ValueError):  # no file can have that name: what is left is a store like any other
         if where == "runs":
             (folder / name).mkdir()
             (folder / name / "config.yaml").write_bytes(place.run.config_file.read_bytes())
@@ -369,8 +370,6 @@ def _named_entry(place: Place, name: str, where: str) -> None:
             )
         else:
             (folder / f"{name}.json").write_bytes(place.study_file.read_bytes())
-    except (OSError, ValueError):
-        pass  # no file can have that name: what is left is a store like any other
 
 
 def names(base: Base, seed: int) -> Iterator[Case]:
@@ -402,7 +401,7 @@ def instead(place: Place, where: str, kind: str) -> None:
     was_folder = entry.is_dir() and not entry.is_symlink()
     content = entry.read_bytes() if entry.is_file() else b""
     if was_folder:
-        os.rename(entry, place.home / "was-here")
+        entry.rename(place.home / "was-here")
     else:
         entry.unlink(missing_ok=True)
         entry.parent.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ def _quietly(make: Callable[[], bytes]) -> bytes:
 
 def _scripted() -> bytes:
     stream = io.BytesIO()
-    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), stream)  # type: ignore[no-untyped-call]
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), stream)
     return stream.getvalue()
 
 
