@@ -103,20 +103,24 @@ def json_texts(base: Base, seed: int, kind: str) -> Iterator[Case]:
     )
 
 
+MOST_PLACES = 32
+"""Of a depth, in a file."""
+
+
 def json_values(base: Base, seed: int, kind: str) -> Iterator[Case]:
     """A file in which one value is another, or not there: some values for each of some places."""
     file, readers, _ = RUN_FILES[kind]
-    content = unsealed(file(base.full))
-    found = list(paths(content))
     chooser = random.Random(f"{seed} {kind}")
-    per, most = 2, 40
-    places = found if len(found) <= most else [*chooser.sample(found, most)]
     things: dict[str, Make] = {}
-    for path in places:
-        for name, value in [("absent", ...), *chooser.sample(sorted(VALUES.items()), per)]:
-            things[f"{kind}.json-{'.'.join(map(str, path))}={name}"] = partial(
-                _with_value, file=file, path=path, value=value
-            )
+    found: dict[int, list[tuple[str | int, ...]]] = {}
+    for path in paths(unsealed(file(base.full))):
+        found.setdefault(len(path), []).append(path)
+    for depth, places in found.items():
+        chosen = places if len(places) <= MOST_PLACES else chooser.sample(places, MOST_PLACES)
+        for path in chosen:
+            for name, value in [("absent", ...), *chooser.sample(sorted(VALUES.items()), 5 if depth == 1 else 1)]:
+                thing = f"{kind}.json-{'.'.join(map(str, path))}={name}"
+                things[thing] = partial(_with_value, file=file, path=path, value=value)
     yield from over(seed, things, readers, 1)
 
 
