@@ -7,9 +7,15 @@ current folder, which may be anybody's.
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # built in: `signal` would be read from a file first
+import _thread
 import os
 import sys
-from types import FrameType
+
+TYPE_CHECKING = False  # what `typing` calls so, without a file that is read for it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from sys import UnraisableHookArgs
+    from types import FrameType
 
 INTERRUPTED = 130
 """Exit code of Ctrl-C."""
@@ -19,20 +25,30 @@ _interrupted = False
 
 def main() -> None:
     """The console script."""
-    signal.signal(signal.SIGINT, _leave)
+    _on_interrupt(_leave)
     os.environ["PYTHONSAFEPATH"] = "1"
+    sys.unraisablehook = _unraisable
     try:
         from parsenet_cli.cli import app
 
-        signal.signal(signal.SIGINT, _interrupt)
+        _on_interrupt(_interrupt)
         code = app.main()
+        _on_interrupt(_leave)
+        if _interrupted and code:  # whatever else it was taken for
+            code = INTERRUPTED
     except BaseException:
         # Libraries that are imported just then may make another error of the interruption.
         if not _interrupted:
             raise
         code = INTERRUPTED
-    signal.signal(signal.SIGINT, _leave)
+    _on_interrupt(_leave)
     sys.exit(code)
+
+
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> None:
+    """What Ctrl-C does from now on; in the background of a script, where it is ignored, it stays ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
@@ -43,6 +59,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     global _interrupted
     _interrupted = True
     raise KeyboardInterrupt
+
+
+def _unraisable(raised: UnraisableHookArgs) -> None:
+    """An interruption in a finaliser or a callback, where nothing can be raised, comes once more when that is over."""
+    if raised.exc_type is KeyboardInterrupt:
+        _thread.start_new_thread(signal.raise_signal, (signal.SIGINT,))
+    else:
+        sys.__unraisablehook__(raised)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TextIO
 
 import typer
 
@@ -13,7 +14,7 @@ from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
 from parsenet_cli.cli import verify as verifying
-from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, say
+from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written, say
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
 
@@ -40,24 +41,37 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> int:
     """Carry out the command line and return the exit code: a user's mistake is one message and 2, never a traceback."""
+    _open_streams()
+    streams = (sys.stdout, sys.stderr)
+    code, problem = 0, ""
     try:
-        _open_streams()
         os.getcwd()  # noqa: PTH109, raises where the folder is gone
+        for text in (*sys.argv[1:], os.environ.get("PARSENET_RESULTS", "")):
+            text.encode()
         app()
-    except UserError as problem:
-        say(f"error: {problem}", err=True)
-        return BAD_INPUT
-    except BrokenPipeError:  # `| head` has seen enough
-        return _without_output(0)
-    except OSError as problem:
-        gone = isinstance(problem, FileNotFoundError) and problem.filename is None
-        say(f"error: {'the current folder is gone: cd to another one' if gone else os_error_text(problem)}", err=True)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except SystemExit as ended:
-        return _flushed(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
-    return _flushed(0)
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except UserError as mistake:
+        problem = str(mistake)
+    except UnicodeEncodeError as mistake:
+        near = mistake.object[max(0, mistake.start - 60) : mistake.end + 20]
+        problem = f"{near}: not a text in UTF-8: rename what is called so"
+    except OSError as refusal:
+        gone = isinstance(refusal, FileNotFoundError) and refusal.filename is None
+        problem = "the current folder is gone: cd to another one" if gone else os_error_text(refusal)
+    unread = sys.stdout is not streams[0]  # typer puts another one in the place of a pipe that nobody reads
+    refused = _flushed(streams[0], 1)
+    if unread or isinstance(refused, BrokenPipeError):
+        code = UNREAD
+    elif refused:
+        problem = not_written(refused)
+    if problem:
+        code = BAD_INPUT
+        say(f"error: {problem}", err=True)
+    _flushed(streams[1], 2)
+    return code
 
 
 def _open_streams() -> None:
@@ -68,27 +82,19 @@ def _open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _flushed(code: int) -> int:
-    """The exit code, once all that was printed is out; a full disk behind the standard output is told."""
+def _flushed(stream: TextIO, number: int) -> OSError | None:
+    """Why what was printed cannot be written: a full disk, for example. It is dropped then, or Python would try it again."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _without_output(code)
+        stream.flush()
     except OSError as problem:
-        say(f"error: the standard output cannot be written: {os_error_text(problem)}", err=True)
-        return _without_output(BAD_INPUT)
-    return code
-
-
-def _without_output(code: int) -> int:
-    """What is still buffered goes nowhere: Python would try it again at its end, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        return problem
+    return None

@@ -229,7 +229,7 @@ def watch_runs(store: Store) -> None:
                 if screen.is_terminal:
                     live.update(terminal.renderable(_fitting(lines, store, screen.height)), refresh=True)
                 elif printed != (printed := counts(lines)):
-                    screen.print(printed, markup=False)
+                    screen.print(terminal.line(printed))
                 if idle < IDLE_LOOKS:
                     time.sleep(REFRESH_SECONDS)
     except KeyboardInterrupt:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import os_error_text
 from parsenet_cli.core.text import printable
 
 if TYPE_CHECKING:
@@ -43,14 +46,38 @@ def complete_format(text: str) -> list[str]:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line for the user: the one way to the terminal for text in which something of others may stand."""
-    typer.echo(printable(text), err=err)
+    if err:
+        with suppress(OSError):  # which could be told nowhere
+            typer.echo(printable(text), err=True)
+    else:
+        _print(f"{printable(text)}\n")
+
+
+def rewrite(text: str) -> None:
+    """Print a line on the terminal behind the standard error, in the place of the one that `rewrite` printed last."""
+    with suppress(OSError):
+        typer.echo(f"\r\x1b[K{printable(text).replace(chr(10), ' ')}", nl=False, err=True)
 
 
 def print_grid(grid: Grid, to: str = "terminal") -> None:
     """Write a table to the standard output in the format `to`. Raises `UserError` for an unknown one."""
     from parsenet_cli.report import formats
 
-    typer.echo(formats.find(to).text(grid), nl=False)
+    _print(formats.find(to).text(grid))
+
+
+def not_written(problem: OSError) -> str:
+    """What is wrong with the standard output."""
+    return f"the standard output cannot be written: {os_error_text(problem)}"
+
+
+def _print(text: str) -> None:
+    try:
+        typer.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise UserError(not_written(problem)) from None
 
 
 Arguments = Annotated[
@@ -80,8 +107,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 AnyProfile = Annotated[
     str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
 ]
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-"""Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C."""
+FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141
+"""Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C; nobody reads the output any more, as after
+`| head` (a shell's code for SIGPIPE)."""
 
 DEFAULT_RESULTS = Path("results")
 SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from parsenet_cli.cli.options import rewrite, say
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.text import duration
 from parsenet_cli.report.blocks import Cell, Grid, Row
+from parsenet_cli.report.formats import terminal
 from parsenet_cli.runner.state import progress_text, waits
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, labels
@@ -38,7 +40,7 @@ class PlainView:
 
     def print(self, text: str) -> None:
         """Write one line."""
-        print(text, flush=True)
+        say(text)
 
     def started(self, run: Run) -> None:
         self.print(f"{'':{2 * self._width + 1}}  start  {run.signature}  {self._labels[run.signature]}")
@@ -86,7 +88,7 @@ class LiveView(PlainView):
         self.live: Live | None = None
 
     def print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(terminal.line(text))
 
     def started(self, run: Run) -> None:
         return
@@ -114,13 +116,10 @@ class LiveView(PlainView):
 
     def _tables(self, active: dict[str, str], preparing: Sequence[str], totals: str) -> RenderableType:
         from rich.console import Group
-        from rich.text import Text
-
-        from parsenet_cli.report.formats import terminal
 
         grids = [self._grid(study, active) for study in self._studies if active.keys() & set(study.signatures)]
-        texts = [Text(f"preparing: {text}") for text in preparing]
-        return Group(*map(terminal.renderable, grids), *texts, Text(totals, style="bold"))
+        texts = [terminal.line(f"preparing: {text}") for text in preparing]
+        return Group(*map(terminal.renderable, grids), *texts, terminal.line(totals, "bold"))
 
     def _grid(self, study: Study, active: dict[str, str]) -> Grid:
         signatures: dict[CellKey, list[str | None]] = {}
@@ -169,9 +168,9 @@ class ProgressLine:
         topic, colon, _ = text.partition(":")
         now = time.monotonic()
         if self._terminal:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            rewrite(text)
         elif (colon and topic != self._topic) or now - self._printed >= PROGRESS_SECONDS:
-            print(text, file=sys.stderr, flush=True)
+            say(text, err=True)
             self._printed = now
         self._topic = topic
 
@@ -180,4 +179,4 @@ class ProgressLine:
 
     def __exit__(self, *_: object) -> None:
         if self._terminal and self._topic:
-            print(file=sys.stderr)
+            say("", err=True)

@@ -6,6 +6,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable
+from typing import TextIO
 
 from parsenet_cli.core.errors import UserError
 
@@ -74,7 +75,17 @@ def printable(text: str) -> str:
     """Text of whatever origin for a terminal: what would steer it (escapes, carriage returns) stands there as `\\u001b`."""
     if text.isprintable():
         return text
-    return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _STEERING and c not in "\n\t" else c for c in text)
+    return "".join(_spelled(c) if unicodedata.category(c) in _STEERING and c not in "\n\t" else c for c in text)
+
+
+def _spelled(character: str) -> str:
+    number = ord(character)
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def print_line(text: str, stream: TextIO | None = None) -> None:
+    """Print a line below the command line's room: into a run's log, or on the terminal of the command that is at work."""
+    print(printable(text), file=stream, flush=True)
 
 
 def check_name(name: object, kind: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock, read_verified
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact
 from parsenet_cli.data.fingerprint import content_hashes, digest
@@ -59,7 +59,7 @@ def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cac
             there = _opened(file)
             if there is None or not unless(there):
                 if file.is_file():
-                    print(f"{file}: is damaged, or an earlier version's; the data are decoded again", flush=True)
+                    print_line(f"{file}: is damaged, or an earlier version's; the data are decoded again")
                 file.with_suffix(".json").unlink(missing_ok=True)  # an attempt that is interrupted leaves no index
                 decode(file, name, sources, hashes, read_label, progress)
                 there = _opened(file)
@@ -113,7 +113,7 @@ class _Checked:
             name = self._current.records[i].id
             if self._made_again:
                 raise _failing(self._file, f"image {name} is damaged although the data were decoded again")
-            print(f"{self._file}: image {name} is damaged", flush=True)
+            print_line(f"{self._file}: image {name} is damaged")
             self._current, self._made_again = self._again(i), True
             self._verified = bytearray(len(self._verified))
         self._verified[i] = 1

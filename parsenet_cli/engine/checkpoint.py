@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from parsenet_cli.core.files import atomic_write
+from parsenet_cli.core.text import print_line
 from parsenet_cli.engine.optim import SGD
 from parsenet_cli.store.run import Run
 
@@ -54,17 +55,17 @@ def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) ->
             content = _read(file)
             state, moments, position = content["model"], content["optimizer"], content["progress"]
         except Exception as problem:  # torch.load names no common class for what a damaged file can raise
-            print(f"{file.name} cannot be read ({type(problem).__name__}: {problem})", flush=True)
+            print_line(f"{file.name} cannot be read ({type(problem).__name__}: {problem})")
             file.unlink()
             damaged = True
             continue
         model.load_state_dict(state)
         optimizer.load_state_dict(moments)
         vars(progress).update(position)
-        print(f"going on from {file.name} at iteration {progress.iteration}", flush=True)
+        print_line(f"going on from {file.name} at iteration {progress.iteration}")
         return
     if damaged:
-        print("no checkpoint is left to go on from: starting afresh", flush=True)
+        print_line("no checkpoint is left to go on from: starting afresh")
 
 
 def remove(run: Run) -> None:

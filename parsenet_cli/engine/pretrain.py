@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, write_checksum_beside
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.synthetic.generate import generator
 from parsenet_cli.data.synthetic.scenes import PRETRAINING_CLASSES, pretraining_scene
 from parsenet_cli.models import trunks
@@ -51,7 +51,7 @@ def pretrain_trunk(trunk: str, cache: Path, progress: Progress) -> Path:
     with os_errors_as_user_errors(file.parent), file_lock(file.with_suffix(".lock"), work, progress):
         if verified_metadata(file) is None:
             if file.is_file():
-                print(f"{file}: is damaged; the trunk is pretrained again", flush=True)
+                print_line(f"{file}: is damaged; the trunk is pretrained again")
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
             try:

@@ -16,6 +16,7 @@ from parsenet_cli.core import metrics
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.core.text import print_line
 from parsenet_cli.data import sets
 from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import IGNORED, Dataset
@@ -159,7 +160,7 @@ class Trainer:
                     raise
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
-            print(f"out of memory: going on with {self.micro_batch} images at a time", flush=True)
+            print_line(f"out of memory: going on with {self.micro_batch} images at a time")
         self.optimizer.update(learning_rate(self.recipe, iteration))
         return losses[-1]
 

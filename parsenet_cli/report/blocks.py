@@ -1,14 +1,46 @@
-"""What is shown, apart from how it looks: tables and the other blocks of a report. `formats/` writes them, all alike."""
+"""What is shown, apart from how it looks: tables and the other blocks of a report. `formats/` writes them, all alike.
+
+The text in them is anybody's: of tables, of studies in a results folder, of file names. It is made printable here, once for all
+formats; each format has one function that escapes what is markup to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
+
+from parsenet_cli.core.text import printable
+
+
+def mapped(value: Any, change: Callable[[str], str], *, blocks: bool = True) -> Any:
+    """The same value with `change` applied to every text in it; `blocks`: also to those of the blocks inside."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(str(key)): mapped(inner, change, blocks=blocks) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        inner = [mapped(each, change, blocks=blocks) for each in value]
+        return tuple(inner) if isinstance(value, tuple) else inner
+    if isinstance(value, Drawing) and blocks:
+        svg = re.sub(r"(?<=>)[^<>]+(?=<)", lambda words: change(words[0]), value.svg)
+        return Drawing(svg, change(value.description), change(value.caption))
+    if is_dataclass(value) and not isinstance(value, type) and blocks:
+        return replace(value, **{each.name: mapped(getattr(value, each.name), change) for each in fields(value)})
+    return value
+
+
+class Printable:
+    """Whatever its fields hold, no character of it steers a terminal or the direction of text."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, mapped(value, printable, blocks=False))
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Printable):
     """One entry of a grid.
 
     Attributes:
@@ -34,7 +66,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Printable):
     """A line of a grid.
 
     Attributes:
@@ -46,7 +78,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Printable):
     """A table: label columns (left-aligned), then columns in groups. Every table that is printed or written is one.
 
     Attributes:
@@ -91,7 +123,7 @@ def words(
 
 
 @dataclass(frozen=True)
-class Paragraph:
+class Paragraph(Printable):
     """Plain text."""
 
     text: str
@@ -99,21 +131,21 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Printable):
     """Lines of commands, to be copied."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Tiles:
+class Tiles(Printable):
     """A few large numbers: (number, what it counts, tone)."""
 
     tiles: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Printable):
     """A figure as an SVG element whose ink is `currentColor`.
 
     Attributes:
@@ -126,14 +158,14 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Legend:
+class Legend(Printable):
     """What the shades of a table mean: (a class of page.css, name)."""
 
     entries: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Fold:
+class Fold(Printable):
     """Blocks that are shown on demand; always on paper."""
 
     title: str
@@ -141,7 +173,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Printable):
     """A section inside a section."""
 
     key: str
@@ -153,7 +185,7 @@ Block = Paragraph | Listing | Grid | Tiles | Drawing | Legend | Fold | Part
 
 
 @dataclass(frozen=True)
-class Section:
+class Section(Printable):
     """A chapter; `key` is its address on the page.
 
     Attributes:
@@ -167,7 +199,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Document:
+class Document(Printable):
     """A whole page.
 
     Attributes:

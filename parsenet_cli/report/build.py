@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from parsenet_cli.core.files import write_text
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import open_plain, write_text
+from parsenet_cli.report import redact
 from parsenet_cli.report.blocks import Document
 from parsenet_cli.report.collect import ReportInput, collect_input, digest
 from parsenet_cli.report.formats import html, markdown
+from parsenet_cli.report.redact import Private
 from parsenet_cli.store.run import Store
 
 PAGE, TEXT = "index.html", "report.md"
+MARK = b"parsenet-inputs"
+"""Stands there before the digest: what has it may be replaced."""
 HEAD = 4096
 """Bytes at the beginning of both files within which the digest stands."""
 
@@ -29,21 +34,28 @@ def build_report(store: Store, profile: str | None, folder: Path, force: bool = 
     """Write the report of the newest studies (under `profile`) into `folder`. The same store gives the same bytes.
 
     Raises:
-        UserError: there is no study to report, or the folder may not be written.
+        UserError: there is no study to report, the folder may not be written, or another page stands there.
     """
     report = collect_input(store, profile)
     made_from = digest(report)
     files = (folder / PAGE, folder / TEXT)
-    if not force and all(_is_made_from(file, made_from) for file in files):
+    heads = [_head(file) for file in files]
+    for file, head in zip(files, heads, strict=True):
+        if head is not None and MARK not in head:
+            raise UserError(
+                f"{file}: is there already and is no report of parsenet: move it away, or choose another --out"
+            )
+    if not force and all(made_from.encode() in (head or b"") for head in heads):
         return Built(files, written=False)
-    document = compose(report, made_from)
+    private = redact.of_report(report)
+    document = private.document(compose(report, made_from, private))
     write_text(files[0], html.document(document))
     write_text(files[1], markdown.document(document))
     return Built(files, written=True)
 
 
-def compose(report: ReportInput, made_from: str) -> Document:
-    """What the report says."""
+def compose(report: ReportInput, made_from: str, private: Private) -> Document:
+    """What the report says; `private`: what errors are shown without."""
     from parsenet_cli.claims.judge import judge_studies
     from parsenet_cli.claims.table_claims import cell_intervals
     from parsenet_cli.report.sections import figures, provenance, summary, tables
@@ -55,7 +67,7 @@ def compose(report: ReportInput, made_from: str) -> Document:
         summary.section(report, verdicts),
         summary.claims(verdicts),
         tables.section(report, intervals),
-        provenance.failures(report),
+        provenance.failures(report, private),
         figures.curves(report),
         figures.context(report),
         *figures.measured(report),
@@ -75,9 +87,10 @@ def compose(report: ReportInput, made_from: str) -> Document:
     )
 
 
-def _is_made_from(file: Path, digest: str) -> bool:
+def _head(file: Path) -> bytes | None:
+    """How the file begins; None where there is none. Raises `OSError` for what is no plain file."""
     try:
-        with file.open("rb") as stream:
-            return digest.encode() in stream.read(HEAD)
-    except OSError:
-        return False
+        with open_plain(file, follow=True) as stream:
+            return stream.read(HEAD)
+    except FileNotFoundError:
+        return None

@@ -12,6 +12,7 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write, write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.report import tensorboard
+from parsenet_cli.report.formats.csv import frame_text
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
@@ -101,7 +102,7 @@ def _tables(studies: Sequence[Study], store: Store) -> str:
         lines = results_frame(one, read_runs([one], store))
         lines.insert(0, "profile", one.profile)
         frames.append(lines)
-    return str(pd.concat(frames).to_csv(index=False, float_format="%.6g"))
+    return frame_text(pd.concat(frames))
 
 
 def _curves(runs: Iterable[Run]) -> str:

@@ -38,7 +38,7 @@ def write(grid: Grid, study: Study, store: Store) -> list[Path]:
         table_format = formats.find(name)
         file = store.tables / study.profile / f"{study.table.name}.{table_format.SUFFIX}"
         text = table_format.text(grid)
-        if not file.is_file() or file.read_text() != text:
+        if not file.is_file() or file.read_bytes() != text.encode():
             write_text(file, text)
             written.append(file)
     return written

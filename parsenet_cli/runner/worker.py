@@ -20,6 +20,7 @@ from typing import Any
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten, append_to, guard
 from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import launch, process
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
@@ -51,7 +52,7 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
         log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, "utf-8", "backslashreplace", closefd=False) for fd in (1, 2))
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     sys.exit(run_task(run, task, threads))
@@ -126,7 +127,7 @@ def _told(problem: BaseException) -> tuple[int, str]:
 def _log(text: str) -> None:
     """A line of the log, where the disk takes one."""
     with suppress(OSError):
-        print(text, flush=True)
+        print_line(text)
 
 
 def _record(run: Run, **status: Any) -> None:

@@ -18,6 +18,7 @@ from parsenet_cli.core.files import (
     with_checksum,
     write_text,
 )
+from parsenet_cli.core.text import print_line
 
 Record = dict[str, Any]
 
@@ -42,7 +43,7 @@ def cut(file: Path, iteration: int) -> None:
     """Forget the records after `iteration`, and those that are damaged; the log says how many those were."""
     records, damaged = read(file)
     if damaged:
-        print(f"{file.name}: {damaged} of {damaged + len(records)} lines are damaged and left out", flush=True)
+        print_line(f"{file.name}: {damaged} of {damaged + len(records)} lines are damaged and left out")
     write_text(file, "".join(_line(record) for record in records if record["iteration"] <= iteration))
 
 

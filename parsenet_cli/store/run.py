@@ -32,6 +32,7 @@ from parsenet_cli.core.files import (
     write_with_checksum,
 )
 from parsenet_cli.core.run_config import RunConfig, from_yaml, to_yaml
+from parsenet_cli.core.text import print_line
 from parsenet_cli.store import metrics_log
 from parsenet_cli.store.result import PrerequisiteStatus, RunEnvironment, RunResult, RunState, RunStatus
 
@@ -264,9 +265,8 @@ class Run:
         """Keep a result that is not believed under another name, before the run is carried out again; the log says so."""
         if self.has_damaged_result:
             aside = quarantine(self.result_file)
-            print(
-                f"{self.result_file.name} is damaged or another run's: it is kept as {aside.name}, the run is done again",
-                flush=True,
+            print_line(
+                f"{self.result_file.name} is damaged or another run's: it is kept as {aside.name}, the run is done again"
             )
 
     def prerequisite(self, what: str) -> PrerequisiteStatus:

@@ -170,3 +170,54 @@ def test_no_file_of_a_run_holds_a_variable_of_the_environment_and_a_group_can_wr
     closed = [str(entry.relative_to(shared)) for entry in entries if not entry.lstat().st_mode & stat.S_IWGRP]
     assert closed == []
     assert not [entry for entry in entries if entry.is_file() and secret.encode() in entry.read_bytes()]
+
+
+WRITERS = {"print": "core/text.py", "typer.echo": "cli/options.py", "Text": "report/formats/terminal.py"}
+"""The one file each that calls these: they make what they are given printable."""
+
+RICH = ("add_column", "add_row", "Group", "update", "print")
+"""What takes text for rich, which reads markup in a bare string."""
+
+RENDERED = ("above", "line", "terminal.line", "_cell", "renderable", "terminal.renderable", "self._tables", "table")
+
+
+def unprintable(where: str, call: ast.Call) -> bool:
+    """Whether a call writes to a terminal past these files, or hands a bare string to rich."""
+    name, file = ast.unparse(call.func), where.partition(":")[0]
+    if name in WRITERS:
+        return WRITERS[name] != file
+    if name.endswith((".from_markup", "typer.secho", "stdout.write", "stderr.write", "Table.grid")):
+        return True
+    if name == "Table":
+        return any(keyword.arg in ("title", "caption") for keyword in call.keywords)
+    rich = file in ("report/formats/terminal.py", "cli/progress.py", "cli/inspect.py") and name != "self.print"
+    if not rich or name.rpartition(".")[2] not in RICH or not call.args:
+        return False
+    first = call.args[0].value if isinstance(call.args[0], ast.Starred) else call.args[0]
+    made = first.args[0] if isinstance(first, ast.Call) and ast.unparse(first.func) == "map" else first
+    made = made.func if isinstance(made, ast.Call) else made
+    return ast.unparse(made) not in RENDERED
+
+
+def test_every_text_for_a_terminal_is_made_printable_and_rich_gets_no_bare_string() -> None:
+    wrong = [f"{where}: {ast.unparse(call)}" for where, call in _calls() if unprintable(where, call)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(name)",
+        "typer.echo(name)",
+        "sys.stdout.write(name)",
+        "screen.print(name, markup=False)",
+        "screen.print(Text(name))",
+        "table.add_column(name)",
+        "Table(title=name)",
+        "live.update(name)",
+        "Group(name)",
+    ],
+)
+def test_a_text_that_passes_by_is_seen(code: str) -> None:
+    call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    assert unprintable("cli/inspect.py:1", call)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from parsenet_cli.core.files import file_lock, os_errors_as_user_errors, read_json, sha256_of, write_json
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image
 from parsenet_cli.data.fingerprint import digest
 from parsenet_cli.data.synthetic.scenes import SPLITS, Scene
@@ -44,7 +44,7 @@ def ensure_generated(
     with os_errors_as_user_errors(root.parent), file_lock(lock, f"drawing {name}", progress):
         if not root.is_dir() or read_json(seal) != _content(root):
             if seal.is_file():
-                print(f"{root}: files of this generated data set are damaged or gone; it is drawn again", flush=True)
+                print_line(f"{root}: files of this generated data set are damaged or gone; it is drawn again")
             shutil.rmtree(root, ignore_errors=True)
             lists = {part: [f"{part}_{index:04d}" for index in range(count)] for part, count in SPLITS.items()}
             scenes = [(part, index, identifier) for part, ids in lists.items() for index, identifier in enumerate(ids)]

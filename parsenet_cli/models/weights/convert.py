@@ -14,7 +14,7 @@ import torch
 from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, sha256_of, write_checksum_beside
-from parsenet_cli.core.text import Progress
+from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import InputNormalization, Order
 from parsenet_cli.models.trunks import Architecture
@@ -59,7 +59,7 @@ def get_weights(trunk: str, name: str, folder: Path, progress: Progress, given: 
     with os_errors_as_user_errors(folder), file_lock(lock, f"getting {file.name}", progress):
         metadata = verified_metadata(file)
         if metadata is None and file.is_file():
-            print(f"{file}: is damaged; it is made again", flush=True)
+            print_line(f"{file}: is damaged; it is made again")
         remote = download.Remote(source.file, source.mirrors, source.checksum, source.size)
         if given is not None and not given.is_file():
             raise UserError(f"--from {given}: there is no such file")

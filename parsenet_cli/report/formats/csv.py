@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+
+from parsenet_cli.core.text import printable
 from parsenet_cli.report.blocks import Grid
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SUFFIX = "csv"
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def text(grid: Grid) -> str:
@@ -12,8 +22,20 @@ def text(grid: Grid) -> str:
     import pandas as pd
 
     if grid.records:
-        frame = pd.DataFrame(list(grid.records))
-    else:
-        rows = [[cell.text for cell in row.cells] for row in grid.rows]
-        frame = pd.DataFrame(rows, columns=[*grid.labels, *grid.heads])
-    return str(frame.to_csv(index=False, float_format="%.6g"))
+        return frame_text(pd.DataFrame(list(grid.records)))
+    rows = [[cell.text for cell in row.cells] for row in grid.rows]
+    return frame_text(pd.DataFrame(rows, columns=[*grid.labels, *grid.heads]))
+
+
+def frame_text(frame: pd.DataFrame) -> str:
+    """The same of a frame."""
+    safe = frame.map(escaped).rename(columns=escaped)
+    return str(safe.to_csv(index=False, float_format="%.6g"))
+
+
+def escaped(value: Any) -> Any:
+    """A value for a cell. Text that a spreadsheet would take for a formula gets an apostrophe in front, as in a spreadsheet."""
+    if not isinstance(value, str):
+        return value
+    words = printable(value)
+    return f"'{words}" if _FORMULA.match(words) and not _NUMBER.fullmatch(words) else words

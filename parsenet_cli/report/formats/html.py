@@ -1,20 +1,19 @@
 """A report, or a table by itself, as one HTML file that needs nothing else: style, script and drawings lie in it.
 
 Its policy forbids every request, and every script but its own. The template escapes whatever is no markup made here, so
-what a table's author writes into a label stays text; and where things lie on somebody's machine stays at home.
+what a table's author writes into a label stays text.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from parsenet_cli.core import paths
+from parsenet_cli.report import redact
 from parsenet_cli.report.blocks import Document, Grid, Part, Section
-from parsenet_cli.report.redact import redact_paths
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -31,12 +30,12 @@ _FOLDER = paths.PACKAGE / "report/formats"
 def text(grid: Grid) -> str:
     """A page that holds this table alone."""
     title = ": ".join(filter(None, [grid.name, grid.title]))
-    return document(Document(title, grid.caption, (Section("table", "", (grid,)),)))
+    return document(redact.of_this_machine().document(Document(title, grid.caption, (Section("table", "", (grid,)),))))
 
 
 def document(report: Document) -> str:
-    """A whole report."""
-    style, script = (_made_here((_FOLDER / name).read_text()) for name in ("page.css", "page.js"))
+    """A whole report; where things lie on somebody's machine is left out before (report/redact.py)."""
+    style, script = (_made_here((_FOLDER / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(report=report, style=style, script=script, allowed=allowed, sheet=SHEET) + "\n"
 
@@ -45,22 +44,10 @@ def document(report: Document) -> str:
 def _template() -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), autoescape=True, finalize=_without_folders, undefined=StrictUndefined
-    )
-    environment.filters |= {"kind": lambda block: type(block).__name__, "drawing": _drawing}
+    environment = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"kind": lambda block: type(block).__name__, "drawing": _made_here}
     environment.tests["part"] = lambda block: isinstance(block, Part)
     return environment.get_template("page.html.j2")
-
-
-def _without_folders(value: Any) -> Any:
-    """Every text that is put into the page passes here, before it is escaped."""
-    return redact_paths(value) if type(value) is str else value
-
-
-def _drawing(svg: str) -> Markup:
-    """An SVG element of ours; its words keep to themselves where things lie, as the page's do."""
-    return _made_here(re.sub(r"(?<=>)[^<>]+(?=<)", lambda words: redact_paths(words[0]), svg))
 
 
 def _made_here(markup: str) -> Markup:

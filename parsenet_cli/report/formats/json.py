@@ -20,7 +20,7 @@ def text(grid: Grid) -> str:
     content = grid.data or {
         "name": grid.name, "title": grid.title, "caption": grid.caption, "rows": rows, "notes": notes
     }  # fmt: skip
-    return json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

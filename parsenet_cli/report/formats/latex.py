@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from parsenet_cli.report.blocks import Cell, Grid
@@ -11,9 +12,13 @@ SUFFIX = "tex"
 COLUMNS = 11
 """A table with more of them is set in parts below each other: Table 8 in two."""
 
+_BREAK = "\u200c"
+"""Between two characters that are another sign together, such as `--`; no text in a grid has it."""
+
 _ESCAPED = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "[": "{[}", "*": "{*}",  # which a line break would take for its own
+    "|": r"\textbar{}", "`": r"\textasciigrave{}", _BREAK: "{}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "–": "--", "<": "$<$", ">": "$>$",
     "γ": r"$\gamma$", "−": "$-$", "…": r"\dots{}", "→": r"$\rightarrow$", "·": r"$\cdot$", "≥": r"$\geq$", "≤": r"$\leq$",
 }  # fmt: skip
@@ -21,8 +26,9 @@ _ESCAPED = {
 
 def text(grid: Grid) -> str:
     """The table with its caption, label and notes."""
+    label = re.sub(r"[^A-Za-z0-9_.-]", "-", grid.name)
     caption = escaped(grid.title) + (f" ({escaped(grid.caption)})" if grid.caption else "")
-    out = [r"\begin{table}", r"\centering", rf"\caption{{{caption}.}}", rf"\label{{tab:{grid.name}}}"]
+    out = [r"\begin{table}", r"\centering", rf"\caption{{{caption}.}}", rf"\label{{tab:{label}}}"]
     parts = -(-len(grid.groups) // COLUMNS)
     size = -(-len(grid.groups) // parts)
     for start in range(0, len(grid.groups), size):
@@ -36,8 +42,9 @@ def text(grid: Grid) -> str:
 
 
 def escaped(words: str) -> str:
-    """Text in which nothing is LaTeX."""
-    return "".join(_ESCAPED.get(character, character) for character in words)
+    """Text in one line in which nothing is LaTeX."""
+    broken = re.sub(r"([-',])(?=\1)", rf"\1{_BREAK}", " ".join(words.split()))
+    return "".join(_ESCAPED.get(character, character) for character in broken)
 
 
 def _tabular(grid: Grid, chosen: slice) -> list[str]:
@@ -56,7 +63,7 @@ def _tabular(grid: Grid, chosen: slice) -> list[str]:
         starts = [first + 1 + sum(len(below) for _, below in groups[:i]) for i in range(len(groups))]
         rules = zip(starts, groups, strict=True)
         out.append(" ".join(rf"\cmidrule(lr){{{start}-{start + len(below) - 1}}}" for start, (_, below) in rules))
-        out.append(_line([""] * first + [head for _, below in groups for head in below]))
+        out.append(_line([""] * first + [escaped(head) for _, below in groups for head in below]))
     lines = [_line(map(_cell, (*row.cells[:first], *row.cells[shown]))) for row in grid.rows]
     return [*out, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}}"]
 
@@ -76,4 +83,4 @@ def _line(fields: Iterable[str]) -> str:
 
 
 def _mark(letters: str) -> str:
-    return rf"${{}}^{{{letters}}}$"
+    return rf"\textsuperscript{{{escaped(letters)}}}"

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from parsenet_cli.core.text import printable
 from parsenet_cli.report.blocks import Cell, Grid
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ def console() -> Console:
     return Console(width=width, highlight=False)
 
 
+def line(words: str, style: str = "") -> Text:
+    """Words of whatever origin for a rich console, which would read markup in a bare string."""
+    from rich.text import Text
+
+    return Text(printable(words), style=style)
+
+
 def text(grid: Grid) -> str:
     """The table with its title, caption and notes, in colour where the output is a terminal."""
     screen = console()
@@ -40,27 +48,24 @@ def renderable(grid: Grid) -> RenderableType:
     from rich import box
     from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     close = not grid.prose and len(grid.heads) > MANY
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0 if close else (0, 1))
     for label in grid.labels:
-        table.add_column(label, overflow="fold")
+        table.add_column(line(label), overflow="fold")
     for head in grid.heads:
-        table.add_column(head, justify="left" if grid.prose else "right", no_wrap=close, overflow="fold")
+        table.add_column(line(head), justify="left" if grid.prose else "right", no_wrap=close, overflow="fold")
     for row in grid.rows:
         table.add_row(*map(_cell, row.cells))
     title = ": ".join(filter(None, [grid.name, grid.title]))
-    above = [Text(), Text(title, style="bold")] if title else []
-    above += [Text(grid.caption, style="dim")] if grid.caption else []
-    notes = [Text.assemble((f" {mark:1} ", "dim"), (note, "dim")) for mark, note in grid.notes]
+    above = [line(""), line(title, "bold")] if title else []
+    above += [line(grid.caption, "dim")] if grid.caption else []
+    notes = [line(f" {mark:1} {note}", "dim") for mark, note in grid.notes]
     return Group(*above, table, *notes)
 
 
 def _cell(cell: Cell) -> Text:
-    from rich.text import Text
-
     style = TONES.get(cell.tone) or ("bold" if cell.bold else "dim" if cell.quiet else "")
-    text = Text(cell.text, style=style)
+    text = line(cell.text, style)
     text.append(f" {cell.marks}" if cell.marks else "", style="dim")
     return text

@@ -11,14 +11,15 @@ from typing import Any
 from parsenet_cli.core.text import duration
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Listing, Paragraph, Section, words
 from parsenet_cli.report.collect import ReportInput
+from parsenet_cli.report.redact import Private
 from parsenet_cli.store.study import Study, StudyRun
 
 
-def failures(report: ReportInput) -> Section:
-    """Collapsed, failed and missing runs, each with what is known of it."""
+def failures(report: ReportInput, private: Private) -> Section:
+    """Collapsed, failed and missing runs, each with what is known of it but for where it was carried out."""
     runs = report.runs.values()
     collapsed = [(*_run(read), _collapse(read)) for read in runs if read.outcome == "collapsed"]
-    missing = [(*_run(read), _state(read)) for read in runs if read.result is None]
+    missing = [(*_run(read), private.error(_state(read))) for read in runs if read.result is None]
     reasons = {
         (study.table.name, cell.key): cell.reason for study in report.studies for cell in study.cells if cell.reason
     }

@@ -13,6 +13,7 @@ from rich.live import Live
 
 from parsenet_cli.cli import inspect, progress
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.report.blocks import words
 from parsenet_cli.report.formats import terminal
 from parsenet_cli.runner import process, worker
 from parsenet_cli.runner.state import Queue, RunSummary, summaries
@@ -132,6 +133,42 @@ def test_live_view_leaves_cells_empty_that_the_study_has_not(store: Store) -> No
     assert [(cell.text, cell.tone) for cell in cells] == [("", ""), ("n/a", "")]
 
 
+HOSTILE = "[/b] [fc7] :smile: \x1b[31m\r\u202e"
+SHOWN = "[/b] [fc7] :smile: \\u001b[31m\\u000d\\u202e"
+
+
+def test_views_show_a_text_of_others_as_text(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.log.write_text(HOSTILE.replace("\r", "")[:30] + "\n")
+    monkeypatch.setattr("parsenet_cli.cli.progress.labels", lambda _: {run.signature: HOSTILE})
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
+    live = progress.LiveView([], 1, store, console)
+    with Live(console=console, auto_refresh=False) as live.live:
+        live.refresh([], 0, None, [HOSTILE])
+        live.failed(run, HOSTILE)
+    progress.PlainView([], 1).failed(run, HOSTILE)
+    with progress.ProgressLine() as line:
+        line(HOSTILE)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress.ProgressLine() as line:
+        line(f"{HOSTILE}\n2")
+    plain = capsys.readouterr()
+    for output, times in ((printed.getvalue(), 3), (plain.out, 2), (plain.err, 2)):
+        assert output.count(SHOWN) == times
+        assert "\r" not in output.replace("\r\x1b[K", "")
+    assert f"{SHOWN} 2\n" in plain.err
+
+
+def test_table_for_a_console_has_no_markup() -> None:
+    names = [f"[{letter}]" for letter in "abcdefg"] + ["[/x]"]
+    grid = words(names[:2], [names[2:4]], notes=names[4:5], name=names[5], title=names[6], caption=names[7])
+    printed = io.StringIO()
+    Console(file=printed, width=100).print(terminal.renderable(grid))
+    assert all(name in printed.getvalue() for name in names)
+
+
 @pytest.fixture
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Do something while it watches, and return what it printed."""
@@ -146,7 +183,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
         watcher.join(1)
         assert watcher.is_alive()
         meanwhile()
-        watcher.join(10)
+        watcher.join(120)
         assert not watcher.is_alive()
         return printed.getvalue()
 

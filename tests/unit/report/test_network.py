@@ -73,8 +73,8 @@ def test_documentation_shows_what_the_command_prints(paper: list[Network]) -> No
     assert len(table.splitlines()) == 2 + 24
     assert "| body=reduced | conv3 | conv3\\_3 | 256 | 4 | 1.5 | 40 | 125x94 |" in table
     assert table in page
-    assert below.startswith(markdown.plain(network.PLACE))
+    assert below.startswith(markdown.escaped(network.PLACE))
     for one in paper:
         trunk, head, together = (f"{one.content[key]:,}".replace(",", " ") for key in PARAMETERS)
-        assert f"| {markdown.plain(one.name)} | {trunk} | {head} | {together} |" in page
-        assert f"{markdown.plain(one.name)}: parameters: {trunk} trunk + {head} head = {together}" in below
+        assert f"| {markdown.escaped(one.name)} | {trunk} | {head} | {together} |" in page
+        assert f"{markdown.escaped(one.name)}: parameters: {trunk} trunk + {head} head = {together}" in below

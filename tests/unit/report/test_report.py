@@ -22,7 +22,6 @@ from parsenet_cli.report import figures
 from parsenet_cli.report.build import build_report
 from parsenet_cli.report.collect import collect_input
 from parsenet_cli.report.figures import context, curves
-from parsenet_cli.report.redact import redact_paths
 from parsenet_cli.report.sections.provenance import command
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Store
@@ -156,24 +155,6 @@ def test_nothing_of_the_machine_is_in_it(store: Store, tmp_path: Path) -> None:
             assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("data_root=/data/sets/voc", "data_root=…/voc"),
-        ("'/home/ann/x/y.pt' is gone", "'…/y.pt' is gone"),
-        ("weights=/root/w.pt", "weights=…/w.pt"),
-        ("in /home/ann", "in …"),
-        ("in /home/ann/ now", "in … now"),
-        (r"C:\Users\ann\w.pt", "…/w.pt"),
-        ("w/ Norm and/or 1/8 of https://example.org/a/b", "w/ Norm and/or 1/8 of https://example.org/a/b"),
-        ("results/runs/x", "results/runs/x"),
-        ("/rootfs", "/rootfs"),
-    ],
-)
-def test_absolute_paths_keep_their_last_name_alone(text: str, shown: str) -> None:
-    assert redact_paths(text) == shown
-
-
 def test_same_store_gives_the_same_bytes(made: Store, tmp_path: Path) -> None:
     first, second = (build_report(made, None, tmp_path / name).files for name in ("first", "second"))
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
@@ -185,6 +166,18 @@ def test_unchanged_inputs_are_not_worked_through_again(store: Store) -> None:
     assert not build_report(store, None, out).written
     assert build_report(store, None, out, force=True).written
     assert build_report(store, "quick", out).written  # asked for something else
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.md"])
+def test_page_of_somebody_else_is_not_replaced(store: Store, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / name).write_text("MINE")
+    with pytest.raises(UserError, match=f"{name}: is there already and is no report of parsenet: move it away"):
+        build_report(store, None, out, force=True)
+    assert [(file.name, file.read_text()) for file in out.iterdir()] == [(name, "MINE")]
+    (out / name).write_text("<!-- parsenet-inputs: of an earlier version -->")
+    assert build_report(store, None, out).written
 
 
 @pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "confusion.npz", "env.json"])

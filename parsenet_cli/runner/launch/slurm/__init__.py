@@ -23,6 +23,7 @@ from typing import Any, cast
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock
+from parsenet_cli.core.text import print_line
 from parsenet_cli.runner.launch.slurm import options as slurm_options
 from parsenet_cli.runner.launch.slurm.job import Job, began
 from parsenet_cli.runner.launch.slurm.queue import Queue, reachable
@@ -246,7 +247,7 @@ class Slurm:
         if not self._said_refused:
             self._said_refused = True
             waiting = f"{len(self._unsent)} wait here until others have ended"
-            print(f"Slurm takes no more jobs now ({refused}): {waiting}", file=sys.stderr, flush=True)
+            print_line(f"Slurm takes no more jobs now ({refused}): {waiting}", sys.stderr)
 
 
 class _Refused(Exception):

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from parsenet_cli.core.files import append_to, guard
+from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import launch, worker
 from parsenet_cli.runner.launcher import Task
 from parsenet_cli.store.run import Run
@@ -80,4 +81,4 @@ def _put_back() -> None:
     """Slurm keeps the job's id. Where it refuses, the job ends, and the command that waits for it submits a new one."""
     job = str(launch.current_job())
     done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-    print(f"requeued {job}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}", flush=True)
+    print_line(f"requeued {job}" if done.returncode == 0 else f"not requeued: {done.stderr.strip()}")
