@@ -103,7 +103,7 @@ def json_texts(base: Base, seed: int, kind: str) -> Iterator[Case]:
     )
 
 
-MOST_PLACES = 32
+MOST_PLACES = 12
 """Of a depth, in a file."""
 
 
@@ -514,7 +514,7 @@ def outputs(base: Base, seed: int) -> Iterator[Case]:
         is_file = "." in where.rpartition("/")[2] and where.rpartition("/")[2] != "fc7.raw"
         kinds = ("link", "dangling", "loop", "hard", "fifo", "folder") if is_file else FOLDER_KINDS
         things = {f"{where}={kind}": partial(instead, where=where, kind=kind) for kind in kinds}
-        yield from over(seed, things, readers, 2)
+        yield from over(seed, things, readers, 1)
 
 
 def _replaced_root(place: Place, kind: str) -> None:
