@@ -10,7 +10,7 @@ PROFILE ?= quick
 # Claims on what the paper quotes from others need those rows too; where a run takes GPU hours they are asked for by name.
 CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 
-.PHONY: reproduce test test-slow test-slurm test-faults check benchmark fidelity clean help
+.PHONY: reproduce test test-slow test-slurm test-faults test-hostile check benchmark fidelity clean help
 
 reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/python -m parsenet_cli ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
@@ -33,6 +33,9 @@ test-slurm: $(VENV)/ready  ## the tests on a real Slurm of two nodes, started an
 
 test-faults: $(VENV)/ready  ## 300 random faults: kills, full disks, damaged files, clocks (PARSENET_FAULTS=30, PARSENET_FAULT_SEED=1)
 	$(RUN)/python -m pytest -m faults tests/faults
+
+test-hostile: $(VENV)/ready  ## hostile folders, files and arguments, over every command that reads (PARSENET_HOSTILE_SEED=1)
+	$(RUN)/pytest -m hostile tests/hostile
 
 benchmark: $(VENV)/ready  ## the measurements of the README's performance section
 	$(RUN)/python -m benchmarks

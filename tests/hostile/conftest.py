@@ -1,0 +1,86 @@
+"""Which seed; the base and the drivers, made once; and how many cases there were."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.base import Base
+from tests.hostile.drivers import AT_ONCE, Case, Drivers
+
+SEED = int(os.environ.get("PARSENET_HOSTILE_SEED", 20261124))
+ONLY = os.environ.get("PARSENET_HOSTILE_ONLY", "")
+"""Part of a case's name: the others are left out."""
+
+_cases = pytest.StashKey[Counter[str]]()
+_started = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_cases], config.stash[_started] = Counter(), time.monotonic()
+
+
+def pytest_report_header() -> str:
+    return f"hostile: PARSENET_HOSTILE_SEED={SEED}{f' PARSENET_HOSTILE_ONLY={ONLY}' if ONLY else ''}"
+
+
+class Counted:
+    """Carries out groups of cases, counts them and reports what is wrong, by cause."""
+
+    def __init__(self, base: Base, drivers: Drivers, counts: Counter[str]) -> None:
+        self.base, self.counts = base, counts
+        self._drivers, self._numbers = drivers, count()
+
+    def expect_harmless(self, cases: Iterator[Case]) -> None:
+        """Fails with the names of the cases that were not, those of one cause together."""
+        chosen = [case for case in cases if ONLY in case.name]
+        self.counts["cases"] += len(chosen)
+        self.counts["processes"] += sum(case.process for case in chosen)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            problems = list(pool.map(self._drivers.problems, chosen, [next(self._numbers) for _ in chosen]))
+        found = [(text, case.name) for case, texts in zip(chosen, problems, strict=True) for text in texts]
+        if found:
+            wrong = sum(map(bool, problems))
+            pytest.fail(f"{wrong} of {len(chosen)} cases\n{_by_cause(found)}", pytrace=False)
+
+
+def _by_cause(found: list[tuple[str, str]]) -> str:
+    names: dict[str, list[str]] = {}
+    for text, name in found:
+        names.setdefault(text, []).append(name)
+    ordered = sorted(names.items(), key=lambda item: -len(item[1]))
+    return "\n".join(f"{len(alike):4} {text}\n     {'  '.join(alike)}" for text, alike in ordered)
+
+
+@pytest.fixture(scope="session")
+def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    """What carries out cases."""
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    os.environ["MPLCONFIGDIR"] = str(tmp_path_factory.mktemp("matplotlib"))  # its cache of fonts, made once
+    drivers = Drivers(base := Base(folder / "base"), folder)
+    yield Counted(base, drivers, request.config.stash[_cases])
+    drivers.end()
+
+
+@pytest.fixture(scope="session")
+def examples(request: pytest.FixtureRequest) -> Counter[str]:
+    """Counts the examples of rules."""
+    return request.config.stash[_cases]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash[_cases]
+    if not counts:
+        return
+    seconds = time.monotonic() - config.stash[_started]
+    terminalreporter.write_line(
+        f"hostile: {counts['cases']} cases ({counts['processes']} as processes), {counts['examples']} examples of rules, "
+        f"seed {SEED}, {seconds:.0f} s"
+    )

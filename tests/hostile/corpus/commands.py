@@ -1,0 +1,91 @@
+"""The commands that read, by name, and which of them meet what."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.hostile.base import SHORT
+from tests.hostile.drivers import READS, TRAINS, Case, Make
+
+INLINE = ("--launcher", "inline")
+ALL = {
+    "list": ("list",),
+    "status": ("status",),
+    "status-json": ("status", "--json"),
+    "show": ("show", "{run}"),
+    "show-json": ("show", "{run}", "--json"),
+    "show-failed": ("show", "{failed}"),
+    "diff": ("diff", "{run}", "{other}"),
+    "table": ("table", "mine"),
+    "table-md": ("table", "mine", "--to", "md"),
+    "table-latex": ("table", "mine", "--to", "latex"),
+    "table-html": ("table", "mine", "--to", "html"),
+    "table-csv": ("table", "mine", "--to", "csv"),
+    "table-json": ("table", "mine", "--to", "json"),
+    "verify": ("verify", "mine"),
+    "verify-all": ("verify",),
+    "verify-md": ("verify", "mine", "--to", "md"),
+    "verify-json": ("verify", "mine", "--to", "json"),
+    "report": ("report", "--force"),
+    "export-csv": ("export", "--to", "csv"),
+    "export-tensorboard": ("export", "--to", "tensorboard"),
+    "export-out": ("export", "--to", "tensorboard", "--out", "exported"),
+    "figure-curves": ("figure", "curves", "mine"),
+    "figure-context": ("figure", "context", "mine"),
+    "figure-table": ("figure", "table", "mine"),
+    "plan": ("plan", "mine", *SHORT, "--seeds", "2"),
+    "plan-json": ("plan", "mine", *SHORT, "--seeds", "2", "--json"),
+    "network": ("network", "body=fcn", "--profile", "quick"),
+    "cancel": ("cancel", "{queued}"),
+    "cancel-all": ("cancel", "--all"),
+    "clean": ("clean", "--yes"),
+    "clean-results": ("clean", "--yes", "--results-too"),
+    "keep": ("keep", "{run}", *INLINE),
+    "predict": ("predict", "{run}", "pictures", "--out", "maps"),
+    "data-check": ("data", "check", "photos"),
+    "data-list": ("data", "list"),
+    "data-get": ("data", "get", "camvid", "--from", "archives"),
+    "submit": ("submit", "{run}"),
+    "submit-check": ("submit", "--check", "x.tgz", "--ids", "ids.txt"),
+    "weights-list": ("weights", "list"),
+    "weights-convert": ("weights", "convert", "w.pth", "out.safetensors", "--trunk", "vgg_tiny"),
+    "train": ("train", *SHORT, "seed=11", *INLINE),
+    "ablate": ("ablate", "mine", *SHORT, "--seeds", "2", *INLINE),
+    "sweep": ("sweep", "norm=none,l2", *SHORT, "--seeds", "1", *INLINE),
+}
+CODES = {"verify": 3, "verify-all": 3, "verify-md": 3, "verify-json": 3, "predict": 1, "cancel": 1, "cancel-all": 1}
+"""Exit codes beside 0 and 2."""
+
+TRAINING = ("train", "ablate", "sweep", "keep")
+FULL = (*TRAINING, "plan", "plan-json")
+"""What needs the generated images, or would make them."""
+
+LOOK = ("status", "status-json", "show", "show-json", "diff", "cancel", "cancel-all", "clean", "clean-results")
+STUDY = (
+    *("table", "table-md", "table-latex", "table-html", "table-csv", "table-json", "verify", "verify-all", "verify-md"),
+    *("verify-json", "report", "export-csv", "export-tensorboard", "figure-curves", "figure-table", "status", "show"),
+)
+
+
+def case(name: str, make: Make, command: str, **options: object) -> Case:
+    """A command of `ALL` over a hostile thing."""
+    codes = READS | ({CODES[command]} if command in CODES else set())
+    codes = TRAINS if command in TRAINING else frozenset(codes)
+    given = {"codes": codes, "full": command in FULL, **options}
+    return Case(f"{name}/{command}", make, ALL[command], **given)  # type: ignore[arg-type]
+
+
+def over(
+    seed: int, things: Mapping[str, Make], commands: Sequence[str], each: int, **options: object
+) -> Iterator[Case]:
+    """For each thing `each` of the commands: those that the seed chooses, all of them equally often."""
+    deck: list[str] = []
+    chooser = random.Random(f"{seed} {' '.join(commands)}")
+    for name, make in things.items():
+        chosen: list[str] = []
+        while len(chosen) < min(each, len(commands)):
+            deck = deck or chooser.sample(commands, len(commands))
+            chosen += [deck.pop()] if deck[-1] not in chosen else [deck.pop(chooser.randrange(len(deck)))]
+        for command in dict.fromkeys(chosen):
+            yield case(name, make, command, **options)
