@@ -54,8 +54,15 @@ def checked(text: str) -> str:
 
 
 def load(text: str) -> Any:
-    """What a text holds: plain values. Raises `yaml.YAMLError` as `checked` does, and for tags that stand for anything else."""
-    return yaml.load(checked(text), Loader=_SAFE_LOADER)
+    """What a text holds: plain values. Raises `yaml.YAMLError` as `checked` does, and for values that cannot be."""
+    try:
+        return yaml.load(checked(text), Loader=_SAFE_LOADER)
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as problem:  # a date of month 13, a number of 5 000 digits, a list as key
+        raise yaml.YAMLError(str(problem)) from None
 
 
 def compose(text: str) -> yaml.Node | None:
