@@ -71,7 +71,11 @@ def _unraisable(raised: UnraisableHookArgs) -> None:
 
 if __name__ == "__main__":
     # `python -m` has put the current folder in front, unless told otherwise; it stays only where the package comes from it.
-    _here, _package = os.getcwd(), os.path.dirname(__file__)  # noqa: PTH109, PTH120
-    if sys.path[0] == _here != os.path.dirname(_package):  # noqa: PTH120
+    _package = os.path.dirname(__file__)  # noqa: PTH120
+    try:
+        _shadowed = sys.path[0] == os.getcwd() != os.path.dirname(_package)  # noqa: PTH109, PTH120
+    except OSError:  # the folder is gone, which `app.main` says
+        _shadowed = True
+    if _shadowed:
         del sys.path[0]
     main()
