@@ -31,7 +31,8 @@ Images = Annotated[int, Field(ge=1, le=65_536)]
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
 Channels = Annotated[int, Field(ge=1, le=65_536)]
 Bins = Annotated[int, Field(ge=1, le=1000)]
-Processes = Annotated[int, Field(ge=1, le=4096)]
+MOST_PROCESSES = 4096
+Processes = Annotated[int, Field(ge=1, le=MOST_PROCESSES)]
 """Also threads of a process, and cores of a job."""
 
 Times = Annotated[int, Field(ge=0, le=1000)]

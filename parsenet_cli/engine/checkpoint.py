@@ -10,13 +10,17 @@ import io
 import os
 import re
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from parsenet_cli.core import files
+from parsenet_cli.core.bounds import MOST_PROCESSES, CodeId, Count, Seconds, build
 from parsenet_cli.core.files import atomic_write
 from parsenet_cli.core.text import print_line
 from parsenet_cli.engine.optim import SGD
@@ -25,6 +29,9 @@ from parsenet_cli.store.run import Run
 _SEAL = "crc32={:08x}"
 _SEAL_LENGTH = len(_SEAL.format(0))
 _CHUNK = 1 << 20
+
+MOST_BYTES = 16 << 30
+"""Of a checkpoint: weights and momentum of VGG-16 have one."""
 
 
 def save(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState) -> None:
@@ -56,18 +63,18 @@ def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState, co
             continue
         try:
             content = _read(file)
-            state, moments, position = content["model"], content["optimizer"], {"codes": [""], **content["progress"]}
+            state, moments, position = content["model"], content["optimizer"], _position(content["progress"])
         except Exception as problem:  # torch.load names no common class for what a damaged file can raise
             print_line(f"{file.name} cannot be read ({type(problem).__name__}: {problem})")
-            file.unlink()
+            files.remove(file)
             damaged = True
             continue
-        if code and position["codes"] != [code]:
+        if code and position.codes != [code]:
             print_line(f"{file.name} was made by other code: it is passed over")
             continue
         model.load_state_dict(state)
         optimizer.load_state_dict(moments)
-        vars(progress).update(position)
+        vars(progress).update(vars(position))
         print_line(f"going on from {file.name} at iteration {progress.iteration}")
         return
     if damaged:
@@ -77,7 +84,7 @@ def restore(run: Run, model: nn.Module, optimizer: SGD, progress: TrainState, co
 def remove(run: Run) -> None:
     """The run is done: its checkpoints are not needed any more."""
     for file in run.checkpoints:
-        file.unlink(missing_ok=True)
+        files.remove(file)
 
 
 class _Summed:
@@ -109,8 +116,14 @@ class _Summed:
         self._file.flush()
 
 
+def _position(content: Mapping[str, Any]) -> TrainState:
+    """What was carried from step to step. Raises `ValueError`, `KeyError` or `TypeError` where that cannot be."""
+    losses = [float(loss) for loss in content["losses"]]  # the last may be infinite
+    return replace(build(TrainState, {"codes": [""], **content, "losses": []}), losses=losses)
+
+
 def _read(file: Path) -> dict[str, Any]:
-    content = file.read_bytes()
+    content = files.read_bytes(file, MOST_BYTES)
     _compare(zlib.crc32(memoryview(content)[:-_SEAL_LENGTH]), content[-_SEAL_LENGTH:])
     read: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     return read
@@ -170,9 +183,9 @@ class TrainState:
         codes: By which code the steps were made, in their order (core/code.py); empty text: not known.
     """
 
-    iteration: int = 0
-    seconds: float = 0.0
-    collapsed_at: int | None = None
+    iteration: Count = 0
+    seconds: Seconds = 0.0
+    collapsed_at: Count | None = None
     losses: list[float] = field(default_factory=list)
-    threads: int = 0
-    codes: list[str] = field(default_factory=list)
+    threads: Annotated[int, Field(ge=0, le=MOST_PROCESSES)] = 0
+    codes: list[CodeId] = field(default_factory=list)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import NotWritten
+from parsenet_cli.core.files import NotWritten, parse_json
 from parsenet_cli.core.text import Progress, shown
 from parsenet_cli.report import figures, plot
 from parsenet_cli.store import artifacts, study
@@ -151,7 +151,7 @@ def _kept(
     data = {"figure": name, "about": about, "options": options, **measured}
     before = figure_store.load(store, name, key) or {}
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    if {**before, "about": about, "created": created} == {"created": created, **json.loads(json.dumps(data))}:
+    if {**before, "about": about, "created": created} == {"created": created, **parse_json(json.dumps(data))}:
         return before
     data = {"created": created, **data}
     try:

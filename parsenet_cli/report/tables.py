@@ -12,7 +12,7 @@ from parsenet_cli.config.deviations import Deviation
 from parsenet_cli.config.protocol import STAND_INS
 from parsenet_cli.core.code import REMEDY, told
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_text
+from parsenet_cli.core.files import is_plain, read_bytes, write_text
 from parsenet_cli.report import formats
 from parsenet_cli.report.blocks import Grid
 from parsenet_cli.report.paper_table import paper_grid
@@ -40,7 +40,7 @@ def write(grid: Grid, study: Study, store: Store) -> list[Path]:
         table_format = formats.find(name)
         file = store.tables / study.profile / f"{study.table.name}.{table_format.SUFFIX}"
         text = table_format.text(grid)
-        if not file.is_file() or file.read_bytes() != text.encode():
+        if not is_plain(file) or read_bytes(file) != text.encode():
             write_text(file, text)
             written.append(file)
     return written

@@ -540,7 +540,7 @@ class Store:
         probe = self.runs_folder / ".writable"
         try:
             write_text(probe, time.strftime("%Y-%m-%d\n"))
-            probe.unlink(missing_ok=True)
+            remove(probe)
             tag_cache(self.cache)
         except OSError as problem:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None

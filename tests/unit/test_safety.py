@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import stat
 import subprocess
 import zlib
@@ -221,3 +222,85 @@ def test_every_text_for_a_terminal_is_made_printable_and_rich_gets_no_bare_strin
 def test_a_text_that_passes_by_is_seen(code: str) -> None:
     call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
     assert unprintable("cli/inspect.py:1", call)
+
+
+KEPT_IN = {
+    "writes": ("core/files.py",),
+    "removes": ("core/files.py",),
+    "reads": ("core/files.py",),
+    "parses JSON": ("core/files.py",),
+    "parses YAML": ("core/yaml_text.py",),
+    "opens a picture": ("core/pictures.py",),
+}
+"""The one file each in which the rule for it is kept (docs/security.md)."""
+
+EXCEPTIONS = {
+    ("config/compose.py", "writes"),  # a temporary folder for Hydra
+    ("runner/launch/slurm/options.py", "writes"),  # the user's own folder, of mode 700
+    ("config/compose.py", "reads"),  # what is shipped
+    ("report/formats/html.py", "reads"),
+    ("core/memory.py", "reads"),  # /proc
+    ("runner/process.py", "reads"),
+    ("report/export.py", "removes"),  # rmdir of an empty folder
+    ("report/plot.py", "opens a picture"),  # of bytes in memory
+    ("store/samples.py", "opens a picture"),
+}
+
+OURS = re.compile(r"(files\.)?(read_bytes|read_text|write_text|write_bytes)|os\.fdopen|frame.*")
+"""Those of core/files, and what wraps a descriptor that it gave."""
+
+
+def deed(call: ast.Call) -> str | None:
+    """What a call does to a file, as far as its name and its mode say."""
+    name = ast.unparse(call.func)
+    method = name.rpartition(".")[2]
+    if OURS.fullmatch(name):
+        return None
+    if method == "open" and name not in ("webbrowser.open", "tarfile.open"):
+        if name.endswith("Image.open"):
+            return "opens a picture"
+        modes = [each.value for each in call.args[:2] if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        return "writes" if any(set(mode) & set("wxa+") for mode in modes) and "/" not in "".join(modes) else None
+    if method in ("write_text", "write_bytes", "mkdir", "makedirs", "symlink_to", "hardlink_to", "touch"):
+        return "writes"
+    if method in ("unlink", "rmtree", "rmdir", "removedirs"):
+        return "removes"
+    if method in ("read_text", "read_bytes"):
+        return "reads"
+    return {"json.load": "parses JSON", "json.loads": "parses JSON"}.get(name) or (
+        "parses YAML" if name.startswith("yaml.") and method in ("load", "compose", "parse", "safe_load") else None
+    )
+
+
+def past_the_rules(where: str, call: ast.Call) -> str | None:
+    """What a call does where another file keeps the rule for it."""
+    file, done = where.partition(":")[0], deed(call)
+    standard = file == "cli/app.py" and ast.unparse(call.args[0]) in ("0", "1", "2") if call.args else False
+    return None if done is None or standard or file in KEPT_IN[done] or (file, done) in EXCEPTIONS else done
+
+
+def test_files_are_written_read_and_parsed_in_the_one_place_that_keeps_the_rule() -> None:
+    wrong = [
+        f"{where} {done}: {ast.unparse(call)}" for where, call in _calls() if (done := past_the_rules(where, call))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "done"),
+    [
+        ("file.open('w')", "writes"),
+        ("open(file, 'ab')", "writes"),
+        ("file.write_text(text)", "writes"),
+        ("folder.mkdir(parents=True)", "writes"),
+        ("shutil.rmtree(folder)", "removes"),
+        ("file.unlink(missing_ok=True)", "removes"),
+        ("file.read_text()", "reads"),
+        ("json.loads(file)", "parses JSON"),
+        ("yaml.load(text, Loader=yaml.SafeLoader)", "parses YAML"),
+        ("Image.open(file)", "opens a picture"),
+    ],
+)
+def test_what_goes_past_a_rule_is_seen(code: str, done: str) -> None:
+    call = next(node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    assert past_the_rules("store/run.py:1", call) == done

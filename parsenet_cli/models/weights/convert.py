@@ -13,7 +13,14 @@ import torch
 
 from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, sha256_of, write_checksum_beside
+from parsenet_cli.core.files import (
+    atomic_write,
+    file_lock,
+    os_errors_as_user_errors,
+    remove,
+    sha256_of,
+    write_checksum_beside,
+)
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import InputNormalization, Order
@@ -82,7 +89,7 @@ def get_weights(trunk: str, name: str, folder: Path, progress: Progress, given: 
         written = _write(weights, file, architecture, None, detected or source.normalization, order_from)
         write_checksum_beside(file)
         if given is None:
-            published.unlink()  # half a gigabyte that nothing reads again
+            remove(published)  # half a gigabyte that nothing reads again
         progress(str(written))
     return file
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from parsenet_cli.core.files import parse_json
 from parsenet_cli.core.text import duration
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Listing, Paragraph, Section, words
 from parsenet_cli.report.collect import ReportInput
@@ -104,7 +105,7 @@ def _environments(done: Iterable[StudyRun]) -> Grid:
         counts[json.dumps(known, sort_keys=True)] += 1
     rows = []
     for text, count in counts.items():
-        device, commit, changed, versions, remark = json.loads(text)
+        device, commit, changed, versions, remark = parse_json(text)
         code = (commit or "not from a clone") + (", with uncommitted changes" if changed else "")
         code += f"; {remark}" if remark else ""
         packages = ", ".join(f"{name} {number}" for name, number in versions.items())
