@@ -106,7 +106,7 @@ def _checkpoint(module: Any) -> None:
         note(f"checkpointed {progress.iteration}")
 
     def restoring(*given: Any) -> None:
-        *_, progress = given
+        progress = given[3]
         restore(*given)
         note(f"from {progress.iteration}")
 
