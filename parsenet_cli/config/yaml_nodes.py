@@ -39,7 +39,7 @@ class YamlNode:
     @property
     def where(self) -> str:
         """`file:line: key`."""
-        return ": ".join(filter(None, [f"{self.file}:{self.line}", self.key]))
+        return ": ".join(filter(None, [f"{self.file}:{self.line}", shown(self.key)]))
 
     def wrong(self, expected: str) -> UserError:
         """The error that says what was expected here and what was found."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,7 @@ def open_stream(stream: BinaryIO, formats: Formats, *, verify: bool = False) -> 
     from PIL import Image as Pillow
 
     Pillow.MAX_IMAGE_PIXELS = None  # it would warn, or raise what is neither OSError nor ValueError; ours is below
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage that it can read past, as that of EXIF data
     image = Pillow.open(stream, formats=formats)
     if image.width * image.height > MOST_PIXELS:
         raise ValueError(f"{image.width}x{image.height} pixels are more than {MOST_PIXELS}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from parsenet_cli.core.paths import PACKAGE
 from parsenet_cli.store.run import Run, Store
 from tests import voc_folder
 
-SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=3", "body=fcn")
+SHORT = ("data=folder", "data_root=photos", "weights=none", "recipe.iterations=3", "body=fcn")
 TABLE = """\
 title: A table of my own
 data: siftflow
@@ -128,27 +127,29 @@ class Place:
         }
 
 
+Issue = Callable[[Place, Sequence[str]], int]
+"""Carries out a command in a place; returns its status."""
+
+
 class Base:
-    """The folder that cases copy: `light` without the generated images, `full` with them, for commands that train."""
+    """The folder that cases copy."""
 
-    def __init__(self, folder: Path) -> None:
-        self.full = Place(folder / "full")
-        self.light = Place(folder / "light")
-        self.full.work.mkdir(parents=True)
-        self.full.tmp.mkdir()
+    def __init__(self, folder: Path, issue: Issue) -> None:
+        self.place, self._give = Place(folder), issue
+        self.place.work.mkdir(parents=True)
+        self.place.tmp.mkdir()
         for name, content in SECRETS.items():
-            (self.full.home / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.full.home / name).write_text(content)
+            (self.place.home / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.place.home / name).write_text(content)
         self._make()
-        shutil.copytree(self.full.root, self.light.root, ignore=shutil.ignore_patterns("generated", "*.u8", "*.lock"))
 
-    def copy(self, root: Path, full: bool = False) -> Place:
+    def copy(self, root: Path) -> Place:
         """A fresh copy, without a hard link to it."""
-        shutil.copytree((self.full if full else self.light).root, root, symlinks=True)
+        shutil.copytree(self.place.root, root, symlinks=True)
         return Place(root)
 
     def _make(self) -> None:
-        place = self.full
+        place = self.place
         place.file("ablations/mine.yaml", TABLE)
         (place.work / "pictures").mkdir()
         voc_folder.noise(0, 70, 90).save(place.work / "pictures" / "a.jpg")
@@ -168,7 +169,7 @@ class Base:
 
     def _unfinished(self) -> dict[str, str]:
         """A failed, a lost and a queued run, of the same table with other seeds."""
-        place, known = self.full, {}
+        place, known = self.place, {}
         for seed, state in ((7, "failed"), (8, "running"), (9, "queued")):
             before = {run.signature for run in place.store.runs()}
             self._issue("train", f"seed={seed}", "--launcher", "inline", *SHORT)
@@ -183,16 +184,8 @@ class Base:
         return known
 
     def _issue(self, *arguments: str, code: tuple[int, ...] = (0,)) -> None:
-        place = self.full
-        done = subprocess.run(
-            [sys.executable, "-m", "parsenet_cli", *arguments],
-            cwd=place.work,
-            env=place.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in code, f"{arguments}: {done.stdout}{done.stderr}"
+        status = self._give(self.place, arguments)
+        assert os.waitstatus_to_exitcode(status) in code, f"{arguments}: {(self.place.root / 'err').read_text()}"
 
 
 def sealed(content: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,6 @@ class Case:
         make: Puts the thing into a copy of the base.
         command: What is issued; `{run}`, `{other}` and `{study}` stand for names of the base.
         process: As a process of its own instead of a fork.
-        full: With the generated images, so that it can train.
         folder: Where in the place's work folder the command is given.
     """
 
@@ -54,7 +53,6 @@ class Case:
     command: tuple[str, ...]
     codes: frozenset[int] = READS
     process: bool = False
-    full: bool = False
     env: dict[str, str] = field(default_factory=dict)
     folder: str = "."
 
@@ -93,12 +91,14 @@ class Zygote:
     def wait_until_ready(self) -> None:
         assert self._replies.readline() == "ready\n", "the zygote did not start"
 
-    def carry_out(self, place: Place, case: Case, arguments: Sequence[str]) -> int:
+    def carry_out(
+        self, place: Place, arguments: Sequence[str], folder: str = ".", env: Mapping[str, str] | None = None
+    ) -> int:
         """The status of the fork that has carried out the command."""
         request = {
             "argv": arguments,
-            "cwd": str(place.work / case.folder),
-            "env": {**place.environment(), **case.env},
+            "cwd": str(place.work / folder),
+            "env": {**place.environment(), **(env or {})},
             "out": str(place.root / "out"),
             "err": str(place.root / "err"),
             "log": str(place.root / "noted"),
@@ -124,13 +124,16 @@ def allowed(place: Place) -> list[str]:
 class Drivers:
     """Carries out cases, as many at a time as there are zygotes."""
 
-    def __init__(self, base: Base, folder: Path) -> None:
-        self._base, self._folder, self._number = base, folder, 0
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._free: queue.SimpleQueue[Zygote] = queue.SimpleQueue()
         zygotes = [Zygote(folder) for _ in range(AT_ONCE)]
         for zygote in zygotes:
             zygote.wait_until_ready()
             self._free.put(zygote)
+        self.base = Base(folder / "base", zygotes[0].carry_out)
+        for name in ("out", "err", "noted"):
+            (self.base.place.root / name).unlink()
 
     def end(self) -> None:
         while not self._free.empty():
@@ -138,7 +141,7 @@ class Drivers:
 
     def problems(self, case: Case, number: int) -> list[str]:
         """What is wrong with how a case went; its folder is kept then."""
-        place = self._base.copy(self._folder / f"{number}", case.full)
+        place = self.base.copy(self._folder / f"{number}")
         try:
             case.make(place)
         except Exception as problem:
@@ -168,7 +171,7 @@ class Drivers:
             status = as_process(place, case, arguments)
         else:
             with self._zygote() as zygote:
-                status = zygote.carry_out(place, case, arguments)
+                status = zygote.carry_out(place, arguments, case.folder, case.env)
         out, err, noted = (_text(place.root / name) for name in ("out", "err", "noted"))
         return Outcome(status, out, err, noted)
 

@@ -351,7 +351,9 @@ def test_an_override_is_parsed_or_refused(key: str, value: str, examples: Counte
     examples["examples"] += 1
     text = f"{key}={value}"
     with contextlib.suppress(UserError):
-        overrides.parse_override(text)
+        overrides.value_of(text)
+    with contextlib.suppress(UserError):
+        overrides.values_of(text)
         overrides.split_launcher([text])
         overrides.last_wins([text, text])
 

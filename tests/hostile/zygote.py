@@ -6,6 +6,7 @@ nothing with it. Requests come as lines of JSON on the standard input; the answe
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -17,6 +18,12 @@ import traceback
 from typing import Any
 
 NOT_IMPORTED = ("__main__", "worker")
+LATER = (
+    *("pandas", "matplotlib.pyplot", "matplotlib.backends.backend_pdf", "rich.live", "rich.table", "hydra", "scipy.io"),
+    *("pydantic.dataclasses", "jinja2", "antlr4", "torch._meta_registrations", "multiprocessing.forkserver"),
+    *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "PIL.PngImagePlugin"),
+)
+"""What commands import while they run."""
 
 
 def main() -> None:
@@ -25,8 +32,10 @@ def main() -> None:
     for module in pkgutil.walk_packages(parsenet_cli.__path__, "parsenet_cli."):
         if module.name.removeprefix("parsenet_cli.") not in NOT_IMPORTED:
             importlib.import_module(module.name)
-    for name in ("pandas", "matplotlib.pyplot", "matplotlib.backends.backend_pdf", "rich.live", "hydra", "scipy.io"):
+    for name in LATER:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy the pages of all that was imported
     _say("ready")
     for line in sys.stdin:
         request = json.loads(line)

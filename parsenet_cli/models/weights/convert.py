@@ -21,6 +21,7 @@ from parsenet_cli.core.files import (
     sha256_of,
     write_checksum_beside,
 )
+from parsenet_cli.core.paths import absolute
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import InputNormalization, Order
@@ -119,7 +120,7 @@ def convert_file(
     architecture = trunks.find(trunk)
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: expected the name of a .safetensors file to write")
-    if out.resolve() == file.resolve():
+    if absolute(out) == absolute(file):
         raise UserError(f"{out}: would overwrite the file it is made from; give another name")
     if body is not None and body not in architecture.bodies:
         raise unknown(f"body of trunk {trunk}", body, architecture.bodies)

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.text import shown
 from parsenet_cli.models import layers
 from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization
 from parsenet_cli.models.weights import caffemodel
@@ -252,4 +253,4 @@ def layer_of(parameter: str) -> str:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return ", ".join(map(shown, names[:3])) + (", …" if len(names) > 3 else "")

@@ -58,9 +58,6 @@ CODES = {"verify": 3, "verify-all": 3, "verify-md": 3, "verify-json": 3, "predic
 """Exit codes beside 0 and 2."""
 
 TRAINING = ("train", "ablate", "sweep", "keep")
-FULL = (*TRAINING, "plan", "plan-json")
-"""What needs the generated images, or would make them."""
-
 LOOK = ("status", "status-json", "show", "show-json", "diff", "cancel", "cancel-all", "clean", "clean-results")
 STUDY = (
     *("table", "table-md", "table-latex", "table-html", "table-csv", "table-json", "verify", "verify-all", "verify-md"),
@@ -72,7 +69,7 @@ def case(name: str, make: Make, command: str, **options: object) -> Case:
     """A command of `ALL` over a hostile thing."""
     codes = READS | ({CODES[command]} if command in CODES else set())
     codes = TRAINS if command in TRAINING else frozenset(codes)
-    given = {"codes": codes, "full": command in FULL, **options}
+    given = {"codes": codes, **options}
     return Case(f"{name}/{command}", make, ALL[command], **given)  # type: ignore[arg-type]
 
 

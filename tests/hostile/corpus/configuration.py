@@ -217,8 +217,7 @@ def groups(base: Base, seed: int) -> Iterator[Case]:
         for number, (name, text) in enumerate(texts.items()):
             command = issued[number % len(issued)]
             make = partial(_file, name=f"conf/{group}/mine.yaml", content=text)
-            full = command[0] == "plan"
-            yield Case(f"conf/{group}={name}/{command[0]}", make, command, full=full)
+            yield Case(f"conf/{group}={name}/{command[0]}", make, command)
 
 
 def entries(base: Base, seed: int) -> Iterator[Case]:
@@ -266,9 +265,7 @@ def folders(base: Base, seed: int) -> Iterator[Case]:
         "a\\b",
     ]:
         if "/" not in name:
-            yield Case(
-                f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "mine", *PLAN), full=True, folder=name
-            )
+            yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "mine", *PLAN), folder=name)
 
 
 PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none")

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -77,10 +78,10 @@ def modules(base: Base, seed: int) -> Iterator[Case]:
                 yield commands.case(f"{name}.py again", partial(_module, name=name), command, process=True)
     local = ("train", *SHORT, "seed=12")
     for name in ("random", "torch", "pickle"):
-        yield Case(f"{name}.py/train-local", partial(_module, name=name), local, TRAINS, process=True, full=True)
+        yield Case(f"{name}.py/train-local", partial(_module, name=name), local, TRAINS, process=True)
     for command in issued:
         yield commands.case("parsenet_cli/", _package, command, process=True)
-    yield Case("parsenet_cli//train-local", _package, local, TRAINS, process=True, full=True)
+    yield Case("parsenet_cli//train-local", _package, local, TRAINS, process=True)
     for command in (*issued, "data-get", "list"):
         yield commands.case("programs", _programs, command, process=True)
 
@@ -127,8 +128,8 @@ def training(base: Base, seed: int) -> Iterator[Case]:
         ):
             for target in ("thesis.txt", "new.txt"):
                 make = partial(_linked, where=f"runs/{{failed}}/{where}", target=target)
-                yield Case(f"{where}->{target}/train-{launcher}", make, issued, TRAINS, process=True, full=True)
-        yield Case(f"decoded.part/train-{launcher}", _decoded_parts, issued, TRAINS, process=True, full=True)
+                yield Case(f"{where}->{target}/train-{launcher}", make, issued, TRAINS, process=True)
+        yield Case(f"decoded.part/train-{launcher}", _decoded_parts, issued, TRAINS, process=True)
     for where in ("runs/.writable", "studies/study", "cache/composed.json"):
         yield Case(
             f"{where}.PID.tmp/train",
@@ -136,11 +137,10 @@ def training(base: Base, seed: int) -> Iterator[Case]:
             (*train, "--launcher", "inline"),
             TRAINS,
             process=True,
-            full=True,
         )
     for where in ("tables", "studies", "cache/decoded", "cache/fingerprints", "samples", "runs"):
         make = partial(stores.instead, where=where, kind="link")
-        yield Case(f"{where}->home/train", make, (*train, "--launcher", "inline"), TRAINS, process=True, full=True)
+        yield Case(f"{where}->home/train", make, (*train, "--launcher", "inline"), TRAINS, process=True)
 
 
 SETUP = ["touch {root}/ran-setup", "x\n touch {root}/ran-newline"]
@@ -199,7 +199,7 @@ def slurm(base: Base, seed: int) -> Iterator[Case]:
         make = partial(_composed, key=key, value=value)
         for command in ("train", "ablate"):
             given = (*commands.ALL[command][:-2], "--detach")
-            yield Case(f"composed.json launcher.{key}/{command}", make, given, TRAINS, process=True, full=True)
+            yield Case(f"composed.json launcher.{key}/{command}", make, given, TRAINS, process=True)
 
 
 def _taken_for_worker(place: Place) -> None:
@@ -236,10 +236,8 @@ def again(base: Base, seed: int) -> Iterator[Case]:
     ]  # fmt: skip
     for group in groups:
         cases = [case for case in group(base, seed) if not case.process]
-        for case in chooser.sample(cases, 4):
-            yield Case(
-                f"{case.name} again", case.make, case.command, case.codes, True, case.full, case.env, case.folder
-            )
+        for case in chooser.sample(cases, 2):
+            yield replace(case, name=f"{case.name} again", process=True)
 
 
 GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, signals, again)

@@ -113,7 +113,7 @@ def json_values(base: Base, seed: int, kind: str) -> Iterator[Case]:
     chooser = random.Random(f"{seed} {kind}")
     things: dict[str, Make] = {}
     found: dict[int, list[tuple[str | int, ...]]] = {}
-    for path in paths(unsealed(file(base.full))):
+    for path in paths(unsealed(file(base.place))):
         found.setdefault(len(path), []).append(path)
     for depth, places in found.items():
         chosen = places if len(places) <= MOST_PLACES else chooser.sample(places, MOST_PLACES)
@@ -268,7 +268,7 @@ def _with_arrays(place: Place, file: File, content: bytes) -> None:
 def arrays(base: Base, seed: int, kind: str) -> Iterator[Case]:
     """Arrays of other shapes and kinds, and files that hold none."""
     file, readers = ARRAYS[kind]
-    with np.load(file(base.full)) as stored:
+    with np.load(file(base.place)) as stored:
         others = _other_arrays(dict(stored))
     things = {
         f"{kind}.npz={name}": partial(_with_arrays, file=file, content=content) for name, content in others.items()

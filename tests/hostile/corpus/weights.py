@@ -278,9 +278,7 @@ def models(base: Base, seed: int) -> Iterator[Case]:
                     READS | {1},
                 )
             given = ("plan", "mine", "--seeds", "1", f"weights=w.{suffix}", "trunk=vgg_tiny", "data=synthetic_siftflow")
-            yield Case(
-                f"weights={suffix}-{name}/plan", partial(_file, name=f"w.{suffix}", make=content), given, full=True
-            )
+            yield Case(f"weights={suffix}-{name}/plan", partial(_file, name=f"w.{suffix}", make=content), given)
 
 
 def _file(place: Place, name: str, make: Callable[[], bytes]) -> None:

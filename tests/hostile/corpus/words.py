@@ -342,7 +342,7 @@ def environments(base: Base, seed: int) -> Iterator[Case]:
 
 
 def _typed(text: str, command: tuple[str, ...]) -> Case:
-    return Case(f"{command[0]} {_shown(text)}", _nothing, (*command, text), full=command[0] == "plan")
+    return Case(f"{command[0]} {_shown(text)}", _nothing, (*command, text))
 
 
 def _shown(text: str) -> str:

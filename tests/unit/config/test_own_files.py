@@ -320,3 +320,10 @@ def test_keys_are_compared_as_python_compares_names(write: Write) -> None:
     assert [row.key for row in table.rows] == ["fix", "café"]
     for key in ("ﬁx", "fix", "café"):
         assert len(table.cells(rows=[key])) == 1
+
+
+def test_a_value_that_holds_itself_is_named_shortly(write: Write) -> None:
+    write("conf/recipe/mine.yaml", "a: &a [*a]\n")
+    with pytest.raises(UserError, match=r"mine\.yaml:1: ") as refused:
+        science("recipe=mine")
+    assert len(str(refused.value)) < 500

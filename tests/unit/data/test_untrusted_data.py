@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageOps
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
+from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import guard, write_with_checksum
 from parsenet_cli.core.text import silent
@@ -281,3 +283,10 @@ def test_remembered_hashes_of_another_shape_are_made_again(root: Path, tmp_path:
         for memory in memories:
             write_with_checksum(memory, {"files": files})
         assert folder.identity(options) == before
+
+
+def test_damaged_exif_data_is_no_warning(root: Path) -> None:
+    damaged = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x12" * 3000
+    Pillow.new("RGB", (8, 6)).save(root / IMAGE, "JPEG", exif=damaged)
+    with pictures.opened(root / IMAGE, "image", pictures.IMAGES) as image:  # a warning would be an error here
+        assert ImageOps.exif_transpose(image).size == (8, 6)

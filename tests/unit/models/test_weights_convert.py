@@ -212,6 +212,20 @@ def test_an_output_file_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         convert_file(file, tmp_path / "out.safetensors", "vgg16", body="reducd")
 
 
+def test_what_a_message_names_of_a_file_is_short(tmp_path: Path) -> None:
+    file = save_tensors({"x" * 1_000_000: torch.zeros(1)}, tmp_path / "long.pth")
+    with pytest.raises(UserError, match=r"long\.pth: not the weights of trunk vgg16") as refused:
+        convert_file(file, tmp_path / "out.safetensors", "vgg16")
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_link_to_itself_holds_no_weights(tmp_path: Path) -> None:
+    file = tmp_path / "loop.pth"
+    file.symlink_to(file.name)
+    with pytest.raises(UserError, match=r"loop\.pth"):
+        convert_file(file, tmp_path / "out.safetensors", "vgg16")
+
+
 def test_a_header_says_whether_the_file_is_whole(convert: Convert) -> None:
     file = convert(TENSORS, "v.pth", order="RGB").file
     assert (sources.read_metadata(file) or {})["channel_order"] == "RGB"
