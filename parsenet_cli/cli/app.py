@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -42,6 +43,7 @@ app.add_typer(weights.app, name="weights")
 def main() -> int:
     """Carry out the command line and return the exit code: a user's mistake is one message and 2, never a traceback."""
     _open_streams()
+    _forget_impossible_sizes()
     streams = (sys.stdout, sys.stderr)
     code, problem = 0, ""
     try:
@@ -88,6 +90,13 @@ def _open_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_impossible_sizes() -> None:
+    """A terminal has the width it has where COLUMNS is no number: rich takes `²` for one."""
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[0-9]{1,5}", os.environ.get(name, "0")):
+            del os.environ[name]
 
 
 def _flushed(stream: TextIO, number: int) -> OSError | None:

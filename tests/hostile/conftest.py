@@ -26,7 +26,7 @@ ONLY = os.environ.get("PARSENET_HOSTILE_ONLY", "")
 SHARE = float(os.environ.get("PARSENET_HOSTILE_SHARE", "1" if ONLY else "0.25"))
 """Of a group's cases; the seed chooses which."""
 
-FEWEST = 24
+FEWEST = 28
 """Of a group's cases: a small group is not made smaller."""
 
 ROOM_BYTES = 4 << 30

@@ -25,8 +25,6 @@ def test_weights(hostile: Counted, group: stores.Group) -> None:
     hostile.expect_harmless(group(hostile.base, SEED))
 
 
-@pytest.mark.parametrize(
-    "group", [words.overrides, words.arguments, words.environments], ids=lambda group: group.__name__
-)
+@pytest.mark.parametrize("group", words.GROUPS, ids=lambda group: group.__name__)
 def test_words(hostile: Counted, group: stores.Group) -> None:
     hostile.expect_harmless(group(hostile.base, SEED))

@@ -25,10 +25,6 @@ def test_arrays(hostile: Counted, kind: str) -> None:
     hostile.expect_harmless(stores.arrays(hostile.base, SEED, kind))
 
 
-@pytest.mark.parametrize(
-    "group",
-    [stores.metrics_lines, stores.configurations, stores.names, stores.run_entries, stores.outputs, stores.roots],
-    ids=lambda group: group.__name__,
-)
+@pytest.mark.parametrize("group", stores.GROUPS, ids=lambda group: group.__name__)
 def test_store(hostile: Counted, group: stores.Group) -> None:
     hostile.expect_harmless(group(hostile.base, SEED))

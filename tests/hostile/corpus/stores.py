@@ -70,7 +70,7 @@ RUN_FILES: dict[str, tuple[File, tuple[str, ...], int]] = {
     ),
     "composed": (
         lambda place: place.store.cache / "composed.json",
-        ("plan", "plan-json", "network", "train", "keep"),
+        ("plan", "plan-json", "network", "train", "ablate", "sweep", "keep"),
         2,
     ),
     "fingerprints": (lambda place: next((place.store.cache / "fingerprints").glob("*.json")), ("plan", "train"), 1),
@@ -548,3 +548,6 @@ def roots(base: Base, seed: int) -> Iterator[Case]:
     }
     every = [name for name in commands.ALL if name not in (*commands.TRAINING, "weights-convert", "submit-check")]
     yield from over(seed, things, every, 8)
+
+
+GROUPS: tuple[Group, ...] = (metrics_lines, configurations, names, run_entries, outputs, roots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.hostile.base import Base, Place
 from tests.hostile.corpus.json_shapes import STEERING
@@ -351,3 +351,6 @@ def _shown(text: str) -> str:
 
 def _nothing(_: Place) -> None:
     pass
+
+
+GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (overrides, arguments, environments)
