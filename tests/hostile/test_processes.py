@@ -13,3 +13,8 @@ pytestmark = pytest.mark.hostile
 @pytest.mark.parametrize("group", processes.GROUPS, ids=lambda group: group.__name__)
 def test_process(hostile: Counted, group: stores.Group) -> None:
     hostile.expect_harmless(group(hostile.base, SEED))
+
+
+def test_what_a_fork_could_hide(hostile: Counted) -> None:
+    cases = list(processes.again(hostile.base, SEED))
+    hostile.expect_harmless(iter(cases), fewest=len(cases))

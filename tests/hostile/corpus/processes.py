@@ -197,9 +197,8 @@ def slurm(base: Base, seed: int) -> Iterator[Case]:
     }
     for key, value in values.items():
         make = partial(_composed, key=key, value=value)
-        for command in ("train", "ablate"):
-            given = (*commands.ALL[command][:-2], "--detach")
-            yield Case(f"composed.json launcher.{key}/{command}", make, given, TRAINS, process=True)
+        given = (*commands.ALL["train"][:-2], "--detach")
+        yield Case(f"composed.json launcher.{key}/train", make, given, TRAINS, process=True)
 
 
 def _taken_for_worker(place: Place) -> None:
@@ -236,8 +235,8 @@ def again(base: Base, seed: int) -> Iterator[Case]:
     ]  # fmt: skip
     for group in groups:
         cases = [case for case in group(base, seed) if not case.process]
-        for case in chooser.sample(cases, 2):
+        for case in chooser.sample(cases, 3):
             yield replace(case, name=f"{case.name} again", process=True)
 
 
-GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, signals, again)
+GROUPS: tuple[Callable[[Base, int], Iterator[Case]], ...] = (modules, training, slurm, signals)
