@@ -30,6 +30,8 @@ FEWEST = 20
 """Of a group's cases: a small group is not made smaller."""
 
 ROOM_BYTES = 4 << 30
+"""Free in memory, for the cases to lie there."""
+
 _cases = pytest.StashKey[Counter[str]]()
 _started = pytest.StashKey[float]()
 
@@ -39,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"hostile: PARSENET_HOSTILE_SEED={SEED}{f' PARSENET_HOSTILE_ONLY={ONLY}' if ONLY else ''}"
+    only = f" PARSENET_HOSTILE_ONLY={ONLY}" if ONLY else ""
+    return f"hostile: PARSENET_HOSTILE_SEED={SEED} PARSENET_HOSTILE_SHARE={SHARE:g}{only}"
 
 
 class Counted:
@@ -63,15 +66,24 @@ class Counted:
 
 
 def sample(cases: list[Case], fewest: int) -> list[Case]:
-    """Some of them: as many of each command, and no thing twice before there was another one."""
-    most = max(fewest, round(len(cases) * SHARE))
+    """Some of them: as many for each command, and of its things those first that no other command has met."""
+    most = min(max(fewest, round(len(cases) * SHARE)), len(cases))
     decks: dict[str, list[Case]] = {}
     for case in random.Random(SEED).sample(cases, len(cases)):
         decks.setdefault(case.name.rpartition("/")[2], []).append(case)
     chosen: list[Case] = []
-    while len(chosen) < min(most, len(cases)):
-        chosen += [deck.pop() for deck in decks.values() if deck]
+    things: set[str] = set()
+    while len(chosen) < most:
+        for deck in filter(None, decks.values()):
+            case = next((case for case in deck if _thing(case) not in things), deck[0])
+            deck.remove(case)
+            things.add(_thing(case))
+            chosen.append(case)
     return chosen[:most]
+
+
+def _thing(case: Case) -> str:
+    return case.name.rpartition("/")[0]
 
 
 def _by_cause(found: list[tuple[str, str]]) -> str:
