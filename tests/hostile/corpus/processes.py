@@ -204,17 +204,19 @@ def slurm(base: Base, seed: int) -> Iterator[Case]:
 def _taken_for_worker(place: Place) -> None:
     """The store says that a process of the user's is the worker of a run, whose lock yet another one holds for a while."""
     run = place.store.run(place.known["failed"])
-    script = f"trap 'touch {place.root}/ran-signal; exit' TERM; sleep 20 & wait"
-    user = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    script = f"(trap 'touch {place.root}/ran-signal; exit' TERM; sleep 20 & wait) >/dev/null 2>&1 & echo $!"
+    shell = subprocess.run(["sh", "-c", script], start_new_session=True, stdout=subprocess.PIPE, check=True)
+    user = int(shell.stdout)
     with (run.folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.Popen(["sleep", "3"], start_new_session=True, pass_fds=[lock.fileno()])
-    started = Path(f"/proc/{user.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        held = [lock.fileno()]
+        subprocess.run(["sh", "-c", "sleep 3 >/dev/null 2>&1 &"], start_new_session=True, pass_fds=held, check=True)
+    started = Path(f"/proc/{user}/stat").read_text().rpartition(")")[2].split()[19]
     boot, space = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), Path("/proc/self/ns/pid").readlink()
     said = {
         "state": "running",
-        "pid": user.pid,
-        "process": f"{boot} {space} {user.pid} {started}",
+        "pid": user,
+        "process": f"{boot} {space} {user} {started}",
         "host": os.uname().nodename,
     }
     run.update_status(**said)
