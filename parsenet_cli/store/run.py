@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,18 +135,10 @@ class Run:
         """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
         file = self.config_file
         try:
-            config = RunConfig.model_validate(from_yaml(read_text(file, follow=False)))
-        except FileNotFoundError:
-            raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
-        except OSError as problem:
-            raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
-        except ValidationError as problem:
-            kinds = {fault["type"] for fault in problem.errors(include_url=False, include_context=False)}
-            kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
-            raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem, RunConfig)})") from None
-        except Exception as problem:
-            text = " ".join(str(problem).split())
-            raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
+            status = file.lstat()
+        except OSError:
+            status = None
+        config = _read_config(file, status and (status.st_ino, status.st_size, status.st_mtime_ns))
         if config.signature != self.signature:
             raise UserError(
                 f"{file}: its content has signature {config.signature}. Either the file was edited or it was written by "
@@ -544,6 +537,24 @@ class Store:
             tag_cache(self.cache)
         except OSError as problem:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None
+
+
+@lru_cache(maxsize=4096)
+def _read_config(file: Path, _stamp: tuple[int, int, int] | None) -> RunConfig:
+    """A frozen configuration, read once in a process as long as its file is the same. Raises `UserError`."""
+    try:
+        return RunConfig.model_validate(from_yaml(read_text(file, follow=False)))
+    except FileNotFoundError:
+        raise UserError(f"{file.parent}: there is no {file.name}, so this is not a run's folder") from None
+    except OSError as problem:
+        raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
+    except ValidationError as problem:
+        kinds = {fault["type"] for fault in problem.errors(include_url=False, include_context=False)}
+        kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
+        raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem, RunConfig)})") from None
+    except Exception as problem:
+        text = " ".join(str(problem).split())
+        raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
 
 
 def disbelieved(runs: Iterable[Run]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from tests.faults.injected import orders
 
-_TEMPORARY = re.compile(r"\.(.+)\.\d+\.tmp")
+_TEMPORARY = re.compile(r"\.(.+)\.\d+\.[0-9a-f]{8}\.tmp")
 _REFUSALS = {"full": errno.ENOSPC, "read-only": errno.EROFS}
 
 _open, _os_open = io.open, os.open
