@@ -58,7 +58,7 @@ def undisturbed(tmp_path: Path) -> Undisturbed:
 def journey(tmp_path: Path, undisturbed: Undisturbed) -> Iterator[Journey]:
     """One at its end, with a store like the undisturbed one."""
     one = Journey("any-0", tmp_path / "journey", undisturbed, random.Random(0))
-    shutil.copytree(undisturbed.store().root, one.results, dirs_exist_ok=True)
+    shutil.copytree(undisturbed.store().root, one.results, dirs_exist_ok=True, ignore=shutil.ignore_patterns("cache"))
     yield one
     processes.kill_all(one.folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -122,7 +123,12 @@ def test_override_cannot_read_the_environment(monkeypatch: pytest.MonkeyPatch) -
         hydra_compose(["data_root=${oc.env:SOME_API_TOKEN}"])
 
 
-def _calls() -> Iterator[tuple[str, ast.Call]]:
+@functools.cache
+def _calls() -> list[tuple[str, ast.Call]]:
+    return list(_found())
+
+
+def _found() -> Iterator[tuple[str, ast.Call]]:
     for file in sorted(paths.PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
