@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from parsenet_cli.core.files import write_json
+from parsenet_cli.core.sealed import write_json
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from parsenet_cli.core import files
 from parsenet_cli.core.files import tag_cache
 from parsenet_cli.core.run_config import RunConfig
 from tests import published_archives
@@ -37,6 +38,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     tag_cache(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_guarded_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has guarded binds no other."""
+    monkeypatch.setattr(files, "_guarded", set())
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from parsenet_cli.core import files
+from parsenet_cli.core import sealed
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner.launcher import Handle, Launcher, Resources, Task
 from parsenet_cli.runner.scheduler import Scheduler, SweepOutcome, View
@@ -156,7 +156,7 @@ def sweep(
 def succeed(run: Run, **more: Any) -> bool:
     seconds = {"train_seconds": 1, "evaluate_seconds": 1}
     result = {"signature": run.signature, "outcome": "converged", "steps": 2, **seconds, **more}
-    files.write_json(run.result_file, result)
+    sealed.write_json(run.result_file, result)
     return True
 
 

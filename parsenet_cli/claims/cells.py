@@ -15,8 +15,8 @@ from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.config.expression import Reference
 from parsenet_cli.config.table import CellKey, Printed
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import Damaged
 from parsenet_cli.core.metrics import Counts
+from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import score
 from parsenet_cli.store.result import RunResult

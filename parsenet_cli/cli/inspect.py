@@ -171,19 +171,17 @@ def table(
     """Print the newest study of a table; runs nothing."""
     from parsenet_cli.report import formats, tables
     from parsenet_cli.store import study
-    from parsenet_cli.store.run import Store, disbelieved
+    from parsenet_cli.store.run import Store
 
     formats.find(to)
     store = Store(results)
-    for sentence in [
-        *study.skipped(store),
-        *store.passed_over(),
-    ]:  # one that is passed over may be the newest of this table
+    for sentence in [*study.skipped(store), *store.passed_over()]:  # one of them may be the newest of this table
         say(sentence, err=True)
     newest = study.newest(store, name, profile)
-    for sentence in disbelieved(map(store.run, newest.signatures)):
+    runs = study.read_runs([newest], store)
+    for sentence in study.disbelieved(runs.values()):
         say(sentence, err=True)
-    print_grid(tables.study_grid(newest, store), to)
+    print_grid(tables.study_grid(newest, store, runs), to)
 
 
 def network(

@@ -33,7 +33,7 @@ def verify(
     from parsenet_cli.core.code import told
     from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
-    from parsenet_cli.store.run import Store, disbelieved
+    from parsenet_cli.store.run import Store
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
@@ -45,7 +45,7 @@ def verify(
         *told([read.code_remark for read in runs if read.result]),
         *study.skipped(store),
         *store.skipped(),
-        *disbelieved(read.run for read in runs),
+        *study.disbelieved(runs),
     ]
     print_grid(verdict_grid(verdicts, notices), to)
     outcomes = {verdict.outcome for verdict in verdicts}

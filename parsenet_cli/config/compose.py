@@ -40,8 +40,9 @@ from parsenet_cli.config.yaml_nodes import checked_text
 from parsenet_cli.core import paths
 from parsenet_cli.core.bounds import MOST_SEEDS, first_fault
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import read_bytes, read_verified, write_with_checksum
+from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
+from parsenet_cli.core.sealed import read_verified, write_with_checksum
 from parsenet_cli.core.text import shown
 
 PRIMARY = "config"

@@ -20,15 +20,18 @@ from typing import Any
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import read_bytes, read_verified, write_with_checksum
+from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import Science
+from parsenet_cli.core.sealed import read_verified, write_with_checksum
 
 ROOMS = ("core", "data", "models", "engine")
 """Where numbers are computed."""
 
 LEFT_OUT = frozenset(
     f"core/{name}"
-    for name in (*("bounds", "code", "download", "errors", "files", "memory", "npz", "paths", "text", "yaml_text"),)
+    for name in (
+        *("bounds", "code", "download", "errors", "files", "memory", "npz", "paths", "sealed", "text", "yaml_text"),
+    )
 ) | {"engine/environment", "engine/trained_model"}
 """What reads, writes and records there, and computes nothing: files are checked by what is in them."""
 

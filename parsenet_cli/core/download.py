@@ -22,16 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import (
-    append_to,
-    file_lock,
-    open_plain,
-    os_errors_as_user_errors,
-    read_json,
-    refuse_links,
-    remove,
-    write_json,
-)
+from parsenet_cli.core.files import append_to, file_lock, open_plain, os_errors_as_user_errors, refuse_links, remove
+from parsenet_cli.core.sealed import read_json, write_json
 from parsenet_cli.core.text import Progress, duration, size_text
 
 TIMEOUT_SECONDS = 30.0

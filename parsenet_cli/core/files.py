@@ -1,7 +1,6 @@
-"""Files that are whole or not there, seen to be damaged where a disk has changed them, and never somewhere else.
+"""Files that are whole or not there, and never somewhere else.
 
-Every write goes to a new file of a temporary name, is flushed to disk and renamed. What numbers depend on is *sealed*: the last
-entry of a JSON object is the CRC-32 of all the others, and files of other formats have their CRC-32 in such an object elsewhere.
+Every write goes to a new file of a temporary name, is flushed to disk and renamed.
 
 A results folder may be somebody else's. Below a folder that was `guard`ed no link is followed, to write, to read or to remove;
 what is appended to is a plain file with one name; what is read is a plain file of bounded size. Everything that writes, locks or
@@ -13,36 +12,25 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
-import math
 import os
-import re
 import secrets
 import shutil
 import stat
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress, silent
 
-CHECKSUM_KEY = "crc32"
-"""The key of a sealed object's checksum."""
-
 MOST_BYTES = 64 << 20
 """Of a text or JSON file; the largest that is written, the index of a large split, has a few."""
-
-DEEPEST = 64
-"""Levels of lists and objects inside each other in a JSON file: nothing that walks through it runs out of stack."""
 
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems take."""
 
-_CHUNK = 1 << 20
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and issue the same command again; what is finished is kept",
     errno.EDQUOT: "the quota is used up: free some space and issue the same command again; what is finished is kept",
@@ -68,10 +56,6 @@ _TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # This is a cache of parsenet: it can be deleted, and a link named cache in a results folder is followed to it.
 # https://bford.info/cachedir/
 """
-
-
-class Damaged(UserError):
-    """A file is not what was written to it. The message names it and says what to do."""
 
 
 class NotWritten(UserError):
@@ -167,7 +151,7 @@ def link_or_copy(path: Path, second: Path) -> None:
 
 def append_to(path: Path) -> int:
     """A descriptor that appends to a plain file with this one name, made now unless it is there. Raises `OSError`."""
-    refuse_links(path)
+    refuse_links(path, itself=False)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return _plain(os.open(path, flags, 0o666), path, names=1)
 
@@ -179,7 +163,7 @@ def open_plain(path: Path, *, follow: bool = False) -> BufferedReader:
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     if not follow:
-        refuse_links(path)
+        refuse_links(path, itself=False)
         flags |= os.O_NOFOLLOW
     return os.fdopen(_plain(os.open(path, flags), path), "rb")
 
@@ -292,11 +276,6 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as JSON, whole."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
 def read_bytes(path: Path, most: int = MOST_BYTES, *, follow: bool = False) -> bytes:
     """The content of a plain file. Raises `OSError`, EFBIG where it is longer than `most` bytes; `follow` as `open_plain`."""
     with open_plain(path, follow=follow) as file:
@@ -325,160 +304,7 @@ def read_text(path: Path, most: int = MOST_BYTES, *, follow: bool = True) -> str
     return text
 
 
-def parse_json(text: str | bytes) -> Any:
-    """What a JSON text in UTF-8 holds.
-
-    Raises:
-        ValueError: it holds none, a number that is not finite, half a character (a lone surrogate), or is nested too deeply.
-    """
-    raw, text = (text.encode(), text) if isinstance(text, str) else (text, text.decode())
-    if _is_deep(raw) and _is_deep(_STRING.sub(b"", raw)):
-        raise ValueError("it is nested too deeply")
-    content = _JSON.decode(text)
-    if _SURROGATE.search(text):
-        json.dumps(content, ensure_ascii=False).encode()
-    return content
-
-
-def read_json(path: Path) -> Any | None:
-    """The content of a JSON file; None where there is none or where it does not parse."""
-    try:
-        return parse_json(read_bytes(path))
-    except (OSError, ValueError):
-        return None
-
-
-def write_with_checksum(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object, whole and with its seal: `read_sealed` gives it back or says that it is damaged."""
-    write_json(path, with_checksum(content))
-
-
-def read_with_checksum(path: Path, *, unsealed_too: bool = False) -> dict[str, Any] | None:
-    """The content of a sealed file, without the seal; None where there is no file.
-
-    `unsealed_too` believes a JSON object without a seal as well, as it was written before seals existed.
-
-    Raises:
-        Damaged: the file cannot be read, holds no JSON object, or its content is not what was sealed.
-    """
-    try:
-        return strip_checksum(read_bytes(path), unsealed_too=unsealed_too)
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        raise Damaged(f"{path}: cannot be read ({problem.strerror})") from None
-    except ValueError as problem:
-        raise Damaged(f"{path}: is damaged ({problem}); restore it, or remove it so that it is made again") from None
-
-
-def read_verified(path: Path, *, unsealed_too: bool = False) -> dict[str, Any] | None:
-    """The content of a sealed file; None where there is none or where it is damaged: for what can be done without."""
-    try:
-        return read_with_checksum(path, unsealed_too=unsealed_too)
-    except Damaged:
-        return None
-
-
-def with_checksum(content: dict[str, Any]) -> dict[str, Any]:
-    """The object with its seal as the last entry."""
-    return {**content, CHECKSUM_KEY: _checksum(content)}
-
-
-def strip_checksum(text: str | bytes, *, unsealed_too: bool) -> dict[str, Any]:
-    """The object in a sealed JSON text, without its seal. Raises `ValueError` with the reason where it is not to be believed."""
-    content = parse_json(text)
-    if not isinstance(content, dict):
-        raise ValueError("it holds no JSON object")
-    seal = content.pop(CHECKSUM_KEY, None)
-    if seal is None and unsealed_too and not _nearly_sealed(content):
-        return content
-    if seal is None:
-        raise ValueError("it has no checksum")
-    if seal != _checksum(content):
-        raise ValueError("its checksum is another")
-    return content
-
-
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content as it is now, in hexadecimal digits. Raises `OSError` where it cannot be read."""
     with open_plain(path, follow=True) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def crc32_of(path: Path) -> str:
-    """The CRC-32 of a file's content, eight hexadecimal digits. Raises `OSError` where it cannot be read."""
-    crc = 0
-    with open_plain(path) as file:
-        while piece := file.read(_CHUNK):
-            crc = zlib.crc32(piece, crc)
-    return f"{crc:08x}"
-
-
-def write_checksum_beside(path: Path) -> None:
-    """Write `<path>.json` with the file's checksum, for what has none of its own."""
-    write_with_checksum(_beside(path), {"content": crc32_of(path)})
-
-
-def intact(path: Path) -> bool:
-    """Whether a file is there and is what `seal_beside` saw. One that was never sealed is believed, and sealed now."""
-    if not path.is_file():
-        return False
-    try:
-        seal = read_with_checksum(_beside(path))
-        if seal is not None:
-            return bool(seal.get("content") == crc32_of(path))
-    except (Damaged, OSError):
-        return False
-    with suppress(UserError):  # where nothing can be written it is looked at without a seal
-        write_checksum_beside(path)
-    return True
-
-
-def quarantine(path: Path) -> Path:
-    """Rename a damaged `name.suffix` to `name.damaged.suffix`, in place of an earlier one; returns the new path."""
-    aside = path.with_name(f"{path.stem}.damaged{path.suffix}")
-    with os_errors_as_user_errors(path):
-        refuse_links(path, itself=False)
-        path.replace(aside)
-    return aside
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return f"{zlib.crc32(canonical.encode()):08x}"
-
-
-def _is_deep(raw: bytes) -> bool:
-    """Whether brackets, those in texts too, are more than `DEEPEST` levels inside each other, or so many do not close."""
-    brackets = raw.translate(None, _OTHERS)
-    for _ in range(DEEPEST):
-        inner, brackets = brackets, brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(brackets) == len(inner):
-            break
-    return len(brackets) > DEEPEST
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _finite(digits: str) -> float:
-    if math.isinf(number := float(digits)):
-        raise ValueError(f"{digits[:40]} is too large a number")
-    return number
-
-
-_JSON = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite)
-_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-def _nearly_sealed(content: dict[str, Any]) -> bool:
-    """Whether the last entry is a seal whose key was damaged: the file is no older than seals are."""
-    key, value = next(reversed(content.items()), ("", None))
-    return len(key) == len(CHECKSUM_KEY) and isinstance(value, str) and re.fullmatch("[0-9a-f]{8}", value) is not None

@@ -14,7 +14,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from parsenet_cli.core.files import Damaged, atomic_write, read_bytes
+from parsenet_cli.core.files import atomic_write, read_bytes
+from parsenet_cli.core.sealed import Damaged
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import file_lock, open_plain, os_error_text, read_verified, remove
+from parsenet_cli.core.files import file_lock, open_plain, os_error_text, remove
+from parsenet_cli.core.sealed import read_verified
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image, Split
 from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact

@@ -28,14 +28,13 @@ from parsenet_cli.core.files import (
     make_folder,
     open_plain,
     os_errors_as_user_errors,
-    parse_json,
     read_bytes,
     refuse_links,
     remove,
     sha256_of,
     write_text,
-    write_with_checksum,
 )
+from parsenet_cli.core.sealed import parse_json, write_with_checksum
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Image
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from parsenet_cli.core.files import NotWritten, read_verified, sha256_of, write_with_checksum
+from parsenet_cli.core.files import NotWritten, sha256_of
+from parsenet_cli.core.sealed import read_verified, write_with_checksum
 from parsenet_cli.core.text import Progress
 
 _CHUNK = 256

@@ -84,18 +84,8 @@ def patch(root: Path) -> bytes | str:
 
 
 _WHOLE_DIFF = (
-    *(
-        "diff",
-        "HEAD",
-        "--binary",
-        "--full-index",
-        "--unified=3",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-color",
-        "--no-renames",
-    ),
-    *("--no-relative", "--src-prefix=a/", "--dst-prefix=b/"),
+    *("diff", "HEAD", "--binary", "--full-index", "--unified=3", "--no-ext-diff", "--no-textconv", "--no-color"),
+    *("--no-renames", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/"),
 )
 """What a user may have configured otherwise is said."""
 

@@ -18,7 +18,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, write_checksum_beside
+from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors
+from parsenet_cli.core.sealed import write_checksum_beside
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.synthetic.generate import generator
 from parsenet_cli.data.synthetic.scenes import PRETRAINING_CLASSES, pretraining_scene

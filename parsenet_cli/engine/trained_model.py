@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import atomic_write, parse_json
+from parsenet_cli.core.files import atomic_write
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.core.sealed import parse_json
 from parsenet_cli.data.dataset import check_class_names
 from parsenet_cli.models.build import Segmenter, build_model
 from parsenet_cli.models.preprocess import Preprocess

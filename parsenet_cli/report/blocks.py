@@ -31,12 +31,17 @@ def mapped(value: Any, change: Callable[[str], str], *, blocks: bool = True) -> 
     return value
 
 
+_NUMBERS = (int, float)
+
+
 class Printable:
     """Whatever its fields hold, no character of it steers a terminal or the direction of text."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            object.__setattr__(self, name, mapped(value, printable, blocks=False))
+            harmless = value.isprintable() if isinstance(value, str) else isinstance(value, _NUMBERS)
+            if not harmless:
+                object.__setattr__(self, name, mapped(value, printable, blocks=False))
 
 
 @dataclass(frozen=True)

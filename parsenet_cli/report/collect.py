@@ -11,7 +11,8 @@ from pathlib import Path
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import is_plain, open_plain, read_verified
+from parsenet_cli.core.files import is_plain, open_plain
+from parsenet_cli.core.sealed import read_verified
 from parsenet_cli.core.text import natural_key
 from parsenet_cli.store import artifacts, samples
 from parsenet_cli.store.run import Store

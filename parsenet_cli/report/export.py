@@ -16,7 +16,7 @@ from parsenet_cli.report import tensorboard
 from parsenet_cli.report.formats.csv import frame_text
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.run import Run, Store, disbelieved
+from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, read_runs
 
 EVENTS = "events.out.tfevents.0.parsenet"
@@ -47,8 +47,12 @@ def export_studies(
     if not places:
         raise UserError(f"{store.root}: no run is done that could be exported. Run `parsenet ablate` first")
     runs = {run.signature: run for _, _, run, _ in places}
-    disbelief = disbelieved(each.run for each in read.values())
-    for sentence in [*study.skipped(store), *store.passed_over(), *disbelief, *artifacts.damage_reports(runs.values())]:
+    for sentence in [
+        *study.skipped(store),
+        *store.passed_over(),
+        *study.disbelieved(read.values()),
+        *artifacts.damage_reports(runs.values()),
+    ]:
         progress(sentence)
     if form == "csv":
         write_text(out / "tables.csv", _tables(studies, store))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import NotWritten, parse_json
+from parsenet_cli.core.files import NotWritten
+from parsenet_cli.core.sealed import parse_json
 from parsenet_cli.core.text import Progress, shown
 from parsenet_cli.report import figures, plot
 from parsenet_cli.store import artifacts, study

@@ -26,9 +26,9 @@ WRITTEN = ("markdown", "latex", "csv")
 Runs = Mapping[str, StudyRun]
 
 
-def study_grid(study: Study, store: Store) -> Grid:
-    """The table of a study as it stands; every file of a run is read once."""
-    runs = read_runs([study], store)
+def study_grid(study: Study, store: Store, runs: Runs | None = None) -> Grid:
+    """The table of a study as it stands; every file of a run is read once, now unless its `runs` are given."""
+    runs = read_runs([study], store) if runs is None else runs
     frame, footnotes = results_frame(study, runs), code_notes(study, runs)
     return paper_grid(study, frame, setting(study, runs), warnings(study, runs), footnotes=footnotes)
 

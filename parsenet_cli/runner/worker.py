@@ -19,12 +19,12 @@ from typing import Any
 
 from parsenet_cli.core import code
 from parsenet_cli.core.errors import Stopped, UserError
-from parsenet_cli.core.files import NotWritten, append_to, guard, os_error_text
+from parsenet_cli.core.files import NotWritten, append_to, os_error_text
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.text import print_line, printable
 from parsenet_cli.runner import launch, process
 from parsenet_cli.runner.launcher import Task
-from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run
+from parsenet_cli.store.run import ERROR_PREFIX, Busy, Run, open_run
 
 BUSY = 75
 """Exit code of a worker that found another one at work (EX_TEMPFAIL)."""
@@ -45,8 +45,7 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    run = Run(Path(folder))
-    guard(run.results.root)
+    run = open_run(Path(folder))
     try:
         log = append_to(run.log)
     except OSError:  # where nothing else can be written either, the status and the driver tell it

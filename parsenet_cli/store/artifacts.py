@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.core import npz
-from parsenet_cli.core.files import Damaged, crc32_of
 from parsenet_cli.core.palette import is_label_map
+from parsenet_cli.core.sealed import Damaged, crc32_of
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run
 

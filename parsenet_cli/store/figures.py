@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from parsenet_cli.core.bounds import build
-from parsenet_cli.core.files import read_verified, write_with_checksum
+from parsenet_cli.core.sealed import read_verified, write_with_checksum
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parsenet_cli.core import metrics
-from parsenet_cli.core.files import Damaged
+from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store

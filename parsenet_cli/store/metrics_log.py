@@ -12,14 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core.bounds import Count, Number, Seconds, build
-from parsenet_cli.core.files import (
-    append_to,
-    os_errors_as_user_errors,
-    read_bytes,
-    strip_checksum,
-    with_checksum,
-    write_text,
-)
+from parsenet_cli.core.files import append_to, os_errors_as_user_errors, read_bytes, write_text
+from parsenet_cli.core.sealed import strip_checksum, with_checksum
 from parsenet_cli.core.text import print_line
 
 Record = dict[str, Any]

@@ -19,10 +19,9 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,8 +31,6 @@ from pydantic import ValidationError
 from parsenet_cli.core.bounds import first_fault
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import (
-    Damaged,
-    crc32_of,
     guard,
     is_locked,
     is_plain,
@@ -41,18 +38,16 @@ from parsenet_cli.core.files import (
     make_folder,
     open_plain,
     os_errors_as_user_errors,
-    quarantine,
     read_bytes,
     read_text,
-    read_with_checksum,
     refuse_lock,
     remove,
     tag_cache,
     write_bytes,
     write_text,
-    write_with_checksum,
 )
 from parsenet_cli.core.run_config import RunConfig, Runtime, from_yaml, to_yaml
+from parsenet_cli.core.sealed import Damaged, crc32_of, quarantine, read_with_checksum, write_with_checksum
 from parsenet_cli.core.text import natural_key, print_line
 from parsenet_cli.store import metrics_log
 from parsenet_cli.store.result import JobRecord, PrerequisiteStatus, RunEnvironment, RunResult, RunState, RunStatus
@@ -135,10 +130,18 @@ class Run:
         """The frozen configuration. Raises `UserError` where the folder holds none or one of another signature."""
         file = self.config_file
         try:
-            status = file.lstat()
-        except OSError:
-            status = None
-        config = _read_config(file, status and (status.st_ino, status.st_size, status.st_mtime_ns))
+            config = RunConfig.model_validate(from_yaml(read_text(file, follow=False)))
+        except FileNotFoundError:
+            raise UserError(f"{self.folder}: there is no config.yaml, so this is not a run's folder") from None
+        except OSError as problem:
+            raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
+        except ValidationError as problem:
+            kinds = {fault["type"] for fault in problem.errors(include_url=False, include_context=False)}
+            kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
+            raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem, RunConfig)})") from None
+        except Exception as problem:
+            text = " ".join(str(problem).split())
+            raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
         if config.signature != self.signature:
             raise UserError(
                 f"{file}: its content has signature {config.signature}. Either the file was edited or it was written by "
@@ -432,6 +435,12 @@ class Run:
             return kind.from_json({})
 
 
+def open_run(folder: Path) -> Run:
+    """The run in a folder, for a process that is given nothing else; its results folder is guarded."""
+    guard(folder.parents[1])
+    return Run(folder)
+
+
 @dataclass(frozen=True)
 class Store:
     """A results folder."""
@@ -492,9 +501,13 @@ class Store:
 
     def left_out(self) -> dict[Path, str]:
         """Everything among the runs that is passed over, and why; nothing is read for it but the folder."""
-        sorted_out = {run.folder: problem for run, problem in self._entries() if problem}
-        locks = ((run.lock_file, _lock_problem(run.lock_file)) for run in self.runs())
-        return sorted_out | {lock: problem for lock, problem in locks if problem}
+        left_out, locks = dict[Path, str](), dict[Path, str]()
+        for run, problem in self._entries():
+            if problem:
+                left_out[run.folder] = problem
+            elif problem := _lock_problem(run.lock_file):
+                locks[run.lock_file] = problem
+        return left_out | locks
 
     def passed_over(self) -> list[str]:
         """A sentence for each of `left_out`."""
@@ -537,33 +550,6 @@ class Store:
             tag_cache(self.cache)
         except OSError as problem:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None
-
-
-@lru_cache(maxsize=4096)
-def _read_config(file: Path, _stamp: tuple[int, int, int] | None) -> RunConfig:
-    """A frozen configuration, read once in a process as long as its file is the same. Raises `UserError`."""
-    try:
-        return RunConfig.model_validate(from_yaml(read_text(file, follow=False)))
-    except FileNotFoundError:
-        raise UserError(f"{file.parent}: there is no {file.name}, so this is not a run's folder") from None
-    except OSError as problem:
-        raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
-    except ValidationError as problem:
-        kinds = {fault["type"] for fault in problem.errors(include_url=False, include_context=False)}
-        kind = UserError if kinds & _ANOTHER_VERSIONS else ImpossibleConfig
-        raise kind(f"{file}: does not hold a run's configuration ({first_fault(problem, RunConfig)})") from None
-    except Exception as problem:
-        text = " ".join(str(problem).split())
-        raise UserError(f"{file}: does not hold a run's configuration ({text:.300})") from None
-
-
-def disbelieved(runs: Iterable[Run]) -> list[str]:
-    """A sentence for each of these runs whose whole result is not believed because its configuration is impossible."""
-    return [
-        f"{problem}: its result is not believed; `parsenet clean` offers it for removal"
-        for run in runs
-        if run.result() is not None and (problem := run.disbelief())
-    ]
 
 
 _NAME = re.compile("[0-9a-f]{12}")

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from parsenet_cli.core import npz
-from parsenet_cli.core.files import Damaged
 from parsenet_cli.core.palette import LONGEST_SIDE, Pixels, is_label_map
+from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.store.run import Store
 
 QUALITY = 88

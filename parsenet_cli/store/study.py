@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.bounds import Seed, Signature, build
 from parsenet_cli.core.code import Code
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import Damaged, read_with_checksum, write_with_checksum
+from parsenet_cli.core.sealed import Damaged, read_with_checksum, write_with_checksum
 from parsenet_cli.core.text import check_name
 from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
 from parsenet_cli.store.run import Run, Store
@@ -93,6 +93,15 @@ def read_runs(studies: Sequence[Study], store: Store) -> dict[str, StudyRun]:
         state: RunState = "done" if result else run.state()
         runs[signature] = StudyRun(run, label, state, result, run.environment(), remark)
     return runs
+
+
+def disbelieved(runs: Iterable[StudyRun]) -> list[str]:
+    """A sentence for each of these runs whose whole result is not believed because its configuration is impossible."""
+    return [
+        f"{problem}: its result is not believed; `parsenet clean` offers it for removal"
+        for read in runs
+        if read.result is None and read.run.result() is not None and (problem := read.run.disbelief())
+    ]
 
 
 def file_of(name: str, store: Store) -> Path:

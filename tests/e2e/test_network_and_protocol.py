@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from parsenet_cli.core.files import write_json
+from parsenet_cli.core.sealed import write_json
 from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 

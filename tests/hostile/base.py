@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from parsenet_cli.core import files
 from parsenet_cli.core.paths import PACKAGE
+from parsenet_cli.core.sealed import CHECKSUM_KEY, with_checksum
 from parsenet_cli.store.run import Run, Store
 from tests import voc_folder
 
@@ -190,11 +190,11 @@ class Base:
 
 def sealed(content: dict[str, Any]) -> bytes:
     """A JSON object with the checksum that fits."""
-    return json.dumps(files.with_checksum(content), indent=1).encode()
+    return json.dumps(with_checksum(content), indent=1).encode()
 
 
 def unsealed(file: Path) -> dict[str, Any]:
     """The content of a file of the base, without its checksum."""
     content: dict[str, Any] = json.loads(file.read_bytes())
-    content.pop(files.CHECKSUM_KEY, None)
+    content.pop(CHECKSUM_KEY, None)
     return content

@@ -10,21 +10,9 @@ from tests.hostile.corpus import configuration, data, stores, weights, words
 pytestmark = pytest.mark.hostile
 
 
-@pytest.mark.parametrize("group", configuration.MAKERS, ids=lambda group: group.__name__)
-def test_tables_and_configurations(hostile: Counted, group: stores.Group) -> None:
-    hostile.expect_harmless(group(hostile.base, SEED))
+GROUPS = (*configuration.MAKERS, *data.GROUPS, *weights.GROUPS, *words.GROUPS)
 
 
-@pytest.mark.parametrize("group", data.GROUPS, ids=lambda group: group.__name__)
-def test_data(hostile: Counted, group: stores.Group) -> None:
-    hostile.expect_harmless(group(hostile.base, SEED))
-
-
-@pytest.mark.parametrize("group", weights.GROUPS, ids=lambda group: group.__name__)
-def test_weights(hostile: Counted, group: stores.Group) -> None:
-    hostile.expect_harmless(group(hostile.base, SEED))
-
-
-@pytest.mark.parametrize("group", words.GROUPS, ids=lambda group: group.__name__)
-def test_words(hostile: Counted, group: stores.Group) -> None:
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: f"{group.__module__.rpartition('.')[2]}-{group.__name__}")
+def test_input(hostile: Counted, group: stores.Group) -> None:
     hostile.expect_harmless(group(hostile.base, SEED))

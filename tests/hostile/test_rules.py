@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from parsenet_cli.config import frozen_table, overrides, table_file
 from parsenet_cli.config.expression import parse
-from parsenet_cli.core import files, npz, yaml_text
+from parsenet_cli.core import files, npz, sealed, yaml_text
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import Damaged
+from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.core.text import check_name, printable
 from tests.hostile.base import TABLE
 from tests.hostile.conftest import SEED
@@ -168,11 +168,11 @@ WRITES: dict[str, Callable[[Path], object]] = {
     "append": _append,
     "remove": files.remove,
     "folder": files.make_folder,
-    "json": lambda path: files.write_with_checksum(path, {"a": 1}),
+    "json": lambda path: sealed.write_with_checksum(path, {"a": 1}),
     "read": lambda path: files.read_bytes(path),
-    "read-json": lambda path: files.read_verified(path),
-    "quarantine": lambda path: files.quarantine(path),
-    "seal": lambda path: files.write_checksum_beside(path),
+    "read-json": lambda path: sealed.read_verified(path),
+    "quarantine": lambda path: sealed.quarantine(path),
+    "seal": lambda path: sealed.write_checksum_beside(path),
     "tag": files.tag_cache,
 }
 
@@ -226,7 +226,7 @@ NESTED = st.builds(
 def test_json_is_a_value_or_a_value_error(text: str | bytes, examples: Counter[str]) -> None:
     examples["examples"] += 1
     try:
-        value = files.parse_json(text)
+        value = sealed.parse_json(text)
     except ValueError:
         return
     json.dumps(value)
@@ -237,12 +237,12 @@ def test_a_sealed_object_is_read_as_it_was_or_refused(
     content: dict[str, Any], at: int, byte: int, examples: Counter[str]
 ) -> None:
     examples["examples"] += 1
-    content.pop(files.CHECKSUM_KEY, None)
-    text = bytearray(json.dumps(files.with_checksum(content)).encode())
-    assert files.strip_checksum(bytes(text), unsealed_too=False) == content
+    content.pop(sealed.CHECKSUM_KEY, None)
+    text = bytearray(json.dumps(sealed.with_checksum(content)).encode())
+    assert sealed.strip_checksum(bytes(text), unsealed_too=False) == content
     text[at % len(text)] = byte
     try:
-        read = files.strip_checksum(bytes(text), unsealed_too=False)
+        read = sealed.strip_checksum(bytes(text), unsealed_too=False)
     except ValueError:
         return
     assert read == content

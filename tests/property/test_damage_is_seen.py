@@ -17,7 +17,7 @@ from PIL import Image
 
 from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.core import files
+from parsenet_cli.core import files, sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.palette import indexed
 from parsenet_cli.core.run_config import RunConfig
@@ -82,7 +82,7 @@ def store(composer: Composer, config: RunConfig) -> Store:
     content_hashes(sorted(sources.iterdir()), store.cache, silent)
     with files.atomic_write(store.cache / "weights" / "trunk.safetensors") as weights:
         weights.write(np.random.default_rng(1).bytes(2000))
-    files.write_checksum_beside(store.cache / "weights" / "trunk.safetensors")
+    sealed.write_checksum_beside(store.cache / "weights" / "trunk.safetensors")
     with files.atomic_write(store.cache / "submissions" / "map.png") as image:
         indexed(np.random.default_rng(2).integers(0, 21, (30, 40), np.uint8)).save(image, "PNG")
     return store
@@ -150,7 +150,7 @@ def cases(store: Store) -> dict[str, Case]:
     weights, submission = cache / "weights" / "trunk.safetensors", cache / "submissions" / "map.png"
 
     def weights_of() -> str:
-        return weights.read_bytes().hex() if files.intact(weights) else SEEN
+        return weights.read_bytes().hex() if sealed.intact(weights) else SEEN
 
     def hashes() -> str:
         return text(content_hashes(sorted((store.root / "sources").iterdir()), cache, silent))
@@ -198,7 +198,7 @@ def case(request: pytest.FixtureRequest, store: Store) -> Iterator[Case]:
     before = {file: file.read_bytes() for file in (run.result_file, case.file)}
     if older:
         content = run.done_result().content
-        files.write_json(run.result_file, {key: value for key, value in content.items() if key != "files"})
+        sealed.write_json(run.result_file, {key: value for key, value in content.items() if key != "files"})
     yield case
     for file, content_before in before.items():
         file.write_bytes(content_before)

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from parsenet_cli.cli.app import app
-from parsenet_cli.core import files, npz
+from parsenet_cli.core import npz, sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner import launch
 from parsenet_cli.store import artifacts, study
@@ -123,7 +123,7 @@ def test_impossible_setting_is_named_with_its_file_and_key_and_offered_for_remov
     run, other = map(hostile.run, study.newest(hostile, "table4").signatures[:2])
     content = json.loads(run.result_file.read_text())
     del content["crc32"]
-    files.write_with_checksum(run.result_file, {**content, "micro_batch": -1})
+    sealed.write_with_checksum(run.result_file, {**content, "micro_batch": -1})
     other.config_file.write_text(other.config_file.read_text().replace("pad100: false", "pad100: 7"))
     assert other.result() is not None
     assert other.believed_result() is None
@@ -168,9 +168,9 @@ STATUSES: tuple[Mapping[str, Any], ...] = (
 def test_statuses_of_another_shape_say_nothing(hostile: Store) -> None:
     for run, status in zip(hostile.runs(), STATUSES, strict=False):
         run.result_file.unlink()
-        files.write_json(run.folder / "status.json", status)
-        files.write_json(run.folder / "job.json", {"job": "--user=root", "after": 5})
-        files.write_json(run.environment_file, {"versions": "x", "data_id": 5})
+        sealed.write_json(run.folder / "status.json", status)
+        sealed.write_json(run.folder / "job.json", {"job": "--user=root", "after": 5})
+        sealed.write_json(run.environment_file, {"versions": "x", "data_id": 5})
         assert (run.job(), run.prerequisite_jobs(), run.environment().versions) == (None, [], {})
     carry_out(hostile, *COMMANDS)
     run.update_status(state="queued")
@@ -222,7 +222,7 @@ def test_studies_that_cannot_be_are_passed_over_with_one_sentence_each(hostile: 
         content = json.loads(whole.read_text())
         del content["crc32"]
         change(content)
-        files.write_with_checksum(hostile.studies / f"{number}.json", content)
+        sealed.write_with_checksum(hostile.studies / f"{number}.json", content)
     assert [one.name for one in study.load_all(hostile)] == [whole.stem]
     sentences = study.skipped(hostile)
     assert len(sentences) == len(STUDIES)
@@ -252,8 +252,8 @@ def test_arrays_of_another_shape_are_damaged_ones(hostile: Store) -> None:
         shape = list(ARRAYS.values())[number % len(ARRAYS)]
         np.savez(run.confusions_file, **shape)
         content = json.loads(run.result_file.read_text())
-        files.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
-        with pytest.raises(files.Damaged, match="expected"):
+        sealed.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
+        with pytest.raises(sealed.Damaged, match="expected"):
             artifacts.confusions(run)
     assert "cannot be read" in carry_out(hostile, "verify table4").replace("\n", " ")
     assert "expected" in carry_out(hostile, "figure context table4")
@@ -263,7 +263,7 @@ def test_pictures_of_another_shape_are_not_shown(hostile: Store) -> None:
     for run in hostile.runs():
         npz.write(run.predictions_file, dict.fromkeys(IDS, np.ones((4, 4), np.float32)))
         content = json.loads(run.result_file.read_text())
-        files.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
+        sealed.write_json(run.result_file, {k: v for k, v in content.items() if k not in ("files", "crc32")})
     for file in (hostile.root / "samples").glob("*.npz"):
         arrays = {f"{kind}{i}": np.ones((4, 4), np.int64) for i in range(8) for kind in ("photo", "truth")}
         npz.write(file, {"ids": np.array(IDS), **arrays})

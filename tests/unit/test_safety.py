@@ -234,7 +234,7 @@ KEPT_IN = {
     "writes": ("core/files.py",),
     "removes": ("core/files.py",),
     "reads": ("core/files.py",),
-    "parses JSON": ("core/files.py",),
+    "parses JSON": ("core/sealed.py",),
     "parses YAML": ("core/yaml_text.py",),
     "opens a picture": ("core/pictures.py",),
 }

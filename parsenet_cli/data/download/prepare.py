@@ -20,11 +20,10 @@ from parsenet_cli.core.files import (
     guard,
     make_folder,
     os_errors_as_user_errors,
-    read_json,
     refuse_links,
     remove,
-    write_json,
 )
+from parsenet_cli.core.sealed import read_json, write_json
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data import releases, sets
 from parsenet_cli.data.download import manifest

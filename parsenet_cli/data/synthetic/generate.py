@@ -8,15 +8,8 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from parsenet_cli.core.files import (
-    file_lock,
-    new_file,
-    os_errors_as_user_errors,
-    read_json,
-    remove,
-    sha256_of,
-    write_json,
-)
+from parsenet_cli.core.files import file_lock, new_file, os_errors_as_user_errors, remove, sha256_of
+from parsenet_cli.core.sealed import read_json, write_json
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.data.dataset import Image
 from parsenet_cli.data.fingerprint import digest

@@ -13,15 +13,9 @@ import torch
 
 from parsenet_cli.core import download
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import (
-    atomic_write,
-    file_lock,
-    os_errors_as_user_errors,
-    remove,
-    sha256_of,
-    write_checksum_beside,
-)
+from parsenet_cli.core.files import atomic_write, file_lock, os_errors_as_user_errors, remove, sha256_of
 from parsenet_cli.core.paths import absolute
+from parsenet_cli.core.sealed import write_checksum_beside
 from parsenet_cli.core.text import Progress, print_line
 from parsenet_cli.models import trunks
 from parsenet_cli.models.preprocessing_spec import InputNormalization, Order

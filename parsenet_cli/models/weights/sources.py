@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parsenet_cli.core.errors import UserError, unknown
-from parsenet_cli.core.files import intact, open_plain
+from parsenet_cli.core.files import open_plain
+from parsenet_cli.core.sealed import intact
 from parsenet_cli.models import trunks
 from parsenet_cli.models.trunks import Architecture
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from parsenet_cli.core.files import parse_json
+from parsenet_cli.core.sealed import parse_json
 from parsenet_cli.core.text import duration
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Listing, Paragraph, Section, words
 from parsenet_cli.report.collect import ReportInput

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from parsenet_cli.core import files
+from parsenet_cli.core.sealed import CHECKSUM_KEY, with_checksum
 from tests.hostile.base import sealed
 
 Content = dict[str, Any]
@@ -20,7 +20,7 @@ STEERING = (
 
 
 def _twice(content: Content) -> bytes:
-    text = json.dumps(files.with_checksum(content))
+    text = json.dumps(with_checksum(content))
     return f'{{"signature": "x", "name": [], "state": 5, {text[1:]}'.encode()
 
 
@@ -60,8 +60,8 @@ TEXTS: dict[str, Callable[[Content], bytes]] = {
     "infinite": lambda content: json.dumps({**content, "more": 0})[:-2].encode() + b"1e999}",
     "nan": lambda content: json.dumps({**content, "more": float("nan")}).encode(),
     "twice": _twice,
-    "wrong-checksum": lambda content: json.dumps({**content, files.CHECKSUM_KEY: "00000000"}).encode(),
-    "checksum-no-text": lambda content: json.dumps({**content, files.CHECKSUM_KEY: [1]}).encode(),
+    "wrong-checksum": lambda content: json.dumps({**content, CHECKSUM_KEY: "00000000"}).encode(),
+    "checksum-no-text": lambda content: json.dumps({**content, CHECKSUM_KEY: [1]}).encode(),
     "unsealed": lambda content: json.dumps(content).encode(),
     "cut": lambda content: sealed(content)[: len(sealed(content)) // 2],
     "latin-1": lambda content: json.dumps({**content, "more": "é"}, ensure_ascii=False).encode("latin-1"),

@@ -256,7 +256,7 @@ ARRAYS: dict[str, tuple[File, tuple[str, ...]]] = {
 
 def _with_arrays(place: Place, file: File, content: bytes) -> None:
     """The result names the checksum of these: whoever changes them writes that too."""
-    from parsenet_cli.core.files import crc32_of
+    from parsenet_cli.core.sealed import crc32_of
 
     _write(place, file, content)
     result = unsealed(place.run.result_file)
@@ -519,25 +519,16 @@ def outputs(base: Base, seed: int) -> Iterator[Case]:
 
 def _replaced_root(place: Place, kind: str) -> None:
     results = place.results
+    results.rename(place.work / "elsewhere")
     match kind:
-        case "link":  # the user's own: it is followed
-            results.rename(place.work / "elsewhere")
-            results.symlink_to("elsewhere")
         case "file":
-            results.rename(place.work / "elsewhere")
             results.write_text("a file")
         case "fifo":
-            results.rename(place.work / "elsewhere")
             os.mkfifo(results)
-        case "loop":
-            results.rename(place.work / "elsewhere")
-            results.symlink_to("results")
-        case "dangling":
-            results.rename(place.work / "elsewhere")
-            results.symlink_to("nowhere")
-        case "device":
-            results.rename(place.work / "elsewhere")
-            results.symlink_to("/dev/null")
+        case _:  # a link: the user's own, which is followed, to itself, to nothing, or to a device
+            results.symlink_to(
+                {"link": "elsewhere", "loop": "results", "dangling": "nowhere", "device": "/dev/null"}[kind]
+            )
 
 
 def roots(base: Base, seed: int) -> Iterator[Case]:

@@ -286,7 +286,7 @@ def _file(place: Place, name: str, make: Callable[[], bytes]) -> None:
 
 
 def _model(place: Place, make: Callable[[], bytes]) -> None:
-    from parsenet_cli.core.files import crc32_of
+    from parsenet_cli.core.sealed import crc32_of
 
     place.run.model_file.write_bytes(make())
     result = unsealed(place.run.result_file)

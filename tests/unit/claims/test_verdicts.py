@@ -13,7 +13,7 @@ from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import changed, judge_studies
 from parsenet_cli.claims.table_claims import cell_intervals
 from parsenet_cli.config.table import Column, Printed
-from parsenet_cli.core import files
+from parsenet_cli.core import sealed
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, load_all, save
 from tests.claim_store import claim, measured, of_table, signature_of, table_of, write_run
@@ -291,7 +291,7 @@ def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], reas
     assert all(is_undecided(verdict, "`parsenet figure") for verdict in judge_studies([study], store))
     for name, data in FIGURES.items():
         content = {"figure": name, "about": {"profile": "quick"}, **data, **change}
-        files.write_json(store.root / "figures" / name / "newest.json", content)
+        sealed.write_json(store.root / "figures" / name / "newest.json", content)
         (store.root / "figures" / name / "torn.json").write_text('{"figure":')
     verdicts = judge_studies([study], store)
     assert all(reason in verdict.why for verdict, reason in zip(verdicts, reasons, strict=False))

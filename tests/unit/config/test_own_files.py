@@ -14,8 +14,8 @@ from parsenet_cli.config import compose, profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_with_checksum
 from parsenet_cli.core.run_config import Science
+from parsenet_cli.core.sealed import write_with_checksum
 from parsenet_cli.runner import launch
 
 Write = Callable[[str, str | bytes], Path]

@@ -10,8 +10,8 @@ import pytest
 
 from parsenet_cli.core import code, paths
 from parsenet_cli.core.code import OTHER, UNKNOWN, Code
-from parsenet_cli.core.files import read_verified
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.sealed import read_verified
 from tests.conftest import changed
 
 VGG = ("data/sets/voc12", "models/trunks/vgg16", "models/context/global")
@@ -87,7 +87,7 @@ def test_identities_are_twelve_digits_and_runs_of_other_modules_have_others(
         ("engine/probe", "CLASSES = ", "CLASSES = 1 + "),
         ("engine/environment", "CUDA_MB = 800", "CUDA_MB = 900"),
         ("core/download", "import ", "import abc\nimport "),
-        ("core/files", "_CHUNK = 1 << 20", "_CHUNK = 1 << 21"),
+        ("core/sealed", "_CHUNK = 1 << 20", "_CHUNK = 1 << 21"),
         ("data/releases/voc12", "import ", "import abc\nimport "),
         ("data/sets/camvid", "import ", "import abc\nimport "),
         ("report/blocks", "import ", "import abc\nimport "),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parsenet_cli.core import files, yaml_text
+from parsenet_cli.core import files, sealed, yaml_text
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import NotWritten
 from parsenet_cli.core.text import check_name, printable
@@ -50,7 +50,7 @@ def lock(path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("act", [write, append, lock, files.remove, files.quarantine])
+@pytest.mark.parametrize("act", [write, append, lock, files.remove, sealed.quarantine])
 def test_nothing_is_written_locked_or_removed_behind_a_linked_folder(
     act: Callable[[Path], object], victim: Path, guarded: Path
 ) -> None:
@@ -147,7 +147,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
 )
 def test_json_that_python_would_stumble_over_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, each has its own words
-        files.parse_json(text)
+        sealed.parse_json(text)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from scipy.sparse import csc_matrix
 
 from parsenet_cli.core import pictures
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import guard, write_with_checksum
+from parsenet_cli.core.files import guard
+from parsenet_cli.core.sealed import write_with_checksum
 from parsenet_cli.core.text import silent
 from parsenet_cli.data import mat_file
 from parsenet_cli.data.dataset import DataOptions

@@ -60,28 +60,26 @@ def stops_after_a_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     return lambda: bool(steps)
 
 
-def test_a_training_that_goes_on_under_other_code_says_both(
-    short: Run, store: Store, by: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def begun_earlier(short: Run, store: Store, by: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A training that was stopped after a step; the code has been edited since."""
     by(EARLIER)
     with pytest.raises(Stopped):
         training.train_run(short, store.cache, 1, stops_after_a_step(monkeypatch))
     by(NOW)
-    training.train_run(short, store.cache, 1, never)
-    assert short.done_result().code == f"{EARLIER}+{NOW}"
+    return short
 
 
-def test_a_checkpoint_of_other_code_is_not_continued_by_who_asks_for_this_one(
-    short: Run, store: Store, by: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by(EARLIER)
-    with pytest.raises(Stopped):
-        training.train_run(short, store.cache, 1, stops_after_a_step(monkeypatch))
-    by(NOW)
-    short.create(changed(short.config(), code=NOW))
-    training.train_run(short, store.cache, 1, never)
-    assert short.done_result().code == NOW
-    assert short.done(short.config().runtime)
+def test_a_training_that_goes_on_under_other_code_says_both(begun_earlier: Run, store: Store) -> None:
+    training.train_run(begun_earlier, store.cache, 1, never)
+    assert begun_earlier.done_result().code == f"{EARLIER}+{NOW}"
+
+
+def test_a_checkpoint_of_other_code_is_not_continued_by_who_asks_for_this_one(begun_earlier: Run, store: Store) -> None:
+    begun_earlier.create(changed(begun_earlier.config(), code=NOW))
+    training.train_run(begun_earlier, store.cache, 1, never)
+    assert begun_earlier.done_result().code == NOW
+    assert begun_earlier.done(begun_earlier.config().runtime)
 
 
 def test_a_worker_whose_code_was_edited_since_says_so_and_trains_nothing(

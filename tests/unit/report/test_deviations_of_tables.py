@@ -9,7 +9,7 @@ import pytest
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.deviations import settings_of
-from parsenet_cli.core import files
+from parsenet_cli.core import sealed
 from parsenet_cli.report.tables import deviating
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, read_runs
@@ -25,7 +25,7 @@ def sentences(table: str, name: str, folder: Path, *command_line: str, protocol:
         run = store.run(signature_of(f"{cell.row.key}-{cell.column.key}"))
         switches = settings_of(composer.science(cell.overrides)) if protocol else []
         content = {"signature": run.signature, "outcome": "converged", "protocol": [s.as_json() for s in switches]}
-        files.write_json(run.result_file, content)
+        sealed.write_json(run.result_file, content)
         cells.append(StudyCell(cell.row.key, cell.column.key, 0, run.signature))
     study = Study(f"{table}-{name}", "2026", name, command_line, (0,), spec, tuple(cells))
     return deviating(study, read_runs([study], store))

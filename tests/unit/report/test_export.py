@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_json
+from parsenet_cli.core.sealed import write_json
 from parsenet_cli.report import export, tensorboard
 from parsenet_cli.store import study
 from parsenet_cli.store.run import Run, Store

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from parsenet_cli.config import table_file
-from parsenet_cli.core import files
+from parsenet_cli.core import sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import silent
@@ -226,10 +226,12 @@ def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(sto
     assert figure_store.newest(store, "scales", [study]) is None
     folder, about = store.figures / "scales", {"study": study.name}
     for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
-        files.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "about": about, "key": key})
-    files.write_json(folder / "of_another.json", {"figure": "scales", "created": "2027", "about": {"study": "another"}})
-    files.write_json(folder / "foreign.json", {"figure": "another", "created": "2027", "about": about})
-    files.write_json(folder / "list.json", [])
+        sealed.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "about": about, "key": key})
+    sealed.write_json(
+        folder / "of_another.json", {"figure": "scales", "created": "2027", "about": {"study": "another"}}
+    )
+    sealed.write_json(folder / "foreign.json", {"figure": "another", "created": "2027", "about": about})
+    sealed.write_json(folder / "list.json", [])
     (folder / "half.json").write_text('{"figure": "sca')
     assert (figure_store.newest(store, "scales", [study]) or {})["key"] == "b"
     assert (figure_store.load(store, "scales", "a") or {})["key"] == "a"

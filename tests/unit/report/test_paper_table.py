@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from parsenet_cli.config import table_file
-from parsenet_cli.core import files
+from parsenet_cli.core import files, sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.report import formats, tables
 from parsenet_cli.report.blocks import Grid
@@ -52,9 +52,9 @@ def study_of(name: str, values: dict[tuple[str, str], list[float | str]], store:
             signature = signature_of(f"{row}-{column}-{seed}")
             if isinstance(value, float):
                 outcome = "collapsed" if value < 0.02 else "converged"
-                files.write_json(store.run(signature).folder / "result.json", result(signature, value, outcome))
+                sealed.write_json(store.run(signature).folder / "result.json", result(signature, value, outcome))
             elif value == "failed":
-                files.write_json(store.run(signature).folder / "status.json", {"state": "failed"})
+                sealed.write_json(store.run(signature).folder / "status.json", {"state": "failed"})
             cells.append(StudyCell(row, column, seed, signature))
     return Study(f"{name}-quick-0", "2026", "quick", (), SEEDS, table_file.load(name), tuple(cells))
 
@@ -211,7 +211,7 @@ def test_a_table_is_printed_by_reading_each_result_once(store: Store, monkeypatc
         reads[file.name] += file.name == "result.json"
         return read_bytes(file, most, follow=follow)
 
-    monkeypatch.setattr(files, "read_bytes", counted)
+    monkeypatch.setattr(sealed, "read_bytes", counted)
     tables.study_grid(study, store)
     assert reads["result.json"] == len(study.signatures) == 6
 

@@ -17,7 +17,7 @@ import pytest
 
 from parsenet_cli.config.table_file import read
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_json
+from parsenet_cli.core.sealed import write_json
 from parsenet_cli.report import figures
 from parsenet_cli.report.build import build_report
 from parsenet_cli.report.collect import collect_input

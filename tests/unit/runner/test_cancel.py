@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import write_json
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.sealed import write_json
 from parsenet_cli.runner import cancel, process, worker
 from parsenet_cli.runner.launch.slurm.options import job_name
 from parsenet_cli.store.run import Run, Store

@@ -12,10 +12,10 @@ import torch
 from typer.testing import CliRunner
 
 from parsenet_cli.cli.app import app
-from parsenet_cli.core import files, npz
+from parsenet_cli.core import npz, sealed
 from parsenet_cli.core.errors import Stopped, UserError
-from parsenet_cli.core.files import Damaged
 from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.engine import inputs, trained_model
 from parsenet_cli.engine import train as training
 from parsenet_cli.report import export
@@ -66,33 +66,33 @@ def trained(store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch) ->
 def test_every_bit_of_a_file_with_a_checksum_is_looked_at(tmp_path: Path) -> None:
     content = {"loss": 0.25, "names": ["cat", "é\n"], "state": None, "deep": {"b": 1, "a": -2}}
     file = tmp_path / "a.json"
-    files.write_with_checksum(file, content)
-    assert files.read_with_checksum(file) == content
+    sealed.write_with_checksum(file, content)
+    assert sealed.read_with_checksum(file) == content
     whole = file.read_bytes()
     for bit in range(8 * len(whole)):
         damage.flip(file, bit)
-        assert files.read_verified(file, unsealed_too=True) in (None, content)
+        assert sealed.read_verified(file, unsealed_too=True) in (None, content)
         file.write_bytes(whole)
     for length in range(len(whole) - 1):
         file.write_bytes(whole[:length])
         with pytest.raises(Damaged, match=r"a\.json: is damaged"):
-            files.read_with_checksum(file, unsealed_too=True)
+            sealed.read_with_checksum(file, unsealed_too=True)
 
 
 def test_absent_damaged_and_older_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
-    assert files.read_with_checksum(file) is None
-    files.write_json(file, {"a": 1})
-    assert files.read_with_checksum(file, unsealed_too=True) == {"a": 1}
+    assert sealed.read_with_checksum(file) is None
+    sealed.write_json(file, {"a": 1})
+    assert sealed.read_with_checksum(file, unsealed_too=True) == {"a": 1}
     with pytest.raises(Damaged, match="it has no checksum"):
-        files.read_with_checksum(file)
+        sealed.read_with_checksum(file)
     file.write_text("[1, 2]")
     with pytest.raises(Damaged, match="no JSON object"):
-        files.read_with_checksum(file, unsealed_too=True)
+        sealed.read_with_checksum(file, unsealed_too=True)
     file.unlink()
     file.mkdir()
     with pytest.raises(Damaged, match="cannot be read"):
-        files.read_with_checksum(file)
+        sealed.read_with_checksum(file)
 
 
 def test_every_bit_of_an_archive_of_arrays_is_looked_at(tmp_path: Path) -> None:

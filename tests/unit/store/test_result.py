@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsenet_cli.config import deviations
-from parsenet_cli.core import files
+from parsenet_cli.core import sealed
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.store.result import JobRecord, PrerequisiteStatus, RunEnvironment, RunResult, RunStatus
 from parsenet_cli.store.run import Run
@@ -85,7 +85,7 @@ def as_stored(record: Record) -> Any:
 
 def test_result_of_an_earlier_version_is_read(run: Run) -> None:
     content = {"signature": run.signature, **EARLIER}
-    files.write_json(run.result_file, content)
+    sealed.write_json(run.result_file, content)
     result = run.done_result()
     assert result.content == content
     assert (result.outcome, result.metrics, result.class_mean) == ("collapsed", EARLIER["metrics"], "all")
@@ -96,15 +96,15 @@ def test_result_of_an_earlier_version_is_read(run: Run) -> None:
 
 def test_result_without_what_was_always_written_is_none(run: Run) -> None:
     for content in ({"signature": run.signature}, {"signature": "0123456789ab", "outcome": "converged"}):
-        files.write_json(run.result_file, content)
+        sealed.write_json(run.result_file, content)
         assert (run.result(), run.has_damaged_result) == (None, True)
     with pytest.raises(LookupError, match="not done"):
         run.done_result()
 
 
 def test_status_and_environment_of_an_earlier_version_are_read(run: Run) -> None:
-    files.write_json(run.folder / "status.json", {"state": "running", "iteration": 40, "steps": 100, "gone": 1})
-    files.write_json(run.environment_file, {"commit": "c0ffee", "device": "a processor", "gone": 1})
+    sealed.write_json(run.folder / "status.json", {"state": "running", "iteration": 40, "steps": 100, "gone": 1})
+    sealed.write_json(run.environment_file, {"commit": "c0ffee", "device": "a processor", "gone": 1})
     status, environment = run.status(), run.environment()
     assert (status.state, status.reached, status.pid, status.failures, status.beat) == ("running", "40/100", None, 0, 0)
     assert (environment.commit, environment.versions, environment.data_id) == ("c0ffee", {}, "")
@@ -120,11 +120,11 @@ def test_run_that_has_said_nothing_has_the_defaults(run: Run) -> None:
 
 def test_result_that_is_read_and_written_again_is_the_same_but_for_its_files(run: Run, config: RunConfig) -> None:
     settings = deviations.settings_of(config.science)
-    files.write_json(run.result_file, {"signature": run.signature, **EARLIER, "files": {"gone.npz": "01234567"}})
+    sealed.write_json(run.result_file, {"signature": run.signature, **EARLIER, "files": {"gone.npz": "01234567"}})
     first = run.done_result()
     run.record_result(first, run.config_file)
     again = run.done_result()
-    assert as_stored(again) == {**as_stored(first), "files": {"config.yaml": files.crc32_of(run.config_file)}}
+    assert as_stored(again) == {**as_stored(first), "files": {"config.yaml": sealed.crc32_of(run.config_file)}}
     assert "left_out_since" not in again.content
     run.record_result(RunResult(run.signature, "converged", protocol=[setting.as_json() for setting in settings]))
     assert run.done_result().settings == settings

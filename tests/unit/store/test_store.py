@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from parsenet_cli.core import files
+from parsenet_cli.core import files, sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.store.result import RunResult
@@ -125,14 +125,14 @@ def test_refused_write_says_what_to_do_and_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, says: str
 ) -> None:
     file = tmp_path / "result.json"
-    files.write_json(file, {"old": 1})
+    sealed.write_json(file, {"old": 1})
 
     def refuse(_: int) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(UserError, match=says):
-        files.write_json(file, {"new": 2})
+        sealed.write_json(file, {"new": 2})
     assert json.loads(file.read_text()) == {"old": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from parsenet_cli.core.files import append_to, guard, read_bytes
+from parsenet_cli.core.files import append_to, read_bytes
 from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import launch, worker
 from parsenet_cli.runner.launcher import Task
-from parsenet_cli.store.run import Run
+from parsenet_cli.store.run import Run, open_run
 
 
 @dataclass
@@ -34,8 +34,7 @@ class Job:
     def __call__(self) -> None:
         self._limit_near, self._restarts = False, int(os.environ.get("SLURM_RESTART_COUNT", 0))
         signal.signal(signal.SIGUSR2, self._leave)
-        run = Run(Path(self.folder))
-        guard(run.results.root)
+        run = open_run(Path(self.folder))
         with os.fdopen(append_to(run.log), "a") as log:
             node = os.environ.get("SLURMD_NODENAME", socket.gethostname())
             job = f"Slurm job {launch.current_job()} on {node}, restarted {self._restarts} times"
