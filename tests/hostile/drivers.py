@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import re
@@ -21,6 +22,8 @@ from parsenet_cli.core.paths import PACKAGE
 from tests.hostile.base import Base, Place
 
 PATIENCE_SECONDS = int(os.environ.get("PARSENET_HOSTILE_PATIENCE", 30))
+"""After which a command that has a core of its own hangs."""
+
 MEMORY_BYTES = 8 << 30
 """Of addresses: PyTorch alone takes three."""
 
@@ -103,7 +106,7 @@ class Zygote:
             "err": str(place.root / "err"),
             "log": str(place.root / "noted"),
             "allowed": allowed(place),
-            "patience": PATIENCE_SECONDS,
+            "patience": patience(),
             "memory": MEMORY_BYTES,
         }
         self._requests.write(f"{json.dumps(request)}\n")
@@ -114,6 +117,11 @@ class Zygote:
         self._requests.close()
         self._process.wait()
         self._replies.close()
+
+
+def patience() -> int:
+    """Seconds that a command may take now: on a busy machine it gets a part of a core alone."""
+    return math.ceil(PATIENCE_SECONDS * max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 def allowed(place: Place) -> list[str]:
@@ -209,7 +217,7 @@ def as_process(place: Place, case: Case, arguments: Sequence[str]) -> int:
             preexec_fn=_limited,
         )
         try:
-            code = process.wait(PATIENCE_SECONDS)
+            code = process.wait(patience())
         except subprocess.TimeoutExpired:
             code = -signal.SIGALRM
         with suppress(ProcessLookupError):
@@ -233,7 +241,7 @@ def judge(case: Case, outcome: Outcome) -> list[str]:
     """What is wrong with how a command ended and with what it printed."""
     out, err = outcome.out, outcome.err
     if outcome.code == -signal.SIGALRM:
-        return [f"hang: not done after {PATIENCE_SECONDS} s"]
+        return [f"hang: not done after {PATIENCE_SECONDS} s, or more on a busy machine"]
     if outcome.code < 0:
         return [f"signal: {signal.Signals(-outcome.code).name}"]
     if "Traceback" in out + err:
