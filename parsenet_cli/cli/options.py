@@ -34,7 +34,7 @@ def complete_table(text: str) -> list[str]:
     """Tables, and overrides, that begin with `text`."""
     from parsenet_cli.config import table_file
 
-    tables = [name for name in ["all", *table_file.names()] if name.startswith(text)]
+    tables = [name for name in [*table_file.GROUPS, *table_file.names()] if name.startswith(text)]
     return [*tables, *complete_override(text)] if text else tables
 
 

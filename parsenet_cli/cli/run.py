@@ -276,9 +276,8 @@ def _plan_tables(
     tables = [text for text in arguments if "=" not in text]
     overrides = [text for text in arguments if "=" in text]
     if not tables:
-        raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
-    named = [name for text in tables for name in (table_file.names() if text == "all" else [text])]
-    specs = [table_file.load(name) for name in dict.fromkeys(named)]
+        raise UserError(f"no table named. Expected one of: {', '.join([*table_file.GROUPS, *table_file.names()])}")
+    specs = [table_file.load(name) for name in table_file.named(tables)]
     store, composer = open_composer(results, profile, overrides)
     chosen: dict[str, Any] = {"rows": _keys(rows), "columns": _keys(columns)}
     plans = [plan_table(spec, composer, composer.seeds(seeds), cited=cited, **chosen) for spec in specs]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Measure, Printed, Row, TableSpec
+from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Measure, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
@@ -22,25 +22,55 @@ from parsenet_cli.core.text import natural_key
 FIGURES = "_figures.yaml"
 """The file of `ablations/` that is no table: the claims that figures decide."""
 
+GROUPS = {"all": "the paper's tables", "beyond": "what the paper asks for and did not run", "mine": "those of ./ablations"}
+"""The words that name several tables."""
+
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
 
 _Condition = TypeVar("_Condition", Expression, Limit)
 
 
-def names() -> list[str]:
-    """The tables that can be named, in reading order (`table2` before `table10`)."""
-    return sorted(paths.yaml_files("ablations"), key=natural_key)
+def groups() -> dict[str, dict[str, Path]]:
+    """The tables that can be named and their files, by the word of `GROUPS`, each group in reading order (`table2` before
+    `table10`).
+
+    Raises:
+        UserError: a folder cannot be read, two files have one name, or one has the name of a group.
+    """
+    ours = paths.shipped("ablations")
+    folders = {"all": ours, "beyond": ours / "beyond", "mine": paths.search("ablations")[0]}
+    if folders["mine"] == ours:
+        del folders["mine"]
+    found = {group: paths.yaml_in(folder) for group, folder in folders.items()}
+    seen: dict[str, Path] = {}
+    for name, file in [item for files in found.values() for item in files.items()]:
+        if name in GROUPS:
+            raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
+        if name in seen:
+            raise UserError(f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two")
+        seen[name] = file
+    return {group: dict(sorted(files.items(), key=lambda item: natural_key(item[0]))) for group, files in found.items()}
+
+
+def names(group: str | None = None) -> list[str]:
+    """The tables that can be named, of one group or of all of them. Raises `UserError` as `groups` does."""
+    return [name for each, files in groups().items() if group in (None, each) for name in files]
+
+
+def named(words: Iterable[str]) -> list[str]:
+    """The tables that these words name, each once: tables by name, or all of a group."""
+    return list(dict.fromkeys(name for word in words for name in (names(word) if word in GROUPS else [word])))
 
 
 def load(name: str) -> TableSpec:
-    """Read `ablations/<name>.yaml`, the user's own first.
+    """Read the file of the table `name`.
 
     Raises:
         UserError: unknown name, or a malformed file, with file, line and key.
     """
-    files = paths.yaml_files("ablations")
+    files = {name: file for group in groups().values() for name, file in group.items()}
     if name not in files:
-        raise unknown("table", name, names())
+        raise unknown("table", name, list(files))
     return read(files[name])
 
 
@@ -52,12 +82,14 @@ def shipped(name: str) -> TableSpec | None:
 
 
 def read(file: Path) -> TableSpec:
-    """The table in `file`.
+    """The table in `file`. What lies in a folder `beyond` has to say which sentence of the paper asks for it.
 
     Raises:
         UserError: something in it, the first of all, is not as docs/tables.md says.
     """
-    top = read_yaml(file).fields("table", ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"])
+    required, optional = ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"]
+    (required if file.parent.name == "beyond" else optional).append("remark")
+    top = read_yaml(file).fields("table", required, optional)
     labels = top["labels"].texts() if "labels" in top else ("",)
     columns = tuple(_column(key, node) for key, node in _named(top["columns"], "columns"))
     by_key = {column.key: column for column in columns}
@@ -74,6 +106,7 @@ def read(file: Path) -> TableSpec:
         base=_overrides(top.get("base")),
         claims=tuple(_claim(key, node, cells) for key, node in claims.items()),
         note=_text(top, "note"),
+        remark=_text(top, "remark"),
     )
 
 
@@ -134,7 +167,7 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
 def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
     if "measure" in node.mapping():
         return _cost_claim(key, node, cells)
-    fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin"])
+    fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
     for name, expression in expressions.items():
         _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), cells)
@@ -145,21 +178,23 @@ def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
     if "margin" not in fields and any(expression.uses_margin for expression in expressions.values()):
         raise node.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
     margin = _number(fields["margin"], "percent points", "0.5") if "margin" in fields else None
-    return Claim(*_statement(key, fields), _text(fields, "effect"), margin)
+    return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **_about(fields))
 
 
 def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], [])
+    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], ["kind", "note"])
     limit = _parsed(fields["holds_if"], parse_limit)
     if not limit.ratio:
         raise fields["holds_if"].wrong("two cells and a limit, such as row.column / row.column < 1.01")
     _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
     measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
-    return Claim(*_statement(key, fields), margin=float(100 * (Decimal(str(limit.limit)) - 1)), measure=measure)
+    margin = float(100 * (Decimal(str(limit.limit)) - 1))
+    return Claim(*_statement(key, fields), margin=margin, measure=measure, **_about(fields))
 
 
 def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
-    fields = node.fields("claim", ["says", "where", "figure", "value", "holds_if", "unit"], ["factor", "log"])
+    required = ["says", "where", "figure", "value", "holds_if", "unit"]
+    fields = node.fields("claim", required, ["factor", "log", "kind", "note"])
     if _parsed(fields["holds_if"], parse_limit).ratio:
         raise fields["holds_if"].wrong("the figure's value and a limit, such as value < 0.5")
     figures = [name.replace("_", "-") for name in paths.modules("report/figures")]
@@ -170,11 +205,18 @@ def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
         unit=fields["unit"].text(),
         factor=_number(fields["factor"], "the shown unit", "100") if "factor" in fields else 1.0,
         log=fields["log"].flag() if "log" in fields else False,
+        **_about(fields),
     )
 
 
 def _statement(key: str, fields: Mapping[str, YamlNode]) -> tuple[str, str, str, str]:
     return key, fields["says"].text(), fields["where"].text(), fields["holds_if"].text()
+
+
+def _about(fields: Mapping[str, YamlNode]) -> dict[str, Any]:
+    """What claims of every sort may say of themselves."""
+    kind = _one_of(fields["kind"], "kind", get_args(Kind)) if "kind" in fields else "stated"
+    return {"kind": kind, "note": _text(fields, "note")}
 
 
 def _parsed(node: YamlNode, parser: Callable[[str], _Condition]) -> _Condition:
