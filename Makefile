@@ -35,7 +35,7 @@ test-faults: $(VENV)/ready  ## 300 random faults: kills, full disks, damaged fil
 	$(RUN)/python -m pytest -m faults tests/faults
 
 test-hostile: $(VENV)/ready  ## hostile folders, files and arguments, over every command that reads (PARSENET_HOSTILE_SEED=1)
-	$(RUN)/pytest -m hostile tests/hostile
+	$(RUN)/python -m pytest -m hostile tests/hostile
 
 benchmark: $(VENV)/ready  ## the measurements of the README's performance section
 	$(RUN)/python -m benchmarks

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,15 @@ from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.config.expression import Reference
 from parsenet_cli.config.table import CellKey, Printed
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.metrics import Counts
 from parsenet_cli.core.sealed import Damaged
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import score
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, newest
+
+if TYPE_CHECKING:
+    from parsenet_cli.core.metrics import Counts
 
 Floats = NDArray[np.float64]
 

@@ -60,7 +60,7 @@ def status(
 ) -> None:
     """Show how every run of the results folder stands."""
     from parsenet_cli.runner.state import summaries
-    from parsenet_cli.store.run import Store
+    from parsenet_cli.store.run import Store, passed_over
 
     store = Store(results)
     if watch and as_json:
@@ -68,16 +68,17 @@ def status(
     if watch:
         watch_runs(store)
         return
-    lines = summaries(store)
+    runs, left_out = store.runs_and_left_out()
+    lines, notes = summaries(store, runs=runs), passed_over(left_out)
     if as_json:
         say(json.dumps([vars(line) for line in lines], indent=2))
     elif lines:
-        print_grid(status_grid(lines, store))
+        print_grid(status_grid(lines, store, notes))
     else:
-        say("\n".join([f"no runs in {store.root}", *store.passed_over()]))
+        say("\n".join([f"no runs in {store.root}", *notes]))
 
 
-def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Grid:
+def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], more: int = 0) -> Grid:
     """One row per run with its state and what it is for; `more` runs are only counted."""
     from parsenet_cli.report.blocks import Cell, words
     from parsenet_cli.runner.state import counts
@@ -88,8 +89,8 @@ def status_grid(lines: Sequence[RunSummary], store: Store, more: int = 0) -> Gri
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
         for line in lines
     ]
-    notes = [*([f"… and {more} more"] if more else []), counts(lines), *store.passed_over()]
-    return words(("run", "state", "for", "how it stands"), rows, notes=notes)
+    below = [*([f"… and {more} more"] if more else []), counts(lines), *notes]
+    return words(("run", "state", "for", "how it stands"), rows, notes=below)
 
 
 def show(
@@ -221,6 +222,7 @@ def watch_runs(store: Store) -> None:
     from parsenet_cli.report.formats import terminal
     from parsenet_cli.runner import launch
     from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
+    from parsenet_cli.store.run import passed_over
 
     idle, printed, before = 0, "", [b""]
     queue, asked, screen = launch.queue(store.root), float("-inf"), terminal.console()
@@ -229,14 +231,16 @@ def watch_runs(store: Store) -> None:
             while idle < IDLE_LOOKS:
                 if idle or time.monotonic() - asked > QUEUE_SECONDS:
                     queued, asked = queue_of(store.runs(), queue), time.monotonic()
-                lines = summaries(store, in_no_queue if queue is None else queued)
+                runs, left_out = store.runs_and_left_out()
+                lines = summaries(store, in_no_queue if queue is None else queued, runs)
                 preparing = _preparing(store)
                 waiting = any(line.state == "queued" and queued(store.run(line.signature)) for line in lines)
                 running = waiting or any(line.state == "running" for line in lines)
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if screen.is_terminal:
-                    live.update(terminal.renderable(_fitting(lines, store, screen.height)), refresh=True)
+                    shown = _fitting(lines, store, passed_over(left_out), screen.height)
+                    live.update(terminal.renderable(shown), refresh=True)
                 elif printed != (printed := counts(lines)):
                     screen.print(terminal.line(printed))
                 if idle < IDLE_LOOKS:
@@ -245,11 +249,11 @@ def watch_runs(store: Store) -> None:
         return
 
 
-def _fitting(lines: Sequence[RunSummary], store: Store, height: int) -> Grid:
+def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], height: int) -> Grid:
     """The runs that somebody looks for first, as many as fit, and the counts of all."""
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
     room = max(0, height - 6)
-    return status_grid(ordered[:room], store, max(0, len(ordered) - room))
+    return status_grid(ordered[:room], store, notes, max(0, len(ordered) - room))
 
 
 def _preparing(store: Store) -> list[bytes]:

@@ -97,13 +97,17 @@ def refuse_links(path: Path, *, itself: bool = True) -> None:
     `itself`: whether the path is looked at too, or only the folders on the way to it.
     """
     text = os.path.abspath(path)  # noqa: PTH100
-    ends = [i for i, character in enumerate(text) if character == "/"]
-    first = next((i for i, end in enumerate(ends) if text[:end] in _guarded), None)  # the outermost counts
-    if first is None:
+    outermost = min((folder for folder in _guarded if text.startswith(f"{folder}/")), key=len, default=None)
+    if outermost is None:
         return
-    for each in [*(text[:end] for end in ends[first + 1 :]), *([text] if itself else [])]:
+    end = text.find("/", len(outermost) + 1)
+    while end > 0 or itself:
+        each = text[:end] if end > 0 else text
         if os.path.islink(each) and not _is_tagged(each):  # noqa: PTH114
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), each)
+        if end < 0:
+            return
+        end = text.find("/", end + 1)
 
 
 def tag_cache(folder: Path) -> None:
@@ -279,7 +283,10 @@ def write_text(path: Path, text: str) -> None:
 def read_bytes(path: Path, most: int = MOST_BYTES, *, follow: bool = False) -> bytes:
     """The content of a plain file. Raises `OSError`, EFBIG where it is longer than `most` bytes; `follow` as `open_plain`."""
     with open_plain(path, follow=follow) as file:
-        content = file.read(most + 1)
+        asked = min(os.fstat(file.fileno()).st_size, most) + 1  # Python takes the memory for all that is asked for
+        content = file.read(asked)
+        if len(content) == asked:  # it has grown, or has no size, as what a kernel makes
+            content += file.read(most + 1 - asked)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
     return content

@@ -19,14 +19,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from parsenet_cli.core.errors import UserError, unknown
 
-Counts = NDArray[np.integer | np.floating]
+if TYPE_CHECKING:  # commands that only need the metrics' names would wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Counts = NDArray[np.integer | np.floating]
+
 ClassMean = Literal["present", "all"]
 
 
@@ -41,6 +43,8 @@ def confusion(
         UserError: a label is neither a class nor `ignore`.
         ValueError: the shapes differ, or a predicted class does not exist.
     """
+    import numpy as np
+
     if prediction.shape != label.shape:
         raise ValueError(f"prediction and label differ in shape: {prediction.shape} and {label.shape}")
     if prediction.size and prediction.max() >= num_classes:
@@ -77,6 +81,8 @@ def mean_iu(confusion: Counts, class_mean: ClassMean = "present") -> float:
 
 def fw_iu(confusion: Counts, class_mean: ClassMean = "present") -> float:
     """Frequency-weighted IU: sum_i t_i IU_i / sum_i t_i. A class that never occurs has no weight."""
+    import numpy as np
+
     truth = confusion.sum(axis=1)
     return float(_ratio(np.nansum(truth * iu(confusion)), truth.sum()))
 
@@ -122,6 +128,8 @@ def averaging_note(confusion: Counts, class_mean: ClassMean, ignores: bool) -> s
 
     `ignores`: whether the data set has pixels that are not scored.
     """
+    import numpy as np
+
     classes, present = len(confusion), np.count_nonzero(confusion.sum(axis=1))
     if class_mean == "present" and present < classes:
         over = f"the {present} of {classes} classes that occur"
@@ -139,6 +147,8 @@ def names() -> list[str]:
 
 def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating | np.integer) -> NDArray[np.float64]:
     """The ratio part / whole, nan where the whole is 0."""
+    import numpy as np
+
     ratio = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.greater(whole, 0))
     return ratio
@@ -146,6 +156,8 @@ def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating 
 
 def _over_classes(values: NDArray[np.float64], confusion: Counts, class_mean: ClassMean) -> float:
     """Sum of the defined values, divided by the classes that count."""
+    import numpy as np
+
     present = np.count_nonzero(confusion.sum(axis=1))
     if present == 0:
         return float("nan")

@@ -67,10 +67,10 @@ class RunSummary:
     host: str | None = None
 
 
-def summaries(store: Store, queue: Queue = in_no_queue) -> list[RunSummary]:
-    """How every run of the store stands, by signature."""
+def summaries(store: Store, queue: Queue = in_no_queue, runs: Sequence[Run] | None = None) -> list[RunSummary]:
+    """How every run of the store, or each of `runs`, stands, by signature."""
     code = Code(store.cache)
-    return [summary_of(run, queue, code) for run in store.runs()]
+    return [summary_of(run, queue, code) for run in (store.runs() if runs is None else runs)]
 
 
 def summary_of(run: Run, queue: Queue = in_no_queue, code: Code | None = None) -> RunSummary:

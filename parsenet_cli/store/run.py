@@ -18,8 +18,9 @@ import hashlib
 import os
 import re
 import shlex
+import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -499,19 +500,25 @@ class Store:
         """Every run's folder, by signature; foreign folders, links, and what may not be read are passed over."""
         return [run for run, problem in self._entries() if not problem]
 
-    def left_out(self) -> dict[Path, str]:
-        """Everything among the runs that is passed over, and why; nothing is read for it but the folder."""
-        left_out, locks = dict[Path, str](), dict[Path, str]()
+    def runs_and_left_out(self) -> tuple[list[Run], dict[Path, str]]:
+        """Both by one look at the folder."""
+        runs, left_out, locks = list[Run](), dict[Path, str](), dict[Path, str]()
         for run, problem in self._entries():
             if problem:
                 left_out[run.folder] = problem
-            elif problem := _lock_problem(run.lock_file):
+                continue
+            runs.append(run)
+            if problem := _lock_problem(run.lock_file):
                 locks[run.lock_file] = problem
-        return left_out | locks
+        return runs, left_out | locks
+
+    def left_out(self) -> dict[Path, str]:
+        """Everything among the runs that is passed over, and why; nothing is read for it but the folder."""
+        return self.runs_and_left_out()[1]
 
     def passed_over(self) -> list[str]:
         """A sentence for each of `left_out`."""
-        return [f"{path}: passed over, {problem}." for path, problem in self.left_out().items()]
+        return passed_over(self.left_out())
 
     def _entries(self) -> list[tuple[Run, str]]:
         """What lies in the folder of the runs, each as if it were one, and why it is not."""
@@ -552,6 +559,11 @@ class Store:
             raise UserError(f"{self.root}: {problem.strerror}: choose another folder with --results") from None
 
 
+def passed_over(left_out: Mapping[Path, str]) -> list[str]:
+    """A sentence for each of `Store.left_out`."""
+    return [f"{path}: passed over, {problem}." for path, problem in left_out.items()]
+
+
 _NAME = re.compile("[0-9a-f]{12}")
 
 
@@ -559,23 +571,25 @@ def _problem(entry: os.DirEntry[str]) -> str:
     """Why an entry of the runs' folder is no run; empty for one."""
     if entry.is_symlink():
         return "it is a link, and links inside of a results folder are not followed"
-    config = Run(Path(entry)).config_file
     try:
-        descriptor = os.open(config, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(f"{entry.path}/config.yaml", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as problem:
         if problem.errno in (errno.ENOENT, errno.ENOTDIR):
-            return f"it is no run's folder (no {config.name})"
-        return f"its {config.name} cannot be read ({problem.strerror})"
+            return "it is no run's folder (no config.yaml)"
+        return f"its config.yaml cannot be read ({problem.strerror})"
+    plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
     os.close(descriptor)
-    if not is_plain(config):
-        return f"it is no run's folder ({config.name} is no file)"
+    if not plain:
+        return "it is no run's folder (config.yaml is no file)"
     return "" if _NAME.fullmatch(entry.name) else "it is no run's folder (its name is no signature)"
 
 
 def _lock_problem(lock: Path) -> str:
-    """Why a run could not be held by its lock."""
+    """Why a run, whose folder is no link, could not be held by its lock."""
     try:
-        refuse_lock(lock)
+        status = lock.lstat()
     except OSError:
-        return "it is no lock file: remove it, so that a worker can hold the run"
-    return ""
+        return ""
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return ""
+    return "it is no lock file: remove it, so that a worker can hold the run"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.core import metrics
-from parsenet_cli.core.metrics import ClassMean, Counts
+from parsenet_cli.core.metrics import ClassMean
+
+if TYPE_CHECKING:
+    from parsenet_cli.core.metrics import Counts
 
 CLASSES = ["a", "b", "c", "never"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -206,10 +206,10 @@ def test_watch_goes_on_while_something_is_prepared(run: Run, monkeypatch: pytest
     """No run is at work then. What an interrupted command has left says nothing new."""
     prepared = threading.Event()
 
-    def prepare_meanwhile(store: Store, *queue: Queue) -> list[RunSummary]:
+    def prepare_meanwhile(store: Store, queue: Queue, runs: Sequence[Run]) -> list[RunSummary]:
         if not prepared.is_set():
             run.update_prerequisite("data", text="decoding")
-        return summaries(store, *queue)
+        return summaries(store, queue, runs)
 
     monkeypatch.setattr("parsenet_cli.runner.state.summaries", prepare_meanwhile)
     assert watched(prepared.set) == "1 queued\n"
