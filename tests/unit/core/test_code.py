@@ -88,6 +88,7 @@ def test_identities_are_twelve_digits_and_runs_of_other_modules_have_others(
         ("engine/environment", "CUDA_MB = 800", "CUDA_MB = 900"),
         ("core/download", "import ", "import abc\nimport "),
         ("core/sealed", "_CHUNK = 1 << 20", "_CHUNK = 1 << 21"),
+        ("models/weights/addresses", "2026-11", "2027-01"),
         ("data/releases/voc12", "import ", "import abc\nimport "),
         ("data/sets/camvid", "import ", "import abc\nimport "),
         ("report/blocks", "import ", "import abc\nimport "),
