@@ -29,12 +29,12 @@ GROUPS = {
 }
 """The words that name several tables."""
 
-MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
-"""The kinds of claims on what the paper does not print: cost, and what figures measure."""
-
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
 
 _Condition = TypeVar("_Condition", Expression, Limit)
+
+MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
+"""The kinds of claims on what the paper does not print: cost, and what figures measure."""
 
 
 def groups() -> dict[str, dict[str, Path]]:
