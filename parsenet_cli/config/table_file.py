@@ -22,11 +22,7 @@ from parsenet_cli.core.text import natural_key
 FIGURES = "_figures.yaml"
 """The file of `ablations/` that is no table: the claims that figures decide."""
 
-GROUPS = {
-    "all": "the paper's tables",
-    "beyond": "what the paper asks for and did not run",
-    "mine": "those of ./ablations",
-}
+GROUPS = {"all": "the paper's tables", "beyond": "what the paper asks for and did not run", "mine": "those of ./ablations"}
 """The words that name several tables."""
 
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
@@ -54,9 +50,7 @@ def groups() -> dict[str, dict[str, Path]]:
         if name in GROUPS:
             raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
         if name in seen:
-            raise UserError(
-                f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two"
-            )
+            raise UserError(f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two")
         seen[name] = file
     return {group: dict(sorted(files.items(), key=lambda item: natural_key(item[0]))) for group, files in found.items()}
 
