@@ -1,4 +1,4 @@
-"""Claims that tables decide (docs/claims.md): by contrasts of the cells that they name, or by what the runs of these cost."""
+"""Claims that tables decide (docs/claims.md): by the cells that they name, by what their runs cost, or on printed numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,30 @@ from functools import cache
 
 import numpy as np
 
-from parsenet_cli.claims.cells import Measurements, Untestable
-from parsenet_cli.claims.contrast import Collapsed, Contrast, Positive, condition_of, contrast_of, statements
-from parsenet_cli.claims.decide import ClaimTest, attempt, limit_evidence, p_values
+from parsenet_cli.claims.cells import CellScores, Measurements, Untestable
+from parsenet_cli.claims.contrast import (
+    Collapsed,
+    Contrast,
+    Positive,
+    Statement,
+    Steadier,
+    condition_of,
+    contrast_of,
+    statements,
+)
+from parsenet_cli.claims.decide import (
+    ClaimTest,
+    Evidence,
+    Outcome,
+    attempt,
+    collapse_evidence,
+    evidence_of,
+    limit_evidence,
+    p_values,
+)
 from parsenet_cli.claims.estimate import Estimate, Interval, VariancePrior, estimate_contrast, variance_prior
+from parsenet_cli.claims.printed import on_print
+from parsenet_cli.claims.spread import spread_ratio
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.table import CellKey, Claim
@@ -27,11 +47,21 @@ _Runs = Sequence[tuple[Run, RunResult]]
 def claim_tests(study: Study, measurements: Measurements) -> list[ClaimTest]:
     """Every claim of a study's table, in the table's order."""
     return [
-        attempt(
-            ClaimTest(claim, study.table.name, study.profile), _cost if claim.measure else _scores, study, measurements
-        )
+        attempt(ClaimTest(claim, study.table.name, study.profile), _examiner(claim), study, measurements)
         for claim in claims_of(study)
     ]
+
+
+def _examiner(claim: Claim) -> Callable[[ClaimTest, Study, Measurements], ClaimTest]:
+    if claim.kind == "printed":
+        return _printed
+    return _cost if claim.measure else _scores
+
+
+def _printed(test: ClaimTest, study: Study, _: Measurements) -> ClaimTest:
+    found = on_print(test.claim, study.table)
+    outcome: Outcome = "supported" if found.holds else "refuted"
+    return replace(test, measured=f"on the paper's printed numbers: {found.why}", outcome=outcome)
 
 
 def claims_of(study: Study) -> tuple[Claim, ...]:
@@ -81,21 +111,32 @@ def _scores(test: ClaimTest, study: Study, measurements: Measurements) -> ClaimT
     parts = list(dict.fromkeys(statements(condition)))
     estimates = {part: estimate(part.contrast) for part in parts if isinstance(part, Positive)}
     collapses = {part: measurements.collapses(part.cell, study) for part in parts if isinstance(part, Collapsed)}
+
+    def named(cells: Sequence[Reference]) -> list[tuple[str, CellScores]]:
+        return [(str(cell.key), measurements.cell(cell, study)) for cell in cells]
+
+    spreads = {p: spread_ratio(named(p.less), named(p.more)) for p in parts if isinstance(p, Steadier)}
     contrast = contrast_of(parse(claim.effect), table, claim.margin) if claim.effect else None
     effect = estimate(contrast).interval() if contrast else None
     texts = [
         *(f"{part.cell.key} collapsed with {sum(seeds)} of {len(seeds)} seeds" for part, seeds in collapses.items()),
         *([f"the effect is {effect} points"] if effect else []),
+        *map(str, spreads.values()),
         *_weakest(estimates),
         *dict.fromkeys(each.exact for each in estimates.values() if each.exact),
     ]
     if not all(each.variance or each.exact for each in estimates.values()):
         texts.append("the runs show no variance to judge by")
+    evidence: dict[Statement, Evidence] = {
+        **{part: evidence_of(each, part.or_zero) for part, each in estimates.items()},
+        **{part: collapse_evidence(seeds) for part, seeds in collapses.items()},
+        **{part: each.evidence() for part, each in spreads.items()},
+    }
     return replace(
         test,
         measured=f"{len(study.seeds)} seeds: {', '.join(texts)}",
         effect=effect,
-        evidence=p_values(condition, estimates.__getitem__, collapses.__getitem__),
+        evidence=p_values(condition, evidence.__getitem__),
     )
 
 

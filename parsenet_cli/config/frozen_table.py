@@ -114,6 +114,8 @@ def _check_claim(claim: Claim) -> None:
     for expression in filter(None, (holds, effect)):
         if expression.uses_margin and claim.margin is None:
             raise ValueError("it uses margin but gives none")
+        if expression.counted_rows and claim.kind != "printed":
+            raise ValueError("wins() counts printed numbers and needs kind: printed")
         for node in ast.walk(expression.tree):
             if isinstance(node, ast.Constant) and not (isinstance(node.value, int | float) and abs(node.value) < 1e9):
                 raise ValueError("a number of it is too large")

@@ -33,6 +33,9 @@ _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold
 
 _Condition = TypeVar("_Condition", Expression, Limit)
 
+MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
+"""The kinds of claims on what the paper does not print: cost, and what figures measure."""
+
 
 def groups() -> dict[str, dict[str, Path]]:
     """The tables that can be named and their files, by the word of `GROUPS`, each group in reading order (`table2` before
@@ -101,7 +104,6 @@ def read(file: Path) -> TableSpec:
     by_key = {column.key: column for column in columns}
     rows = tuple(_row(key, node, len(labels), by_key) for key, node in _named(top["rows"], "rows"))
     claims = top["claims"].mapping() if "claims" in top else {}
-    cells = [f"{row.key}.{column.key}" for row in rows for column in columns if not row.paper[column.key].absent]
     return TableSpec(
         name=file.stem,
         title=top["title"].text(),
@@ -110,7 +112,7 @@ def read(file: Path) -> TableSpec:
         columns=columns,
         rows=rows,
         base=_overrides(top.get("base")),
-        claims=tuple(_claim(key, node, cells) for key, node in claims.items()),
+        claims=tuple(_claim(key, node, rows) for key, node in claims.items()),
         note=_text(top, "note"),
         remark=_text(top, "remark"),
     )
@@ -170,21 +172,44 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
     return Printed(match["text"], match["bold"] is not None, match["cited"] or cited)
 
 
-def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
+def _claim(key: str, node: YamlNode, rows: Sequence[Row]) -> Claim:
+    printed = {f"{row.key}.{name}": number for row in rows for name, number in row.paper.items() if not number.absent}
     if "measure" in node.mapping():
-        return _cost_claim(key, node, cells)
+        return _cost_claim(key, node, printed)
     fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
+    about = _about(fields, get_args(Kind))
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
     for name, expression in expressions.items():
-        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), cells)
-    if not expressions["holds_if"].truth:
+        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), printed)
+        for row in expression.counted_rows:
+            if row not in [each.key for each in rows]:
+                raise fields[name].problem(unknown("row of wins()", row, [each.key for each in rows]))
+    holds_if = expressions["holds_if"]
+    if not holds_if.truth:
         raise fields["holds_if"].wrong("something true or false, such as a comparison")
+    if about["kind"] == "printed":
+        _check_printed(fields, holds_if, printed)
+    elif any(expression.counted_rows for expression in expressions.values()):
+        raise node.problem("wins() counts printed numbers, and no runs can decide that: add kind: printed")
     if "effect" in expressions and expressions["effect"].truth:
         raise fields["effect"].wrong("a difference in percent points")
     if "margin" not in fields and any(expression.uses_margin for expression in expressions.values()):
         raise node.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
     margin = _number(fields["margin"], "percent points", "0.5") if "margin" in fields else None
-    return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **_about(fields))
+    return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **about)
+
+
+def _check_printed(fields: Mapping[str, YamlNode], holds_if: Expression, printed: Mapping[str, Printed]) -> None:
+    """Whether a claim of kind `printed` is about printed numbers, and about nothing else."""
+    if "effect" in fields:
+        raise fields["effect"].problem("printed numbers have no interval, so that no effect is shown; remove it")
+    if holds_if.uses_spread:
+        raise fields["holds_if"].problem("no spread over seeds is printed, so that kind: printed cannot decide this")
+    for cell in holds_if.references:
+        if not cell.table and printed[str(cell.key)].value is None:
+            raise fields["holds_if"].problem(
+                f"'{cell.key}' has no printed number, so that kind: printed cannot decide this"
+            )
 
 
 def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
@@ -195,7 +220,7 @@ def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
     _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
     measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
     margin = float(100 * (Decimal(str(limit.limit)) - 1))
-    return Claim(*_statement(key, fields), margin=margin, measure=measure, **_about(fields))
+    return Claim(*_statement(key, fields), margin=margin, measure=measure, **_about(fields, MEASURED))
 
 
 def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
@@ -211,17 +236,19 @@ def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
         unit=fields["unit"].text(),
         factor=_number(fields["factor"], "the shown unit", "100") if "factor" in fields else 1.0,
         log=fields["log"].flag() if "log" in fields else False,
-        **_about(fields),
+        **_about(fields, MEASURED),
     )
 
 
 def _statement(key: str, fields: Mapping[str, YamlNode]) -> tuple[str, str, str, str]:
+    if not fields["where"].text():
+        raise fields["where"].wrong("its place in the paper, such as §4.2 or Table 4")
     return key, fields["says"].text(), fields["where"].text(), fields["holds_if"].text()
 
 
-def _about(fields: Mapping[str, YamlNode]) -> dict[str, Any]:
+def _about(fields: Mapping[str, YamlNode], kinds: Sequence[str]) -> dict[str, Any]:
     """What claims of every sort may say of themselves."""
-    kind = _one_of(fields["kind"], "kind", get_args(Kind)) if "kind" in fields else "stated"
+    kind = _one_of(fields["kind"], "kind", kinds) if "kind" in fields else "stated"
     return {"kind": kind, "note": _text(fields, "note")}
 
 

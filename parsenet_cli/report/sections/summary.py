@@ -9,6 +9,7 @@ from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.core.text import p_text, signed
 from parsenet_cli.report.blocks import Block, Cell, Paragraph, Part, Section, Tiles, words
 from parsenet_cli.report.collect import ReportInput
+from parsenet_cli.report.verdicts import stated
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 
@@ -83,7 +84,11 @@ def claims(verdicts: Sequence[Verdict]) -> Section:
 def _row(verdict: Verdict) -> list[Cell]:
     effect, equal = verdict.effect, "" if verdict.margin is None else f"equal: within ±{verdict.margin:g}"
     return [
-        Cell(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
+        Cell(
+            stated(verdict),
+            tip=(f"{verdict.table}: {verdict.key}",),
+            under=f"{verdict.why} Note: {verdict.note}" if verdict.note else verdict.why,
+        ),
         Cell(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome, under=equal),
         Cell("–")
         if effect is None

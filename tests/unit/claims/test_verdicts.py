@@ -12,6 +12,7 @@ import pytest
 from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import changed, judge_studies
 from parsenet_cli.claims.table_claims import cell_intervals
+from parsenet_cli.config import table_file
 from parsenet_cli.config.table import Column, Printed
 from parsenet_cli.core import sealed
 from parsenet_cli.store.run import Store
@@ -204,6 +205,32 @@ def test_runs_without_any_variance_decide_nothing(store: Store) -> None:
 
 def test_a_frozen_claim_of_another_language_is_undecided(store: Store) -> None:
     assert is_undecided(verdict_on(store, "high.iu ~ low.iu"), "the claim cannot be read")
+
+
+# --- on print ----------------------------------------------------------------------------------------------------------
+
+
+def test_printed_claims_are_decided_without_a_run_and_beside_no_other(store: Store) -> None:
+    table = table_file.load("table8")
+    study = save(Study("table8-quick-0", "", "quick", (), (0, 1, 2), table, ()), store)
+    verdicts = {verdict.key: verdict for verdict in judge_studies([study], store, figures=False)}
+    printed = {key: verdict for key, verdict in verdicts.items() if verdict.kind == "printed"}
+    assert {key: verdict.outcome for key, verdict in printed.items()} == {
+        "higher_than_many": "supported",
+        "within_the_deviation": "supported",
+        "better_on_most_categories": "refuted",
+        "no_worse_on_most_categories": "supported",
+    }
+    for verdict in printed.values():
+        assert verdict.why.startswith("on the paper's printed numbers: ")
+        assert (verdict.p, verdict.effect) == (None, None)
+    assert "10 of 21" in printed["better_on_most_categories"].note
+    assert is_undecided(verdicts["context_helps"], "parsenet.mean was left out of the study")
+
+
+def test_a_printed_claim_of_an_unprinted_number_is_undecided(store: Store) -> None:
+    study = measured(store, table_of(ROWS, claim("high.iu > low.iu", kind="printed")), QUALITIES)
+    assert is_undecided(judged(study, store), "the paper prints no number for high.iu of own")
 
 
 # --- cost, figures, notices --------------------------------------------------------------------------------------------

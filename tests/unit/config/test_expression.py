@@ -23,6 +23,43 @@ def test_an_expression_names_each_cell_once_and_whether_it_needs_a_margin() -> N
     assert parse("a.x < margin").uses_margin
 
 
+def test_spreads_of_cells_are_compared_and_rows_are_counted() -> None:
+    spread = parse("spread(a.x, table5.b.x, a.x) > spread(c.x)")
+    assert (spread.truth, spread.uses_spread, spread.counted_rows) == (True, True, ())
+    assert spread.references == (Reference("a", "x"), Reference("b", "x", table="table5"), Reference("c", "x"))
+    wins = parse("wins(a, b) - wins(b, a) > a.x")
+    assert (wins.truth, wins.uses_spread, wins.counted_rows) == (True, False, ("a", "b"))
+    assert wins.references == (Reference("a", "x"),)
+    assert not parse("wins(a, b) + 1").truth
+    assert parse(" + ".join(["wins(a, b)"] * 8) + " > 1").truth  # no absolutes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("spread(a.x) - 1 < spread(b.x)", r"'spread\(a.x\)' can only be compared with another spread"),
+        ("spread(a.x) < 1", "'1' is no spread of cells"),
+        ("1 < spread(a.x)", "can only be compared"),
+        ("spread(a.x) <= spread(b.x)", "can only be compared"),
+        ("spread(a.x) < spread(b.x) < spread(c.x)", "can only be compared"),
+        ("abs(spread(a.x)) < 1", "can only be compared"),
+        ("spread(a.x)", "can only be compared"),
+        ("spread(a.x + b.x) < spread(b.x)", "is no spread of cells"),
+        ("spread(a.x) < spread()", r"'spread\(\)' is no spread of cells; write spread\(row.column, …\)"),
+        ("spread(a.x.collapsed) < spread(b.x)", "is no spread of cells"),
+        ("spread(a.x, by=b.x) < spread(b.x)", "is no spread of cells"),
+        ("spread(a) < spread(b.x)", "is no spread of cells"),
+        ("wins(a.x, b.x) > 1", r"counts nothing; write wins\(row, row\) with two rows of this table"),
+        ("wins(a, a) > 1", "counts nothing"),
+        ("wins(a) > 1", "counts nothing"),
+        ("wins(a, b, c) > 1", "counts nothing"),
+    ],
+)
+def test_spreads_and_wins_have_one_form(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -135,7 +135,7 @@ def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
         return printed.value
 
     for claim in spec.claims:
-        if not claim.measure:
+        if not claim.measure and claim.kind != "printed" and not parse(claim.holds_if).uses_spread:
             assert evaluate(claim.holds_if, paper, claim.margin) is True, claim.key
             assert claim.effect, claim.key
 
@@ -164,7 +164,8 @@ def test_claims_about_other_tables_name_cells_that_exist(name: str) -> None:
         references = parse_limit(claim.holds_if).ratio if claim.measure else parse(claim.holds_if).references
         for reference in references + (parse(claim.effect).references if claim.effect else ()):
             table = table_file.load(reference.table or name)
-            assert table.cells(cited=True, rows=[reference.row], columns=[reference.column]), str(reference)
+            printed = claim.kind == "printed" and table.printed(reference.row, reference.column).value is not None
+            assert printed or table.cells(cited=True, rows=[reference.row], columns=[reference.column]), str(reference)
 
 
 def test_the_three_baselines_differ_in_training_as_table_1_says() -> None:

@@ -126,6 +126,8 @@ def test_page_and_markdown_hold_the_papers_numbers_and_every_claim(made: Store) 
         for claim in one.table.claims:
             assert claim.says in parsed.text
             assert claim.says in markdown
+            assert claim.note in parsed.text
+    assert "Normalising fc7 alone changes little. [read off]" in parsed.text
     for outcome in ("✓ supported", "✗ refuted", "? undecided"):
         assert outcome in parsed.text
 
