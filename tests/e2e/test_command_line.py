@@ -222,9 +222,9 @@ def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, resu
     (own / "conf/recipe/mine.yaml").write_text("defaults: [quick_parsenet, _self_]\niterations: 3\n")
     (own / "conf/recipe/.#mine.yaml").symlink_to("nobody@nowhere.1")
     (own / "ablations").mkdir()
-    (own / "ablations/mine.yaml").write_text(OWN_TABLE)
+    (own / "ablations/own.yaml").write_text(OWN_TABLE)
     done = subprocess.run(
-        command("ablate", "mine", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
+        command("ablate", "own", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
         cwd=own,
         env={**os.environ, "PYTHONPATH": str(clone), "PARSENET_RESULTS": str(results), "COLUMNS": "160"},
         capture_output=True,
@@ -233,4 +233,4 @@ def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, resu
     assert done.returncode == 0, done.stderr
     (run,) = Store(results).runs()
     assert (run.state(), run.config().science.recipe.iterations) == ("done", 3)
-    assert (results / "tables/quick/mine.md").is_file()
+    assert (results / "tables/quick/own.md").is_file()

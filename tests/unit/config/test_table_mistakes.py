@@ -125,7 +125,7 @@ FIGURE_MISTAKES = {
 }
 
 
-def write(folder: Path, text: str | bytes, name: str = "mine.yaml") -> None:
+def write(folder: Path, text: str | bytes, name: str = "own.yaml") -> None:
     (folder / "ablations").mkdir()
     (folder / "ablations" / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
@@ -133,7 +133,7 @@ def write(folder: Path, text: str | bytes, name: str = "mine.yaml") -> None:
 def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, TABLE)
     monkeypatch.chdir(tmp_path)
-    spec = table_file.load("mine")
+    spec = table_file.load("own")
     assert spec.printed("pool6", "raw") == table.Printed("38.2", bold=True, cited="[19]")
     assert spec.printed("pool6", "norm") == table.Printed()
     assert [(c.row.key, c.column.key) for c in spec.cells(cited=True)] == [("fc7", "raw")]
@@ -149,18 +149,18 @@ def test_claims_of_figures_are_read_from_the_users_file_first_which_is_no_table(
     monkeypatch.chdir(tmp_path)
     (claim,) = table_file.figure_claims()
     assert (claim.figure, claim.value, claim.factor) == ("context", ("errors", "more_between_objects"), 100.0)
-    assert not {"_figures", "mine"} & set(table_file.names())
+    assert not {"_figures", "own"} & set(table_file.names())
 
 
 @pytest.mark.parametrize("mistake", [*MISTAKES, *FIGURE_MISTAKES])
 def test_a_mistake_is_named_with_its_line(mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, name = (TABLE, "mine.yaml") if mistake in MISTAKES else (FIGURES, table_file.FIGURES)
+    text, name = (TABLE, "own.yaml") if mistake in MISTAKES else (FIGURES, table_file.FIGURES)
     old, new, line, fragments = (MISTAKES | FIGURE_MISTAKES)[mistake]
     assert old in text
     write(tmp_path, text.replace(old, new, 1), name)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
-        table_file.load("mine") if mistake in MISTAKES else table_file.figure_claims()
+        table_file.load("own") if mistake in MISTAKES else table_file.figure_claims()
     message = str(error.value)
     assert message.startswith(f"{tmp_path / 'ablations' / name}:{line}: "), message
     for fragment in fragments:
@@ -184,5 +184,5 @@ def test_a_file_that_is_no_table_is_said_to_be_none(
 ) -> None:
     write(tmp_path, content)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"mine\.yaml.*" + fragment):
-        table_file.load("mine")
+    with pytest.raises(UserError, match=r"own\.yaml.*" + fragment):
+        table_file.load("own")
