@@ -26,7 +26,7 @@ FIGURES = "_figures.yaml"
 GROUPS = {
     "all": "the paper's tables",
     "beyond": "what the paper asks for and did not run",
-    "mine": "those of ./ablations",
+    "mine": "your tables in ./ablations",
 }
 """The words that name several tables."""
 

@@ -203,7 +203,11 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
         return subprocess.check_output([sys.executable, *arguments], cwd=elsewhere, env=environment, text=True)
 
     assert "11 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
+    assert "8 distinct runs" in python("-m", "parsenet_cli", "plan", "sharing", "--seeds", "1")
     assert python("-c", "import parsenet_cli; print(parsenet_cli.__file__)").startswith(str(installed))
+    shipped = {file.relative_to(installed / "parsenet_cli/shipped") for file in installed.rglob("shipped/**/*.yaml")}
+    ours = [file for name in ("conf", "ablations") for file in (Path(__file__).parents[2] / name).rglob("*.yaml")]
+    assert shipped == {file.relative_to(Path(__file__).parents[2]) for file in ours}
 
 
 OWN_TABLE = """

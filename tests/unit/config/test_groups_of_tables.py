@@ -63,7 +63,7 @@ def test_a_word_names_the_tables_of_its_group_in_reading_order(own: Own) -> None
 
 def test_a_group_without_tables_is_said_to_be_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"'mine' means those of \./ablations, and there is none"):
+    with pytest.raises(UserError, match=r"'mine' means your tables in \./ablations, and there is none"):
         table_file.named(["mine"])
 
 
