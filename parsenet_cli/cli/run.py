@@ -129,7 +129,7 @@ def ablate(
 ) -> None:
     """Run tables and print them beside the paper's numbers.
 
-    Tables by name; all is the paper's, beyond what it asks for and did not run, mine those of ./ablations (`parsenet list`).
+    Tables by name; all is the paper's, beyond what it asks for and did not run, mine yours in ./ablations (`parsenet list`).
     Issuing the same command again resumes: what is done is not done twice.
     """
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
