@@ -13,6 +13,8 @@ from parsenet_cli.report.blocks import Grid, words
 def grids() -> Iterator[Grid]:
     """Tables with their rows, axes with their values, profiles, and what recipes, data, weights and launchers there are."""
     for group, files in table_file.groups().items():
+        if not files:
+            continue
         rows, remarks = [], []
         for spec in map(table_file.read, files.values()):
             keys = (", ".join(part.key for part in parts) for parts in (spec.rows, spec.columns))

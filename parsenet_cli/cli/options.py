@@ -32,8 +32,15 @@ def complete_override(text: str) -> list[str]:
     return [f"{key}={before}{comma}{choice}" for choice in axis_choices(key) if choice.startswith(last)]
 
 
+def complete_study(text: str) -> list[str]:
+    """Tables that begin with `text`."""
+    from parsenet_cli.config import table_file
+
+    return [name for name in table_file.names() if name.startswith(text)]
+
+
 def complete_table(text: str) -> list[str]:
-    """Tables, and overrides, that begin with `text`."""
+    """Tables, groups of tables and overrides that begin with `text`."""
     from parsenet_cli.config import table_file
 
     tables = [name for name in [*table_file.GROUPS, *table_file.names()] if name.startswith(text)]

@@ -129,8 +129,8 @@ def ablate(
 ) -> None:
     """Run tables and print them beside the paper's numbers.
 
-    Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
-    not done twice.
+    Tables by name; all is the paper's, beyond what it asks for and did not run, mine yours in ./ablations (`parsenet list`).
+    Issuing the same command again resumes: what is done is not done twice.
     """
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     options = with_launcher(overrides, launcher)

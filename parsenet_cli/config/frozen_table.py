@@ -30,9 +30,14 @@ def to_json(spec: TableSpec) -> dict[str, Any]:
 
 
 def digest_content(spec: TableSpec) -> dict[str, Any]:
-    """What the name of a study is made of: `to_json` without claims on cost, which tables did not always state."""
+    """What the name of a study is made of: `to_json` without what tables did not always state, so that old ones keep theirs:
+    claims on cost, and where they are as before, the kind and note of a claim and the remark of a table."""
     content = to_json(spec)
     content["claims"] = [claim for claim in content["claims"] if not claim.pop("measure")]
+    parts = [(content, {"remark": ""}), *((claim, {"kind": "stated", "note": ""}) for claim in content["claims"])]
+    for part, before in parts:
+        for key in [key for key, value in before.items() if part[key] == value]:
+            del part[key]
     return content
 
 

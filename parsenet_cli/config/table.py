@@ -162,6 +162,11 @@ class TableSpec:
     note: str = ""
     remark: str = ""
 
+    @property
+    def is_printed(self) -> bool:
+        """Whether the paper prints a number in it."""
+        return any(number.value is not None for row in self.rows for number in row.paper.values())
+
     def printed(self, row: str, column: str) -> Printed:
         """What the paper prints in this cell."""
         return next(r for r in self.rows if r.key == row).paper.get(column, Printed())

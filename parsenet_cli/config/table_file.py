@@ -17,6 +17,7 @@ from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.text import natural_key
 
 FIGURES = "_figures.yaml"
@@ -25,7 +26,7 @@ FIGURES = "_figures.yaml"
 GROUPS = {
     "all": "the paper's tables",
     "beyond": "what the paper asks for and did not run",
-    "mine": "those of ./ablations",
+    "mine": "your tables in ./ablations",
 }
 """The words that name several tables."""
 
@@ -42,7 +43,7 @@ def groups() -> dict[str, dict[str, Path]]:
     `table10`).
 
     Raises:
-        UserError: a folder cannot be read, two files have one name, or one has the name of a group.
+        UserError: a folder cannot be read, two files that differ have one name, or one has the name of a group.
     """
     ours = paths.shipped("ablations")
     folders = {"all": ours, "beyond": ours / "beyond", "mine": paths.search("ablations")[0]}
@@ -50,14 +51,17 @@ def groups() -> dict[str, dict[str, Path]]:
         del folders["mine"]
     found = {group: paths.yaml_in(folder) for group, folder in folders.items()}
     seen: dict[str, Path] = {}
-    for name, file in [item for files in found.values() for item in files.items()]:
-        if name in GROUPS:
-            raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
-        if name in seen:
-            raise UserError(
-                f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two"
-            )
-        seen[name] = file
+    for files in found.values():
+        for name, file in list(files.items()):
+            if name in GROUPS:
+                raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
+            if name not in seen:
+                seen[name] = file
+            elif _content(file) == _content(seen[name]):  # a copy is the table itself: of a clone, say
+                del files[name]
+            else:
+                other = f"{seen[name]} is called so too"
+                raise UserError(f"{file}:1: expected a name of its own; {other}: rename one of the two")
     return {group: dict(sorted(files.items(), key=lambda item: natural_key(item[0]))) for group, files in found.items()}
 
 
@@ -67,8 +71,18 @@ def names(group: str | None = None) -> list[str]:
 
 
 def named(words: Iterable[str]) -> list[str]:
-    """The tables that these words name, each once: tables by name, or all of a group."""
-    return list(dict.fromkeys(name for word in words for name in (names(word) if word in GROUPS else [word])))
+    """The tables that these words name, each once: tables by name, or all of a group.
+
+    Raises:
+        UserError: a group has no table, or as `groups` does.
+    """
+    found = {word: names(word) if word in GROUPS else [word] for word in words}
+    for word, tables in found.items():
+        if not tables:
+            raise UserError(
+                f"'{word}' means {GROUPS[word]}, and there is none. A file there is a table (docs/tables.md)"
+            )
+    return list(dict.fromkeys(name for tables in found.values() for name in tables))
 
 
 def load(name: str) -> TableSpec:
@@ -81,6 +95,14 @@ def load(name: str) -> TableSpec:
     if name not in files:
         raise unknown("table", name, list(files))
     return read(files[name])
+
+
+def _content(file: Path) -> bytes:
+    """Raises `UserError` where it cannot be read."""
+    try:
+        return read_bytes(file, follow=True)
+    except OSError as problem:
+        raise UserError(f"{file}: cannot be read: {problem.strerror}") from None
 
 
 @lru_cache

@@ -14,7 +14,6 @@ from parsenet_cli.config import frozen_table, table_file
 from parsenet_cli.config.compose import hydra_compose
 from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
 from parsenet_cli.core.run_config import Science
@@ -53,10 +52,10 @@ def test_cells_that_are_the_same_experiment_share_one_run(same: list[tuple[str, 
     assert len({identity(cell(*key)) for key in same}) == 1
 
 
-def test_all_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
+def test_the_papers_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
     distinct = {}
     for cited in (False, True):
-        cells = [c for name in table_file.names() for c in table_file.load(name).cells(cited=cited)]
+        cells = [c for name in table_file.names("all") for c in table_file.load(name).cells(cited=cited)]
         distinct[cited] = {identity(composed(c.overrides)) for c in cells}
     assert len(distinct[False]) == 37
     assert distinct[False] < distinct[True]
@@ -97,17 +96,6 @@ def test_an_unknown_table_row_or_column_is_answered_with_the_nearest() -> None:
         table_file.load("table4").cells(columns=["nrom"])
 
 
-def test_a_table_in_the_users_folder_is_found_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = paths.shipped("ablations") / "table5.yaml"
-    for name in ("table5", "my_study10", "my_study9"):
-        text = source.read_text().replace("title: Global context", f"title: My {name}")
-        write_text(tmp_path / "ablations" / f"{name}.yaml", text)
-    monkeypatch.chdir(tmp_path)
-    assert table_file.names()[:2] == ["my_study9", "my_study10"]
-    assert table_file.load("table5").title.startswith("My table5")
-    assert table_file.load("table4").title == "Early fusion on PASCAL-Context"
-
-
 @pytest.mark.parametrize("name", table_file.names())
 def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
     spec = table_file.load(name)
@@ -121,7 +109,7 @@ def test_a_damaged_frozen_table_says_where() -> None:
         frozen_table.from_json(content)
 
 
-@pytest.mark.parametrize("name", [n for n in table_file.names() if n not in ("spp", "voc_low")])
+@pytest.mark.parametrize("name", [n for n in table_file.names("all") if n not in ("spp", "voc_low")])
 def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
     spec = table_file.load(name)
     assert spec.claims

@@ -23,7 +23,7 @@ LOWER = {"conv5": 512, "conv4": 512, "conv3": 256}
 def cells() -> dict[tuple[str, ...], str]:
     """The distinct cells of all tables, cited ones included, each under the first name it has."""
     found: dict[tuple[str, ...], str] = {}
-    for name in table_file.names():
+    for name in [*table_file.names("all"), *table_file.names("beyond")]:
         for cell in table_file.load(name).cells(cited=True):
             found.setdefault(tuple(sorted(cell.overrides)), f"{name}.{cell.row.key}.{cell.column.key}")
     return found
@@ -49,10 +49,10 @@ def parameters(science: Science) -> int:
     classes, branches = CLASSES[science.data], channels(science)
     total = TRUNK[science.body]
     if science.norm == "l2":
-        total += sum(branches)
+        total += len(branches) if science.norm_shared else sum(branches)
     if science.mix == "conv1x1":
-        total += sum(branches) * 1024 + 1024
-        branches = [1024]
+        total += (sum(branches) + 1) * science.mix_width
+        branches = [science.mix_width]
     total += classes * (sum(branches) + (1 if science.fusion == "early" else len(branches)))
     skipped = {"none": [], "16s": [512], "8s": [512, 256]}[science.skips]
     return total + sum(classes * (width + 1) for width in skipped)
@@ -63,6 +63,7 @@ def test_all_tables_are_there() -> None:
         *(f"table{n}" for n in range(1, 8)),
         "spp",
         "voc_low",
+        *table_file.names("beyond"),
     }
     assert len(CELLS) >= 40
 
