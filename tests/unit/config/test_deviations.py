@@ -41,7 +41,7 @@ def test_row_that_says_so_does_not_deviate_but_the_run_by_itself_does(composer: 
     assert texts(science, BASELINE_A) == []
     assert texts(science) == [
         "classifier's start: init=zero instead of xavier",
-        "where the 100-pixel pad goes: pad100=true instead of false",
+        "the 100-pixel pad: pad100=true instead of false",
     ]
 
 
