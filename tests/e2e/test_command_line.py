@@ -202,7 +202,7 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "160"}
         return subprocess.check_output([sys.executable, *arguments], cwd=elsewhere, env=environment, text=True)
 
-    assert "11 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
+    assert "10 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
     assert "8 distinct runs" in python("-m", "parsenet_cli", "plan", "sharing", "--seeds", "1")
     assert python("-c", "import parsenet_cli; print(parsenet_cli.__file__)").startswith(str(installed))
     shipped = {file.relative_to(installed / "parsenet_cli/shipped") for file in installed.rglob("shipped/**/*.yaml")}

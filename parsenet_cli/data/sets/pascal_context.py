@@ -1,4 +1,4 @@
-"""PASCAL-Context: 4 998 training and 5 105 validation images of VOC 2010, 59 classes and one for the rest (§4.1).
+"""PASCAL-Context: 4 998 training and 5 105 validation images of VOC 2010, 59 classes and one for the rest (§4).
 
     VOCdevkit/VOC2010/JPEGImages/<id>.jpg
     VOCdevkit/VOC2010/ImageSets/Main/{train,val}.txt

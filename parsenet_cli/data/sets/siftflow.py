@@ -1,4 +1,4 @@
-"""SiftFlow: 2 486 training and 200 test images of 256x256 pixels, 33 semantic classes (§4.1, Table 3).
+"""SiftFlow: 2 486 training and 200 test images of 256x256 pixels, 33 semantic classes (§4.2, Table 3).
 
     Images/spatial_envelope_256x256_static_8outdoorcategories/<id>.jpg
     SemanticLabels/spatial_envelope_256x256_static_8outdoorcategories/<id>.mat    S, 0 unlabelled, classes from 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli.config import frozen_table, table_file
+from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import hydra_compose
 from parsenet_cli.config.expression import Reference, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
@@ -44,22 +44,41 @@ def identity(science: Science) -> str:
         [("table4", "fcn32s", "raw"), ("table4", "fc7", "raw"), ("table1", "baseline_d")],
         [("table1", "fcn32s"), ("table1", "baseline_a")],
         [("table7", "none", "concat"), ("table6", "pool6_fc7_n_e")],
-        [("table7", "ten", "concat"), ("table6", "pool6_fc7_y_e"), ("spp", "pool6", "early"), ("voc_low", "pool6_fc7")],
-        [("table8", "parsenet", "mean"), ("table6", "pool6_fc7_y_l"), ("spp", "pool6", "late")],
+        [
+            ("table7", "ten", "concat"),
+            ("table6", "pool6_fc7_y_e"),
+            ("spp", "pool6", "early"),
+            ("voc_low", "pool6_fc7", "early"),
+        ],
+        [
+            ("table8", "parsenet", "mean"),
+            ("table6", "pool6_fc7_y_l"),
+            ("spp", "pool6", "late"),
+            ("voc_low", "pool6_fc7", "late"),
+        ],
     ],
 )
 def test_cells_that_are_the_same_experiment_share_one_run(same: list[tuple[str, ...]]) -> None:
     assert len({identity(cell(*key)) for key in same}) == 1
 
 
-def test_the_papers_tables_together_are_37_experiments_and_3_more_when_cited() -> None:
+def test_the_papers_tables_together_are_39_experiments_and_5_more_when_cited() -> None:
     distinct = {}
     for cited in (False, True):
         cells = [c for name in table_file.names("all") for c in table_file.load(name).cells(cited=cited)]
         distinct[cited] = {identity(composed(c.overrides)) for c in cells}
-    assert len(distinct[False]) == 37
+    assert len(distinct[False]) == 39
     assert distinct[False] < distinct[True]
-    assert len(distinct[True]) == 40, "DeepLab, DeepLab-LargeFOV and FCN-16s; the cited FCN-32s is Baseline A"
+    assert len(distinct[True]) == 44, "DeepLab, DeepLab-LargeFOV, FCN-16s, two FCN-8s; the cited FCN-32s is Baseline A"
+
+
+@pytest.mark.parametrize("name", ["quick", "photos"])
+def test_a_profile_has_a_stand_in_for_every_recipe_that_a_table_names(name: str) -> None:
+    """Without one a cell would train for the published 80 000 iterations or more."""
+    cells = [c for table in table_file.names() for c in table_file.load(table).cells(cited=True)]
+    recipes = {override.partition("=")[2] for c in cells for override in c.overrides if override.startswith("recipe=")}
+    assert "fcn_2016" in recipes
+    assert recipes <= set(profile.load(name).recipe)
 
 
 def test_columns_that_differ_by_metric_share_their_run() -> None:
@@ -71,15 +90,14 @@ def test_columns_that_differ_by_metric_share_their_run() -> None:
 @pytest.mark.parametrize(
     ("name", "narrowed", "expected"),
     [
-        ("table4", {"rows": ["fcn8s"]}, "fcn8s.raw"),  # norm has no such cell
+        ("table4", {"rows": ["fcn8s"]}, ""),
+        ("table4", {"rows": ["fcn8s"], "cited": True}, "fcn8s.raw"),  # norm has no such cell
         ("table4", {"rows": ["conv4", "fc7"], "columns": ["norm"]}, "fc7.norm conv4.norm"),  # in the table's order
         ("table2", {}, "deeplab_baseline.mean_iu largefov_baseline.mean_iu"),  # the others are cited
         ("table2", {"cited": True, "rows": ["deeplab"]}, "deeplab.mean_iu"),
-        (
-            "table8",
-            {"cited": True, "columns": ["mean"]},
-            "baseline.mean parsenet.mean",
-        ),  # the others are not built here
+        # The others are not built here.
+        ("table8", {"cited": True, "columns": ["mean"]}, "fcn8s.mean baseline.mean parsenet.mean"),
+        ("table8", {"cited": True, "columns": ["bkg"]}, "baseline.bkg parsenet.bkg"),  # FCN-8s is printed without one
     ],
 )
 def test_cells_that_can_be_run(name: str, narrowed: dict[str, Any], expected: str) -> None:
@@ -164,6 +182,36 @@ def test_the_three_baselines_differ_in_training_as_table_1_says() -> None:
     assert (c.recipe.policy, d.recipe.policy) == ("fixed", "poly")
     assert {s.body for s in (a, b, c, d)} == {"fcn"}
     assert cell("table3", "fcn16s").recipe.steps == 300000
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "recipe"), [("table4", "raw", ("shuffle", 80000)), ("table8", "mean", ("replacement", 300000))]
+)
+def test_fcn8s_is_run_by_fcn_s_recipe_at_once_and_not_by_parsenet_s(
+    table: str, column: str, recipe: tuple[str, int]
+) -> None:
+    science = cell(table, "fcn8s", column)
+    assert (science.body, science.skips, science.skip_training, science.layers) == ("fcn", "8s", "at_once", ("fc7",))
+    assert (science.pad100, science.init, science.norm) == (True, "zero", "none")
+    assert (science.recipe.policy, science.recipe.lr, science.recipe.momentum) == ("fixed", 1e-10, 0.99)
+    assert (science.recipe.sampling, science.recipe.steps) == recipe
+
+
+def test_lower_layers_on_voc_are_fused_early_and_late() -> None:
+    claims = {claim.key: claim for claim in table_file.load("voc_low").claims}
+    assert len(claims) == 6
+    for fusion in ("early", "late"):
+        assert {cell("voc_low", row, fusion).fusion for row in ("pool6_fc7", "conv5", "conv4", "conv3")} == {fusion}
+        for layer in ("conv5", "conv4", "conv3"):
+            assert (
+                claims[f"{layer}_adds_nothing_{fusion}"].holds_if == f"{layer}.{fusion} - pool6_fc7.{fusion} < margin"
+            )
+
+
+def test_what_the_prose_denies_is_read_off_the_numbers() -> None:
+    [late] = [claim for claim in table_file.load("table6").claims if claim.key == "late_fusion_barely_needs_norm"]
+    assert late.kind == "read_off"
+    assert "§3.3" in late.note
 
 
 def test_the_example_of_the_documentation_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
