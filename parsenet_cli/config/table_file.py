@@ -5,14 +5,12 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Measure, Printed, Row, TableSpec
+from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
@@ -22,7 +20,11 @@ from parsenet_cli.core.text import natural_key
 FIGURES = "_figures.yaml"
 """The file of `ablations/` that is no table: the claims that figures decide."""
 
-GROUPS = {"all": "the paper's tables", "beyond": "what the paper asks for and did not run", "mine": "those of ./ablations"}
+GROUPS = {
+    "all": "the paper's tables",
+    "beyond": "what the paper asks for and did not run",
+    "mine": "those of ./ablations",
+}
 """The words that name several tables."""
 
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
@@ -47,7 +49,9 @@ def groups() -> dict[str, dict[str, Path]]:
         if name in GROUPS:
             raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
         if name in seen:
-            raise UserError(f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two")
+            raise UserError(
+                f"{file}:1: expected a name of its own; {seen[name]} is called so too: rename one of the two"
+            )
         seen[name] = file
     return {group: dict(sorted(files.items(), key=lambda item: natural_key(item[0]))) for group, files in found.items()}
 
@@ -72,13 +76,6 @@ def load(name: str) -> TableSpec:
     if name not in files:
         raise unknown("table", name, list(files))
     return read(files[name])
-
-
-@lru_cache
-def shipped(name: str) -> TableSpec | None:
-    """The table of this name that comes with the package, whatever the user's folder holds."""
-    file = paths.shipped("ablations") / f"{name}.yaml"
-    return read(file) if file.is_file() else None
 
 
 def read(file: Path) -> TableSpec:
@@ -165,8 +162,6 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
 
 
 def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    if "measure" in node.mapping():
-        return _cost_claim(key, node, cells)
     fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
     for name, expression in expressions.items():
@@ -181,22 +176,10 @@ def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
     return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **_about(fields))
 
 
-def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], ["kind", "note"])
-    limit = _parsed(fields["holds_if"], parse_limit)
-    if not limit.ratio:
-        raise fields["holds_if"].wrong("two cells and a limit, such as row.column / row.column < 1.01")
-    _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
-    measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
-    margin = float(100 * (Decimal(str(limit.limit)) - 1))
-    return Claim(*_statement(key, fields), margin=margin, measure=measure, **_about(fields))
-
-
 def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
     required = ["says", "where", "figure", "value", "holds_if", "unit"]
     fields = node.fields("claim", required, ["factor", "log", "kind", "note"])
-    if _parsed(fields["holds_if"], parse_limit).ratio:
-        raise fields["holds_if"].wrong("the figure's value and a limit, such as value < 0.5")
+    _parsed(fields["holds_if"], parse_limit)
     figures = [name.replace("_", "-") for name in paths.modules("report/figures")]
     return FigureClaim(
         *_statement(key, fields),
