@@ -73,14 +73,15 @@ def draw(data: dict[str, Any]) -> Figure:
     for n, pair in enumerate(pairs):
         for k, name in enumerate(RATIOS):
             _draw_ratio(axes, pair[name], n + (k - 1.5) * 0.19, k, RATIOS[name] if not n else None)
-    low, high = axes.get_xlim()
-    axes.set_xlim(min(0.5, low), 1.2 * max(2, high))
+    ends = [pair[name][end] for pair in pairs for name in RATIOS for end in ("low", "high")]
+    axes.set_xlim(0.9 * min([0.6, *ends]), 1.3 * max([1.6, *ends]))  # on the right the numbers stand
     plotting.log_axis(axes, "x")
     axes.set_yticks(range(len(pairs)), [pair["title"].replace(" over ", "\nover ") for pair in pairs])
     axes.tick_params("y", length=0)
     axes.set_ylim(max(1, len(pairs)) - 0.5, -0.5)
     axes.set_xlabel("ratio (95 % interval of times)")
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1), ncols=4, handletextpad=0.2, columnspacing=1.2)
+    if pairs:
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1), ncols=4, handletextpad=0.2, columnspacing=1.2)
     about = data["about"]
     missing = [pair["title"] for pair in data["pairs"].values() if "not_applicable" in pair]
     text = (

@@ -18,11 +18,12 @@ from parsenet_cli.core import sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import silent
+from parsenet_cli.engine.cost import NetworkCost
 from parsenet_cli.engine.loaded import LoadedNetwork
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.report import figures, measure, plot
-from parsenet_cli.report.figures import context, curves, receptive_field, scales, table
+from parsenet_cli.report.figures import context, cost, curves, receptive_field, scales, table
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
@@ -141,6 +142,34 @@ def test_an_image_loses_where_every_seed_does() -> None:
     assert losing["estimate"] == 1 / 4
     assert losing["low"] == pytest.approx(1 - 0.975 ** (1 / 4))  # Clopper and Pearson, one of four
     assert context._losing(np.ones((2, 4)))["low"] == 0
+
+
+def test_cost_is_the_ratio_of_the_second_to_the_first_over_rounds() -> None:
+    ratio = cost._ratio([1.0, 2.0, 4.0], [2.0, 2.0, 16.0])
+    half = (
+        4.3027 * np.log(2) / 3**0.5
+    )  # Student's t of two degrees of freedom; logarithms of 2, 1, 4 to the base 2: 1, 0, 2
+    assert list(ratio.values()) == pytest.approx([2.0, 2 * np.exp(-half), 2 * np.exp(half)], abs=1e-3)
+    assert cost._ratio([1.0], [3.0]) == pytest.approx({"estimate": 3.0, "low": 3.0, "high": 3.0})
+
+
+def test_cost_draws_what_can_be_built_and_names_the_rest() -> None:
+    networks = [NetworkCost((21, 8, 8), n, 0, n, 100 * n, [1.0, 2.0], [1.0, 1.5]) for n in (10, 12)]
+    first, second = networks
+    ratios = {"parameters": cost._exact(1.2), "memory": cost._exact(1.2), "step": cost._ratio(first.step, second.step)}
+    pair = {"title": "a over b", "cells": ["a", "b"], **ratios, "inference": ratios["step"]}
+    about = {"profile": "quick", "trunk": "vgg_tiny", "device": "a processor", "threads": 2}
+    missing = {"title": "c over d", "cells": ["c", "d"], "not_applicable": "no such body"}
+    whole(cost.draw, {"rounds": 2, "pairs": {"one": pair, "other": missing}, "about": about})
+    whole(cost.draw, {"rounds": 2, "pairs": {"other": missing}, "about": about})
+    assert cost._per_channel(first, second) == cost._exact(1.0)
+    assert cost._per_channel(first, first) is None
+
+
+@pytest.mark.parametrize("name", cost.PAIRS)
+def test_pairs_of_cost_are_cells_that_can_be_run(name: str) -> None:
+    _, first, second = cost._pair(name)
+    assert cost._overrides(first) != cost._overrides(second)
 
 
 def test_context_without_such_a_pair_says_which_cells_there_are(store: Store, run: Run) -> None:
