@@ -63,6 +63,12 @@ columns:
 rows:
   fc7:       {label: ["fc7"], set: ["layers=[fc7]"]}
   pool6_fc7: {label: ["pool6 + fc7"], set: ["layers=[pool6,fc7]"]}
+claims:
+  learns:
+    says: It learns something.
+    where: my own
+    holds_if: fc7.best > 0
+    effect: fc7.best
 """
 
 FIGURE_CLAIM = """
@@ -127,5 +133,6 @@ def test_figure_and_a_claim_on_it_need_no_other_line(clone: Path) -> None:
     verdicts = {
         verdict["key"]: verdict for verdict in json.loads(parsenet(clone, "verify", "--to", "json"))["verdicts"]
     }
+    assert verdicts["learns"]["table"] == "own"
     assert verdicts["few_cells"]["outcome"] == "supported"
     assert verdicts["few_cells"]["table"] == "cells"
