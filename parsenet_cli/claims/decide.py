@@ -100,8 +100,11 @@ def evidence_of(estimate: Estimate, or_zero: bool = False) -> Evidence:
 
 def limit_evidence(limit: Limit, beyond: Estimate) -> Evidence:
     """The p-values of a limit, by the estimate of how far above it a number is."""
-    above = evidence_of(beyond, or_zero=not limit.above)
-    return above if limit.above else Evidence(above.refute, above.support)
+    if limit.sign == "==":  # of what was counted
+        equal = beyond.value == 0
+        return Evidence(0.0 if equal else 1.0, 1.0 if equal else 0.0)
+    above = evidence_of(beyond, or_zero=limit.sign == "<")
+    return above if limit.sign == ">" else Evidence(above.refute, above.support)
 
 
 def collapse_evidence(seeds: Sequence[bool]) -> Evidence:

@@ -10,10 +10,7 @@ collapsed. There are numbers, the claim's `margin`, `+`, `-`, `abs`, comparisons
     spread(a.x, b.x) < spread(c.x, d.x)     standard deviations over seeds, each pooled over its cells, compared
     wins(one, other) > 10.5                 in how many classes (columns of `iu[class]`) one row's printed number is larger
 
-What is not a score is compared with a limit:
-
-    pool6_fc7_y_l.mean_iu / fc7_n.mean_iu < 1.01    what the runs of two cells cost
-    value > 10                                      a number of a figure
+A number of a figure is compared with a limit: `value > 10`, `value < 0.5`, and what was counted also `value == 1`.
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.text import shown
@@ -88,15 +86,10 @@ class Expression:
 
 @dataclass(frozen=True)
 class Limit:
-    """That a number is above (or below) a limit.
+    """That a number is above a limit, below it or equal to it."""
 
-    Attributes:
-        ratio: The number: one cell over another; nothing for a figure's `value`.
-    """
-
-    above: bool
+    sign: Literal["<", ">", "=="]
     limit: float
-    ratio: tuple[Reference, ...]
 
 
 def parse(text: str) -> Expression:
@@ -110,20 +103,20 @@ def parse(text: str) -> Expression:
 
 
 def parse_limit(text: str) -> Limit:
-    """The limit that a text states: `row.column / row.column < 1.01`, `value < 0.5`, or either with `>`.
+    """The limit that a text states: `value < 0.5`, or with `>` or `==`.
 
     Raises:
         ValueError: it states none.
     """
     match _tree(text):
-        case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit) as constant]):
+        case ast.Compare(
+            ast.Name("value"),
+            [ast.Lt() | ast.Gt() | ast.Eq() as op],
+            [ast.Constant(int() | float() as limit) as constant],
+        ) if not isinstance(limit, bool):
             _is_truth(constant)
-            match number:
-                case ast.Name("value"):
-                    return Limit(isinstance(op, ast.Gt), float(limit), ())
-                case ast.BinOp(ast.Attribute() as over, ast.Div(), ast.Attribute() as under):
-                    return Limit(isinstance(op, ast.Gt), float(limit), (reference_of(over), reference_of(under)))
-    raise ValueError(f"'{shown(text)}' is no number with a limit; write row.column / row.column < 1.01, or value < 0.5")
+            return Limit("<" if isinstance(op, ast.Lt) else ">" if isinstance(op, ast.Gt) else "==", float(limit))
+    raise ValueError(f"'{shown(text)}' is no number with a limit; write value < 0.5, value > 10 or value == 1")
 
 
 def _tree(text: str) -> ast.expr:

@@ -24,9 +24,6 @@ Kind = Literal["stated", "read_off", "printed", "conjecture"]
 """What a claim is: a statement of the paper's text, decided by runs; one that its numbers show and its text does not make; one
 that can be decided on its printed numbers alone; what we expect where the paper leaves a question open."""
 
-Measure = Literal["", "parameters", "seconds"]
-"""What a claim compares of its cells: their scores, or what their runs cost: parameters, seconds of a training step."""
-
 
 @dataclass(frozen=True)
 class Printed:
@@ -85,8 +82,7 @@ class Claim:
     Attributes:
         where: Its place in the paper: a section, a table or a figure.
         effect: The difference that is shown, in percent points.
-        margin: What "about equal" means, in percent points; `margin` in the expressions. On cost: the limit, in percent
-            more.
+        margin: What "about equal" means, in percent points; `margin` in the expressions.
         note: What a reader of the paper has to know of it, such as why it does not hold on the printed numbers.
     """
 
@@ -96,7 +92,6 @@ class Claim:
     holds_if: str
     effect: str = ""
     margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    measure: Measure = ""
     kind: Kind = "stated"
     note: str = ""
 

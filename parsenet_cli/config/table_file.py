@@ -5,14 +5,12 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Measure, Printed, Row, TableSpec
+from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
@@ -35,7 +33,7 @@ _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold
 _Condition = TypeVar("_Condition", Expression, Limit)
 
 MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
-"""The kinds of claims on what the paper does not print: cost, and what figures measure."""
+"""The kinds of claims on what figures measure, of which the paper prints nothing."""
 
 
 def groups() -> dict[str, dict[str, Path]]:
@@ -103,13 +101,6 @@ def _content(file: Path) -> bytes:
         return read_bytes(file, follow=True)
     except OSError as problem:
         raise UserError(f"{file}: cannot be read: {problem.strerror}") from None
-
-
-@lru_cache
-def shipped(name: str) -> TableSpec | None:
-    """The table of this name that comes with the package, whatever the user's folder holds."""
-    file = paths.shipped("ablations") / f"{name}.yaml"
-    return read(file) if file.is_file() else None
 
 
 def read(file: Path) -> TableSpec:
@@ -196,8 +187,6 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
 
 def _claim(key: str, node: YamlNode, rows: Sequence[Row]) -> Claim:
     printed = {f"{row.key}.{name}": number for row in rows for name, number in row.paper.items() if not number.absent}
-    if "measure" in node.mapping():
-        return _cost_claim(key, node, printed)
     fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
     about = _about(fields, get_args(Kind))
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
@@ -234,22 +223,10 @@ def _check_printed(fields: Mapping[str, YamlNode], holds_if: Expression, printed
             )
 
 
-def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], ["kind", "note"])
-    limit = _parsed(fields["holds_if"], parse_limit)
-    if not limit.ratio:
-        raise fields["holds_if"].wrong("two cells and a limit, such as row.column / row.column < 1.01")
-    _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
-    measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
-    margin = float(100 * (Decimal(str(limit.limit)) - 1))
-    return Claim(*_statement(key, fields), margin=margin, measure=measure, **_about(fields, MEASURED))
-
-
 def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
     required = ["says", "where", "figure", "value", "holds_if", "unit"]
     fields = node.fields("claim", required, ["factor", "log", "kind", "note"])
-    if _parsed(fields["holds_if"], parse_limit).ratio:
-        raise fields["holds_if"].wrong("the figure's value and a limit, such as value < 0.5")
+    _parsed(fields["holds_if"], parse_limit)
     figures = [name.replace("_", "-") for name in paths.modules("report/figures")]
     return FigureClaim(
         *_statement(key, fields),

@@ -31,6 +31,7 @@ SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "clot
 LARGEST_NUMBER = 65535
 """Of labels.txt; a LabelMap has 16 bits a pixel."""
 
+USUAL = (60, 375, 500)
 FINGERPRINT_FILES: tuple[str, ...] = ("pascal-context",)
 
 

@@ -182,14 +182,9 @@ def test_each_profile_has_table_7_s_own_width_among_those_of_capacity(
     assert capacity[f"{row}.mean_iu"] == table7["none.mix1x1"]
 
 
-def test_a_frozen_table_keeps_its_remark_and_old_studies_their_names() -> None:
+def test_a_frozen_table_keeps_its_remark() -> None:
     spec = table_file.load("pad")
     assert frozen_table.from_json(json.loads(json.dumps(frozen_table.to_json(spec)))).remark == spec.remark
-    assert frozen_table.digest_content(spec)["remark"] == spec.remark
-    before = frozen_table.digest_content(table_file.load("table5"))
-    assert "remark" not in before
-    assert "kind" not in before["claims"][1]  # stated, as all were
-    assert "note" in before, "the table's own note has always been part of the name"
 
 
 def test_groups_are_completed_where_several_tables_can_stand(own: Own) -> None:

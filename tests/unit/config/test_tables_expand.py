@@ -12,7 +12,7 @@ import pytest
 
 from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import hydra_compose
-from parsenet_cli.config.expression import Reference, parse, parse_limit
+from parsenet_cli.config.expression import Reference, parse
 from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
@@ -120,6 +120,16 @@ def test_a_frozen_table_thaws_to_the_same_table(name: str) -> None:
     assert frozen_table.from_json(json.loads(json.dumps(frozen_table.to_json(spec)))) == spec
 
 
+def test_claims_on_cost_of_a_table_that_was_frozen_earlier_are_left_out() -> None:
+    spec = table_file.load("table6")
+    content = frozen_table.to_json(spec)
+    for claim in content["claims"]:
+        claim["measure"] = ""
+    on_cost = {"measure": "seconds", "holds_if": "pool6_fc7_y_l.mean_iu / fc7_n.mean_iu < 1.10", "margin": 10.0}
+    content["claims"].append({**content["claims"][0], "key": "context_time", **on_cost})
+    assert frozen_table.from_json(content) == spec
+
+
 def test_a_damaged_frozen_table_says_where() -> None:
     content = frozen_table.to_json(table_file.load("table5"))
     del content["rows"][1]["labels"]
@@ -141,7 +151,7 @@ def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
         return printed.value
 
     for claim in spec.claims:
-        if not claim.measure and claim.kind != "printed" and not parse(claim.holds_if).uses_spread:
+        if claim.kind != "printed" and not parse(claim.holds_if).uses_spread:
             assert evaluate(claim.holds_if, paper, claim.margin) is True, claim.key
             assert claim.effect, claim.key
 
@@ -167,7 +177,7 @@ def test_effects_are_the_gains_the_paper_states(name: str, claim: str, gain: flo
 @pytest.mark.parametrize("name", table_file.names())
 def test_claims_about_other_tables_name_cells_that_exist(name: str) -> None:
     for claim in table_file.load(name).claims:
-        references = parse_limit(claim.holds_if).ratio if claim.measure else parse(claim.holds_if).references
+        references = parse(claim.holds_if).references
         for reference in references + (parse(claim.effect).references if claim.effect else ()):
             table = table_file.load(reference.table or name)
             printed = claim.kind == "printed" and table.printed(reference.row, reference.column).value is not None

@@ -84,7 +84,7 @@ def test_identities_are_twelve_digits_and_runs_of_other_modules_have_others(
         ("engine/train", "max(1, steps // 50)", "max(\n            1,  steps//50\n        )  # here"),
         ("engine/train", 'KEPT_PREDICTIONS = 24\n"""', 'KEPT_PREDICTIONS = 24\n\n"""More of '),
         ("models/norm", "        return ", '        """Says more."""\n        return '),
-        ("engine/probe", "CLASSES = ", "CLASSES = 1 + "),
+        ("engine/probe", "STEPS = ", "STEPS = 1 + "),
         ("engine/environment", "CUDA_MB = 800", "CUDA_MB = 900"),
         ("core/download", "import ", "import abc\nimport "),
         ("core/sealed", "_CHUNK = 1 << 20", "_CHUNK = 1 << 21"),
