@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from parsenet_cli.config import frozen_table, profile, table_file
-from parsenet_cli.config.compose import hydra_compose
+from parsenet_cli.config.compose import Composer, hydra_compose
 from parsenet_cli.config.expression import Reference, parse
 from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
 from parsenet_cli.core.run_config import Science
+from parsenet_cli.models import support
 from tests.claim_store import evaluate
 
 
@@ -79,6 +80,38 @@ def test_a_profile_has_a_stand_in_for_every_recipe_that_a_table_names(name: str)
     recipes = {override.partition("=")[2] for c in cells for override in c.overrides if override.startswith("recipe=")}
     assert "fcn_2016" in recipes
     assert recipes <= set(profile.load(name).recipe)
+
+
+def test_the_released_table_is_table_6_beside_the_released_recipe() -> None:
+    spec, six = table_file.load("released"), table_file.load("table6")
+    assert [row.key for row in spec.rows] == [row.key for row in six.rows]
+    for row, stated in zip(spec.rows, six.rows, strict=True):
+        assert identity(cell("released", row.key, "stated")) == identity(cell("table6", row.key))
+        assert row.paper["stated"] == stated.paper["mean_iu"]
+        asked, released = cell("table6", row.key), cell("released", row.key, "released")
+        compared = ("layers", "norm", "fusion", "body", "context", "init")
+        assert [getattr(released, axis) for axis in compared] == [getattr(asked, axis) for axis in compared]
+        companions = (released.upsample, released.context_dropout, released.norm_decay, released.norm_gradient)
+        assert companions == ("learned", 0.3, 1, "authors")
+        assert (released.recipe.lr, released.recipe.iterations, released.recipe.iter_size) == (1e-8, 20_000, 8)
+        assert (released.recipe.head_lr, released.recipe.trunk_lr) == ((10, 20), (1, 2))
+    assert {claim.kind for claim in spec.claims} == {"conjecture"}
+
+
+@pytest.mark.parametrize("name", ["paper", "quick", "photos"])
+def test_the_released_table_composes_and_builds_under_every_profile(name: str, tmp_path: Path) -> None:
+    composer = Composer(profile.load(name), (), tmp_path)
+    recipes = set()
+    for each in table_file.load("released").cells():
+        science = composer.science(each.overrides)
+        assert support.unsupported(science) is None
+        recipes.add((each.column.key, science.recipe))
+    assert len(recipes) == 2, "one of each column, for all rows"
+    stated, released = (recipe for _, recipe in sorted(recipes, key=lambda pair: pair[0], reverse=True))
+    assert released.iter_size == 8 * stated.iter_size
+    assert released.iterations * 4 == stated.iterations
+    assert released.head_lr == tuple(10 * multiplier for multiplier in stated.head_lr)
+    assert (released.trunk_lr, released.batch, released.loss) == (stated.trunk_lr, stated.batch, stated.loss)
 
 
 def test_columns_that_differ_by_metric_share_their_run() -> None:
