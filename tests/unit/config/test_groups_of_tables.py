@@ -111,7 +111,7 @@ def test_tables_beyond_the_papers_quote_it_print_nothing_and_claim_what_may_be_f
     spec = table_file.load(name)
     assert spec.remark.startswith('"')
     assert "(§" in spec.remark.rpartition('"')[2]
-    assert not spec.is_printed
+    assert not spec.is_printed or name == "released", "which sets the numbers of Table 6 beside its own"
     assert not {claim.kind for claim in spec.claims} - {"stated", "conjecture"}
     for claim in spec.claims:
         if claim.kind == "stated":
