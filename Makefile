@@ -14,7 +14,7 @@ CITED ?= $(if $(filter quick,$(PROFILE)),--cited)
 
 reproduce: $(VENV)/ready  ## all tables, what they say of the paper's claims, and the report (TABLES="table4 table6" narrows, SEEDS=1, PROFILE=photos)
 	$(RUN)/python -m parsenet_cli ablate $(TABLES) --profile $(PROFILE) $(if $(SEEDS),--seeds $(SEEDS)) $(CITED)
-	$(if $(filter all,$(TABLES)),for figure in scales receptive-field context; do \
+	$(if $(filter all,$(TABLES)),for figure in scales receptive-field context cost; do \
 	    $(RUN)/python -m parsenet_cli figure $$figure --profile $(PROFILE) || exit; done)
 	$(RUN)/python -m parsenet_cli verify $(TABLES) --profile $(PROFILE) || [ $$? -eq 3 ]  # a refuted claim is a result
 	$(RUN)/python -m parsenet_cli report --profile $(PROFILE)

@@ -12,11 +12,10 @@ import sys
 
 import torch
 
-from benchmarks.full_size import Step
+from benchmarks.full_size import full_size
 from benchmarks.loss import ROUNDS, medians
 
-SIZE = (321, 321)
-CLASSES = 21
+SHAPE = (21, 321, 321)
 ROWS = {
     "baseline: fc7": ("layers=[fc7]", "norm=none"),
     "ParseNet: pool6 + fc7, normalised, early": ("layers=[pool6,fc7]", "norm=l2"),
@@ -26,11 +25,11 @@ ROWS = {
 
 def main(rounds: int = ROUNDS) -> None:
     """Print one line per network."""
-    steps = [Step("body=reduced", "fusion=early", *row, classes=CLASSES, size=SIZE) for row in ROWS.values()]
-    times = medians(*steps, rounds=rounds)
+    probes = [full_size("body=reduced", "fusion=early", *row, shape=SHAPE) for row in ROWS.values()]
+    times = medians(*(probe.step for probe in probes), rounds=rounds)
     print(f"{torch.get_num_threads()} threads, {rounds} rounds, milliseconds a step")
-    for (name, time), step in zip(zip(ROWS, times, strict=True), steps, strict=True):
-        parameters = sum(parameter.numel() for parameter in step.model.parameters())
+    for name, time, probe in zip(ROWS, times, probes, strict=True):
+        parameters = sum(parameter.numel() for parameter in probe.model.parameters())
         print(f"{name:42} {time:7.0f}   {time / times[0]:5.3f}x   {parameters} parameters")
 
 

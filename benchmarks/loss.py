@@ -9,7 +9,6 @@ side is `F.interpolate(mode="bilinear")` and `F.cross_entropy`, which agree with
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
@@ -17,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from parsenet_cli.engine.loss import softmax_loss
+from parsenet_cli.engine.probe import take_turns
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.upsample import Bilinear
 
@@ -32,13 +32,7 @@ CASES = {
 
 def medians(*variants: Callable[[], None], rounds: int = ROUNDS) -> list[float]:
     """Median milliseconds of each variant; they take turns, and a first round is thrown away."""
-    times: list[list[float]] = [[] for _ in variants]
-    for _ in range(rounds + 1):
-        for variant, spent in zip(variants, times, strict=True):
-            start = time.perf_counter()
-            variant()
-            spent.append(time.perf_counter() - start)
-    return [1e3 * statistics.median(spent[1:]) for spent in times]
+    return [statistics.median(times) for times in take_turns(variants, rounds)]
 
 
 def compare(images: int, classes: int, size: tuple[int, int], stride: int) -> tuple[list[float], list[float]]:

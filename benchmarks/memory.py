@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.full_size import Scores, Step
+from benchmarks.full_size import full_size
 from parsenet_cli.engine.environment import peak_memory_mb
 from parsenet_cli.models.build import Segmenter
 from parsenet_cli.models.classifier import JointClassifier
@@ -40,9 +41,6 @@ def literal(model: Segmenter, images: Tensor) -> Tensor:
     return F.conv2d(torch.cat(maps, dim=1), head.classifier.weight, head.classifier.bias)
 
 
-VARIANTS: dict[str, Scores] = {"ours": Segmenter.__call__, "literal": literal}
-
-
 def measure(variant: str, height: int, width: int) -> float:
     """Peak memory, in GB of 1e9 bytes, of a fresh process that takes some steps."""
     command = [sys.executable, "-m", "benchmarks.memory", variant, str(height), str(width)]
@@ -61,10 +59,12 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         name, height, width = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-        if name in VARIANTS:
-            step = Step(*ROW, classes=CLASSES, size=(height, width), scores=VARIANTS[name])
+        if name != "nothing":
+            probe = full_size(*ROW, shape=(CLASSES, height, width))
+            if name == "literal":
+                probe.model.forward = partial(literal, probe.model)  # type: ignore[method-assign]
             for _ in range(STEPS):
-                step()
+                probe.step()
         print(peak_memory_mb(torch.device("cpu")) * 2**20 / 1e9)
     else:
         main()

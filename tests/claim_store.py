@@ -13,7 +13,7 @@ import numpy as np
 
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import Reference, parse
-from parsenet_cli.config.table import Claim, Column, Row, TableSpec
+from parsenet_cli.config.table import Claim, Column, Kind, Row, TableSpec
 from parsenet_cli.core import files
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.result import Outcome, RunEnvironment
@@ -26,12 +26,15 @@ IMAGES = 40
 
 
 def evaluate(text: str, value_of: Callable[[Reference], float], margin: float | None = None) -> float:
-    """An expression's value by Python's own arithmetic, of whose expressions those of the language are a part."""
+    """An expression's value by Python's own arithmetic, of whose expressions those of the language are a part.
+
+    A number per cell has no spread: in its place stands their sum.
+    """
     expression = parse(text)
     text = ast.unparse(expression.tree)
     for reference in expression.references:
         text = re.sub(rf"(?<![\w.]){re.escape(str(reference))}(?![\w.])", f"({value_of(reference)!r})", text)
-    return eval(text, {"margin": margin})  # type: ignore[no-any-return]
+    return eval(text, {"margin": margin, "spread": lambda *cells: sum(cells)})  # type: ignore[no-any-return]
 
 
 def signature_of(name: str) -> str:
@@ -75,9 +78,11 @@ def table_of(rows: Sequence[str], *claims: Claim, name: str = "own") -> TableSpe
     return TableSpec(name, "A table", "voc12", ("",), (column,), tuple(Row(row, (row,)) for row in rows), claims=claims)
 
 
-def claim(holds_if: str, effect: str = "", margin: float | None = None, key: str = "claim") -> Claim:
+def claim(
+    holds_if: str, effect: str = "", margin: float | None = None, key: str = "claim", kind: Kind = "stated"
+) -> Claim:
     """A claim in a few words."""
-    return Claim(key, "It holds.", "Table 1", holds_if, effect, margin)
+    return Claim(key, "It holds.", "Table 1", holds_if, effect, margin, kind=kind)
 
 
 def measured(

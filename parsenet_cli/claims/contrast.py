@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from parsenet_cli.config.expression import Expression, Reference, reference_of
+from parsenet_cli.config.expression import Expression, Reference, is_call, reference_of, spread_of
 from parsenet_cli.core.text import shown
 
 
@@ -44,6 +44,19 @@ class Collapsed:
 
 
 @dataclass(frozen=True)
+class Steadier:
+    """That the seeds of some cells lie less far apart than those of others (standard deviation, pooled over the cells).
+
+    Attributes:
+        text: The comparison as it is written in the claim.
+    """
+
+    less: tuple[Reference, ...]
+    more: tuple[Reference, ...]
+    text: str
+
+
+@dataclass(frozen=True)
 class All:
     """That every part holds."""
 
@@ -57,10 +70,11 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
 
-Condition = Positive | Collapsed | All | AnyOf
+Statement = Positive | Collapsed | Steadier
+Condition = Statement | All | AnyOf
 
 
-def statements(condition: Condition) -> Iterator[Positive | Collapsed]:
+def statements(condition: Condition) -> Iterator[Statement]:
     """The statements that a condition joins."""
     if isinstance(condition, All | AnyOf):
         for part in condition.parts:
@@ -105,6 +119,9 @@ def _condition(node: ast.expr, table: str, margin: float | None) -> Condition:
         case ast.BoolOp(op=op, values=values):
             joined = tuple(_condition(value, table, margin) for value in values)
             return All(joined) if isinstance(op, ast.And) else AnyOf(joined)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if is_call(left, "spread"):
+            less, more = (left, right) if isinstance(op, ast.Lt) else (right, left)
+            return Steadier(_cells(less, table), _cells(more, table), ast.unparse(node))
         case ast.Compare(left=left, ops=ops, comparators=others):
             sides = [left, *others]
             pairs = [_compared(a, op, b, table, margin) for a, op, b in zip(sides, ops, others, strict=False)]
@@ -137,7 +154,7 @@ def _sum(node: ast.expr, table: str, margin: float | None) -> _Sum:
             return _sum(left, table, margin).plus(_sum(right, table, margin), factor)
         case ast.UnaryOp(operand=inner):
             return _Sum().plus(_sum(inner, table, margin), -1.0)
-        case ast.Call(args=[inner]):
+        case ast.Call(func=ast.Name(id="abs"), args=[inner]):
             return _Sum(absolutes=((1.0, _sum(inner, table, margin)),))
         case ast.Attribute():
             return _Sum({_cell(node, table): 1.0})
@@ -149,5 +166,12 @@ def _sum(node: ast.expr, table: str, margin: float | None) -> _Sum:
 
 
 def _cell(node: ast.Attribute, table: str) -> Reference:
-    reference = reference_of(node)
-    return replace(reference, table=reference.table or table, collapsed=False)
+    return _of_table(reference_of(node), table)
+
+
+def _cells(node: ast.expr, table: str) -> tuple[Reference, ...]:
+    return tuple(_of_table(cell, table) for cell in spread_of(node))
+
+
+def _of_table(cell: Reference, table: str) -> Reference:
+    return replace(cell, table=cell.table or table, collapsed=False)

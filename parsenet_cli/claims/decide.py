@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from parsenet_cli.claims.cells import Untestable
-from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Positive
+from parsenet_cli.claims.contrast import All, AnyOf, Condition, Statement
 from parsenet_cli.claims.estimate import LEVEL, Estimate, Interval
 from parsenet_cli.config.expression import Limit
-from parsenet_cli.config.table import Claim
+from parsenet_cli.config.table import Claim, Kind
 
 MIN_SEEDS = 3
 """Seeds that a statement on collapses needs."""
@@ -33,6 +33,7 @@ class Verdict:
         margin: What "about equal" means, in percent points.
         p: The p-value of the outcome (of support where undecided), corrected for all claims; None without a test.
         why: One sentence with the numbers, or the reason why nothing can be said.
+        note: What the claim's file says of it.
     """
 
     table: str
@@ -45,6 +46,8 @@ class Verdict:
     p: float | None
     why: str
     profile: str
+    kind: Kind
+    note: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class ClaimTest:
     Attributes:
         table: As in its verdict.
         measured: What was measured, or why nothing can be said: the sentence that the verdict begins with.
+        outcome: What is so without any test, by the printed numbers.
     """
 
     claim: Claim
@@ -70,6 +74,7 @@ class ClaimTest:
     measured: str = ""
     evidence: Evidence | None = None
     effect: Interval | None = None
+    outcome: Outcome | None = None
 
 
 def attempt(test: ClaimTest, examine: Callable[..., ClaimTest], *sources: Any) -> ClaimTest:
@@ -95,35 +100,28 @@ def evidence_of(estimate: Estimate, or_zero: bool = False) -> Evidence:
 
 def limit_evidence(limit: Limit, beyond: Estimate) -> Evidence:
     """The p-values of a limit, by the estimate of how far above it a number is."""
-    above = evidence_of(beyond, or_zero=not limit.above)
-    return above if limit.above else Evidence(above.refute, above.support)
+    if limit.sign == "==":  # of what was counted
+        equal = beyond.value == 0
+        return Evidence(0.0 if equal else 1.0, 1.0 if equal else 0.0)
+    above = evidence_of(beyond, or_zero=limit.sign == "<")
+    return above if limit.sign == ">" else Evidence(above.refute, above.support)
 
 
-def p_values(
-    condition: Condition, estimate: Callable[[Positive], Estimate], collapses: Callable[[Collapsed], Sequence[bool]]
-) -> Evidence:
-    """The p-values of a condition.
+def collapse_evidence(seeds: Sequence[bool]) -> Evidence:
+    """A collapse is decided by the seeds themselves: supported when all did, refuted when none did, of at least three."""
+    enough = len(seeds) >= MIN_SEEDS
+    return Evidence(0.0 if enough and all(seeds) else 1.0, 0.0 if enough and not any(seeds) else 1.0)
 
-    A collapse is decided by the seeds themselves: supported when all did, refuted when none did, of at least three.
-    """
 
-    def evidence(parts: Sequence[Condition]) -> tuple[list[float], list[float]]:
-        values = [p_values(part, estimate, collapses) for part in parts]
-        return [part.support for part in values], [part.refute for part in values]
-
-    match condition:
-        case Positive():
-            return evidence_of(estimate(condition), condition.or_zero)
-        case Collapsed():
-            seeds = list(collapses(condition))
-            enough = len(seeds) >= MIN_SEEDS
-            return Evidence(0.0 if enough and all(seeds) else 1.0, 0.0 if enough and not any(seeds) else 1.0)
-        case All(parts):
-            support, refute = evidence(parts)
-            return Evidence(max(support), _bonferroni(refute))
-        case AnyOf(parts):
-            support, refute = evidence(parts)
-            return Evidence(_bonferroni(support), max(refute))
+def p_values(condition: Condition, evidence: Callable[[Statement], Evidence]) -> Evidence:
+    """The p-values of a condition, by those of the statements that it joins."""
+    if not isinstance(condition, All | AnyOf):
+        return evidence(condition)
+    parts = [p_values(part, evidence) for part in condition.parts]
+    support, refute = [part.support for part in parts], [part.refute for part in parts]
+    if isinstance(condition, All):
+        return Evidence(max(support), _bonferroni(refute))
+    return Evidence(_bonferroni(support), max(refute))
 
 
 def apply_holm(tests: Sequence[ClaimTest]) -> list[Verdict]:
@@ -147,7 +145,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _verdict(test: ClaimTest, support: float | None, refute: float | None) -> Verdict:
-    outcome: Outcome = "undecided"
+    outcome: Outcome = test.outcome or "undecided"
     p, numbers = support, ""
     if support is not None and refute is not None:
         numbers = f"; {_text(support)} for it, {_text(refute)} against it"
@@ -166,6 +164,8 @@ def _verdict(test: ClaimTest, support: float | None, refute: float | None) -> Ve
         p=p,
         why=f"{test.measured}{numbers}.",
         profile=test.profile,
+        kind=test.claim.kind,
+        note=test.claim.note,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
+from typing import Any
 
 from scipy import stats
 
@@ -32,32 +32,54 @@ def claim_tests(store: Store, studies: Sequence[Study]) -> list[ClaimTest]:
 
 
 def _examine(test: ClaimTest, claim: FigureClaim, store: Store, studies: Sequence[Study]) -> ClaimTest:
-    data = figures.newest(store, claim.figure, studies)
-    if data is None:
+    kept = figures.newest_first(store, claim.figure, studies)
+    if not kept:
         command = f"parsenet figure {claim.figure} --profile {test.profile}"
         raise Untestable(f"figure {claim.figure} has no data under profile {test.profile}: `{command}`")
+    # A figure can be asked for in part: the newest that holds the number.
+    data = next((one for one in kept if _number(one, claim) is not None), kept[0])
     if data.get("by_construction"):
         raise Untestable("the trunk was made to be so, which is no evidence: `--run SIGNATURE`, or another profile")
     if data.get("seeds") == 1:
         raise Untestable("one seed says nothing of chance: the table needs more")
+    limit, scale = parse_limit(claim.holds_if), math.log if claim.log else float
+    number = _number(data, claim)
+    if isinstance(number, str):
+        raise Untestable(f"figure {claim.figure} is n/a here: {number:.200}")
     try:
-        number = reduce(lambda inner, key: inner[key], claim.value, data)
         value, low, high = (float(number[key]) for key in ("estimate", "low", "high"))
-    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
+        counted = number.get("exact") is True and low == value == high
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise Untestable(
             f"the data of figure {claim.figure} does not hold this number; draw the figure again"
         ) from None
-    if not -LARGEST < low <= value <= high < LARGEST or (claim.log and low <= 0) or low == high:
-        raise Untestable(f"figure {claim.figure} has no interval: it needs more than one image")
-    limit, scale = parse_limit(claim.holds_if), math.log if claim.log else float
+    if not -LARGEST < low <= value <= high < LARGEST or (claim.log and low <= 0) or (low == high and not counted):
+        raise Untestable(f"figure {claim.figure} has no interval: it needs more than one image or round")
+    if limit.sign == "==" and not counted:
+        raise Untestable("what is not counted is never equal to a limit")
     # The data keeps an interval, not its errors image by image: its half width is 1.96 standard errors.
     error = (scale(high) - scale(low)) / (2 * float(stats.norm.ppf(0.975)))
-    beyond = Estimate(scale(value) - scale(limit.limit), error**2, math.inf)
+    beyond = Estimate(scale(value) - scale(limit.limit), error**2, math.inf, exact="counted" if counted else "")
     shown = Interval(*(claim.factor * number for number in (value, low, high)))
+    found = f"{shown.estimate:.4g} {claim.unit}, counted" if counted else f"{_text(shown)} {claim.unit}"
     return replace(
         test,
-        measured=f"{shown.estimate:.3g} [{shown.low:.3g}, {shown.high:.3g}] {claim.unit}, "
-        f"the limit is {claim.factor * limit.limit:g}",
+        measured=f"{found}, the limit is {claim.factor * limit.limit:g}",
         effect=None if claim.log else shown,
         evidence=limit_evidence(limit, beyond),
     )
+
+
+def _number(data: Any, claim: FigureClaim) -> Any:
+    """What stands where the claim looks; a text where that is n/a, and None where there is nothing."""
+    for key in claim.value:
+        if not isinstance(data, dict):
+            return None
+        if isinstance(reason := data.get("not_applicable"), str):
+            return reason
+        data = data.get(key)
+    return data if isinstance(data, dict) else None
+
+
+def _text(interval: Interval) -> str:
+    return f"{interval.estimate:.4g} [{interval.low:.4g}, {interval.high:.4g}]"

@@ -12,11 +12,16 @@ from parsenet_cli.report.blocks import Grid, words
 
 def grids() -> Iterator[Grid]:
     """Tables with their rows, axes with their values, profiles, and what recipes, data, weights and launchers there are."""
-    rows = []
-    for spec in map(table_file.load, table_file.names()):
-        keys = (", ".join(part.key for part in parts) for parts in (spec.rows, spec.columns))
-        rows.append((spec.name, spec.title, *keys))
-    yield words(("table", "title", "rows (keys)", "columns (keys)"), rows, title="Tables")
+    for group, files in table_file.groups().items():
+        if not files:
+            continue
+        rows, remarks = [], []
+        for spec in map(table_file.read, files.values()):
+            keys = (", ".join(part.key for part in parts) for parts in (spec.rows, spec.columns))
+            rows.append((spec.name, spec.title, *keys))
+            remarks += [f"{spec.name}: {spec.remark}"] if spec.remark else []
+        title = f"{group}: {table_file.GROUPS[group]}"
+        yield words(("table", "title", "rows (keys)", "columns (keys)"), rows, title=title, notes=remarks)
     defaults, free = axis_defaults(), "a number, list, name or path"
     axes = [(axis, " | ".join(axis_choices(axis)) or free, str(defaults.get(axis, ""))) for axis in AXES]
     yield words(("axis", "values", "default"), axes, title="Axes (override with axis=value)")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say, say_addresses
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.paths import user_path
 from parsenet_cli.data import releases
@@ -114,6 +114,8 @@ def list_(root: Root = None, results: Results = DEFAULT_RESULTS) -> None:
     rows = [(name, *_state(home / name), releases.find(name).about) for name in releases.names()]
     note = "parsenet data get NAME fetches one; a folder of your own needs nothing but data=folder data_root=…"
     print_grid(words(heads, rows, title=f"Data sets in {home}", notes=[note]))
+    archives = ((name, archive) for name in releases.names() for archive in releases.find(name).archives)
+    say_addresses((name, archive.remote.mirrors) for name, archive in archives)
 
 
 def _home(root: Path | None, results: Path) -> Path:

@@ -19,7 +19,7 @@ from parsenet_cli.cli.options import (
     ProfileName,
     Results,
     SignatureName,
-    complete_table,
+    complete_study,
     print_grid,
     say,
 )
@@ -164,7 +164,7 @@ def diff(
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="A table, or a study's full name.", autocompletion=complete_table)],
+    name: Annotated[str, typer.Argument(help="A table, or a study's full name.", autocompletion=complete_study)],
     to: FormatName = "terminal",
     profile: AnyProfile = None,
     results: Results = DEFAULT_RESULTS,

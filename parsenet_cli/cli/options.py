@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from parsenet_cli.core.paths import user_path
 from parsenet_cli.core.text import printable
 
 if TYPE_CHECKING:
+    from parsenet_cli.core.address import Address
     from parsenet_cli.report.blocks import Grid
 
 
@@ -30,11 +32,18 @@ def complete_override(text: str) -> list[str]:
     return [f"{key}={before}{comma}{choice}" for choice in axis_choices(key) if choice.startswith(last)]
 
 
-def complete_table(text: str) -> list[str]:
-    """Tables, and overrides, that begin with `text`."""
+def complete_study(text: str) -> list[str]:
+    """Tables that begin with `text`."""
     from parsenet_cli.config import table_file
 
-    tables = [name for name in ["all", *table_file.names()] if name.startswith(text)]
+    return [name for name in table_file.names() if name.startswith(text)]
+
+
+def complete_table(text: str) -> list[str]:
+    """Tables, groups of tables and overrides that begin with `text`."""
+    from parsenet_cli.config import table_file
+
+    tables = [name for name in [*table_file.GROUPS, *table_file.names()] if name.startswith(text)]
     return [*tables, *complete_override(text)] if text else tables
 
 
@@ -65,6 +74,16 @@ def print_grid(grid: Grid, to: str = "terminal") -> None:
     from parsenet_cli.report import formats
 
     _print(formats.find(to).text(grid))
+
+
+def say_addresses(published: Iterable[tuple[str, tuple[Address, ...]]]) -> None:
+    """Print where each is downloaded from, a line per address in the order tried, which no table breaks."""
+    say(
+        "\nAddresses, in the order tried (docs/data.md says whose reports these are; --from FILE takes a copy you have):"
+    )
+    for of, places in published:
+        for address in places:
+            say(f"  {of}: {address.url} ({address.status})")
 
 
 def not_written(problem: OSError) -> str:

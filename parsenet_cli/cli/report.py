@@ -20,12 +20,13 @@ class ExportFormat(StrEnum):
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="scales, receptive-field, context, curves or table.")],
+    name: Annotated[str, typer.Argument(help="scales, receptive-field, cost, context, curves or table.")],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="Tables; the figure's options, such as images=8; overrides.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Which network (quick if not given), or whose study (any).")
+        str | None,
+        typer.Option("--profile", "-p", help="Which network or networks (quick if not given), or whose study (any)."),
     ] = None,
     run: Annotated[
         str | None,
@@ -36,8 +37,8 @@ def figure(
 ) -> None:
     """Draw a figure, and keep what was measured for it.
 
-    scales and receptive-field look at a network, context, curves and table at a table as it was run. Written as PNG and PDF
-    into the results folder unless --out says otherwise.
+    scales and receptive-field look at a network, cost at pairs of networks, context, curves and table at a table as it was
+    run. Written as PNG and PDF into the results folder unless --out says otherwise.
     """
     from parsenet_cli.cli.progress import ProgressLine
     from parsenet_cli.report.measure import make_figure

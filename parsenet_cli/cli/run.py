@@ -129,8 +129,8 @@ def ablate(
 ) -> None:
     """Run tables and print them beside the paper's numbers.
 
-    Tables: table1 to table8, spp, voc_low, your own, or all. Issuing the same command again resumes: what is done is
-    not done twice.
+    Tables by name; all is the paper's, beyond what it asks for and did not run, mine yours in ./ablations (`parsenet list`).
+    Issuing the same command again resumes: what is done is not done twice.
     """
     store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
     options = with_launcher(overrides, launcher)
@@ -276,9 +276,8 @@ def _plan_tables(
     tables = [text for text in arguments if "=" not in text]
     overrides = [text for text in arguments if "=" in text]
     if not tables:
-        raise UserError(f"no table named. Expected one of: all, {', '.join(table_file.names())}")
-    named = [name for text in tables for name in (table_file.names() if text == "all" else [text])]
-    specs = [table_file.load(name) for name in dict.fromkeys(named)]
+        raise UserError(f"no table named. Expected one of: {', '.join([*table_file.GROUPS, *table_file.names()])}")
+    specs = [table_file.load(name) for name in table_file.named(tables)]
     store, composer = open_composer(results, profile, overrides)
     chosen: dict[str, Any] = {"rows": _keys(rows), "columns": _keys(columns)}
     plans = [plan_table(spec, composer, composer.seeds(seeds), cited=cited, **chosen) for spec in specs]

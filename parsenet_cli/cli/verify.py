@@ -17,7 +17,7 @@ REFUTED, UNDECIDED = 3, 4
 
 def verify(
     tables: Annotated[
-        list[str] | None, typer.Argument(help="Tables, or all that have been run.", autocompletion=complete_table)
+        list[str] | None, typer.Argument(help="Tables, or those of all, beyond, mine.", autocompletion=complete_table)
     ] = None,
     profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
@@ -30,6 +30,7 @@ def verify(
     nothing is refuted, 3 when something is.
     """
     from parsenet_cli.claims import judge
+    from parsenet_cli.config.table_file import GROUPS
     from parsenet_cli.core.code import told
     from parsenet_cli.report.verdicts import verdict_grid
     from parsenet_cli.store import study
@@ -37,7 +38,8 @@ def verify(
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
-    studies = _all(store, profile) if "all" in named else [study.newest(store, name, profile) for name in named]
+    found = [_all(store, profile, name) if name in GROUPS else [study.newest(store, name, profile)] for name in named]
+    studies = list({each.name: each for several in found for each in several}.values())
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
     runs = study.read_runs(studies, store).values()
     notices = [
@@ -55,20 +57,22 @@ def verify(
         raise typer.Exit(UNDECIDED)
 
 
-def _all(store: Store, profile: str) -> list[Study]:
-    """The newest study under a profile of every table that states a claim. `UserError` when there is none."""
+def _all(store: Store, profile: str, group: str) -> list[Study]:
+    """The newest study under a profile of every table of a group that states a claim. `UserError` when there is none."""
     from parsenet_cli.config import table_file
     from parsenet_cli.core.errors import UserError
     from parsenet_cli.store import study
 
     studies = [each for each in study.load_all(store) if each.profile == profile and each.table.claims]
     newest = {each.table.name: each for each in studies}
-    known = table_file.names()
-    if not newest:
-        absent = f"no table with claims has been run under profile {profile} yet. Run `parsenet ablate all` first"
-        raise UserError("\n".join([f"{store.root}: {absent}", *study.skipped(store)]))
+    known = table_file.names(group)
+    run = [newest[name] for name in known if name in newest]
+    if not run:
+        absent = f"no table of '{group}' with claims has been run under profile {profile} yet"
+        raise UserError(
+            "\n".join([f"{store.root}: {absent}. Run `parsenet ablate {group}` first", *study.skipped(store)])
+        )
     missing = [name for name in known if name not in newest]
     if missing:
         say(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
-    order = {name: place for place, name in enumerate(known)}
-    return sorted(newest.values(), key=lambda each: order.get(each.table.name, len(known)))
+    return run

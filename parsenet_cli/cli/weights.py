@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid, say, say_addresses
 
 if TYPE_CHECKING:
     from parsenet_cli.models.preprocessing_spec import Order
@@ -48,6 +48,8 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
         here = "yes" if metadata else "no"
         rows.append((trunk, name, bodies, order, here, file, size, digits[:12] or "-", source.origin))
     print_grid(words(heads, rows, labels=2, title="Weights (weights=NAME)"))
+    listed = sources.list_sources(_folder(results))
+    say_addresses((f"{trunk} {name}", source.mirrors) for trunk, name, source, _, _ in listed)
 
 
 @app.command()

@@ -108,7 +108,7 @@ class Composer:
         overrides = self.overrides(cell)
         return _identified(*_validated(self._compose(overrides), overrides), self.cache)
 
-    def science(self, cell: Sequence[str] = ()) -> Science:
+    def unidentified(self, cell: Sequence[str] = ()) -> RunConfig:
         """What one run would be: composed and validated, its data and weights named but not looked for.
 
         Enough to build the network; without `data_id` it identifies no run.
@@ -117,7 +117,12 @@ class Composer:
             UserError: unknown keys or values.
         """
         overrides = self.overrides(cell)
-        return _validated(self._compose(overrides), overrides)[0]
+        science, runtime = _validated(self._compose(overrides), overrides)
+        return RunConfig(science=science, runtime=runtime)
+
+    def science(self, cell: Sequence[str] = ()) -> Science:
+        """The science of `unidentified`."""
+        return self.unidentified(cell).science
 
     def seeds(self, number: int | None) -> list[int]:
         """Seeds 0 to `number` - 1, the profile's number if None; `seed=…` on the command line names a single one."""

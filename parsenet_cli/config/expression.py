@@ -5,12 +5,12 @@
     abs(pool6_fc7_y_e.mean_iu - pool6_fc7_y_l.mean_iu) < margin
 
 Cells are `row.column`, those of another table `table.row.column`, in percent; `.collapsed` asks whether the cell's run
-collapsed. There are numbers, the claim's `margin`, `+`, `-`, `abs`, comparisons, `and` and `or`, and nothing else.
+collapsed. There are numbers, the claim's `margin`, `+`, `-`, `abs`, comparisons, `and` and `or`, and two functions more:
 
-What is not a score is compared with a limit:
+    spread(a.x, b.x) < spread(c.x, d.x)     standard deviations over seeds, each pooled over its cells, compared
+    wins(one, other) > 10.5                 in how many classes (columns of `iu[class]`) one row's printed number is larger
 
-    pool6_fc7_y_l.mean_iu / fc7_n.mean_iu < 1.01    what the runs of two cells cost
-    value > 10                                      a number of a figure
+A number of a figure is compared with a limit: `value > 10`, `value < 0.5`, and what was counted also `value == 1`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.text import shown
 
-RESERVED = ("collapsed", "margin", "abs")
+RESERVED = ("collapsed", "margin", "abs", "spread", "wins")
 """Words of the language: no row or column can have one as its key."""
 
 LONGEST = 4000
@@ -71,18 +72,24 @@ class Expression:
         """Whether the claim has to say what "about equal" means."""
         return any(isinstance(node, ast.Name) and node.id == "margin" for node in ast.walk(self.tree))
 
+    @property
+    def uses_spread(self) -> bool:
+        """Whether it compares how far the seeds lie apart."""
+        return any(is_call(node, "spread") for node in ast.walk(self.tree))
+
+    @property
+    def counted_rows(self) -> tuple[str, ...]:
+        """The rows whose printed numbers it counts (`wins`), each once."""
+        calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call) and is_call(node, "wins"))
+        return tuple(dict.fromkeys(row for call in calls for row in rows_of(call)))
+
 
 @dataclass(frozen=True)
 class Limit:
-    """That a number is above (or below) a limit.
+    """That a number is above a limit, below it or equal to it."""
 
-    Attributes:
-        ratio: The number: one cell over another; nothing for a figure's `value`.
-    """
-
-    above: bool
+    sign: Literal["<", ">", "=="]
     limit: float
-    ratio: tuple[Reference, ...]
 
 
 def parse(text: str) -> Expression:
@@ -96,20 +103,20 @@ def parse(text: str) -> Expression:
 
 
 def parse_limit(text: str) -> Limit:
-    """The limit that a text states: `row.column / row.column < 1.01`, `value < 0.5`, or either with `>`.
+    """The limit that a text states: `value < 0.5`, or with `>` or `==`.
 
     Raises:
         ValueError: it states none.
     """
     match _tree(text):
-        case ast.Compare(number, [ast.Lt() | ast.Gt() as op], [ast.Constant(int() | float() as limit) as constant]):
+        case ast.Compare(
+            ast.Name("value"),
+            [ast.Lt() | ast.Gt() | ast.Eq() as op],
+            [ast.Constant(int() | float() as limit) as constant],
+        ) if not isinstance(limit, bool):
             _is_truth(constant)
-            match number:
-                case ast.Name("value"):
-                    return Limit(isinstance(op, ast.Gt), float(limit), ())
-                case ast.BinOp(ast.Attribute() as over, ast.Div(), ast.Attribute() as under):
-                    return Limit(isinstance(op, ast.Gt), float(limit), (reference_of(over), reference_of(under)))
-    raise ValueError(f"'{shown(text)}' is no number with a limit; write row.column / row.column < 1.01, or value < 0.5")
+            return Limit("<" if isinstance(op, ast.Lt) else ">" if isinstance(op, ast.Gt) else "==", float(limit))
+    raise ValueError(f"'{shown(text)}' is no number with a limit; write value < 0.5, value > 10 or value == 1")
 
 
 def _tree(text: str) -> ast.expr:
@@ -128,8 +135,44 @@ def _tree(text: str) -> ast.expr:
     return tree
 
 
+def is_call(node: ast.AST, name: str) -> bool:
+    """Whether this is a call of the function of this name."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def rows_of(call: ast.Call) -> list[str]:
+    """The two rows of `wins(one, other)`. Raises `ValueError` for anything else."""
+    match call:
+        case ast.Call(args=[ast.Name(id=one), ast.Name(id=other)], keywords=[]) if one != other:
+            return [one, other]
+    raise ValueError(f"'{_shown(call)}' counts nothing; write wins(row, row) with two rows of this table")
+
+
+def spread_of(call: ast.expr) -> tuple[Reference, ...]:
+    """The cells of `spread(cell, …)`, each once.
+
+    Raises:
+        ValueError: it is none, or names something else than cells.
+    """
+    if isinstance(call, ast.Call) and is_call(call, "spread") and call.args and not call.keywords:
+        cells = [reference_of(each) for each in call.args if isinstance(each, ast.Attribute)]
+        if len(cells) == len(call.args) and not any(cell.collapsed for cell in cells):
+            return tuple(dict.fromkeys(cells))
+    raise ValueError(f"'{_shown(call)}' is no spread of cells; write spread(row.column, …) < spread(row.column, …)")
+
+
 def _is_truth(node: ast.expr) -> bool:
     match node:
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.Gt()], comparators=[right]) if is_call(left, "spread"):
+            for side in (left, right):
+                spread_of(side)
+            return True
+        case ast.Call(func=ast.Name(id="spread")):
+            raise ValueError(
+                f"'{_shown(node)}' can only be compared with another spread, by < or >, and not reckoned with"
+            )
+        case ast.Call(func=ast.Name(id="wins")):
+            rows_of(node)
         case ast.BoolOp(values=values):
             for value in values:
                 if not _is_truth(value):
@@ -140,7 +183,7 @@ def _is_truth(node: ast.expr) -> bool:
         ):
             _need_numbers(left, *others)
             for pair in pairwise([left, *others]):
-                if sum(isinstance(node, ast.Call) for side in pair for node in ast.walk(side)) > MOST_ABSOLUTES:
+                if sum(is_call(node, "abs") for side in pair for node in ast.walk(side)) > MOST_ABSOLUTES:
                     raise ValueError(f"'{_shown(node)}' has more than {MOST_ABSOLUTES} abs() in one comparison")
             return True
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
@@ -159,7 +202,7 @@ def _is_truth(node: ast.expr) -> bool:
         case _:
             raise ValueError(
                 f"'{_shown(node)}' is not allowed; use row.column, table.row.column, .collapsed, margin, numbers, "
-                "+, -, abs(), <, <=, >, >=, and, or"
+                "+, -, abs(), spread(), wins(), <, <=, >, >=, and, or"
             )
     return False
 

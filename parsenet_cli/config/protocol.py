@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from parsenet_cli.core.run_config import Science
 
-Mark = Literal["stated", "source", "inferred", "ours"]
-"""Who says so: the paper; public code of the authors, of FCN or of DeepLab; nobody, but all evidence fits; we."""
+Mark = Literal["stated", "source", "third-party copy", "inferred", "ours"]
+"""Who says so: the paper; public code of the authors, of FCN or of DeepLab; third parties' copies of what the authors published,
+where they agree; nobody, but all evidence fits; we."""
 
-RECIPES = ("parsenet", "fcn", "deeplab", "deeplab_largefov")
-"""The published recipes (conf/recipe); every other one stands in for one of them."""
+RECIPES = ("parsenet", "fcn", "fcn_2016", "deeplab", "deeplab_largefov", "parsenet_released")
+"""The published recipes that the tables name (conf/recipe); every other one stands in for one of them."""
 
 DATA = ("voc12", "pascal_context", "siftflow")
 """The paper's data sets; every other one stands in for one of them."""
@@ -39,7 +40,8 @@ class Switch:
         others: Other answers, separated by `|`, each as overrides.
         cell: `table.row.column` that the question is about: the default is what it composes to under the paper's
             profile.
-        arises: Whether the question arises for a run at all: one without normalisation has no scale.
+        arises: Whether the question arises for a run at all: one without normalisation has no scale. `in_a_table` where only
+            the cell of a table can raise it.
     """
 
     question: str
@@ -48,6 +50,11 @@ class Switch:
     others: str
     cell: str
     arises: Callable[[Science], bool] = lambda science: True
+
+
+def in_a_table(science: Science) -> bool:
+    """Never for a run by itself: another row of the paper answers the same question otherwise."""
+    return False
 
 
 def _combines(science: Science) -> bool:
@@ -73,17 +80,17 @@ _VOC = "table6.pool6_fc7_y_e.mean_iu"
 OPEN = (
     Switch("body of DeepLab Baseline", "inferred", {"body": "deeplab", "deeplab_kernel": 4}, "deeplab_kernel=7 | body=fcn",
            "table2.deeplab_baseline.mean_iu", lambda s: s.body == "deeplab"),
-    Switch("pools of the ParseNet Baseline", "inferred", {"body": "reduced"}, "body=largefov",
+    Switch("pools of the ParseNet Baseline", "third-party copy", {"body": "reduced"}, "body=largefov",
            "table2.largefov_baseline.mean_iu", lambda s: s.body in ("reduced", "largefov")),
     Switch("pad of fc6 without the big pad", "inferred", {"fc6_pad": "same"}, "fc6_pad=none",
            "table1.baseline_d.mean_iu", lambda s: not s.pad100),
     Switch("iterations", "inferred", {"recipe.iterations": 80_000, "recipe.length": 1}, "recipe.length=0.25", _VOC),
     Switch("classifier's start", "stated", {"init": "xavier"}, "init=zero | init=gaussian", _VOC),
-    Switch("weight decay", "ours", {"recipe.weight_decay": 5e-4}, "recipe.weight_decay=0", _VOC),
+    Switch("weight decay", "inferred", {"recipe.weight_decay": 5e-4}, "recipe.weight_decay=0", _VOC),
     Switch("decay of the scale", "ours", {"norm_decay": 0}, "norm_decay=1", _VOC, _norm),
-    Switch("scale's start", "inferred", {"norm_scale": 10, "norm_learn": True}, "norm_scale=20 | norm_scale=1 norm_learn=false",
-           _VOC, _norm),
-    Switch("which fc7 pool6 averages", "inferred", {"context_source": "after_dropout"}, "context_source=before_dropout",
+    Switch("scale's start", "third-party copy", {"norm_scale": 10, "norm_learn": True},
+           "norm_scale=20 | norm_scale=1 norm_learn=false", _VOC, _norm),
+    Switch("which fc7 pool6 averages", "third-party copy", {"context_source": "after_dropout"}, "context_source=before_dropout",
            _VOC, _context),
     Switch("layers of different resolution", "ours", {"align": "native"}, "align=upsample_first",
            "table4.conv4.norm", _combines),
@@ -97,8 +104,8 @@ OPEN = (
     Switch("training images of Table 8", "stated", {"train_split": "train_aug"}, "train_split=trainval_aug",
            "table8.parsenet.mean", lambda s: s.data.endswith("voc12") or s.train_split != "train_aug"),
     Switch("trunk weights", "source", {"weights": "imagenet"}, "weights=torchvision | weights=caffe_convolutions", _VOC),
-    Switch("accumulated batches", "ours", {"recipe.iter_size": 1}, "recipe.iter_size=20", _VOC),
-    Switch("classifier's rate", "inferred", {"recipe.head_lr": (1, 2)}, "recipe.head_lr=[10,20] init=gaussian", _VOC),
+    Switch("accumulated batches", "ours", {"recipe.iter_size": 1}, "recipe.iter_size=8 | recipe.iter_size=20", _VOC),
+    Switch("classifier's rate", "inferred", {"recipe.head_lr": (1, 2)}, "recipe.head_lr=[10,20]", _VOC),
     Switch("upsampling", "inferred", {"upsample": "bilinear"}, "upsample=learned", _VOC),
     Switch("dropout on pool6 itself", "inferred", {"context_dropout": 0}, "context_dropout=0.3", _VOC, _context),
     Switch("gradient of the norm", "ours", {"norm_gradient": "exact"}, "norm_gradient=authors", _VOC, _norm),
@@ -111,6 +118,12 @@ OPEN = (
     Switch("pyramid bins", "source", {"spp_geometry": "caffe"}, "spp_geometry=adaptive",
            "spp.pyramid.early", lambda s: _context(s) and s.context == "spp"),
     Switch("order of training images", "ours", {"recipe.sampling": "shuffle"}, "recipe.sampling=replacement", _VOC),
+    Switch("fusion of Table 5", "inferred", {"fusion": "early"}, "fusion=late", "table5.pool6_fc7.norm", in_a_table),
+    Switch("fusion of Table 8", "inferred", {"fusion": "late"}, "fusion=early", "table8.parsenet.mean", in_a_table),
+    Switch("iterations of Baseline C and of Table 4", "inferred", {"recipe.length": 1}, "recipe.length=2",
+           "table1.baseline_c.mean_iu", in_a_table),
+    Switch("which of Table 1's baselines lose the pad", "inferred", {"pad100": True}, "pad100=false",
+           "table1.baseline_c.mean_iu", in_a_table),
 )
 """The numbered rows of docs/protocol.md, "Every open choice and its switch"."""
 
@@ -131,7 +144,7 @@ STATED = (
            "norm_shared=true | norm_across_space=true", _VOC, _norm),
     Switch("levels of the pyramid", "stated", {"context_bins": (1, 2, 4)}, "context_bins=[1,2,3,6]",
            "spp.pyramid.early", lambda s: _context(s) and s.context == "spp"),
-    Switch("mean that is subtracted", "inferred", {"input_mean": "weights"}, "input_mean=data",
+    Switch("mean that is subtracted", "source", {"input_mean": "weights"}, "input_mean=data",
            "table3.conv4.mean_iu", _siftflow),
     Switch("gradient clipping", "ours", {"recipe.clip_gradients": None}, "recipe.clip_gradients=10", _VOC),
     Switch("arithmetic", "source", {"precision": "float32"}, "precision=bfloat16", _VOC),
@@ -139,7 +152,7 @@ STATED = (
            {"body": "reduced", "layers": ("pool6", "fc7"), "skips": "none", "context": "global", "norm": "l2",
             "fusion": "early", "mix": "concat"},
            # No value of these is a deviation by itself, only against a table's cell.
-           "fusion=late | mix=conv1x1 | context=spp | layers=[fc7]", _VOC, lambda s: False),
+           "fusion=late | mix=conv1x1 | context=spp | layers=[fc7]", _VOC, in_a_table),
 )
 # fmt: on
 """What is not open, and can be changed."""

@@ -20,8 +20,9 @@ from parsenet_cli.core.errors import unknown
 NO_CELL = ("N/A", "–")
 """What the paper prints where a row has no such number (the second is a dash)."""
 
-Measure = Literal["", "parameters", "seconds"]
-"""What a claim compares of its cells: their scores, or what their runs cost: parameters, seconds of a training step."""
+Kind = Literal["stated", "read_off", "printed", "conjecture"]
+"""What a claim is: a statement of the paper's text, decided by runs; one that its numbers show and its text does not make; one
+that can be decided on its printed numbers alone; what we expect where the paper leaves a question open."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ class Claim:
     """A sentence of the paper that its table can decide; the conditions are those of config/expression.py.
 
     Attributes:
+        where: Its place in the paper: a section, a table or a figure.
         effect: The difference that is shown, in percent points.
-        margin: What "about equal" means, in percent points; `margin` in the expressions. On cost: the limit, in percent
-            more.
+        margin: What "about equal" means, in percent points; `margin` in the expressions.
+        note: What a reader of the paper has to know of it, such as why it does not hold on the printed numbers.
     """
 
     key: str
@@ -90,7 +92,8 @@ class Claim:
     holds_if: str
     effect: str = ""
     margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    measure: Measure = ""
+    kind: Kind = "stated"
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ class TableSpec:
 
     Attributes:
         labels: Headers of the row labels.
+        remark: The sentence of the paper that asks for the table, where the paper has no such table.
     """
 
     name: str
@@ -151,6 +155,12 @@ class TableSpec:
     base: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     note: str = ""
+    remark: str = ""
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether the paper prints a number in it."""
+        return any(number.value is not None for row in self.rows for number in row.paper.values())
 
     def printed(self, row: str, column: str) -> Printed:
         """What the paper prints in this cell."""

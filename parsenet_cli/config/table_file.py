@@ -5,65 +5,118 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
 from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Measure, Printed, Row, TableSpec
+from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metrics, paths
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.text import natural_key
 
 FIGURES = "_figures.yaml"
 """The file of `ablations/` that is no table: the claims that figures decide."""
 
+GROUPS = {
+    "all": "the paper's tables",
+    "beyond": "what the paper asks for and did not run",
+    "mine": "your tables in ./ablations",
+}
+"""The words that name several tables."""
+
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
 
 _Condition = TypeVar("_Condition", Expression, Limit)
 
+MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
+"""The kinds of claims on what figures measure, of which the paper prints nothing."""
 
-def names() -> list[str]:
-    """The tables that can be named, in reading order (`table2` before `table10`)."""
-    return sorted(paths.yaml_files("ablations"), key=natural_key)
+
+def groups() -> dict[str, dict[str, Path]]:
+    """The tables that can be named and their files, by the word of `GROUPS`, each group in reading order (`table2` before
+    `table10`).
+
+    Raises:
+        UserError: a folder cannot be read, two files that differ have one name, or one has the name of a group.
+    """
+    ours = paths.shipped("ablations")
+    folders = {"all": ours, "beyond": ours / "beyond", "mine": paths.search("ablations")[0]}
+    if folders["mine"] == ours:
+        del folders["mine"]
+    found = {group: paths.yaml_in(folder) for group, folder in folders.items()}
+    seen: dict[str, Path] = {}
+    for files in found.values():
+        for name, file in list(files.items()):
+            if name in GROUPS:
+                raise UserError(f"{file}:1: '{name}' means {GROUPS[name]}; rename the file, whose name is its table's")
+            if name not in seen:
+                seen[name] = file
+            elif _content(file) == _content(seen[name]):  # a copy is the table itself: of a clone, say
+                del files[name]
+            else:
+                other = f"{seen[name]} is called so too"
+                raise UserError(f"{file}:1: expected a name of its own; {other}: rename one of the two")
+    return {group: dict(sorted(files.items(), key=lambda item: natural_key(item[0]))) for group, files in found.items()}
+
+
+def names(group: str | None = None) -> list[str]:
+    """The tables that can be named, of one group or of all of them. Raises `UserError` as `groups` does."""
+    return [name for each, files in groups().items() if group in (None, each) for name in files]
+
+
+def named(words: Iterable[str]) -> list[str]:
+    """The tables that these words name, each once: tables by name, or all of a group.
+
+    Raises:
+        UserError: a group has no table, or as `groups` does.
+    """
+    found = {word: names(word) if word in GROUPS else [word] for word in words}
+    for word, tables in found.items():
+        if not tables:
+            raise UserError(
+                f"'{word}' means {GROUPS[word]}, and there is none. A file there is a table (docs/tables.md)"
+            )
+    return list(dict.fromkeys(name for tables in found.values() for name in tables))
 
 
 def load(name: str) -> TableSpec:
-    """Read `ablations/<name>.yaml`, the user's own first.
+    """Read the file of the table `name`.
 
     Raises:
         UserError: unknown name, or a malformed file, with file, line and key.
     """
-    files = paths.yaml_files("ablations")
+    files = {name: file for group in groups().values() for name, file in group.items()}
     if name not in files:
-        raise unknown("table", name, names())
+        raise unknown("table", name, list(files))
     return read(files[name])
 
 
-@lru_cache
-def shipped(name: str) -> TableSpec | None:
-    """The table of this name that comes with the package, whatever the user's folder holds."""
-    file = paths.shipped("ablations") / f"{name}.yaml"
-    return read(file) if file.is_file() else None
+def _content(file: Path) -> bytes:
+    """Raises `UserError` where it cannot be read."""
+    try:
+        return read_bytes(file, follow=True)
+    except OSError as problem:
+        raise UserError(f"{file}: cannot be read: {problem.strerror}") from None
 
 
 def read(file: Path) -> TableSpec:
-    """The table in `file`.
+    """The table in `file`. What lies in a folder `beyond` has to say which sentence of the paper asks for it.
 
     Raises:
         UserError: something in it, the first of all, is not as docs/tables.md says.
     """
-    top = read_yaml(file).fields("table", ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"])
+    required, optional = ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"]
+    (required if file.parent.name == "beyond" else optional).append("remark")
+    top = read_yaml(file).fields("table", required, optional)
     labels = top["labels"].texts() if "labels" in top else ("",)
     columns = tuple(_column(key, node) for key, node in _named(top["columns"], "columns"))
     by_key = {column.key: column for column in columns}
     rows = tuple(_row(key, node, len(labels), by_key) for key, node in _named(top["rows"], "rows"))
     claims = top["claims"].mapping() if "claims" in top else {}
-    cells = [f"{row.key}.{column.key}" for row in rows for column in columns if not row.paper[column.key].absent]
     return TableSpec(
         name=file.stem,
         title=top["title"].text(),
@@ -72,8 +125,9 @@ def read(file: Path) -> TableSpec:
         columns=columns,
         rows=rows,
         base=_overrides(top.get("base")),
-        claims=tuple(_claim(key, node, cells) for key, node in claims.items()),
+        claims=tuple(_claim(key, node, rows) for key, node in claims.items()),
         note=_text(top, "note"),
+        remark=_text(top, "remark"),
     )
 
 
@@ -131,37 +185,48 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
     return Printed(match["text"], match["bold"] is not None, match["cited"] or cited)
 
 
-def _claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    if "measure" in node.mapping():
-        return _cost_claim(key, node, cells)
-    fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin"])
+def _claim(key: str, node: YamlNode, rows: Sequence[Row]) -> Claim:
+    printed = {f"{row.key}.{name}": number for row in rows for name, number in row.paper.items() if not number.absent}
+    fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
+    about = _about(fields, get_args(Kind))
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
     for name, expression in expressions.items():
-        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), cells)
-    if not expressions["holds_if"].truth:
+        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), printed)
+        for row in expression.counted_rows:
+            if row not in [each.key for each in rows]:
+                raise fields[name].problem(unknown("row of wins()", row, [each.key for each in rows]))
+    holds_if = expressions["holds_if"]
+    if not holds_if.truth:
         raise fields["holds_if"].wrong("something true or false, such as a comparison")
+    if about["kind"] == "printed":
+        _check_printed(fields, holds_if, printed)
+    elif any(expression.counted_rows for expression in expressions.values()):
+        raise node.problem("wins() counts printed numbers, and no runs can decide that: add kind: printed")
     if "effect" in expressions and expressions["effect"].truth:
         raise fields["effect"].wrong("a difference in percent points")
     if "margin" not in fields and any(expression.uses_margin for expression in expressions.values()):
         raise node.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
     margin = _number(fields["margin"], "percent points", "0.5") if "margin" in fields else None
-    return Claim(*_statement(key, fields), _text(fields, "effect"), margin)
+    return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **about)
 
 
-def _cost_claim(key: str, node: YamlNode, cells: Collection[str]) -> Claim:
-    fields = node.fields("claim on cost", ["says", "where", "holds_if", "measure"], [])
-    limit = _parsed(fields["holds_if"], parse_limit)
-    if not limit.ratio:
-        raise fields["holds_if"].wrong("two cells and a limit, such as row.column / row.column < 1.01")
-    _check_cells(fields["holds_if"], map(str, limit.ratio), cells)
-    measure = cast(Measure, _one_of(fields["measure"], "measure", get_args(Measure)[1:]))
-    return Claim(*_statement(key, fields), margin=float(100 * (Decimal(str(limit.limit)) - 1)), measure=measure)
+def _check_printed(fields: Mapping[str, YamlNode], holds_if: Expression, printed: Mapping[str, Printed]) -> None:
+    """Whether a claim of kind `printed` is about printed numbers, and about nothing else."""
+    if "effect" in fields:
+        raise fields["effect"].problem("printed numbers have no interval, so that no effect is shown; remove it")
+    if holds_if.uses_spread:
+        raise fields["holds_if"].problem("no spread over seeds is printed, so that kind: printed cannot decide this")
+    for cell in holds_if.references:
+        if not cell.table and printed[str(cell.key)].value is None:
+            raise fields["holds_if"].problem(
+                f"'{cell.key}' has no printed number, so that kind: printed cannot decide this"
+            )
 
 
 def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
-    fields = node.fields("claim", ["says", "where", "figure", "value", "holds_if", "unit"], ["factor", "log"])
-    if _parsed(fields["holds_if"], parse_limit).ratio:
-        raise fields["holds_if"].wrong("the figure's value and a limit, such as value < 0.5")
+    required = ["says", "where", "figure", "value", "holds_if", "unit"]
+    fields = node.fields("claim", required, ["factor", "log", "kind", "note"])
+    _parsed(fields["holds_if"], parse_limit)
     figures = [name.replace("_", "-") for name in paths.modules("report/figures")]
     return FigureClaim(
         *_statement(key, fields),
@@ -170,11 +235,20 @@ def _figure_claim(key: str, node: YamlNode) -> FigureClaim:
         unit=fields["unit"].text(),
         factor=_number(fields["factor"], "the shown unit", "100") if "factor" in fields else 1.0,
         log=fields["log"].flag() if "log" in fields else False,
+        **_about(fields, MEASURED),
     )
 
 
 def _statement(key: str, fields: Mapping[str, YamlNode]) -> tuple[str, str, str, str]:
+    if not fields["where"].text():
+        raise fields["where"].wrong("its place in the paper, such as §4.2 or Table 4")
     return key, fields["says"].text(), fields["where"].text(), fields["holds_if"].text()
+
+
+def _about(fields: Mapping[str, YamlNode], kinds: Sequence[str]) -> dict[str, Any]:
+    """What claims of every sort may say of themselves."""
+    kind = _one_of(fields["kind"], "kind", kinds) if "kind" in fields else "stated"
+    return {"kind": kind, "note": _text(fields, "note")}
 
 
 def _parsed(node: YamlNode, parser: Callable[[str], _Condition]) -> _Condition:

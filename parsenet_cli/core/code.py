@@ -30,10 +30,11 @@ ROOMS = ("core", "data", "models", "engine")
 LEFT_OUT = frozenset(
     f"core/{name}"
     for name in (
-        *("bounds", "code", "download", "errors", "files", "memory", "npz", "paths", "sealed", "text", "yaml_text"),
+        *("address", "bounds", "code", "download", "errors", "files", "memory", "npz", "paths", "sealed", "text"),
+        "yaml_text",
     )
-) | {"engine/environment", "engine/trained_model"}
-"""What reads, writes and records there, and computes nothing: files are checked by what is in them."""
+) | {"engine/environment", "engine/trained_model", "models/weights/addresses"}
+"""What reads, writes, records and says where files are, and computes nothing: files are checked by what is in them."""
 
 OTHER, UNKNOWN = "made by other code", "unknown code"
 REMEDY = "--rerun-stale trains anew and keeps the old result beside"

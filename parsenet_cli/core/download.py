@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import append_to, file_lock, open_plain, os_errors_as_user_errors, refuse_links, remove
 from parsenet_cli.core.sealed import read_json, write_json
@@ -41,13 +42,13 @@ class Remote:
     """A published file.
 
     Attributes:
-        mirrors: Addresses, tried in this order.
+        mirrors: The publisher's addresses and those of copies, tried in this order.
         checksum: `sha256:…`, `sha1:…` or `md5:…`; the first digits are enough. None: the publisher gives none.
         size: In bytes; None where it is not published.
     """
 
     name: str
-    mirrors: tuple[str, ...]
+    mirrors: tuple[Address, ...]
     checksum: str | None = None
     size: int | None = None
 
@@ -64,8 +65,8 @@ def fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
     """The file `<folder>/<name>`, downloaded unless it is there. A second process waits for the first.
 
     Raises:
-        UserError: no mirror delivers the right file (each is named with its reason), the disk is full, or a file of that
-            name is there and is another one.
+        UserError: no mirror delivers the right file (each is named with its reason and its last report), the disk is full,
+            or a file of that name is there and is another one.
     """
     file = folder / remote.name
     with file_lock(folder / f".{remote.name}.lock", f"downloading {remote.name}", progress):
@@ -94,12 +95,12 @@ def checksum(file: Path, algorithm: str = "sha256") -> str:
 def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
     part = file.with_name(f"{file.name}.part")
     failures = []
-    for url in remote.mirrors:
+    for address in remote.mirrors:
         try:
-            _from_mirror(url, remote, part, progress)
+            _from_mirror(address.url, remote, part, progress)
         except _Failed as problem:
-            failures.append(f"{url} ({problem})")
-            progress(f"{remote.name}: {url}: {problem}")
+            failures.append(f"{address.url} ({'; '.join(filter(None, (str(problem), address.status)))})")
+            progress(f"{remote.name}: {address.url}: {problem}")
         else:
             with os_errors_as_user_errors(file):
                 refuse_links(part)
@@ -109,7 +110,8 @@ def _from_mirrors(remote: Remote, file: Path, progress: Progress) -> None:
     tried = "; ".join(failures) or "no address is known"
     raise UserError(
         f"{remote.name} could not be downloaded: {tried}. Check the network and issue the command again (what has arrived "
-        f"is kept), or put the file at {file} yourself, or give your copy to `parsenet weights get` or `data get` with --from"
+        f"is kept), or find the file elsewhere and put it at {file}, or name your copy: `parsenet weights get` and `data get` "
+        "take --from FILE, the latter a folder too"
     )
 
 

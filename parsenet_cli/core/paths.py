@@ -37,16 +37,20 @@ def yaml_files(name: str, *, parts: bool = False) -> dict[str, Path]:
     Raises:
         UserError: a folder that cannot be read.
     """
+    return {name: file for folder in reversed(search(name)) for name, file in yaml_in(folder, parts=parts).items()}
+
+
+def yaml_in(folder: Path, *, parts: bool = False) -> dict[str, Path]:
+    """The same of one folder."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as problem:
+        raise UserError(f"{folder}: cannot be read: {problem.strerror}") from None
     files = {}
-    for folder in reversed(search(name)):
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as problem:
-            raise UserError(f"{folder}: cannot be read: {problem.strerror}") from None
-        for file in entries:
-            hidden = file.name.startswith(".") or (file.name.startswith("_") and not parts) or not is_utf8(file.name)
-            if file.suffix == ".yaml" and not hidden and not os.path.isdir(file):  # noqa: PTH112
-                files[file.stem] = file
+    for file in entries:
+        hidden = file.name.startswith(".") or (file.name.startswith("_") and not parts) or not is_utf8(file.name)
+        if file.suffix == ".yaml" and not hidden and not os.path.isdir(file):  # noqa: PTH112
+            files[file.stem] = file
     return files
 
 

@@ -34,15 +34,21 @@ def describe(device: torch.device, data_id: str, store: Store) -> RunEnvironment
     root = paths.PACKAGE.parent
     content = patch(root)
     kept = store.keep_patch(content) if isinstance(content, bytes) and content else content
-    cpu = (proc_value("cpuinfo", "model name") or platform.machine()).lstrip(": ")
     return RunEnvironment(
         commit=_git(root, "rev-parse", "HEAD").decode().strip(),
         uncommitted=_git(root, "diff", "HEAD", "--stat").decode(errors="replace").strip(),
         patch=kept if isinstance(kept, str) else "",
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        device=device_name(device),
         data_id=data_id,
     )
+
+
+def device_name(device: torch.device) -> str:
+    """What the GPU or the processor calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return (proc_value("cpuinfo", "model name") or platform.machine()).lstrip(": ")
 
 
 def peak_memory_mb(device: torch.device) -> int:

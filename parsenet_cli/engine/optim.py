@@ -29,7 +29,7 @@ class HasRoles(Protocol):
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]: ...
 
     def roles(self) -> Mapping[str, str]:
-        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, scale or frozen."""
+        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, upsample_weight, upsample_bias, scale or frozen."""
         ...
 
 
@@ -122,14 +122,17 @@ def sgd(model: HasRoles, recipe: Recipe, norm_decay: float) -> SGD:
 def parameter_groups(model: HasRoles, recipe: Recipe, norm_decay: float) -> list[Group]:
     """The trained parameters by role, with their multipliers; frozen ones are left out.
 
-    Weights are decayed and biases are not, in the trunk and in the head; the multipliers of their rates are the
-    recipe's. The scales of the L2 norm learn at the base rate and decay by `norm_decay` (docs/protocol.md: 0).
+    Weights are decayed and biases are not; in the trunk and in the head the multipliers of their rates are the recipe's. A
+    learned deconvolution has 1 and 2, whatever those of trunk and classifier are (docs/protocol.md, "Bodies"). The scales
+    of the L2 norm learn at the base rate and decay by `norm_decay` (docs/protocol.md: 0).
     """
     multipliers = {
         "trunk_weight": (recipe.trunk_lr[0], 1.0),
         "trunk_bias": (recipe.trunk_lr[1], 0.0),
         "head_weight": (recipe.head_lr[0], 1.0),
         "head_bias": (recipe.head_lr[1], 0.0),
+        "upsample_weight": (1.0, 1.0),
+        "upsample_bias": (2.0, 0.0),
         "scale": (1.0, norm_decay),
     }
     members: dict[str, dict[str, Parameter]] = {role: {} for role in (*multipliers, "frozen")}

@@ -39,7 +39,7 @@ FEATURE_NORM = {
     "fc6": 31.6,
     "fc7": 10.0,
 }
-"""Mean L2 norm of a cell's features after rescaling: two orders of magnitude from conv3 to fc7 (§3.3, Fig. 2)."""
+"""Mean L2 norm of a cell's features after rescaling: two orders of magnitude from conv3 to fc7 (Fig. 2; 3 of version 2)."""
 
 
 def pretrain_trunk(trunk: str, cache: Path, progress: Progress) -> Path:

@@ -1,53 +1,98 @@
-"""A few steps of a run on random pixels, to know beforehand what it will take."""
+"""Steps of a network on random pixels, to know beforehand what it will take."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy as np
 import torch
 
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import Dataset, Split
 from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
 
 STEPS = 3
-WHOLE_IMAGE = (375, 500)
-"""Height and width that stand for a whole image where the recipe does not crop: most images of VOC."""
-CLASSES = 21
 
 
-def seconds_per_step(config: RunConfig, threads: int, cache: Path) -> float:
-    """Median seconds of a step on `threads` threads, after one to warm up.
+class Probe:
+    """A network that can train and infer without data and weights: both are drawn.
 
-    Needs neither data nor weights, and leaves `cache` alone. On a CPU the images of a step go one after the other, which
-    takes as long and does not fill the memory.
+    Args:
+        config: the run that it would be. On a CPU the images of a step go one after the other, which takes as long and does
+            not fill the memory.
+        shape: number of classes, height and width of the images; `shape_of` if None.
     """
+
+    def __init__(self, config: RunConfig, shape: tuple[int, int, int] | None = None) -> None:
+        classes, height, width = self.shape = shape or shape_of(config.science)
+        self.device = choose_device(config.runtime.device)
+        if self.device.type == "cpu":
+            config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"micro_batch": 1})})
+        pixels = np.random.default_rng(0).integers(0, classes, 4 * height * width, np.uint8)
+        split = Split(("random",), pixels, [0], [(height, width)])
+        dataset = Dataset(tuple(str(i) for i in range(classes)), 255, split, split)
+        self.model = build_model(config.science, classes, None).to(self.device)
+        self.trainer = Trainer(config, self.model, dataset, self.device)
+        self.precision = config.science.precision
+        image = np.random.default_rng(1).integers(0, 256, (1, height, width, 3), np.uint8)
+        self.image = torch.from_numpy(image).permute(0, 3, 1, 2).to(self.device)
+
+    def step(self) -> None:
+        """Forward, backward and update of the recipe's images."""
+        self.model.train()
+        self.trainer.step(0)
+        self._wait()
+
+    def infer(self) -> None:
+        """From one image to its logits."""
+        self.model.eval()
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
+        with torch.inference_mode(), half:
+            self.model(self.image)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def shape_of(science: Science) -> tuple[int, int, int]:
+    """The number of classes, and the height and width of what a run trains on: its crop, or a usual image of its data."""
+    classes, height, width = sets.usual(science.data)
+    classes = len(science.classes) if science.classes else classes
+    return (classes, science.recipe.crop or height, science.recipe.crop or width)
+
+
+def take_turns(variants: Sequence[Callable[[], None]], rounds: int, tries: int = 1) -> list[list[float]]:
+    """Milliseconds of each variant, round by round: the fastest of some tries. A first round is thrown away.
+
+    They take turns, so that a busy machine slows all of them, and every second round goes the other way.
+    """
+    times: list[list[float]] = [[] for _ in variants]
+    for turn in range(rounds + 1):
+        for variant, spent in list(zip(variants, times, strict=True))[:: 1 if turn % 2 else -1]:
+            spent.append(min(_milliseconds(variant) for _ in range(tries)))
+    return [spent[1:] for spent in times]
+
+
+def _milliseconds(variant: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    variant()
+    return 1e3 * (time.perf_counter() - started)
+
+
+def seconds_per_step(config: RunConfig, threads: int) -> float:
+    """Median seconds of a step on `threads` threads. Needs neither data nor weights."""
     torch.set_num_threads(threads)
-    crop = config.science.recipe.crop
-    height, width = (crop, crop) if crop else WHOLE_IMAGE
-    pixels = np.random.default_rng(0).integers(0, CLASSES, 4 * height * width, np.uint8)
-    split = Split(("random",), pixels, [0], [(height, width)])
-    device = choose_device(config.runtime.device)
-    if device.type == "cpu":
-        config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"micro_batch": 1})})
-    model = build_model(config.science, CLASSES, None).to(device)
-    trainer = Trainer(config, model, Dataset(tuple(str(i) for i in range(CLASSES)), 255, split, split), device)
-    model.train()
-    seconds = []
-    for step in range(STEPS + 1):
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        started = time.perf_counter()
-        trainer.step(step)
-        seconds.append(time.perf_counter() - started)
-    return median(seconds[1:])
+    (times,) = take_turns([Probe(config).step], STEPS)
+    return median(times) / 1e3
 
 
 def parameters(science: Science) -> int:
     """Numbers that a kept model of such a run holds."""
-    return sum(tensor.numel() for tensor in build_model(science, CLASSES, None).state_dict().values())
+    return sum(tensor.numel() for tensor in build_model(science, shape_of(science)[0], None).state_dict().values())

@@ -42,10 +42,7 @@ class Segmenter(nn.Module):
             self.head.context.check_size(*cells)
 
     def roles(self) -> dict[str, str]:
-        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, scale or frozen.
-
-        A learned deconvolution counts as trunk: its multipliers are 1 and 2 whatever those of the classifier are.
-        """
+        """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, upsample_weight, upsample_bias, scale or frozen."""
         result: dict[str, str] = {}
         for path, module in self.named_modules():
             for name, parameter in module.named_parameters(path, recurse=False):
@@ -56,7 +53,7 @@ class Segmenter(nn.Module):
 def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
     if isinstance(module, L2Norm):
         return "scale"
-    part = "trunk" if path.startswith("trunk") or isinstance(module, nn.ConvTranspose2d) else "head"
+    part = "upsample" if isinstance(module, nn.ConvTranspose2d) else "trunk" if path.startswith("trunk") else "head"
     return f"{part}_{'weight' if parameter.ndim > 1 else 'bias'}"
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from parsenet_cli.core.run_config import Science
@@ -100,23 +101,30 @@ class Head(nn.Module):
         return logits
 
     def features(self, taps: Mapping[str, Tensor]) -> list[Feature]:
-        """The branches, normalised, in the order of their blocks of weights."""
+        """The branches, normalised and pool6 then dropped, in the order of their blocks of weights."""
         features: dict[str, Feature] = {}
+        kept: dict[str, Feature] = {}  # by the dropout of pool6
         for layer in self.layers:
             grid, values = self.grids[layer], taps[self.context_source if layer == "pool6" else layer]
             size = (values.shape[2], values.shape[3])
             if layer == "pool6" and self.context:
                 for level, (name, pooled) in enumerate(zip(self.context.levels, self.context(values), strict=True)):
                     unpool = partial(self.context.unpool, level, size=size)
-                    features[name] = Feature(self.context_dropout(pooled), grid, size, unpool)
+                    features[name] = Feature(pooled, grid, size, unpool)
+                    if self.training and self.context_dropout.p:
+                        ones = torch.ones_like(pooled, dtype=torch.float32)
+                        kept[name] = Feature(self.context_dropout(ones), grid, size, unpool)
             else:
                 features[layer] = Feature(values, grid, size)
         if self.upsample_first:
             target = self._finest_size(features.values())
             features = {name: self._upsampled(feature, target) for name, feature in features.items()}
-        if not self.norms:
-            return list(features.values())
-        return [replace(feature, values=self.norms[name](feature.values)) for name, feature in features.items()]
+            kept = {name: self._replicated(feature, target) for name, feature in kept.items()}
+        if self.norms:
+            features = {n: replace(feature, values=self.norms[n](feature.values)) for n, feature in features.items()}
+        # After the norm: what is left is not brought back to the scale's length.
+        features |= {n: replace(features[n], values=features[n].values * mask.values) for n, mask in kept.items()}
+        return list(features.values())
 
     def _finest_size(self, features: Iterable[Feature]) -> Size:
         return next(feature.size for feature in features if feature.grid == self.finest)
@@ -126,6 +134,11 @@ class Head(nn.Module):
         values = feature.expand(feature.values)
         if feature.grid != self.finest:
             values = self.bilinear({feature.grid: values}, target, self.finest)
+        return Feature(values, self.finest, target)
+
+    def _replicated(self, feature: Feature, target: Size) -> Feature:
+        """What dropout keeps of a level, the same at all cells that stand for one of its cells."""
+        values = F.interpolate(feature.expand(feature.values), target, mode="nearest")
         return Feature(values, self.finest, target)
 
     def _mixed(self, features: Sequence[Feature], mix: JointClassifier) -> Feature:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import open_plain, write_text
@@ -14,6 +14,9 @@ from parsenet_cli.report.collect import ReportInput, collect_input, digest
 from parsenet_cli.report.formats import html, markdown
 from parsenet_cli.report.redact import Private
 from parsenet_cli.store.run import Store
+
+if TYPE_CHECKING:
+    from parsenet_cli.claims.decide import Verdict
 
 PAGE, TEXT = "index.html", "report.md"
 MARK = b"parsenet-inputs"
@@ -60,13 +63,18 @@ def compose(report: ReportInput, made_from: str, private: Private) -> Document:
     from parsenet_cli.claims.table_claims import cell_intervals
     from parsenet_cli.report.sections import figures, provenance, summary, tables
 
-    judged = (judge_studies(report.under(profile), report.store) for profile in report.profiles)
-    verdicts = list(chain.from_iterable(judged))
+    def judged(*, beyond: bool) -> list[Verdict]:
+        # Apart, as `verify all` and `verify beyond`: more tables beyond the paper do not weaken what is said of it.
+        under = ((s for s in report.under(profile) if bool(s.table.remark) == beyond) for profile in report.profiles)
+        return [verdict for s in under for verdict in judge_studies(list(s), report.store, figures=not beyond)]
+
+    verdicts = judged(beyond=False)
     intervals = {study.name: cell_intervals(study, report.store) for study in report.studies}
     sections = (
         summary.section(report, verdicts),
         summary.claims(verdicts),
         tables.section(report, intervals),
+        *tables.beyond(report, intervals, judged(beyond=True)),
         provenance.failures(report, private),
         figures.curves(report),
         figures.context(report),

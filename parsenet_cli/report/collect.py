@@ -154,7 +154,7 @@ def _damage(read: StudyRun) -> Iterator[str]:
         yield f"has a damaged {run.environment_file.name}: what it was carried out with is not known"
 
 
-def _reading_order(study: Study) -> tuple[str, bool, str]:
-    """The paper's tables by their numbers, then the others."""
+def _reading_order(study: Study) -> tuple[str, bool, bool, str]:
+    """The paper's tables by their numbers, then the others, then those beyond the paper."""
     name = study.table.name
-    return study.profile, re.fullmatch(r"table\d+", name) is None, natural_key(name)
+    return study.profile, bool(study.table.remark), re.fullmatch(r"table\d+", name) is None, natural_key(name)

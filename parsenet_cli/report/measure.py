@@ -24,9 +24,11 @@ from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 
 if TYPE_CHECKING:
+    from parsenet_cli.engine.cost import Configurations
     from parsenet_cli.engine.loaded import LoadedNetwork
 
 DEFAULT_FORMS = ("png", "pdf")
+_WORDS = {"network": "a network", "configurations": "configurations"}
 MOST = 10_000
 """Of whatever a figure's option counts."""
 
@@ -51,19 +53,24 @@ def make_figure(
     if out is not None:
         plot.check_output(out)
     tables, options, overrides = _sorted_out(name, module, arguments)
-    if figures.of_a_network(module):
+    of = figures.subject(module)
+    if of != "study":
         if tables:
-            raise UserError(
-                f"figure {name} is of a network, not of a table ({tables[0]}): name overrides, or a run with --run"
-            )
-        network = _network(store, overrides, profile, run, progress)
-        about = {**network.about, "profile": None if run else profile or "quick"}
+            alone = "name overrides, or a run with --run" if of == "network" else "name overrides, or --profile"
+            raise UserError(f"figure {name} is of {_WORDS[of]}, not of a table ({tables[0]}): {alone}")
+        subject: LoadedNetwork | Configurations
+        if of == "network":
+            subject = _network(store, overrides, profile, run, progress)
+            about = {**subject.about, "profile": None if run else profile or "quick"}
+        else:
+            subject = _configurations(store, name, overrides, profile, run, progress)
+            about = subject.about
         options = {**figures.options(module), **options}  # all: another version's defaults are another measurement
-        digest = hashlib.sha256(json.dumps(network.about, sort_keys=True).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(json.dumps(subject.about, sort_keys=True).encode()).hexdigest()[:12]
         key = figure_store.measurement_key(digest, options)
         data = figure_store.load(store, name, key)  # what it is of does not change
         if data is None:
-            data = _kept(store, name, key, about, options, module.data(network, **options), progress)
+            data = _kept(store, name, key, about, options, module.data(subject, **options), progress)
         else:
             progress(f"measured before: {figure_store.file_of(store, name, key)}")
         measured = {name: data}
@@ -118,6 +125,19 @@ def _network(
     return loaded.from_config(config, store.cache, progress)
 
 
+def _configurations(
+    store: Store, name: str, overrides: Sequence[str], profile: str | None, run: str | None, progress: Progress
+) -> Configurations:
+    """What can be composed under a profile."""
+    from parsenet_cli.config import profile as profiles
+    from parsenet_cli.config.compose import Composer
+    from parsenet_cli.engine.cost import Configurations
+
+    if run is not None:
+        raise UserError(f"figure {name} is of configurations, not of a run: it takes no --run {run}")
+    return Configurations(Composer(profiles.load(profile or "quick"), overrides, store.cache), progress)
+
+
 def _studies(
     store: Store, name: str, tables: Sequence[str], profile: str | None, progress: Progress
 ) -> Iterator[Study]:
@@ -166,7 +186,7 @@ def _sorted_out(
     name: str, module: figures.FigureModule, arguments: Sequence[str]
 ) -> tuple[list[str], dict[str, Any], list[str]]:
     """Tables, the options that are not the defaults, overrides."""
-    known, axes = figures.options(module), AXES if figures.of_a_network(module) else []
+    known, axes = figures.options(module), [] if figures.subject(module) == "study" else AXES
     tables = list(dict.fromkeys(text for text in arguments if "=" not in text))
     chosen: dict[str, Any] = {}
     overrides = []

@@ -126,7 +126,8 @@ def paper_grid(
     measured = measure_cells(study, frame, notes, footnotes)
     labels = {row.key: _labels(row, notes) for row in spec.rows}
     notes.add(*(f"{column.header}: {column.note}" for column in spec.columns if column.note), spec.note, *warnings)
-    has_paper = any(row.paper for row in spec.rows)
+    remark = [("", f"The paper: {spec.remark}")] if spec.remark else []
+    has_paper = spec.is_printed
     wide = has_paper and len(spec.columns) > WIDE
 
     def cell(key: CellKey, text: str) -> Cell:
@@ -157,7 +158,7 @@ def paper_grid(
         labels=(*spec.labels, "") if wide else spec.labels,
         groups=tuple((column.header, below) for column in spec.columns),
         rows=tuple(line for row in spec.rows for line in stacked(row)) if wide else tuple(map(beside, spec.rows)),
-        notes=notes.lines(),
+        notes=(*remark, *notes.lines()),
         name=spec.name,
         title=spec.title,
         caption=_caption(study, setting),

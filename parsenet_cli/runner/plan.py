@@ -66,7 +66,7 @@ def plan_table(
             if signature:
                 configs[signature] = config
     profile, overrides = composer.profile.name, tuple(composer.command_line)
-    content = [asdict(cell) for cell in cells], frozen_table.digest_content(spec), profile, list(seeds)
+    content = [asdict(cell) for cell in cells], frozen_table.to_json(spec), profile, list(seeds)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     name, seeds = f"{spec.name}-{profile}-{digest}", tuple(seeds)
     study = Study(
@@ -180,7 +180,7 @@ def summarize(
     cost = CostModel(store)
     opened = launch.open_launcher(launcher, max(1, len(missing)), store.root)
     if probe:
-        _probe(missing, cost, store, opened.threads, progress)
+        _probe(missing, cost, opened.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}
     cells = []
     for plan in plans:
@@ -229,13 +229,13 @@ def _look(run: Run, config: RunConfig, code: Code) -> tuple[bool, str, str]:
     return state == "done", ", ".join(filter(None, [state, remark])) if state == "done" else state, remark
 
 
-def _probe(missing: Sequence[RunConfig], cost: CostModel, store: Store, threads: int, progress: Progress) -> None:
+def _probe(missing: Sequence[RunConfig], cost: CostModel, threads: int, progress: Progress) -> None:
     from parsenet_cli.engine.probe import parameters, seconds_per_step
 
     kinds = {CostKey.of(config.science): config for config in missing}
     for number, (kind, config) in enumerate(kinds.items(), start=1):
         network = f"{kind.trunk} {kind.body}, {kind.layers} layers, {kind.batch} images a step"
         progress(f"measuring {number} of {len(kinds)}: {network}")
-        cost.add(config.science, seconds_per_step(config, threads, store.cache))
+        cost.add(config.science, seconds_per_step(config, threads))
         if config.runtime.keep_model:
             cost.parameters[kind] = parameters(config.science)

@@ -60,10 +60,10 @@ def belongs(data: Data, studies: Sequence[Study]) -> bool:
     return about.get("profile") in {study.profile for study in studies}
 
 
-def newest(store: Store, name: str, studies: Sequence[Study]) -> Data | None:
-    """What was last measured for a figure that belongs to these studies; None for nothing."""
+def newest_first(store: Store, name: str, studies: Sequence[Study]) -> list[Data]:
+    """What was measured for a figure that belongs to these studies, the last measurement first."""
     mine = [data for data in load_all(store, name).values() if belongs(data, studies)]
-    return max(mine, key=lambda data: str(data.get("created", "")), default=None)
+    return sorted(mine, key=lambda data: str(data.get("created", "")), reverse=True)
 
 
 def _read(file: Path, name: str) -> Data | None:

@@ -136,6 +136,9 @@ def newest(store: Store, table: str, profile: str | None = None) -> Study:
     named = named or [s for s in studies if s.table.name == table and profile in (None, s.profile)]
     if named:
         return named[-1]
+    if table in table_file.GROUPS:
+        means, tables = table_file.GROUPS[table], ", ".join(table_file.names(table))
+        raise UserError(f"'{table}' means {means}, where one table is expected: {tables or 'there is none'}")
     known = sorted({study.table.name for study in studies} | set(table_file.names()))
     if table not in known:
         raise unknown("table", table, known)

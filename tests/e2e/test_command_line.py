@@ -202,8 +202,12 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
         environment = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "160"}
         return subprocess.check_output([sys.executable, *arguments], cwd=elsewhere, env=environment, text=True)
 
-    assert "11 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
+    assert "10 distinct runs" in python("-m", "parsenet_cli", "plan", "table4", "--seeds", "1")
+    assert "8 distinct runs" in python("-m", "parsenet_cli", "plan", "sharing", "--seeds", "1")
     assert python("-c", "import parsenet_cli; print(parsenet_cli.__file__)").startswith(str(installed))
+    shipped = {file.relative_to(installed / "parsenet_cli/shipped") for file in installed.rglob("shipped/**/*.yaml")}
+    ours = [file for name in ("conf", "ablations") for file in (Path(__file__).parents[2] / name).rglob("*.yaml")]
+    assert shipped == {file.relative_to(Path(__file__).parents[2]) for file in ours}
 
 
 OWN_TABLE = """
@@ -222,9 +226,9 @@ def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, resu
     (own / "conf/recipe/mine.yaml").write_text("defaults: [quick_parsenet, _self_]\niterations: 3\n")
     (own / "conf/recipe/.#mine.yaml").symlink_to("nobody@nowhere.1")
     (own / "ablations").mkdir()
-    (own / "ablations/mine.yaml").write_text(OWN_TABLE)
+    (own / "ablations/own.yaml").write_text(OWN_TABLE)
     done = subprocess.run(
-        command("ablate", "mine", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
+        command("ablate", "own", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
         cwd=own,
         env={**os.environ, "PYTHONPATH": str(clone), "PARSENET_RESULTS": str(results), "COLUMNS": "160"},
         capture_output=True,
@@ -233,4 +237,4 @@ def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, resu
     assert done.returncode == 0, done.stderr
     (run,) = Store(results).runs()
     assert (run.state(), run.config().science.recipe.iterations) == ("done", 3)
-    assert (results / "tables/quick/mine.md").is_file()
+    assert (results / "tables/quick/own.md").is_file()

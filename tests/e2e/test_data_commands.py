@@ -65,6 +65,10 @@ def test_prepared_data_are_listed_and_found_by_every_run_of_the_paper(cli: Cli, 
     listed = cli("data", "list").stdout
     assert listed.count("ready") == len(names())
     assert "train 2, val 1" in listed
+    assert (
+        "\n  voc12: https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar (reported working 2026-03"
+        in listed
+    )
     again = cli("data", "get", "voc12").stdout
     assert "train_aug 5, trainval 4, trainval_aug 7, val 2" in again
     assert "--from VOC2012test.tar" in again

@@ -35,7 +35,7 @@ def test_all_tables_as_json_and_one_as_markdown(cli: Cli, results: Path) -> None
     measured(store, table_of(["low", "high"], claim("high.iu > low.iu", "high.iu - low.iu")), QUALITIES)
     of_table(store, "table5")
     (store.runs_folder / "holiday").mkdir()
-    done = cli("verify", "all", "--to", "json")
+    done = cli("verify", "all", "own", "--to", "json")
     content = json.loads(done.stdout)
     assert {verdict["table"] for verdict in content["verdicts"]} >= {"own", "table5", "scales", "context"}
     assert sum(content["totals"].values()) == len(content["verdicts"])
@@ -45,3 +45,20 @@ def test_all_tables_as_json_and_one_as_markdown(cli: Cli, results: Path) -> None
     markdown = cli("verify", "own", "--to", "md").stdout
     assert "\n| table | claim | verdict | effect | p |" in markdown
     assert "| supported |" in markdown
+
+
+def test_a_claim_tells_its_kind_and_its_note(cli: Cli, results: Path) -> None:
+    store = Store(results)
+    of_table(store, "table4")
+    of_table(store, "table8")
+    words = " ".join(cli("verify", "table8", code=3).stdout.split())
+    assert "[on print]: decided by the printed numbers, without any run." in words
+    assert "more than half only if the tie counts." in words
+    markdown = cli("verify", "table4", "table8", "--to", "md", code=3).stdout
+    assert r"\[on print\]<sup>" in markdown
+    assert r"Normalising fc7 alone changes little. \[read off\] |" in markdown
+    verdicts = json.loads(cli("verify", "table8", "--to", "json", code=3).stdout)["verdicts"]
+    assert [verdict["kind"] for verdict in verdicts] == ["stated", *["printed"] * 4]
+    assert all(verdict["note"] for verdict in verdicts[1:])
+    lines = cli("verify", "table8", "--to", "csv", code=3).stdout.splitlines()
+    assert sum("[on print]" in line for line in lines) == 4

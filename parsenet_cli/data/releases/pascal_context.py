@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress
@@ -22,13 +23,19 @@ CLASSES_59 = """
 """The classes that count, in FCN's order, each with its number in labels.txt."""
 
 _VOC_MIRRORS = (
-    "http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
-    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
+    Address(
+        "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar", "2026-03", "pytorch/vision#9216"
+    ),
 )
 _VOC_MEMBERS = r"(VOCdevkit/VOC2010/(?:JPEGImages/[^/]+\.jpg|ImageSets/Main/(?:train|val|trainval)\.txt))"
 _LABEL_MIRRORS = (
-    "https://cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
-    "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+    Address("https://roozbehm.info/pascal-context/trainval.tar.gz", "2024-04", "cvlab-kaist/CAT-Seg#9"),
+    Address(
+        "https://www.cs.stanford.edu/~roozbeh/pascal-context/trainval.tar.gz",
+        "2023-08",
+        "cvlab-kaist/CAT-Seg#9",
+        works=False,
+    ),
 )
 _LABEL_MEMBERS = r"(labels\.txt|trainval/[^/]+\.mat)"
 
@@ -38,8 +45,8 @@ def finish(root: Path, _progress: Progress) -> None:
     folder = root / "pascal-context"
     if not (folder / "labels.txt").is_file():
         raise UserError(
-            "the label archive holds no labels.txt (the names of 459 classes): get it from "
-            "https://cs.stanford.edu/~roozbeh/pascal-context/ and add --from labels.txt"
+            "the label archive holds no labels.txt (the names of 459 classes): get it from the publisher, who had the "
+            "archive at https://roozbehm.info/pascal-context/trainval.tar.gz, and add --from labels.txt"
         )
     write_ids(folder / "59_labels.txt", [line.strip() for line in CLASSES_59.replace("\n", " ").split(",")])
 

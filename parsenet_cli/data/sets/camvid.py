@@ -20,6 +20,7 @@ from parsenet_cli.data.voc_layout import mask_reader
 
 _NAMES = "sky building pole road pavement tree sign-symbol fence car pedestrian bicyclist"
 CLASSES = tuple(_NAMES.split())
+USUAL = (len(CLASSES), 360, 480)
 UNLABELLED = len(CLASSES)
 FINGERPRINT_FILES: tuple[str, ...] = ("trainannot", "CamVid/trainannot")
 

@@ -1,4 +1,4 @@
-"""PASCAL-Context: 4 998 training and 5 105 validation images of VOC 2010, 59 classes and one for the rest (§4.1).
+"""PASCAL-Context: 4 998 training and 5 105 validation images of VOC 2010, 59 classes and one for the rest (§4).
 
     VOCdevkit/VOC2010/JPEGImages/<id>.jpg
     VOCdevkit/VOC2010/ImageSets/Main/{train,val}.txt
@@ -31,6 +31,7 @@ SAME_CLASS = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "clot
 LARGEST_NUMBER = 65535
 """Of labels.txt; a LabelMap has 16 bits a pixel."""
 
+USUAL = (60, 375, 500)
 FINGERPRINT_FILES: tuple[str, ...] = ("pascal-context",)
 
 

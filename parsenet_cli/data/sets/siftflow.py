@@ -1,4 +1,4 @@
-"""SiftFlow: 2 486 training and 200 test images of 256x256 pixels, 33 semantic classes (§4.1, Table 3).
+"""SiftFlow: 2 486 training and 200 test images of 256x256 pixels, 33 semantic classes (§4.2, Table 3).
 
     Images/spatial_envelope_256x256_static_8outdoorcategories/<id>.jpg
     SemanticLabels/spatial_envelope_256x256_static_8outdoorcategories/<id>.mat    S, 0 unlabelled, classes from 1
@@ -22,6 +22,7 @@ _NAMES = """
     awning balcony bird boat bridge building bus car cow crosswalk desert door fence field grass moon mountain person plant
     pole river road rock sand sea sidewalk sign sky staircase streetlight sun tree window"""
 CLASSES = tuple(_NAMES.split())
+USUAL = (len(CLASSES), 256, 256)
 SUBFOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
 UNANNOTATED = ("highway_bost181", "street_urb506")
 """Two images without any label, which FCN's lists leave out."""

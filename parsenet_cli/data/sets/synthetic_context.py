@@ -12,10 +12,12 @@ from parsenet_cli.data.dataset import DataOptions, Dataset
 from parsenet_cli.data.layout import write_ids
 from parsenet_cli.data.sets import pascal_context
 from parsenet_cli.data.synthetic.generate import ensure_generated, write_jpg, write_mat
-from parsenet_cli.data.synthetic.scenes import CONTEXT_CLASSES, Scene, context_scene
+from parsenet_cli.data.synthetic.scenes import CONTEXT_CLASSES, SIZE, Scene, context_scene
 
 VERSION = 1
 """Raised when the images change."""
+
+USUAL = (1 + len(CONTEXT_CLASSES), SIZE, SIZE)
 
 # What PASCAL-Context's labels.txt calls the classes of `CONTEXT_CLASSES`.
 _NUMBERS = (65, 98, 113, 207, 347, 187, 189, 259, 360, 420, 445)

@@ -10,10 +10,12 @@ from parsenet_cli.data.dataset import DataOptions, Dataset
 from parsenet_cli.data.layout import write_ids
 from parsenet_cli.data.sets import siftflow
 from parsenet_cli.data.synthetic.generate import ensure_generated, write_jpg, write_mat
-from parsenet_cli.data.synthetic.scenes import OUTDOOR_CLASSES, Scene, outdoor_scene
+from parsenet_cli.data.synthetic.scenes import OUTDOOR_CLASSES, OUTDOOR_SIZE, Scene, outdoor_scene
 
 VERSION = 1
 """Raised when the images change."""
+
+USUAL = (len(OUTDOOR_CLASSES), OUTDOOR_SIZE, OUTDOOR_SIZE)
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

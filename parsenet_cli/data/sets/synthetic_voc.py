@@ -12,10 +12,12 @@ from parsenet_cli.data import voc_layout
 from parsenet_cli.data.dataset import DataOptions, Dataset
 from parsenet_cli.data.layout import write_ids
 from parsenet_cli.data.synthetic.generate import ensure_generated, write_jpg
-from parsenet_cli.data.synthetic.scenes import VOC_CLASSES, Scene, voc_scene
+from parsenet_cli.data.synthetic.scenes import SIZE, VOC_CLASSES, Scene, voc_scene
 
 VERSION = 1
 """Raised when the images change."""
+
+USUAL = (len(VOC_CLASSES), SIZE, SIZE)
 
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:

@@ -1,4 +1,4 @@
-"""PASCAL VOC 2012 with the additional masks of SBD: 10 582 training and 1 449 validation images (§4.2).
+"""PASCAL VOC 2012 with the additional masks of SBD: 10 582 training and 1 449 validation images (§4).
 
 The folder is the devkit's `VOC2012`, with the merged masks in `SegmentationClassAug` and the list
 `ImageSets/Segmentation/train_aug.txt` (or `trainaug.txt`). An official mask goes before a merged one.

@@ -4,7 +4,7 @@
 species, its head small and far from its tail. Whoever sees the whole image knows the animal; whoever sees half of it
 often does not (§3.1). Thin legs and tails, sharp outlines and small things give the lower layers something to add
 (§3.2). *Outdoors* (`synthetic_siftflow`; 80 pixels): a receptive field of about 80 pixels sees the whole image
-anyway, as the paper explains for SiftFlow (§4.1).
+anyway, as the paper explains for SiftFlow (§4.2).
 
 A scene is a pure function of its generator: same state, same image.
 """

@@ -1,4 +1,4 @@
-"""A pyramid of average-pooled regions, the variant the paper reports in words (§4.3: 1x1, 2x2 and 4x4).
+"""A pyramid of average-pooled regions, the variant the paper reports in words (§3.1 and §4.2: 1x1, 2x2 and 4x4).
 
 Pooling into b x b bins is separable: two products with averaging matrices, whatever the bins' geometry is.
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from parsenet_cli.models.preprocessing_spec import TORCHVISION
 from parsenet_cli.models.trunks import Architecture
+from parsenet_cli.models.weights import addresses
 from parsenet_cli.models.weights.source import Source
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ TRUNK = SqueezeNet(
     sources={
         "imagenet": Source(
             file="squeezenet1_1-b8a52dc0.pth",
-            mirrors=("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",),
+            mirrors=addresses.SQUEEZENET,
             checksum="sha256:b8a52dc0",
             bodies=BODIES,
             origin="torchvision's training of SqueezeNet 1.1 (IMAGENET1K_V1)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from parsenet_cli.models import vgg
 from parsenet_cli.models.preprocessing_spec import CAFFE, TORCHVISION
 from parsenet_cli.models.vgg import Fc6, Spec, Vgg
+from parsenet_cli.models.weights import addresses
 from parsenet_cli.models.weights.source import Source
 
 SPEC = Spec(
@@ -25,17 +26,14 @@ SPEC = Spec(
 SOURCES = {
     "caffe_reduced": Source(
         file="vgg16_reducedfc.pth",
-        mirrors=("https://s3.amazonaws.com/amdegroot-models/vgg16_reducedfc.pth",),
+        mirrors=addresses.VGG16_REDUCED,
         bodies=("reduced", "largefov"),
         origin="Caffe's VGG-16 with fc6 and fc7 decimated to 1024, the authors' start, as converted for amdegroot/ssd.pytorch",
         normalization=CAFFE,
     ),
     "caffe_full": Source(
         file="VGG_ILSVRC_16_layers.caffemodel",
-        mirrors=(
-            "https://www.robots.ox.ac.uk/~vgg/software/very_deep/caffe/VGG_ILSVRC_16_layers.caffemodel",
-            "http://www.robots.ox.ac.uk/~vgg/software/very_deep/caffe/VGG_ILSVRC_16_layers.caffemodel",
-        ),
+        mirrors=addresses.VGG16_CAFFE,
         checksum="sha256:a6196bc498e45ea4cb2637114ae8db9410cf1556fd60a55ae93272371beba197",
         size=553_432_081,
         bodies=vgg.BODIES,
@@ -44,7 +42,7 @@ SOURCES = {
     ),
     "caffe_convolutions": Source(
         file="vgg16_features-amdegroot-88682ab5.pth",
-        mirrors=("https://download.pytorch.org/models/vgg16_features-amdegroot-88682ab5.pth",),
+        mirrors=addresses.VGG16_FEATURES,
         checksum="sha256:88682ab5",
         bodies=vgg.BODIES,
         origin="the convolutions of Caffe's VGG-16 (torchvision's IMAGENET1K_FEATURES)",
@@ -53,7 +51,7 @@ SOURCES = {
     ),
     "torchvision": Source(
         file="vgg16-397923af.pth",
-        mirrors=("https://download.pytorch.org/models/vgg16-397923af.pth",),
+        mirrors=addresses.VGG16_TORCHVISION,
         checksum="sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         bodies=vgg.BODIES,
         origin="torchvision's own training of VGG-16 (IMAGENET1K_V1): another run than Caffe's, with its own input range",

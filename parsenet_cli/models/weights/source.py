@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parsenet_cli.core.address import Address
 from parsenet_cli.models.preprocessing_spec import InputNormalization
 
 
@@ -23,7 +24,7 @@ class Source:
     """
 
     file: str
-    mirrors: tuple[str, ...]
+    mirrors: tuple[Address, ...]
     checksum: str | None = None
     size: int | None = None
     bodies: tuple[str, ...]

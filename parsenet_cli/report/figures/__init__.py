@@ -3,8 +3,9 @@
 A figure is two functions. `data` measures and returns JSON values; `draw` makes the plot of them and of nothing else.
 What `data` takes first says what the figure is of:
 
-    data(network: LoadedNetwork, *, …)         a network and validation images (engine/loaded.py)
-    data(study: Study, store: Store, *, …)     a table as it was run
+    data(network: LoadedNetwork, *, …)             a network and validation images (engine/loaded.py)
+    data(configurations: Configurations, *, …)     what a profile makes of tables, and this machine (engine/cost.py)
+    data(study: Study, store: Store, *, …)         a table as it was run
 
 Its keyword arguments are the figure's options on the command line. What was measured is kept as
 <results>/figures/<name>/<key>.json, so that claims and the report read it and compute nothing again.
@@ -52,9 +53,9 @@ def find(name: str) -> FigureModule:
     return cast(FigureModule, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
-def of_a_network(module: FigureModule) -> bool:
-    """Whether the figure is of a network; otherwise it is of a study."""
-    return next(iter(inspect.signature(module.data).parameters)) == "network"
+def subject(module: FigureModule) -> str:
+    """What the figure is of: `network`, `configurations` or `study`."""
+    return next(iter(inspect.signature(module.data).parameters))
 
 
 def options(module: FigureModule) -> dict[str, Any]:

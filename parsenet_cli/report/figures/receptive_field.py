@@ -1,4 +1,4 @@
-"""How much of the image a cell of fc7 really looks at (§1 and Fig. 2 of the paper's second version; docs/figures.md).
+"""How much of the image a cell of fc7 really looks at (§3.1, and Fig. 2 of the paper's second version; docs/figures.md).
 
 A small patch of the image is replaced by noise, and the patch slides: where the noise leaves an activation as it was, the
 image is outside the empirical receptive field. The gradient of the same activation is an independent second look.

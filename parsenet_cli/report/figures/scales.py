@@ -1,4 +1,4 @@
-"""How large the features of each layer are: the paper's reason for normalising them (§3.3, Fig. 2)."""
+"""How large the features of each layer are: the paper's reason for normalising them (§3.2, Fig. 2)."""
 
 from __future__ import annotations
 

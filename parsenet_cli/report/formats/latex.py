@@ -20,6 +20,7 @@ _ESCAPED = {
     "[": "{[}", "*": "{*}",  # which a line break would take for its own
     "|": r"\textbar{}", "`": r"\textasciigrave{}", _BREAK: "{}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "–": "--", "<": "$<$", ">": "$>$",
+    "³": r"\textsuperscript{3}",
     "γ": r"$\gamma$", "−": "$-$", "…": r"\dots{}", "→": r"$\rightarrow$", "·": r"$\cdot$", "≥": r"$\geq$", "≤": r"$\leq$",
 }  # fmt: skip
 
@@ -43,7 +44,7 @@ def text(grid: Grid) -> str:
 
 def escaped(words: str) -> str:
     """Text in one line in which nothing is LaTeX."""
-    broken = re.sub(r"([-',])(?=\1)", rf"\1{_BREAK}", " ".join(words.split()))
+    broken = re.sub(r"([-–](?=[-–])|([',])(?=\2))", rf"\1{_BREAK}", " ".join(words.split()))
     return "".join(_ESCAPED.get(character, character) for character in broken)
 
 

@@ -87,7 +87,7 @@ def measured(report: ReportInput) -> list[Section]:
 def _part(name: str, key: str, data: figure_store.Data) -> Part:
     about: Mapping[str, Any] = data["about"] if isinstance(data.get("about"), dict) else {}
     description = (figures.find(name).__doc__ or name).splitlines()[0]
-    network = ", ".join(str(about[field]) for field in ("trunk", "body", "weights") if about.get(field))
+    network = ", ".join(str(about[field]) for field in ("trunk", "body", "weights", "device") if about.get(field))
     subject = str(about.get("study") or (f"run {about['run']}" if about.get("run") else network) or key)
     options = data["options"] if isinstance(data.get("options"), dict) else {}
     caption = "; ".join(filter(None, [subject, " ".join(f"{option}={value}" for option, value in options.items())]))

@@ -9,6 +9,7 @@ from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.core.text import p_text, signed
 from parsenet_cli.report.blocks import Block, Cell, Paragraph, Part, Section, Tiles, words
 from parsenet_cli.report.collect import ReportInput
+from parsenet_cli.report.verdicts import stated
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
 
@@ -72,18 +73,27 @@ def claims(verdicts: Sequence[Verdict]) -> Section:
     """One row per claim, by profile."""
     if not verdicts:
         return Section("verdicts", "Claims of the paper", (Paragraph("The tables of this store state no claim."),))
+    return Section("verdicts", "Claims of the paper", verdict_blocks(verdicts, "verdicts"))
+
+
+def verdict_blocks(verdicts: Sequence[Verdict], key: str) -> tuple[Block, ...]:
+    """One table of verdicts, or one for each profile; `key` begins the addresses of these."""
     heads = ("claim, and why", "outcome", "effect in points, 95 % interval", "p", "where")
     parts = []
     for profile in dict.fromkeys(verdict.profile for verdict in verdicts):
         grid = words(heads, [_row(verdict) for verdict in verdicts if verdict.profile == profile])
-        parts.append(Part(f"verdicts-{profile}", f"Under profile {profile}", (grid,)))
-    return Section("verdicts", "Claims of the paper", tuple(parts) if len(parts) > 1 else parts[0].blocks)
+        parts.append(Part(f"{key}-{profile}", f"Under profile {profile}", (grid,)))
+    return tuple(parts) if len(parts) != 1 else parts[0].blocks
 
 
 def _row(verdict: Verdict) -> list[Cell]:
     effect, equal = verdict.effect, "" if verdict.margin is None else f"equal: within ±{verdict.margin:g}"
     return [
-        Cell(verdict.says, tip=(f"{verdict.table}: {verdict.key}",), under=verdict.why),
+        Cell(
+            stated(verdict),
+            tip=(f"{verdict.table}: {verdict.key}",),
+            under=f"{verdict.why} Note: {verdict.note}" if verdict.note else verdict.why,
+        ),
         Cell(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome, under=equal),
         Cell("–")
         if effect is None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.estimate import Interval
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.text import signed
@@ -14,6 +15,7 @@ from parsenet_cli.report import tables
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Legend, Paragraph, Part, Row, Section
 from parsenet_cli.report.collect import ReportInput
 from parsenet_cli.report.paper_table import Footnotes, Measured, measure_cells, paper_grid
+from parsenet_cli.report.sections import summary
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.study import Study
 
@@ -33,9 +35,27 @@ class _Provenance:
     effect: float | None
 
 
+BEYOND = (
+    "What the paper says or asks and has no table for: the sentence stands below each table. Most claims on them are "
+    "conjectures, and none of them counts above."
+)
+
+
 def section(report: ReportInput, intervals: Mapping[str, Intervals]) -> Section:
-    """One part per study; `intervals` are those of its cells, by the study's name."""
-    return Section("tables", "Tables", tuple(_part(s, report, intervals.get(s.name, {})) for s in report.studies))
+    """One part per study of the paper's and the user's tables; `intervals` are those of its cells, by the study's name."""
+    studies = [study for study in report.studies if not study.table.remark]
+    parts = [_part(study, report, intervals.get(study.name, {})) for study in studies]
+    return Section("tables", "Tables", tuple(parts or [Paragraph("None of the paper's tables has been run.")]))
+
+
+def beyond(report: ReportInput, intervals: Mapping[str, Intervals], verdicts: Sequence[Verdict]) -> Iterator[Section]:
+    """The same of the tables beyond the paper's, with the verdicts on their claims; nothing where there is none."""
+    parts = [_part(s, report, intervals.get(s.name, {})) for s in report.studies if s.table.remark]
+    if parts:
+        claims = Part("beyond-verdicts", "Claims beyond the paper's", summary.verdict_blocks(verdicts, "beyond"))
+        yield Section(
+            "beyond", "Beyond the paper's tables", (Paragraph(BEYOND), *parts, *([claims] if verdicts else ()))
+        )
 
 
 def part_key(study: Study) -> str:

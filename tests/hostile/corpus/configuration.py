@@ -168,7 +168,7 @@ def _entry(place: Place, name: str, kind: str) -> None:
         case "apple-double":
             entry.with_name(f"._{entry.name}").write_bytes(b"\0\5\26\7\0\2\0\0Mac OS X")
         case "link":  # one's own: it is followed
-            entry.symlink_to("../ablations/mine.yaml")
+            entry.symlink_to("../ablations/own.yaml")
 
 
 ENTRIES = ("folder", "fifo", "emacs-lock", "dangling", "loop", "device", "apple-double", "link")
@@ -184,7 +184,7 @@ PLACES = {
 def tables(base: Base, seed: int) -> Iterator[Case]:
     """A table of every kind in ./ablations."""
     things: dict[str, Make] = {
-        f"ablations={n}": partial(_file, name="ablations/mine.yaml", content=t) for n, t in TABLES.items()
+        f"ablations={n}": partial(_file, name="ablations/own.yaml", content=t) for n, t in TABLES.items()
     }
     yield from over(seed, things, ("list", "plan", "verify-all", "table"), 2)
     things = {f"ablations-yaml={n}": partial(_file, name="ablations/other.yaml", content=t) for n, t in YAML.items()}
@@ -195,11 +195,11 @@ def groups(base: Base, seed: int) -> Iterator[Case]:
     """Recipes, profiles and launchers: each text as each, chosen and only lying there."""
     choosing = {
         "recipe": (
-            ("plan", "mine", "recipe=mine", "--seeds", "1", "weights=none"),
+            ("plan", "own", "recipe=mine", "--seeds", "1", "weights=none"),
             ("network", "recipe=mine", "--profile", "quick"),
         ),
-        "profile": (("plan", "mine", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
-        "launcher": (("plan", "mine", "launcher=mine", "--seeds", "1", "weights=none"), ("list",)),
+        "profile": (("plan", "own", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
+        "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none"), ("list",)),
     }
     keys = "seeds: 1\nabout: x\ndata: {}\nrecipe: {}\nset: []\nname: mine\nslots: 1\n"
     texts = {
@@ -265,7 +265,7 @@ def folders(base: Base, seed: int) -> Iterator[Case]:
         "a\\b",
     ]:
         if "/" not in name:
-            yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "mine", *PLAN), folder=name)
+            yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "own", *PLAN), folder=name)
 
 
 PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none")

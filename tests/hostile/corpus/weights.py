@@ -277,7 +277,7 @@ def models(base: Base, seed: int) -> Iterator[Case]:
                     ("predict", "{run}", "pictures", "--out", "maps"),
                     READS | {1},
                 )
-            given = ("plan", "mine", "--seeds", "1", f"weights=w.{suffix}", "trunk=vgg_tiny", "data=synthetic_siftflow")
+            given = ("plan", "own", "--seeds", "1", f"weights=w.{suffix}", "trunk=vgg_tiny", "data=synthetic_siftflow")
             yield Case(f"weights={suffix}-{name}/plan", partial(_file, name=f"w.{suffix}", make=content), given)
 
 

@@ -149,7 +149,7 @@ VALUES = (
 )
 VALUES_PER_KEY = 5
 COMMANDS = (
-    ("plan", "mine", "--seeds", "1", "weights=none"),
+    ("plan", "own", "--seeds", "1", "weights=none"),
     ("network", "body=fcn", "--profile", "quick"),  # a second, where a plan takes half of one
     ("sweep", "weights=none", "recipe.iterations=1", "data=folder", "data_root=/nowhere"),
 )
@@ -168,7 +168,7 @@ def overrides(base: Base, seed: int) -> Iterator[Case]:
             number += 1
             yield _typed(f"{key}={value}", command)
     for value in VALUES:  # together in one value of a path, which may be anything
-        yield _typed(f"data_root={value}", ("plan", "mine", "--seeds", "1", "weights=none", "data=folder"))
+        yield _typed(f"data_root={value}", ("plan", "own", "--seeds", "1", "weights=none", "data=folder"))
     for value in VALUES:
         yield _typed(f"norm_scale={value}", COMMANDS[2])
 
@@ -176,30 +176,30 @@ def overrides(base: Base, seed: int) -> Iterator[Case]:
 ODD = (
     ("plan", ""),
     ("plan", "all", "nosuch"),
-    ("plan", "mine", "mine", "mine"),
-    ("plan", "../ablations/mine"),
+    ("plan", "own", "own", "own"),
+    ("plan", "../ablations/own"),
     ("plan", "/etc/passwd"),
     ("plan", "mi\x1bne"),
-    ("plan", "mine", "--rows", ""),
-    ("plan", "mine", "--rows", ",,,"),
-    ("plan", "mine", "--rows", STEERING),
-    ("plan", "mine", "--columns", "nosuch"),
-    ("plan", "mine", "--seeds", "0"),
-    ("plan", "mine", "--seeds", "-1"),
-    ("plan", "mine", "--seeds", "1000000"),
-    ("plan", "mine", "--seeds", "99999999999999999999"),
-    ("plan", "mine", "--profile", "../profile/quick"),
-    ("plan", "mine", "--profile", STEERING),
-    ("plan", "mine", "--launcher", "../recipe/fcn"),
-    ("plan", "mine", "--launcher", ""),
-    ("plan", "mine", "~norm"),
-    ("plan", "mine", "+norm=l2"),
-    ("plan", "mine", "++hydra.run.dir=x"),
+    ("plan", "own", "--rows", ""),
+    ("plan", "own", "--rows", ",,,"),
+    ("plan", "own", "--rows", STEERING),
+    ("plan", "own", "--columns", "nosuch"),
+    ("plan", "own", "--seeds", "0"),
+    ("plan", "own", "--seeds", "-1"),
+    ("plan", "own", "--seeds", "1000000"),
+    ("plan", "own", "--seeds", "99999999999999999999"),
+    ("plan", "own", "--profile", "../profile/quick"),
+    ("plan", "own", "--profile", STEERING),
+    ("plan", "own", "--launcher", "../recipe/fcn"),
+    ("plan", "own", "--launcher", ""),
+    ("plan", "own", "~norm"),
+    ("plan", "own", "+norm=l2"),
+    ("plan", "own", "++hydra.run.dir=x"),
     ("table", ""),
     ("table", STEERING),
-    ("table", "mine", "--to", "nosuch"),
-    ("table", "mine", "--to", "../formats/html"),
-    ("table", "mine", "--profile", STEERING),
+    ("table", "own", "--to", "nosuch"),
+    ("table", "own", "--to", "../formats/html"),
+    ("table", "own", "--profile", STEERING),
     ("table", "{study}", "--to", "json"),
     ("show", ""),
     ("show", "*"),
@@ -208,19 +208,19 @@ ODD = (
     ("show", "\udcff"),
     ("diff", "", ""),
     ("verify", "nosuch"),
-    ("verify", "mine", "--profile", ""),
+    ("verify", "own", "--profile", ""),
     ("figure", ""),
     ("figure", "../curves"),
     ("figure", "curves", "nosuch"),
-    ("figure", "curves", "mine", "--out", "x.exe"),
-    ("figure", "curves", "mine", "--out", "/proc/x.png"),
-    ("figure", "curves", "mine", "--out", "pictures"),
-    ("figure", "curves", "mine", "--out", "n" * 300 + ".png"),
-    ("figure", "curves", "mine", "--out", "\udcff.png"),
-    ("figure", "curves", "mine", "--out", "/dev/full"),
-    ("figure", "context", "mine", "images=-1"),
-    ("figure", "context", "mine", "images=x"),
-    ("figure", "context", "mine", "images=99999999999999999999"),
+    ("figure", "curves", "own", "--out", "x.exe"),
+    ("figure", "curves", "own", "--out", "/proc/x.png"),
+    ("figure", "curves", "own", "--out", "pictures"),
+    ("figure", "curves", "own", "--out", "n" * 300 + ".png"),
+    ("figure", "curves", "own", "--out", "\udcff.png"),
+    ("figure", "curves", "own", "--out", "/dev/full"),
+    ("figure", "context", "own", "images=-1"),
+    ("figure", "context", "own", "images=x"),
+    ("figure", "context", "own", "images=99999999999999999999"),
     ("figure", "scales", "images=0"),
     ("figure", "scales", "--run", STEERING),
     ("report", "--out", "/dev/null"),
@@ -322,7 +322,7 @@ def environments(base: Base, seed: int) -> Iterator[Case]:
         "HOME": ("", "/nowhere", "/dev/null"),
         "FORCE_COLOR": ("1",),
     }
-    commands = (("status",), ("list",), ("data", "list"), ("table", "mine"), ("verify", "mine"))
+    commands = (("status",), ("list",), ("data", "list"), ("table", "own"), ("verify", "own"))
     number = 0
     for name, values in variables.items():
         for value in values:

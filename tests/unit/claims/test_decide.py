@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from parsenet_cli.claims.contrast import Collapsed, Positive, condition_of
-from parsenet_cli.claims.decide import ClaimTest, Evidence, apply_holm, holm, p_values
+from parsenet_cli.claims.contrast import Collapsed, Positive, Statement, Steadier, condition_of
+from parsenet_cli.claims.decide import ClaimTest, Evidence, apply_holm, collapse_evidence, evidence_of, holm, p_values
 from parsenet_cli.claims.estimate import Estimate
 from parsenet_cli.config.expression import Reference, parse
 from tests.claim_store import claim
@@ -23,7 +23,13 @@ def estimated(part: Positive) -> Estimate:
 
 
 def evidence(text: str, collapsed: tuple[bool, ...] = (), margin: float | None = None) -> Evidence:
-    return p_values(condition_of(parse(text), "own", margin), estimated, lambda _: collapsed)
+    def of(part: Statement) -> Evidence:
+        assert not isinstance(part, Steadier)
+        return (
+            evidence_of(estimated(part), part.or_zero) if isinstance(part, Positive) else collapse_evidence(collapsed)
+        )
+
+    return p_values(condition_of(parse(text), "own", margin), of)
 
 
 UPPER_TAIL = {1.0: 0.158655, 2.0: 0.022750, 3.0: 0.001350, 5.0: 0.000000287}
@@ -75,10 +81,11 @@ def test_exact_differences_are_true_or_false() -> None:
     for text, true in [("a.x > b.x", False), ("a.x >= b.x", True), ("abs(a.x - b.x) < margin", True)]:
         stated = condition_of(parse(text), "own", 0.5)
 
-        def exact(part: Positive, same: Estimate = same) -> Estimate:
-            return replace(same, value=part.contrast.constant)
+        def exact(part: Statement) -> Evidence:
+            assert isinstance(part, Positive)
+            return evidence_of(replace(same, value=part.contrast.constant), part.or_zero)
 
-        found = p_values(stated, exact, lambda _: ())
+        found = p_values(stated, exact)
         assert (found.support, found.refute) == ((0.0, 1.0) if true else (1.0, 0.0)), text
 
 
@@ -113,6 +120,19 @@ def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
     assert verdicts["untested"].why == "this was found."
 
 
+def test_a_verdict_on_printed_numbers_has_no_p_value_and_corrects_nothing() -> None:
+    test = ClaimTest(claim("a.x > b.x"), "own", "quick", "this was found", Evidence(0.02, 0.98))
+    printed = [ClaimTest(claim("a.x > b.x"), "own", "quick", "on print", outcome=o) for o in ("supported", "refuted")]
+    alone, first, second = apply_holm([test, *printed])
+    assert [first.outcome, second.outcome] == ["supported", "refuted"]
+    assert (first.p, first.effect, first.why) == (None, None, "on print.")
+    assert [alone] == apply_holm([test])
+    assert alone.p == pytest.approx(0.04)
+
+
 def test_the_cells_of_a_condition_name_their_table() -> None:
     stated = condition_of(parse("a.x.collapsed"), "own", None)
     assert stated == Collapsed(Reference("a", "x", table="own"))
+    a, b, c = (Reference(row, "x", table=table) for row, table in (("a", "own"), ("b", "other"), ("c", "own")))
+    text = "spread(a.x, a.x, other.b.x) > spread(c.x)"
+    assert condition_of(parse(text), "own", None) == Steadier((c,), (a, b), text)

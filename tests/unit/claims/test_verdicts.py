@@ -12,11 +12,12 @@ import pytest
 from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import changed, judge_studies
 from parsenet_cli.claims.table_claims import cell_intervals
+from parsenet_cli.config import table_file
 from parsenet_cli.config.table import Column, Printed
 from parsenet_cli.core import sealed
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, load_all, save
-from tests.claim_store import claim, measured, of_table, signature_of, table_of, write_run
+from tests.claim_store import claim, measured, of_table, signature_of, table_of
 
 ROWS = ("low", "high", "twin")
 QUALITIES = {"low": 0.6, "high": 0.8, "twin": 0.8}
@@ -206,68 +207,48 @@ def test_a_frozen_claim_of_another_language_is_undecided(store: Store) -> None:
     assert is_undecided(verdict_on(store, "high.iu ~ low.iu"), "the claim cannot be read")
 
 
-# --- cost, figures, notices --------------------------------------------------------------------------------------------
+# --- on print ----------------------------------------------------------------------------------------------------------
 
 
-def cost_verdicts(study: Study, store: Store) -> list[Verdict]:
-    """Those on what context costs: its parameters, and its time."""
-    return [verdict for verdict in judge_studies([study], store, figures=False) if verdict.where == "§3.2"]
+def test_printed_claims_are_decided_without_a_run_and_beside_no_other(store: Store) -> None:
+    table = table_file.load("table8")
+    study = save(Study("table8-quick-0", "", "quick", (), (0, 1, 2), table, ()), store)
+    verdicts = {verdict.key: verdict for verdict in judge_studies([study], store, figures=False)}
+    printed = {key: verdict for key, verdict in verdicts.items() if verdict.kind == "printed"}
+    assert {key: verdict.outcome for key, verdict in printed.items()} == {
+        "higher_than_many": "supported",
+        "within_the_deviation": "supported",
+        "better_on_most_categories": "refuted",
+        "no_worse_on_most_categories": "supported",
+    }
+    for verdict in printed.values():
+        assert verdict.why.startswith("on the paper's printed numbers: ")
+        assert (verdict.p, verdict.effect) == (None, None)
+    assert "10 of 21" in printed["better_on_most_categories"].note
+    assert is_undecided(verdicts["context_helps"], "parsenet.mean was left out of the study")
 
 
-def test_cost_is_counted_and_timed(store: Store) -> None:
-    study = of_table(store, "table6")
-    for seed, seconds in enumerate((1.01, 1.02, 1.03)):
-        name = f"table6-pool6_fc7_y_l-mean_iu-{seed}"
-        write_run(store, name, 0.7, seed, network={"parameters": 1020}, train_seconds=seconds)
-    parameters, time = cost_verdicts(study, store)
-    assert (parameters.outcome, parameters.margin) == ("refuted", 1.0)
-    assert "1,020 instead of 1,000 parameters are +2.00 percent" in parameters.why
-    assert (time.outcome, time.margin) == ("supported", 10.0)
-    assert time.effect is not None
-    assert time.effect.estimate == pytest.approx(2.0, abs=0.01)
-    # Tables were frozen without claims on cost until files could state them.
-    old = replace(study.table, claims=tuple(each for each in study.table.claims if not each.measure))
-    assert cost_verdicts(replace(study, table=old), store) == [parameters, time]
-    assert changed([replace(study, table=old)]) == []
+def test_a_printed_claim_of_an_unprinted_number_is_undecided(store: Store) -> None:
+    study = measured(store, table_of(ROWS, claim("high.iu > low.iu", kind="printed")), QUALITIES)
+    assert is_undecided(judged(study, store), "the paper prints no number for high.iu of own")
 
 
-@pytest.mark.parametrize(
-    ("harm", "seeds", "parameters", "time"),
-    [
-        ({}, [], "counted and not estimated", "the times show no variance to judge by"),
-        ({"threads": 8}, [1], "counted", "timed on different devices, threads or parts of a batch"),
-        ({"train_seconds": 0.0}, [1], "counted", "a run of table6 has no time"),
-        ({"network": {"parameters": 7}}, [1], "the seeds of a cell differ in their numbers", "no variance"),
-        ({"network": {}}, [0, 1, 2], "they are of an earlier version", "no variance"),
-    ],
-)
-def test_cost_needs_runs_that_compare(
-    store: Store, harm: dict[str, Any], seeds: list[int], parameters: str, time: str
-) -> None:
-    study = of_table(store, "table6")
-    for seed in seeds:
-        write_run(store, f"table6-fc7_n-mean_iu-{seed}", 0.7, seed, **harm)
-    for verdict, reason in zip(cost_verdicts(study, store), (parameters, time), strict=True):
-        assert reason in verdict.why
-        assert (verdict.p is None) == ("counted" not in reason)
-
-
-def test_cost_needs_every_run_and_for_time_several_seeds(store: Store) -> None:
-    study = of_table(store, "table6")
-    cells = [cell for cell in study.cells if (cell.row, cell.seed) != ("fc7_n", 2)]
-    for verdict in cost_verdicts(replace(study, cells=tuple(cells)), store):
-        assert is_undecided(verdict, "it needs all runs of fc7_n and pool6_fc7_y_l of table6")
-    cells = [cell for cell in study.cells if cell.seed == 0]
-    parameters, time = cost_verdicts(replace(study, seeds=(0,), cells=tuple(cells)), store)
-    assert parameters.outcome == "supported"
-    assert is_undecided(time, "one seed is one measurement of time: `--seeds 3`")
-
+# --- figures, notices ---------------------------------------------------------------------------------------------------
 
 FIGURES: dict[str, dict[str, Any]] = {
     "scales": {"ratio": {"estimate": 80.0, "low": 60.0, "high": 110.0}},
     "receptive-field": {"shares": {"0.10": {"estimate": 0.2, "low": 0.15, "high": 0.25}}},
-    "context": {"errors": {"more_between_objects": {"estimate": -1.0, "low": -1.4, "high": -0.6}}},
+    "context": {"errors": {"between_objects": {"drop": {"estimate": -1.0, "low": -1.4, "high": -0.6}}}},
+    "cost": {"pairs": {"norm": {"parameters_per_channel": {"estimate": 1.0, "low": 1.0, "high": 1.0, "exact": True}}}},
 }
+
+
+JUDGED = (
+    "lower_layers_are_larger",
+    "field_is_smaller_than_theory",
+    "context_removes_confusions",
+    "norm_parameters_are_the_channels",
+)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +263,7 @@ FIGURES: dict[str, dict[str, Any]] = {
         ({"about": {"study": "another"}}, ("has no data", "has no data")),
         ({"by_construction": True}, ("the trunk was made to be so", "the trunk was made to be so")),
         ({"seeds": 1}, ("one seed says nothing of chance", "one seed says nothing of chance")),
-        ({"ratio": {}, "shares": 3, "errors": None}, ("draw the figure again", "draw the figure again")),
+        ({"ratio": {}, "shares": 3, "errors": None, "pairs": []}, ("draw the figure again", "draw the figure again")),
         ({"ratio": {"estimate": 9, "low": 9, "high": 9}}, ("it needs more than one image", "")),
     ],
 )
@@ -293,17 +274,53 @@ def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], reas
         content = {"figure": name, "about": {"profile": "quick"}, **data, **change}
         sealed.write_json(store.root / "figures" / name / "newest.json", content)
         (store.root / "figures" / name / "torn.json").write_text('{"figure":')
-    verdicts = judge_studies([study], store)
+    by_key = {verdict.key: verdict for verdict in judge_studies([study], store)}
+    verdicts = [by_key[key] for key in JUDGED]
     assert all(reason in verdict.why for verdict, reason in zip(verdicts, reasons, strict=False))
     if reasons[0].startswith("80"):
-        assert [verdict.outcome for verdict in verdicts] == ["supported", "supported", "refuted"]
-        assert [verdict.effect and verdict.effect.estimate for verdict in verdicts] == [
-            None,
-            20,
-            -1,
-        ]  # in percent points
+        assert [verdict.outcome for verdict in verdicts] == ["supported", "supported", "refuted", "supported"]
+        effects = [verdict.effect and verdict.effect.estimate for verdict in verdicts]
+        assert effects == [None, 20, -1, 1]  # in percent points; a ratio is none
+        assert "1 parameters per channel, counted, the limit is 1; p " in verdicts[3].why
     elif reasons[1]:
         assert all(is_undecided(verdict, "") for verdict in verdicts)
+    others = [verdict for key, verdict in by_key.items() if key not in JUDGED]
+    assert all(is_undecided(verdict, "") for verdict in others)
+
+
+def of_cost(norm: dict[str, Any], created: str = "2026") -> dict[str, Any]:
+    return {"figure": "cost", "created": created, "about": {"profile": "quick"}, "pairs": {"norm": norm}}
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome", "why"),
+    [
+        ({"estimate": 2.0, "low": 2.0, "high": 2.0, "exact": True}, "refuted", "2 parameters per channel, counted"),
+        ({"estimate": 1.0, "low": 1.0, "high": 1.0}, "undecided", "has no interval"),
+        ({"estimate": 1.0, "low": 0.9, "high": 1.1}, "undecided", "what is not counted is never equal to a limit"),
+        ({"estimate": 1.0, "low": 0.9, "high": 1.1, "exact": True}, "undecided", "what is not counted"),
+    ],
+)
+def test_what_is_counted_may_have_to_be_equal(store: Store, number: dict[str, Any], outcome: str, why: str) -> None:
+    study = measured(store, table_of(ROWS), QUALITIES)
+    sealed.write_json(store.figures / "cost/a.json", of_cost({"parameters_per_channel": number}))
+    (verdict,) = [each for each in judge_studies([study], store) if each.key == "norm_parameters_are_the_channels"]
+    assert verdict.outcome == outcome
+    assert why in verdict.why
+
+
+def test_the_newest_measurement_that_holds_the_number_decides_and_what_is_not_applicable_is_said(store: Store) -> None:
+    study = measured(store, table_of(ROWS), QUALITIES)
+    counted = {"parameters_per_channel": {"estimate": 1.0, "low": 1.0, "high": 1.0, "exact": True}}
+    sealed.write_json(store.figures / "cost/old.json", of_cost(counted, "2025"))
+    sealed.write_json(store.figures / "cost/in_part.json", {**of_cost({}, "2026"), "pairs": {"mix": {}}})
+
+    def verdict() -> Verdict:
+        return next(each for each in judge_studies([study], store) if each.key == "norm_parameters_are_the_channels")
+
+    assert verdict().outcome == "supported"
+    sealed.write_json(store.figures / "cost/new.json", of_cost({"not_applicable": "no such body"}, "2027"))
+    assert is_undecided(verdict(), "figure cost is n/a here: no such body")
 
 
 def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Store) -> None:

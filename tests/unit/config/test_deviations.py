@@ -36,6 +36,14 @@ def test_choice_is_named_with_its_question_value_and_default(composer: Composer)
     ]
 
 
+def test_released_recipe_is_one_of_the_published_and_its_numbers_do_not_deviate(composer: Composer) -> None:
+    assert texts(composer.science(("recipe=parsenet_released",))) == []
+    assert texts(composer.science(("recipe=parsenet_released", "recipe.iter_size=1", "upsample=learned"))) == [
+        "accumulated batches: recipe.iter_size=1 instead of 8",
+        "upsampling: upsample=learned instead of bilinear",
+    ]
+
+
 def test_row_that_says_so_does_not_deviate_but_the_run_by_itself_does(composer: Composer) -> None:
     science = composer.science(BASELINE_A)
     assert texts(science, BASELINE_A) == []

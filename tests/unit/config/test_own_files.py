@@ -182,13 +182,13 @@ def test_what_editors_and_other_systems_leave_is_passed_over(write: Write, tmp_p
 @pytest.mark.parametrize("folder", ["conf/recipe", "conf/profile", "ablations"])
 def test_pipe_is_answered_not_waited_for(folder: str, write: Write, tmp_path: Path) -> None:
     write(f"{folder}/_part.yaml", "{}")
-    os.mkfifo(tmp_path / folder / "mine.yaml")
+    os.mkfifo(tmp_path / folder / "own.yaml")
     read: dict[str, Callable[[], object]] = {
-        "conf/recipe": lambda: science("recipe=mine"),
-        "conf/profile": lambda: profile.load("mine"),
-        "ablations": lambda: table_file.load("mine"),
+        "conf/recipe": lambda: science("recipe=own"),
+        "conf/profile": lambda: profile.load("own"),
+        "ablations": lambda: table_file.load("own"),
     }
-    with pytest.raises(UserError, match=r"mine\.yaml: cannot be read"):
+    with pytest.raises(UserError, match=r"own\.yaml: cannot be read"):
         read[folder]()
 
 
@@ -315,8 +315,8 @@ claims: {c: {says: s, where: w, holds_if: ﬁx.raw > café.raw}}
 
 
 def test_keys_are_compared_as_python_compares_names(write: Write) -> None:
-    write("ablations/mine.yaml", LIGATURE)
-    table = table_file.load("mine")
+    write("ablations/own.yaml", LIGATURE)
+    table = table_file.load("own")
     assert [row.key for row in table.rows] == ["fix", "café"]
     for key in ("ﬁx", "fix", "café"):
         assert len(table.cells(rows=[key])) == 1

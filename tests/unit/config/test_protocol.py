@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.deviations import cell_settings, deviations_of, settings_of
-from parsenet_cli.config.protocol import OPEN, STATED, Switch
+from parsenet_cli.config.overrides import axis_choices
+from parsenet_cli.config.protocol import OPEN, STATED, Mark, Switch, in_a_table
+from parsenet_cli.core import paths
 from parsenet_cli.core.run_config import Recipe, RunConfig, Science
 from parsenet_cli.models import support
 
@@ -40,7 +43,7 @@ def value(science: Science, key: str) -> object:
 def test_default_is_what_its_cell_composes_to(switch: Switch, composer: Composer) -> None:
     science = composer.science(overrides_of(switch))
     assert {key: value(science, key) for key in switch.default} == dict(switch.default)
-    assert switch.arises(science) or switch in STATED
+    assert switch.arises(science) or switch in STATED or switch.arises is in_a_table
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda switch: switch.question)
@@ -71,6 +74,20 @@ def test_open_questions_are_the_rows_of_the_protocol_page() -> None:
     for switch, (number, *_, other) in zip(OPEN, rows, strict=True):
         written = {text for answer in re.findall(r"`([^`]*)`", other) for text in answer.split() if "…" not in text}
         assert written - {"weights"} <= set(switch.others.split()), number
+
+
+def test_the_page_defines_every_mark_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
+    assert tuple(re.findall(r"^\| \*\*([a-z -]+)\*\* \| ", page, re.M)) == get_args(Mark)
+
+
+def test_every_number_of_a_recipe_has_a_mark_that_the_page_defines() -> None:
+    for name in axis_choices("recipe"):
+        head, _, numbers = (paths.shipped("conf/recipe") / f"{name}.yaml").read_text().partition("defaults:")
+        comments = " ".join(re.findall(r"#.*", f"{head}{numbers}"))
+        assert set(re.findall(r"\[([a-z][a-z -]*)\]", comments)) <= set(get_args(Mark)), name
+        for line in numbers.splitlines()[1:]:
+            assert re.search(r"# \[[a-z][a-z -]*\]", line), f"{name}: {line}"
 
 
 @pytest.mark.parametrize("name", table_file.names())

@@ -45,6 +45,10 @@ def test_the_base_is_no_choice() -> None:
             "deeplab_largefov",
             {"policy": "step", "lr": 1e-3, "step": 2000, "iterations": 6000, "batch": 30, "crop": 321},
         ),
+        (
+            "parsenet_released",
+            {"policy": "poly", "lr": 1e-8, "momentum": 0.9, "iterations": 20000, "iter_size": 8, "head_lr": (10, 20)},
+        ),
     ],
 )
 def test_published_recipes_are_whole_and_hold_the_published_numbers(recipe: str, expected: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from parsenet_cli.core import download
+from parsenet_cli.core.address import UNVERIFIED, Address
 from parsenet_cli.core.download import Remote, fetch
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import guard
@@ -43,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[Faults]:
 
 
 def remote(server: Faults, *faults: str, checksum: str | None = SUM, size: int | None = None) -> Remote:
-    return Remote(NAME, tuple(server.address(fault, NAME) for fault in faults), checksum, size)
+    return Remote(NAME, tuple(Address(server.address(fault, NAME)) for fault in faults), checksum, size)
 
 
 def left(folder: Path) -> set[str]:
@@ -82,8 +83,25 @@ def test_a_mirror_that_never_delivers_is_named_with_its_reason(
         fetch(remote(server, fault, "missing"), tmp_path / "here", silent)
     assert f"{server.address(fault, NAME)} ({reason}" in str(problem.value)
     assert f"{server.address('missing', NAME)} (404" in str(problem.value)
-    assert f"put the file at {tmp_path / 'here' / NAME}" in str(problem.value)
+    assert f"put it at {tmp_path / 'here' / NAME}" in str(problem.value)
     assert not (tmp_path / "here" / NAME).exists()
+
+
+def test_what_failed_is_named_with_its_last_report_and_what_to_do_by_hand(server: Faults, tmp_path: Path) -> None:
+    places = (
+        Address(server.address("missing", NAME), "2026-01", "pytorch/vision#9335"),
+        Address(server.address("page", NAME), "2026-11", UNVERIFIED),
+        Address(server.address("broken", NAME), "2023-08", "cvlab-kaist/CAT-Seg#9", works=False),
+    )
+    with pytest.raises(UserError) as problem:
+        fetch(Remote(NAME, places, SUM), tmp_path / "here", silent)
+    said = str(problem.value)
+    assert "404 Not Found; reported working 2026-01 by pytorch/vision#9335)" in said
+    assert "a web page is there instead of the file; unverified 2026-11)" in said
+    assert "; reported dead 2023-08 by cvlab-kaist/CAT-Seg#9)" in said
+    assert f"put it at {tmp_path / 'here' / NAME}" in said
+    assert "--from FILE" in said
+    assert {fault for fault, asked in server.requests.items() if asked} == {"missing", "page", "broken"}
 
 
 def test_a_wrong_length_is_noticed_before_the_download(server: Faults, tmp_path: Path) -> None:
@@ -147,8 +165,8 @@ def test_some_digits_of_a_checksum_are_enough(server: Faults, tmp_path: Path) ->
 
 def test_two_processes_download_it_once(server: Faults, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from parsenet_cli.core.download import Remote, fetch\n"
-        f"fetch(Remote({NAME!r}, (sys.argv[1],), {SUM!r}, None), Path(sys.argv[2]), print)"
+        "import sys; from pathlib import Path; from parsenet_cli.core.download import Address, Remote, fetch\n"
+        f"fetch(Remote({NAME!r}, (Address(sys.argv[1]),), {SUM!r}, None), Path(sys.argv[2]), print)"
     )
     command = [sys.executable, "-c", program, server.address("good", NAME), str(tmp_path / "here")]
     processes = [subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) for _ in range(2)]
@@ -206,4 +224,4 @@ def test_progress_tells_percent_rate_and_time_left(server: Faults, tmp_path: Pat
 
 def test_nobody_at_the_address_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9/x \(.*refused.*\)\. Check the network"):
-        fetch(Remote("x", ("http://127.0.0.1:9/x",)), tmp_path, silent)
+        fetch(Remote("x", (Address("http://127.0.0.1:9/x"),)), tmp_path, silent)

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from parsenet_cli.core import download
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import silent
 from parsenet_cli.data import releases
@@ -26,7 +27,7 @@ from parsenet_cli.data.download import check as checking
 from parsenet_cli.data.download import prepare
 from parsenet_cli.data.download.archives import extract
 from parsenet_cli.data.download.prepare import SEAL, prepare_release
-from parsenet_cli.data.download.release import Expected
+from parsenet_cli.data.download.release import Archive, Expected
 from parsenet_cli.data.releases.voc12 import check_test
 from parsenet_cli.data.sets import camvid, pascal_context, siftflow, voc12
 from tests import published_archives as small
@@ -119,6 +120,27 @@ def test_archives_come_from_a_mirror(server: Faults, archives: Path, tmp_path: P
     prepare_release(small.small("voc12", archives), tmp_path, [], f"{server.url}/{fault}/", silent)
     assert checking.check_folder("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
     assert (tmp_path / "archives" / "benchmark.tgz").read_bytes() == (archives / "benchmark.tgz").read_bytes()
+
+
+@pytest.mark.parametrize("faults", [("missing", "good"), ("page", "cuts"), ("broken", "missing")])
+def test_each_archive_comes_from_the_first_of_its_addresses_that_delivers(
+    server: Faults, archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.01,))
+    wanted = small.small("voc12", archives)
+
+    def moved(archive: Archive) -> Archive:
+        places = tuple(Address(server.address(fault, archive.remote.name), "2026-01", "a/b#1") for fault in faults)
+        return replace(archive, remote=replace(archive.remote, mirrors=places))
+
+    moved_release = replace(wanted, archives=tuple(map(moved, wanted.archives)))
+    if "missing" in faults[1:]:
+        with pytest.raises(UserError, match=r"500 .*; reported working 2026-01 by a/b#1\); .*404 .*--from FILE"):
+            prepare_release(moved_release, tmp_path, [], None, silent)
+        assert not (tmp_path / "voc12").exists()
+    else:
+        prepare_release(moved_release, tmp_path, [], None, silent)
+        assert checking.check_folder("voc12", tmp_path / "voc12", small.EXPECTED["voc12"], silent).problems == []
 
 
 def test_a_wrong_archive_leaves_nothing_behind_but_can_be_replaced(

@@ -48,6 +48,13 @@ class Net(nn.Module):
         }
 
 
+class WithDeconvolution(Net):
+    """And a learned upsampling."""
+
+    def roles(self) -> Mapping[str, str]:
+        return {**super().roles(), "deconv_w": "upsample_weight", "deconv_b": "upsample_bias"}
+
+
 def values(net: Net) -> dict[str, float]:
     return {name: parameter.item() for name, parameter in net.named_parameters()}
 
@@ -86,9 +93,12 @@ def test_there_is_no_rate_outside_the_training(iteration: int) -> None:
 
 
 def test_every_role_has_its_multipliers_and_frozen_parameters_are_left_out() -> None:
-    groups = parameter_groups(Net(), recipe(), norm_decay=0.25)
+    groups = parameter_groups(WithDeconvolution(), recipe(trunk_lr=(0.5, 1)), norm_decay=0.25)
     found = {name: (group.lr_mult, group.decay_mult) for group in groups for name in group.parameters}
-    assert found == {"conv_w": (1, 1), "conv_b": (2, 0), "score_w": (10, 1), "score_b": (20, 0), "gamma": (1, 0.25)}
+    assert found == {
+        **{"conv_w": (0.5, 1), "conv_b": (1, 0), "score_w": (10, 1), "score_b": (20, 0)},
+        **{"deconv_w": (1, 1), "deconv_b": (2, 0), "gamma": (1, 0.25)},
+    }
 
 
 @pytest.mark.parametrize(("largest", "share"), [(None, 1.0), (100.0, 1.0), (4.0, 4 / 20)])

@@ -4,6 +4,7 @@ tests/property/test_early_equals_literal.py)."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -135,3 +136,51 @@ def test_pool6_has_a_dropout_of_its_own() -> None:
     assert (pool6 == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
     assert pool6.max().item() == pytest.approx(1 / 0.7)
     assert (model.eval().head.features(taps)[0].values == 1).all()
+
+
+@pytest.mark.parametrize("align", ["native", "upsample_first"])
+@pytest.mark.parametrize("context", ["global", "spp"])
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_pool6_is_dropped_after_its_norm(fusion: str, context: str, align: str) -> None:
+    axes: dict[str, Any] = {
+        "layers": ("pool6", "fc7"),
+        "norm": "l2",
+        "fusion": fusion,
+        "context": context,
+        "align": align,
+    }
+    model = build_model(make_science(**axes, context_bins=(1, 2), context_dropout=0.3), 4, None)
+    taps = {"fc7": torch.rand(5, 64, 4, 4) + 0.1}
+    with torch.no_grad():
+        *pooled, fc7 = [feature.values for feature in model.head.features(taps)]
+        *whole, same = [feature.values for feature in model.head.eval().features(taps)]
+    torch.testing.assert_close(fc7, same)
+    for dropped, full in zip(pooled, whole, strict=True):
+        kept = dropped != 0
+        assert kept.float().mean().item() == pytest.approx(0.7, abs=0.1)
+        torch.testing.assert_close(dropped, torch.where(kept, full / 0.7, 0))
+        torch.testing.assert_close(full.norm(dim=1), torch.full_like(full[:, 0], 10))
+        assert ((dropped.norm(dim=1) - 10).abs() > 0.1).float().mean() > 0.8, "not brought back to the scale's length"
+        if align == "upsample_first":  # whole vectors are dropped, not cells of their copies
+            copies = kept[:, :, :2, :2].flatten(2)
+            assert (copies == copies[..., :1]).all()
+
+
+def test_a_dropped_pool6_makes_the_scores_of_its_dropped_features() -> None:
+    """The fast path: classified as a vector and added, as the map of its copies would be."""
+    axes: dict[str, Any] = {
+        "layers": ("pool6", "fc7"),
+        "norm": "l2",
+        "fusion": "late",
+        "upsample": "learned",
+        "body": "reduced",
+    }
+    model = build_model(make_science(**axes, context_dropout=0.3), 4, None)
+    taps = model.trunk(torch.randn(1, 3, *SIZE), model.head.wanted)
+    torch.manual_seed(7)
+    pool6, fc7 = [feature.expand(feature.values) for feature in model.head.features(taps)]
+    assert (pool6 == 0).any()
+    (w6, w7), bias = model.head.classifier.blocks()
+    scores = F.conv2d(pool6, w6) + F.conv2d(fc7, w7) + bias.view(1, -1, 1, 1)
+    torch.manual_seed(7)
+    torch.testing.assert_close(model.head(taps, SIZE), model.head.upsample({model.trunk.grids["fc7"]: scores}, SIZE))

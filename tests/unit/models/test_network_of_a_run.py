@@ -78,8 +78,8 @@ def test_roles_follow_what_a_parameter_is_for() -> None:
     assert roles["head.classifier.branches.pool6.weight"] == "head_weight"
     assert roles["head.classifier.branches.fc7.bias"] == "head_bias"
     assert roles["head.norms.fc7.scale"] == "scale"
-    assert roles["head.upsample.steps.0.deconvolution.weight"] == "trunk_weight"
-    assert roles["head.upsample.steps.0.deconvolution.bias"] == "trunk_bias"
+    assert roles["head.upsample.steps.0.deconvolution.weight"] == "upsample_weight"
+    assert roles["head.upsample.steps.0.deconvolution.bias"] == "upsample_bias"
     shared = build_model(make_science(layers=CONTEXT, norm="l2", norm_shared=True, mix="conv1x1"), 3, None).roles()
     assert shared["head.norms.pool6.scale"] == "scale"
     assert shared["head.mix.weight"] == "head_weight"

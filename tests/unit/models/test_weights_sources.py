@@ -13,6 +13,7 @@ import torch
 from parsenet_cli.config import identity, profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core import download
+from parsenet_cli.core.address import Address
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import sha256_of
 from parsenet_cli.models import trunks
@@ -38,7 +39,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     with serving(published.parent) as faults:
         source = Source(
             file="thin.pth",
-            mirrors=(faults.address("missing", "thin.pth"), faults.address("cuts", "thin.pth")),
+            mirrors=tuple(Address(faults.address(fault, "thin.pth")) for fault in ("missing", "cuts")),
             checksum=f"sha256:{sha256_of(published)[:8]}",
             bodies=("fcn",),
             origin="made by a test",
@@ -115,7 +116,7 @@ def test_a_file_one_has_already_is_taken_when_it_is_the_published_one(server: Fa
 
 
 def test_a_source_that_cannot_be_had_names_every_mirror(server: Faults, tmp_path: Path) -> None:
-    declare(mirrors=tuple(server.address(fault, "thin.pth") for fault in ("missing", "wrong_byte")))
+    declare(mirrors=tuple(Address(server.address(fault, "thin.pth")) for fault in ("missing", "wrong_byte")))
     with pytest.raises(UserError, match=r"missing/thin\.pth.*wrong_byte/thin\.pth"):
         get(tmp_path)
     assert not (tmp_path / "weights" / "vgg_tiny-thin.safetensors").exists()
@@ -170,7 +171,7 @@ def test_sources_are_declared_with_what_a_download_needs(name: str) -> None:
     trunk = trunks.find(name)
     for source in trunk.sources.values():
         assert source.file
-        assert all(mirror.endswith(f"/{source.file}") for mirror in source.mirrors)
+        assert all(mirror.url.endswith(f"/{source.file}") for mirror in source.mirrors)
         assert source.checksum is None or source.checksum.startswith("sha256:")
         assert set(source.bodies) <= set(trunk.bodies)
         assert source.normalization in (CAFFE, TORCHVISION)

@@ -18,11 +18,12 @@ from parsenet_cli.core import sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import silent
+from parsenet_cli.engine.cost import NetworkCost
 from parsenet_cli.engine.loaded import LoadedNetwork
 from parsenet_cli.models.build import build_model
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.report import figures, measure, plot
-from parsenet_cli.report.figures import context, curves, receptive_field, scales, table
+from parsenet_cli.report.figures import context, cost, curves, receptive_field, scales, table
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import StudyCell
@@ -121,9 +122,54 @@ def test_context_counts_confusions_by_their_kind() -> None:
     assert errors["between_objects"]["baseline"] == pytest.approx(18.0)
     assert errors["between_objects"]["drop"]["estimate"] == pytest.approx(12.0)
     assert errors["object_background"]["drop"]["estimate"] == pytest.approx(0.0)
-    assert errors["more_between_objects"]["estimate"] == pytest.approx(12.0)
     without = context._errors(["sky", "sea", "sand"], np.array([[[baseline], [parsenet]]]))
-    assert without["object_background"] is None
+    assert without["object_background"] is without["spurious"] is None
+
+
+def test_spurious_is_an_object_on_background_or_one_that_is_absent() -> None:
+    both = [[50, 4, 0], [6, 20, 10], [0, 8, 2]]  # background, cat, dog: 4 cat on background
+    no_dog = [[50, 4, 1], [6, 20, 19], [0, 0, 0]]  # 4 + 1 on background, 19 dog on a cat without any dog
+    cleaned = [[55, 0, 0], [6, 39, 0], [0, 0, 0]]
+    errors = context._errors(["background", "cat", "dog"], np.array([[[both, no_dog], [both, cleaned]]]))
+    assert errors["spurious"]["baseline"] == pytest.approx(100 * (4 + 24) / 200)
+    assert errors["spurious"]["parsenet"] == pytest.approx(100 * 4 / 200)
+    assert errors["spurious"]["drop"]["estimate"] == pytest.approx(100 * 24 / 200)
+
+
+def test_an_image_loses_where_every_seed_does() -> None:
+    gain = np.array([[-0.1, -0.1, 0.2, np.nan], [-0.2, 0.1, 0.1, -0.1]])
+    losing = context._losing(gain)
+    assert losing["estimate"] == 1 / 4
+    assert losing["low"] == pytest.approx(1 - 0.975 ** (1 / 4))  # Clopper and Pearson, one of four
+    assert context._losing(np.ones((2, 4)))["low"] == 0
+
+
+def test_cost_is_the_ratio_of_the_second_to_the_first_over_rounds() -> None:
+    ratio = cost._ratio([1.0, 2.0, 4.0], [2.0, 2.0, 16.0])
+    half = (
+        4.3027 * np.log(2) / 3**0.5
+    )  # Student's t of two degrees of freedom; logarithms of 2, 1, 4 to the base 2: 1, 0, 2
+    assert list(ratio.values()) == pytest.approx([2.0, 2 * np.exp(-half), 2 * np.exp(half)], abs=1e-3)
+    assert cost._ratio([1.0], [3.0]) == pytest.approx({"estimate": 3.0, "low": 3.0, "high": 3.0})
+
+
+def test_cost_draws_what_can_be_built_and_names_the_rest() -> None:
+    networks = [NetworkCost((21, 8, 8), n, 0, n, 100 * n, [1.0, 2.0], [1.0, 1.5]) for n in (10, 12)]
+    first, second = networks
+    ratios = {"parameters": cost._exact(1.2), "memory": cost._exact(1.2), "step": cost._ratio(first.step, second.step)}
+    pair = {"title": "a over b", "cells": ["a", "b"], **ratios, "inference": ratios["step"]}
+    about = {"profile": "quick", "trunk": "vgg_tiny", "device": "a processor", "threads": 2}
+    missing = {"title": "c over d", "cells": ["c", "d"], "not_applicable": "no such body"}
+    whole(cost.draw, {"rounds": 2, "pairs": {"one": pair, "other": missing}, "about": about})
+    whole(cost.draw, {"rounds": 2, "pairs": {"other": missing}, "about": about})
+    assert cost._per_channel(first, second) == cost._exact(1.0)
+    assert cost._per_channel(first, first) is None
+
+
+@pytest.mark.parametrize("name", cost.PAIRS)
+def test_pairs_of_cost_are_cells_that_can_be_run(name: str) -> None:
+    _, first, second = cost._pair(name)
+    assert cost._overrides(first) != cost._overrides(second)
 
 
 def test_context_without_such_a_pair_says_which_cells_there_are(store: Store, run: Run) -> None:
@@ -223,7 +269,7 @@ def test_saved_figures_are_the_same_bytes_each_time(store: Store) -> None:
 
 def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(store: Store) -> None:
     study = study_of("table4", {}, store)
-    assert figure_store.newest(store, "scales", [study]) is None
+    assert figure_store.newest_first(store, "scales", [study]) == []
     folder, about = store.figures / "scales", {"study": study.name}
     for key, created in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
         sealed.write_json(folder / f"{key}.json", {"figure": "scales", "created": created, "about": about, "key": key})
@@ -233,7 +279,7 @@ def test_newest_measurement_of_a_study_is_found_and_what_is_none_passed_over(sto
     sealed.write_json(folder / "foreign.json", {"figure": "another", "created": "2027", "about": about})
     sealed.write_json(folder / "list.json", [])
     (folder / "half.json").write_text('{"figure": "sca')
-    assert (figure_store.newest(store, "scales", [study]) or {})["key"] == "b"
+    assert [one["key"] for one in figure_store.newest_first(store, "scales", [study])] == ["b", "a", "c"]
     assert (figure_store.load(store, "scales", "a") or {})["key"] == "a"
     assert figure_store.load(store, "scales", "half") is None
     assert list(figure_store.load_all(store, "scales")) == ["a", "b", "c", "of_another"]
@@ -245,13 +291,17 @@ def test_data_of_another_version_is_named(store: Store) -> None:
 
 
 def test_options_are_found_and_other_keys_are_refused_by_name(store: Store) -> None:
-    assert figures.names() == ["context", "curves", "receptive-field", "scales", "table"]
+    assert figures.names() == ["context", "cost", "curves", "receptive-field", "scales", "table"]
     assert figures.options(figures.find("receptive-field"))["patch"] is None
     for arguments, message in {
         ("scale",): "unknown figure 'scale'. Did you mean 'scales'",
         ("scales", "image=3"): "unknown option of figure scales: 'image'. Did you mean 'images'",
         ("scales", "images=0"): "images=0: expected a whole number from 1",
         ("scales", "table4"): "is of a network, not of a table",
+        ("cost", "table4"): "is of configurations, not of a table",
+        ("cost", "pairs=padd"): "unknown pair of figure cost 'padd'. Did you mean 'pad'",
+        ("cost", "pairs=table6.fc7_n.mean_iu/fc7_n"): "'fc7_n': expected a cell, table.row.column, or overrides",
+        ("cost", "pairs=table3.fcn16s.mean_iu/table4.fcn8s.norm"): "fcn8s.norm of table4 cannot be run",
         ("curves",): "expected a table",
         ("curves", "table99"): "unknown table 'table99'",
         ("curves", "table4"): "table4 has not been run",

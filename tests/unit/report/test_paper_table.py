@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -133,6 +134,20 @@ def test_caption_keeps_to_itself_where_things_lie(store: Store) -> None:
     assert "data_root=…/photos weights=…/w.pt norm=l2" in table_of(changed, store).caption
 
 
+def test_a_table_beyond_the_papers_has_no_column_for_it_and_says_why_above_its_notes(store: Store) -> None:
+    spec = table_file.load("pad")
+    values: dict[tuple[str, str], list[float | str]] = {(str(c.row.key), c.column.key): [0.4] for c in spec.cells()}
+    table = table_of(study_of("pad", values, store), store)
+    assert table.heads == ["fixed", "poly"]
+    (mark, remark), *others = table.notes
+    assert (mark, remark) == ("", f"The paper: {spec.remark}")
+    assert [mark for mark, _ in others] == ["a", "b"]
+    for name in ("terminal", "md", "html", "latex", "json"):
+        words = re.sub(r"\s+|\\\\(?=\")", " ", formats.find(name).text(table))
+        assert words.count("no significant difference but network trained slightly faster") == 1, name
+        assert words.index("The paper: ") < words.index("Baseline C"), name
+
+
 @pytest.mark.parametrize("name", table_file.names())
 def test_every_table_is_written_in_every_format_with_all_its_cells(name: str, store: Store) -> None:
     spec = table_file.load(name)
@@ -143,7 +158,8 @@ def test_every_table_is_written_in_every_format_with_all_its_cells(name: str, st
     width = len(table.labels) + len(table.heads)
     assert {len(row.cells) for row in table.rows} == {width}
     shown = {cell.text for row in table.rows for cell in row.cells}
-    assert {printed.text for row in spec.rows for printed in row.paper.values()} <= shown
+    if spec.is_printed:
+        assert {printed.text for row in spec.rows for printed in row.paper.values()} <= shown
     markdown = [line for line in formats.find("md").text(table).splitlines() if line.startswith("|")]
     assert len(markdown) == len(table.rows) + 2
     assert {line.replace(r"\|", "").count("|") for line in markdown} == {width + 1}

@@ -126,8 +126,33 @@ def test_page_and_markdown_hold_the_papers_numbers_and_every_claim(made: Store) 
         for claim in one.table.claims:
             assert claim.says in parsed.text
             assert claim.says in markdown
+            assert claim.note in parsed.text
+    assert "Normalising fc7 alone changes little. [read off]" in parsed.text
     for outcome in ("✓ supported", "✗ refuted", "? undecided"):
         assert outcome in parsed.text
+
+
+def test_tables_beyond_the_papers_stand_below_them_and_weaken_no_verdict(made: Store, store: Store) -> None:
+    _, _, before = written(made)
+    one = made_store.add_table(store, "sharing")
+    parsed, _, markdown = written(store)
+    heads = [line.removeprefix("## ") for line in markdown.splitlines() if line.startswith("## ")]
+    assert heads[heads.index("Tables") + 1] == "Beyond the paper's tables"
+    beyond = markdown[markdown.index("\n## Beyond") : markdown.index("\n## ", markdown.index("\n## Beyond") + 1)]
+    for text in (
+        "### sharing: One scale",
+        "### Claims beyond the paper's",
+        'The paper: "a scaling parameter',
+        one.table.claims[0].says,
+    ):
+        assert text in beyond
+        assert text not in markdown.replace(beyond, "")
+    assert one.table.remark in parsed.text
+
+    def claims(text: str) -> str:
+        return text[text.index("## Claims of the paper") : text.index("## Tables")]
+
+    assert claims(markdown) == claims(before)
 
 
 def test_what_a_table_says_is_text_never_markup(store: Store, tmp_path: Path) -> None:

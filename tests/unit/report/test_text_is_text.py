@@ -179,6 +179,7 @@ def without_latex(escaped: str) -> str:
 
 @FEW
 @given(texts)
+@example("-–, –-, --, ––, '', ,,, FCN-32s³")
 def test_latex(text: str) -> None:
     assert without_latex(latex.escaped(printable(text))) == line(text)
 
