@@ -52,14 +52,17 @@ ON_PHOTOS = (
         (("submit",), "--check ARCHIVE"),
         (("network", "body=full"), "'full'. Valid: fcn, reduced"),
         (("network", "body=reduced", "skips=8s"), "skips=8s"),
-        (("figure", "histogram"), "unknown figure 'histogram'. Valid: context, curves, receptive-field, scales, table"),
+        (
+            ("figure", "histogram"),
+            "unknown figure 'histogram'. Valid: context, cost, curves, receptive-field, scales, table",
+        ),
         (("figure", "scales", "norm=l3"), "unknown value for norm: 'l3'"),
         (("figure", "scales", "--run", "abc"), "0 runs in"),
         (("export", "--to", "csv", "table4"), "table4 has not been run yet"),
         (("report",), "there is no study to report. Run `parsenet ablate all` first"),
         (("verify", "table99"), "unknown table 'table99'"),
         (("verify", "table4"), "table4 has not been run under profile quick yet"),
-        (("verify", "all"), "no table with claims has been run under profile quick yet"),
+        (("verify", "all"), "no table of 'all' with claims has been run under profile quick yet"),
     ],
 )
 def test_mistake_is_named_and_leaves_nothing(
