@@ -12,7 +12,7 @@ import numpy as np
 from parsenet_cli.config import profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table import TableSpec
-from parsenet_cli.core import metrics
+from parsenet_cli.core import metric_names, metrics
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner.plan import plan_table
 from parsenet_cli.store import artifacts, samples, study
@@ -72,7 +72,7 @@ def result_of(signature: str, total: metrics.Counts, **other: Any) -> RunResult:
         signature,
         "converged",
         predicted_classes=CLASSES,
-        metrics={name: metrics.measure(name, total, CLASSES) for name in metrics.names()},
+        metrics={name: metrics.measure(name, total, CLASSES) for name in metric_names.names()},
         iu=dict(zip(CLASSES, map(float, metrics.iu(total)), strict=True)),
         classes=CLASSES,
         ignore=255,

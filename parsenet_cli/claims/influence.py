@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.core import metrics
+from parsenet_cli.core.metric_names import ClassMean
 
 STEP = 1e-4
 """The relative change of an entry by which slopes are taken."""
@@ -20,9 +21,7 @@ class NotSmooth(Exception):
     """The score has no slope here."""
 
 
-def influences(
-    name: str, confusions: metrics.Counts, classes: list[str], class_mean: metrics.ClassMean
-) -> NDArray[np.float64]:
+def influences(name: str, confusions: metrics.Counts, classes: list[str], class_mean: ClassMean) -> NDArray[np.float64]:
     """Influence of each image on a metric, a fraction; their sum is 0. `confusions` is (images, classes, classes).
 
     The variance of the score over images is the sum of their squares.

@@ -14,7 +14,7 @@ from typing import Any
 
 from parsenet_cli.config.expression import parse
 from parsenet_cli.config.table import Claim, Printed, TableSpec
-from parsenet_cli.core import metrics
+from parsenet_cli.core import metric_names
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import check_name
 
@@ -70,7 +70,7 @@ def _check(spec: TableSpec) -> None:
         for key in keys:
             check_name(key, f"{kind}'s key")
     for column in spec.columns:
-        if not re.fullmatch(r"iu\[[^\[\]]+\]", column.metric) and column.metric not in metrics.names():
+        if not re.fullmatch(r"iu\[[^\[\]]+\]", column.metric) and column.metric not in metric_names.names():
             raise ValueError(f"columns.{column.key}.metric: there is no such metric")
     if not spec.labels:
         raise ValueError("labels: expected at least one")

@@ -13,7 +13,7 @@ from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
-from parsenet_cli.core import metrics, paths
+from parsenet_cli.core import metric_names, paths
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.text import natural_key
@@ -145,7 +145,7 @@ def _column(key: str, node: YamlNode) -> Column:
     fields = node.fields("column", ["header", "metric"], ["set", "note"])
     metric = fields["metric"].text()
     if not re.fullmatch(r"iu\[[^\[\]]+\]", metric):
-        _one_of(fields["metric"], "metric", [*metrics.names(), "iu[<class>]"])
+        _one_of(fields["metric"], "metric", [*metric_names.names(), "iu[<class>]"])
     return Column(key, fields["header"].text(), metric, _overrides(fields.get("set")), _text(fields, "note"))
 
 

@@ -16,20 +16,16 @@ all it takes: it is found by its name, and runs that are already done get it fro
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.metric_names import ClassMean, names
 
-if TYPE_CHECKING:  # commands that only need the metrics' names would wait for numpy
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Counts = NDArray[np.integer | np.floating]
-
-ClassMean = Literal["present", "all"]
+Counts = NDArray[np.integer | np.floating]
 
 
 def confusion(
@@ -43,8 +39,6 @@ def confusion(
         UserError: a label is neither a class nor `ignore`.
         ValueError: the shapes differ, or a predicted class does not exist.
     """
-    import numpy as np
-
     if prediction.shape != label.shape:
         raise ValueError(f"prediction and label differ in shape: {prediction.shape} and {label.shape}")
     if prediction.size and prediction.max() >= num_classes:
@@ -81,8 +75,6 @@ def mean_iu(confusion: Counts, class_mean: ClassMean = "present") -> float:
 
 def fw_iu(confusion: Counts, class_mean: ClassMean = "present") -> float:
     """Frequency-weighted IU: sum_i t_i IU_i / sum_i t_i. A class that never occurs has no weight."""
-    import numpy as np
-
     truth = confusion.sum(axis=1)
     return float(_ratio(np.nansum(truth * iu(confusion)), truth.sum()))
 
@@ -128,8 +120,6 @@ def averaging_note(confusion: Counts, class_mean: ClassMean, ignores: bool) -> s
 
     `ignores`: whether the data set has pixels that are not scored.
     """
-    import numpy as np
-
     classes, present = len(confusion), np.count_nonzero(confusion.sum(axis=1))
     if class_mean == "present" and present < classes:
         over = f"the {present} of {classes} classes that occur"
@@ -138,17 +128,8 @@ def averaging_note(confusion: Counts, class_mean: ClassMean, ignores: bool) -> s
     return f"means over {over}, {'unlabelled pixels ignored' if ignores else 'every pixel scored'}"
 
 
-def names() -> list[str]:
-    """The names of all metrics."""
-    public = {name: value for name, value in globals().items() if inspect.isfunction(value) and name[0] != "_"}
-    parameters = {name: [*inspect.signature(function).parameters] for name, function in public.items()}
-    return [name for name, of_name in parameters.items() if of_name == ["confusion", "class_mean"]]
-
-
 def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating | np.integer) -> NDArray[np.float64]:
     """The ratio part / whole, nan where the whole is 0."""
-    import numpy as np
-
     ratio = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=ratio, where=np.greater(whole, 0))
     return ratio
@@ -156,8 +137,6 @@ def _ratio(part: Counts | np.floating | np.integer, whole: Counts | np.floating 
 
 def _over_classes(values: NDArray[np.float64], confusion: Counts, class_mean: ClassMean) -> float:
     """Sum of the defined values, divided by the classes that count."""
-    import numpy as np
-
     present = np.count_nonzero(confusion.sum(axis=1))
     if present == 0:
         return float("nan")

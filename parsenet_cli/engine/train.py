@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from parsenet_cli.config import deviations
-from parsenet_cli.core import code, metrics
+from parsenet_cli.core import code, metric_names, metrics
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.memory import is_out_of_memory
 from parsenet_cli.core.run_config import RunConfig, Science
@@ -211,7 +211,7 @@ def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset
     collapsed_at = state.collapsed_at
     if collapsed_at is None and len(predicted) <= 1:
         collapsed_at = state.iteration
-    scores = {name: metrics.measure(name, total, dataset.classes, science.class_mean) for name in metrics.names()}
+    scores = {name: metrics.measure(name, total, dataset.classes, science.class_mean) for name in metric_names.names()}
     switches = deviations.settings_of(science)
     result = RunResult(
         signature=run.signature,

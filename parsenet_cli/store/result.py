@@ -26,7 +26,7 @@ from parsenet_cli.core.bounds import (
     Signature,
     build,
 )
-from parsenet_cli.core.metrics import ClassMean
+from parsenet_cli.core.metric_names import ClassMean
 
 RunState = Literal["new", "queued", "running", "done", "failed", "lost"]
 """new: never planned. lost: it stopped without saying so."""

@@ -9,7 +9,7 @@ import pytest
 
 from parsenet_cli.claims.influence import NotSmooth, influences
 from parsenet_cli.core import metrics
-from parsenet_cli.core.metrics import ClassMean
+from parsenet_cli.core.metric_names import ClassMean
 
 if TYPE_CHECKING:
     from parsenet_cli.core.metrics import Counts
@@ -65,5 +65,6 @@ def test_a_score_with_a_kink_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
         return abs(metrics.pixel_accuracy(confusion) - at)
 
     monkeypatch.setattr(metrics, "kinked", kinked, raising=False)
+    monkeypatch.setattr(metrics, "names", lambda: ["kinked"])
     with pytest.raises(NotSmooth, match="not smooth"):
         influences("kinked", images, CLASSES, "present")

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from parsenet_cli.core import metrics
+from parsenet_cli.core import metric_names, metrics
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.metric_names import ClassMean
 
 # Class 2 never occurs, but is predicted five times.
 ABSENT = np.array([[50, 10, 5], [5, 30, 0], [0, 0, 0]])
@@ -45,14 +46,14 @@ def test_scores_that_need_no_class_mean_do_not_depend_on_it() -> None:
     assert metrics.fw_iu(ABSENT, "all") == metrics.fw_iu(ABSENT, "present")
 
 
-@pytest.mark.parametrize("name", metrics.names())
+@pytest.mark.parametrize("name", metric_names.names())
 def test_nothing_labelled_scores_nan(name: str) -> None:
     assert math.isnan(metrics.measure(name, np.zeros((3, 3), np.int64), ["a", "b", "c"]))
 
 
 def test_measure_finds_metrics_and_single_classes_by_name() -> None:
     classes = ["background", "cat", "dog"]
-    assert metrics.names() == ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu"]
+    assert metric_names.names() == ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu"]
     assert metrics.measure("mean_iu", ABSENT, classes, "all") == metrics.mean_iu(ABSENT, "all")
     assert metrics.measure("iu[cat]", ABSENT, classes) == pytest.approx(2 / 3)
 
@@ -89,6 +90,6 @@ def test_a_prediction_that_does_not_fit_is_refused() -> None:
     ],
 )
 def test_note_says_which_classes_and_pixels_count(
-    confusion: metrics.Counts, class_mean: metrics.ClassMean, ignores: bool, note: str
+    confusion: metrics.Counts, class_mean: ClassMean, ignores: bool, note: str
 ) -> None:
     assert metrics.averaging_note(confusion, class_mean, ignores) == note
