@@ -224,5 +224,5 @@ def _parsed(text: str) -> Override:
     ):
         key = key_of(text)
         choices = ",".join(axis_choices(key)) or "a,b,c"
-        raise UserError(f"'{shown(text)}': the values of a sweep are written out: {key}={choices}")
+        raise UserError(f"'{shown(text)}': write the values out: {key}={choices}")
     return parsed

@@ -58,7 +58,7 @@ def test_valid_override_is_no_habit(argument: str) -> None:
 )
 def test_values_that_no_sweep_has_are_written_out(override: str, to_type: str) -> None:
     for read in (values_of, value_of):
-        with pytest.raises(UserError, match="written out") as refused:
+        with pytest.raises(UserError, match="write the values out") as refused:
             read(override)
         assert str(refused.value).endswith(to_type)
 
