@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 import re
 import sys
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from parsenet_cli.cli import data, inspect, manage, run, weights
+from parsenet_cli.cli import config, data, inspect, manage, run, weights
 from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
@@ -18,6 +19,32 @@ from parsenet_cli.cli import verify as verifying
 from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written, say
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
+from parsenet_cli.core.version import __version__
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"parsenet {__version__}, Python {platform.python_version()}, torch {_installed('torch')}")
+        raise typer.Exit
+
+
+def _installed(package: str) -> str:
+    """The version of a package, without importing it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
 
 app = typer.Typer(
     name="parsenet",
@@ -30,12 +57,13 @@ app = typer.Typer(
 )
 for _command in (
     *(run.ablate, run.sweep, run.train, run.plan),
-    *(inspect.list_, inspect.status, inspect.show, inspect.diff, inspect.table, inspect.network),
+    *(inspect.list_, config.config, inspect.status, inspect.show, inspect.diff, inspect.table, inspect.network),
     *(manage.cancel, manage.clean),
     *(verifying.verify, reporting.report, figures.figure, figures.export),
     *(predicting.predict, predicting.submit, predicting.keep),
 ):
     app.command(_command.__name__.rstrip("_"))(_command)
+app.callback()(_options)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
@@ -53,6 +81,8 @@ def main() -> int:
         app()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if code == BAD_INPUT:
+            _answer_habits()
     except KeyboardInterrupt:
         code = INTERRUPTED
     except UserError as mistake:
@@ -74,6 +104,16 @@ def main() -> int:
         say(f"error: {problem}", err=True)
     _flushed(streams[1], 2)
     return code
+
+
+def _answer_habits() -> None:
+    """Below the usage: what to type instead of an option of Hydra's."""
+    from parsenet_cli.config.overrides import habit
+
+    for argument in sys.argv[1:]:
+        if argument.startswith("-") and (answer := habit(argument)):
+            say(f"{argument}: {answer}", err=True)
+            return
 
 
 def _open_streams() -> None:

@@ -47,9 +47,10 @@ class PlainView:
 
     def finished(self, run: Run, finished: int, seconds_left: float | None) -> None:
         result = run.done_result()
+        left = f"; {duration(seconds_left)} left" if seconds_left != 0 else ""
         self.print(
             f"{finished:{self._width}}/{self._total}  done   {run.signature}  {self._labels[run.signature]}: mean IU "
-            f"{result.score_text}  ({result.seconds:.1f} s; {duration(seconds_left)} left)"
+            f"{result.score_text}  ({result.seconds:.1f} s{left})"
         )
 
     def again(self, run: Run, reason: str) -> None:

@@ -23,6 +23,7 @@ from parsenet_cli.config import identity
 from parsenet_cli.config.overrides import (
     AXES,
     GROUPS,
+    LISTED,
     LITERAL,
     MODULES,
     RECIPE_KEYS,
@@ -32,6 +33,7 @@ from parsenet_cli.config.overrides import (
     literal,
     seed_of,
     split_launcher,
+    unknown_value,
     value_of,
     values_of,
 )
@@ -230,7 +232,7 @@ def _group_file(group: str, overrides: Sequence[str]) -> Path:
     name = last_wins([f"{group}={defaults[group]}", *overrides])[group].partition("=")[2]
     files = paths.yaml_files(f"conf/{group}")
     if name not in files:
-        raise unknown(group, name, sorted(files))
+        raise unknown(group, name, sorted(files), LISTED)
     return files[name]
 
 
@@ -257,7 +259,7 @@ def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Scien
     content = {key: value for key, value in content.items() if key not in GROUPS or key == "recipe"}
     for axis in MODULES:
         if content.get(axis) not in axis_choices(axis):
-            raise unknown(axis, shown(content.get(axis)), axis_choices(axis))
+            raise unknown_value(axis, shown(content.get(axis)), "{}")
     runtime = {key: content.pop(key) for key in list(content) if key in Runtime.model_fields} | {"weights_file": None}
     if isinstance(root := runtime.get("data_root"), str):
         runtime["data_root"] = str(paths.absolute(root))
@@ -275,9 +277,9 @@ def _validated_model(model: type[_Model], content: dict[str, Any], overrides: Se
         where = f"{_group_file('recipe', overrides)}: "
     valid = axis_choices(fault.key)
     if fault.kind == "extra_forbidden":
-        raise UserError(f"{where}{unknown('key', fault.key, [*AXES, *RECIPE_KEYS])}")
+        raise UserError(f"{where}{unknown('key', fault.key, [*AXES, *RECIPE_KEYS], LISTED)}")
     if fault.kind == "literal_error" and valid:
-        raise UserError(f"{where}{unknown(f'value for {fault.key}:', shown(fault.value), valid)}")
+        raise UserError(f"{where}{unknown_value(fault.key, shown(fault.value))}")
     if fault.kind == "tuple_type":
         raise UserError(f"{where}{fault}, for example {fault.key}=[{shown(fault.value)}]")
     raise UserError(f"{where}{fault}")

@@ -31,6 +31,44 @@ LITERAL = ("data_root", "weights")
 MOST_VALUES = 1000
 """Of one axis of a sweep."""
 
+LISTED = "parsenet list"
+"""The command that lists keys and their values."""
+
+_SWITCH = r"(?:[^,]{1,60},)*(?:off|on|no|yes|false|true)(?:,.*)?"
+_HABITS = (
+    (r"-m|--multirun", "sweeps are `parsenet sweep fusion=early,late norm=none,l2`"),
+    (r"-c|--cfg(?:=.*)?", "what a run is composed of is printed by `parsenet config norm=none`"),
+    (
+        r"hydra\..*",
+        "Hydra's own settings have no effect here: --results says where results go, --launcher where runs go",
+    ),
+    (r"\+\+?(.{1,60})", r"every key has a value already; to replace it, write \1"),
+    (
+        r"~([^=]{1,60})(?:=.*)?",
+        r"no key can be taken away; to replace its value, write \1=VALUE (`parsenet list` has them)",
+    ),
+    (
+        rf"context=(?:{_SWITCH}|(?:[^,]{{1,60}},)*none(?:,.*)?)",
+        "context is switched by layers=[fc7] (off) and layers=[pool6,fc7] (on); context= says how pool6 is pooled: global or spp",
+    ),
+    (rf"norm={_SWITCH}", "the norm is switched by norm=none (off) and norm=l2 (on)"),
+    (
+        r"weights=(?:choice|glob|interval|range|shuffle|sort|tag)\((.{0,60})\)",
+        r"weights are taken as they are written: weights=\1",
+    ),
+)
+"""What other programs take, above all Hydra, as patterns of whole arguments, and what to type instead."""
+
+_OTHER_NAMES = {
+    "backbone": "trunk",
+    "batch_size": "recipe.batch",
+    "dataset": "data",
+    "learning_rate": "recipe.lr",
+    "max_iter": "recipe.iterations",
+    "steps": "recipe.iterations",
+}
+"""Keys as other programs call them, which no likeness of letters finds."""
+
 _FIELDS = {
     **Science.model_fields,
     **Runtime.model_fields,
@@ -63,14 +101,36 @@ def key_of(override: str) -> str:
     Raises:
         UserError: it is anything else, or the key is unknown.
     """
-    key, equals, _ = override.partition("=")
+    key, equals, value = override.partition("=")
+    if answer := habit(override):
+        raise UserError(f"'{shown(override)}': {answer}")
     if not equals:
         raise UserError(f"'{override}': expected key=value, for example norm=l2")
     if key not in _KEYS and not key.startswith("launcher."):
-        raise unknown("key", key, _KEYS)
+        if meant := f"recipe.{key}" if f"recipe.{key}" in RECIPE_KEYS else _OTHER_NAMES.get(key):
+            raise UserError(f"unknown key '{key}'. It is called {meant} here: {meant}={shown(value)}")
+        raise unknown("key", key, _KEYS, LISTED)
     if not paths.is_utf8(override):
         raise UserError(f"'{override}': not in UTF-8; rename the file or folder")
     return key
+
+
+@lru_cache(maxsize=4096)
+def habit(argument: str) -> str:
+    """What to type instead of an argument that another program would take; empty where it is none of that kind."""
+    key, _, value = argument.partition("=")
+    for pattern, answer in _HABITS:
+        match = re.fullmatch(pattern, argument)
+        if match and value not in axis_choices(key):
+            return match.expand(answer)
+    return ""
+
+
+def unknown_value(axis: str, value: str, kind: str = "value for {}:") -> UserError:
+    """The error for a value that an axis does not have."""
+    return unknown(
+        kind.format(axis), value, axis_choices(axis), "parsenet weights list" if axis == "weights" else LISTED
+    )
 
 
 def split_launcher(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -105,7 +165,8 @@ def value_of(override: str) -> Any:
         return None if text == "null" else text
     parsed = _parsed(override)
     if parsed.is_sweep_override():
-        raise UserError(f"'{override}' names several values: use `parsenet sweep {override}`, or [a,b] for a list")
+        typed = shlex.quote(override)
+        raise UserError(f"'{override}' names several values: use `parsenet sweep {typed}`, or [a,b] for a list")
     return parsed.value()
 
 
@@ -121,13 +182,9 @@ def values_of(override: str) -> list[str] | None:
     if text is not None:
         several = text.split(",")
         return several if len(several) > 1 and set(several) <= set(axis_choices(key)) else None
-    from hydra.core.override_parser.types import ValueType
-
     parsed = _parsed(override)
     if not parsed.is_sweep_override():
         return None
-    if not parsed.is_discrete_sweep() or parsed.value_type == ValueType.GLOB_CHOICE_SWEEP:
-        raise UserError(f"'{override}': write the values out: {key}=a,b,c")
     values = [str(value) for value in islice(parsed.sweep_string_iterator(), MOST_VALUES + 1)]
     if len(values) > MOST_VALUES:
         raise UserError(f"'{override}': expected at most {MOST_VALUES} values")
@@ -146,18 +203,26 @@ def seed_of(text: str) -> int:
 def _parsed(text: str) -> Override:
     """In Hydra's grammar."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ValueType
     from hydra.errors import HydraException
 
     try:
-        return OverridesParser.create().parse_override(text)
+        parsed = OverridesParser.create().parse_override(text)
     except RecursionError:
         raise UserError(f"'{shown(text)}': the value is nested too deeply") from None
     except HydraException as problem:
         key, _, value = text.partition("=")
-        if key != "layers" and (choices := axis_choices(key)):
-            raise unknown(f"value for {key}:", shown(value), choices) from None
+        if key != "layers" and axis_choices(key):
+            raise unknown_value(key, shown(value)) from None
         said = shown(str(problem).splitlines()[0])
         quoted = f"{key}='{value}'" if "'" not in value else f'{key}="{value}"'
         inner = f'"{quoted}"' if not set(value) & set("\"$`\\'!") else shlex.quote(quoted)
         remedy = f"; a text with blanks or signs stands in quotes that the shell leaves alone: {inner}"
         raise UserError(f"'{shown(text)}': {said}{'' if 'evaluating' in said or len(text) > 200 else remedy}") from None
+    if parsed.is_sweep_override() and not (
+        parsed.is_discrete_sweep() and parsed.value_type != ValueType.GLOB_CHOICE_SWEEP
+    ):
+        key = key_of(text)
+        choices = ",".join(axis_choices(key)) or "a,b,c"
+        raise UserError(f"'{shown(text)}': write the values out: {key}={choices}")
+    return parsed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parsenet_cli.config.overrides import key_of
+from parsenet_cli.config.overrides import LISTED, key_of
 from parsenet_cli.config.yaml_nodes import YamlNode, read
 from parsenet_cli.core import paths
 from parsenet_cli.core.bounds import MOST_SEEDS
@@ -40,7 +40,7 @@ def load(name: str) -> Profile:
     """
     files = paths.yaml_files("conf/profile")
     if name not in files:
-        raise unknown("profile", name, sorted(files))
+        raise unknown("profile", name, sorted(files), LISTED)
     fields = read(files[name]).fields("profile", ["about", "seeds", "data", "recipe", "set"], [])
     return Profile(
         name=name,

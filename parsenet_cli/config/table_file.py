@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
-from parsenet_cli.config.overrides import axis_choices, key_of
-from parsenet_cli.config.table import NO_CELL, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
+from parsenet_cli.config.overrides import LISTED, axis_choices, habit, key_of, unknown_value
+from parsenet_cli.config.table import NO_CELL, Cell, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
 from parsenet_cli.core import metric_names, paths
@@ -91,8 +91,30 @@ def load(name: str) -> TableSpec:
     """
     files = {name: file for group in groups().values() for name, file in group.items()}
     if name not in files:
-        raise unknown("table", name, list(files))
+        if answer := habit(name):
+            raise UserError(f"'{name}': {answer}")
+        raise unknown("table", name, list(files), LISTED)
     return read(files[name])
+
+
+def is_cell(text: str) -> bool:
+    """Whether a text is meant as `table.row.column` rather than as an override."""
+    return "=" not in text and text.count(".") == 2
+
+
+def cell(text: str) -> Cell:
+    """The cell that `table.row.column` names, also one that the paper quotes from others.
+
+    Raises:
+        UserError: there is none, or it cannot be run.
+    """
+    if not is_cell(text):
+        raise UserError(f"'{text}': expected a cell, table.row.column, or overrides")
+    table, row, column = text.split(".")
+    cells = load(table).cells(cited=True, rows=[row], columns=[column])
+    if not cells:
+        raise UserError(f"{row}.{column} of {table} cannot be run; name another cell")
+    return cells[0]
 
 
 def _content(file: Path) -> bytes:
@@ -277,7 +299,7 @@ def _overrides(node: YamlNode | None) -> tuple[str, ...]:
         axes.append(axis)
         value, choices = item.text().partition("=")[2], axis_choices(axis)
         if choices and axis != "layers" and value not in choices:
-            wrong = str(unknown(f"value of {axis}", value, choices))
+            wrong = str(unknown_value(axis, value, "value of {}"))
             file = "; a file of weights is named on the command line (weights=…)" if axis == "weights" else ""
             raise item.problem(f"{wrong}{file}")
     return tuple(item.text() for item in items)

@@ -6,23 +6,31 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST = 80
+_FEW = 8
+"""Valid names that are all told; of more, the nearest."""
+
+_NEAREST = 4
 
 
 class UserError(Exception):
     """The input is wrong: the message names the file or key, what was expected and what to do (exit code 2)."""
 
 
-def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
-    """The error for a name that does not exist, with the nearest valid one and all others.
+def unknown(kind: str, name: str, valid: Iterable[str], listed: str = "") -> UserError:
+    """The error for a name that does not exist, with the nearest valid one and the others, or where these are many a few.
 
-    `kind` is the noun ("table", "trunk", "key"), `name` what the user wrote.
+    `kind` is the noun ("table", "trunk", "key"), `name` what the user wrote, `listed` the command that lists what is valid.
     """
-    choices, name = list(valid), name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
-    if not name.strip():
-        return UserError(f"the name of a {kind.removesuffix(':')} is empty. Valid: {', '.join(choices)}")
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UserError(f"unknown {kind} '{name}'.{hint} Valid: {', '.join(choices)}")
+    choices, name = list(dict.fromkeys(valid)), name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+    near = difflib.get_close_matches(name, choices, n=_NEAREST, cutoff=0.5)
+    said = [f"unknown {kind} '{name}'." if name.strip() else f"the name of a {kind.removesuffix(':')} is empty."]
+    said += [f"Did you mean '{near[0]}'?"] if near else []
+    if len(choices) <= _FEW:
+        return UserError(" ".join([*said, f"Valid: {', '.join(choices)}"]))
+    said += [f"Also near: {', '.join(near[1:])}."] if near[1:] else []
+    said += [] if near else [f"Valid are for example {', '.join(choices[:_NEAREST])}."]
+    said.append(f"All {len(choices)}: `{listed}`" if listed else f"{len(choices)} are valid.")
+    return UserError(" ".join(said))
 
 
 class Stopped(Exception):

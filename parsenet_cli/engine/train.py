@@ -71,7 +71,8 @@ def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> 
 
     def evaluated(images: int, of: int) -> None:
         if heartbeat.due():
-            heartbeat.beat(seconds_left=None, evaluating=f"evaluated {images} of {of} images")
+            left = (of - images) * (time.perf_counter() - started) / images
+            heartbeat.beat(seconds_left=round(left, 1), evaluating=f"evaluated {images} of {of} images")
 
     evaluation = evaluate_model(
         model, dataset.val, len(dataset.classes), dataset.ignore, device, science.precision, KEPT_PREDICTIONS, evaluated

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
+from parsenet_cli.config.overrides import AXES, LISTED, RECIPE_KEYS
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import NotWritten
 from parsenet_cli.core.sealed import parse_json
@@ -197,7 +197,7 @@ def _sorted_out(
         elif axes and key in {*axes, *RECIPE_KEYS, "recipe"}:
             overrides.append(text)
         else:
-            raise unknown(f"option of figure {name}:", key, [*known, *axes])
+            raise unknown(f"option of figure {name}:", key, [*known, *axes], LISTED)
     return tables, {key: value for key, value in sorted(chosen.items()) if value != known[key]}, overrides
 
 

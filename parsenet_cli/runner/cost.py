@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from statistics import mean
 from typing import NamedTuple
@@ -34,10 +34,11 @@ class CostKey(NamedTuple):
 
 
 class CostModel:
-    """Measured seconds per step and parameters of each kind, and bytes per run, from the results of a store."""
+    """Measured seconds per step and of the evaluation, and parameters of each kind, and bytes per run, from a store's results."""
 
     def __init__(self, store: Store) -> None:
         per_step: dict[CostKey, list[float]] = defaultdict(list)
+        evaluation: dict[CostKey, list[float]] = defaultdict(list)
         self.parameters: dict[CostKey, int] = {}
         self._gpu_mb: dict[CostKey, float] = {}
         self._bytes: list[int] = []
@@ -53,16 +54,19 @@ class CostModel:
             if result.outcome != "converged":
                 continue
             per_step[kind].append(result.seconds_per_step)
+            evaluation[kind].append(result.evaluate_seconds)
             with suppress(OSError):
                 files = [file for file in run.folder.iterdir() if is_plain(file) and file != run.model_file]
                 self._bytes.append(sum(file.lstat().st_size for file in files))
             if result.parameters is not None:
                 self.parameters[kind] = result.parameters
         self.per_step = {kind: mean(values) for kind, values in per_step.items()}
+        self._evaluation = {kind: mean(values) for kind, values in evaluation.items()}
 
     def learn(self, science: Science, result: RunResult) -> None:
         """A run has just been done; its time counts for more than that of earlier ones."""
         self.add(science, result.seconds_per_step)
+        self._evaluation[CostKey.of(science)] = result.evaluate_seconds
         self._learn_memory(CostKey.of(science), result)
 
     def add(self, science: Science, seconds_per_step: float) -> None:
@@ -78,11 +82,13 @@ class CostModel:
         return self._gpu_mb.get(CostKey.of(science))
 
     def seconds(self, science: Science) -> float | None:
-        """Expected seconds of a run; taken from runs on the same data with the same body where there are no closer ones."""
-        kind = CostKey.of(science)
-        near = [value for other, value in self.per_step.items() if other[:3] == kind[:3]]
-        per_step = self.per_step.get(kind) or (mean(near) if near else None)
-        return None if per_step is None else per_step * science.recipe.steps
+        """Expected seconds of a run, its training and then its evaluation; None where no run like it was measured."""
+        per_step = _nearest(self.per_step, science)
+        return None if per_step is None else per_step * science.recipe.steps + self.evaluation_seconds(science)
+
+    def evaluation_seconds(self, science: Science) -> float:
+        """Expected seconds of a run's evaluation, which takes as long after few steps as after many; 0 where none is known."""
+        return _nearest(self._evaluation, science) or 0.0
 
     def total_seconds(self, runs: Iterable[Science], slots: int) -> float | None:
         """Expected wall-clock of several runs on `slots`; None when one of them cannot be told."""
@@ -105,3 +111,10 @@ class CostModel:
                 return None
             total += (files or 0) + 4 * model
         return total
+
+
+def _nearest(measured: Mapping[CostKey, float], science: Science) -> float | None:
+    """What was measured of runs of its kind, or else of those on the same data with the same trunk and body."""
+    kind = CostKey.of(science)
+    near = [value for other, value in measured.items() if other[:3] == kind[:3]]
+    return measured.get(kind) or (mean(near) if near else None)

@@ -346,7 +346,7 @@ class Scheduler:
     # --- how long it takes -------------------------------------------------------------------------------------------
 
     def _seconds_left(self) -> float | None:
-        """Expected seconds until all is done; None while nothing is known of any run that is left.
+        """Expected seconds until all is done, 0 where nothing is left; None while nothing is known of any run that is.
 
         What each of them still needs, as its worker says or as runs of its kind took, is asked every now and then: there may
         be thousands. Those that have ended since do not count.
@@ -354,15 +354,25 @@ class Scheduler:
         left = [*self._waiting, *self._begun]
         if time.monotonic() - self._expected_seen > SHOW_SECONDS:
             self._expected_seen = time.monotonic()
-            told = {run.signature: run.status().seconds_left for run in self._begun}
-            for run in left:
-                seconds = told.get(run.signature)
-                science = self._configs[run.signature].science
-                self._expected[run.signature] = self._cost.seconds(science) if seconds is None else seconds
+            for run in self._waiting:
+                self._expected[run.signature] = self._cost.seconds(self._configs[run.signature].science)
+            for run in self._begun:
+                self._expected[run.signature] = self._seconds_left_of(run)
         known = [seconds for run in left if (seconds := self._expected.get(run.signature)) is not None]
-        if left and not known:
+        if not left:
+            return 0.0
+        if not known:
             return None
-        return sum(known) / max(1, len(known)) * len(left) / self._launcher.slots
+        # The last run takes as long as it takes, however many could run beside it.
+        return max(*known, sum(known) / len(known) * len(left) / self._launcher.slots)
+
+    def _seconds_left_of(self, run: Run) -> float | None:
+        """Of a run that has begun: what its worker says, and where it still trains, the evaluation that comes after."""
+        status, science = run.status(), self._configs[run.signature].science
+        evaluation = self._cost.evaluation_seconds(science)
+        if status.evaluating:
+            return evaluation if status.seconds_left is None else status.seconds_left
+        return self._cost.seconds(science) if status.seconds_left is None else status.seconds_left + evaluation
 
 
 @contextmanager

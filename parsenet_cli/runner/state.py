@@ -107,7 +107,8 @@ def counts(lines: Sequence[RunSummary]) -> str:
 def progress_text(status: RunStatus) -> str:
     """`140/300, 0:07 left`, or what a run is doing before and after its training."""
     if status.evaluating:
-        return status.evaluating
+        left = "" if status.seconds_left is None else f", {duration(status.seconds_left)} left"
+        return f"{status.evaluating}{left}"
     if status.iteration is None or status.steps is None:
         return status.preparing or "starting"
     return f"{status.iteration}/{status.steps}, {duration(status.seconds_left)} left"

@@ -116,7 +116,8 @@ class RunResult(_FromJson):
 
     @property
     def seconds_per_step(self) -> float:
-        return self.seconds / max(1, self.steps)
+        """Of training."""
+        return self.train_seconds / max(1, self.steps)
 
     @property
     def parameters(self) -> int | None:

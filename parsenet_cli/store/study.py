@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.config import frozen_table, table_file
+from parsenet_cli.config.overrides import LISTED
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.bounds import Seed, Signature, build
 from parsenet_cli.core.code import Code
@@ -141,7 +142,7 @@ def newest(store: Store, table: str, profile: str | None = None) -> Study:
         raise UserError(f"'{table}' means {means}, where one table is expected: {tables or 'there is none'}")
     known = sorted({study.table.name for study in studies} | set(table_file.names()))
     if table not in known:
-        raise unknown("table", table, known)
+        raise unknown("table", table, known, LISTED)
     under, option = (f" under profile {profile}", f" --profile {profile}") if profile else ("", "")
     raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}{option}` first")
 

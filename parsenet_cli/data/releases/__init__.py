@@ -20,6 +20,6 @@ def names() -> list[str]:
 def find(name: str) -> Release:
     """Raises `UserError` for a data set that cannot be had."""
     if name not in names():
-        raise unknown("data set", name, names())
+        raise unknown("data set", name, names(), "parsenet data list")
     release: Release = importlib.import_module(f"{__name__}.{name}").RELEASE
     return release

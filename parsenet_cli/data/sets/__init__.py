@@ -56,7 +56,7 @@ def names() -> list[str]:
 def find(name: str) -> DataSet:
     """The data set `name`. Raises `UserError` for an unknown one."""
     if name not in names():
-        raise unknown("data set", name, names())
+        raise unknown("data set", name, names(), "parsenet data list")
     return cast(DataSet, importlib.import_module(f"{__name__}.{name}"))
 
 

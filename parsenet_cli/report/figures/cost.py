@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parsenet_cli.config import table_file
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import unknown
 from parsenet_cli.report import plot as plotting
 
 if TYPE_CHECKING:
@@ -104,16 +104,7 @@ def _pair(name: str) -> tuple[str, str, str]:
 
 def _overrides(text: str) -> tuple[str, ...]:
     """What a cell of a table sets, or the overrides themselves."""
-    if "=" in text:
-        return tuple(text.split())
-    parts = text.split(".")
-    if len(parts) != 3:
-        raise UserError(f"figure cost: '{text}': expected a cell, table.row.column, or overrides")
-    table, row, column = parts
-    cells = table_file.load(table).cells(cited=True, rows=[row], columns=[column])
-    if not cells:
-        raise UserError(f"figure cost: {row}.{column} of {table} cannot be run; name another cell")
-    return cells[0].overrides
+    return tuple(text.split()) if "=" in text else table_file.cell(text).overrides
 
 
 def _measured(configurations: Configurations, cells: Sequence[tuple[str, ...]], rounds: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
+from tests.fakes import succeed
 
 Watched = Callable[[Callable[[], object]], str]
 
@@ -116,6 +117,19 @@ def test_command_counts_runs_that_wait_apart_from_those_that_run(
         f"0/2  running {pair[0].signature} 40/100, ? left; 1 in the queue  (? left)",
         "0/2  1 in the queue  (? left)",
     ]
+
+
+def test_line_of_the_last_run_promises_no_more_time(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("parsenet_cli.cli.progress.labels", lambda _: {run.signature: "a cell"})
+    succeed(run)
+    view = progress.PlainView([], 2)
+    view.finished(run, 1, 31.0)
+    view.finished(run, 2, 0.0)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("(2.0 s; 0:31 left)")
+    assert last.endswith("(2.0 s)")
 
 
 def test_live_view_counts_runs_that_wait_apart_from_those_that_run(store: Store, pair: list[Run]) -> None:

@@ -105,7 +105,7 @@ def test_seeds_are_bounded_in_number_and_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("fusion=glob(*)", "write the values out: fusion=a,b,c"),
+        ("fusion=glob(*)", "write the values out: fusion=early,late"),
         ("norm_scale=interval(0,1)", "write the values out: norm_scale=a,b,c"),
         ("norm_scale=range(0,1000000000)", "expected at most 1000 values"),
         ("norm=l2=l2", "unknown value for norm: 'l2=l2'. Did you mean 'l2'?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from parsenet_cli.engine import inputs
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
+from parsenet_cli.store.heartbeat import Heartbeat
 from parsenet_cli.store.run import Run, Store
 from tests.conftest import changed
 
@@ -188,3 +190,21 @@ def test_stop_while_an_image_is_decoded_again_leaves_the_checkpoint_to_the_train
         training.train_run(run, store.cache, 1, lambda: bool(asked))
     assert stopped.value.iteration == 2
     assert run.checkpoints[0].is_file()
+
+
+def test_evaluation_tells_how_long_the_rest_of_it_takes(
+    config: RunConfig, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Dataset(DATASET.classes, IGNORED, DATASET.train, split(5, side=200))  # each a batch of its own
+    told: list[tuple[str, float]] = []
+
+    def update(run: Run, **said: Any) -> None:
+        if said.get("evaluating"):
+            told.append((said["evaluating"], said["seconds_left"]))
+
+    monkeypatch.setattr(inputs, "data", lambda *_: images)
+    monkeypatch.setattr(Heartbeat, "due", lambda _: True)
+    monkeypatch.setattr(Run, "update_status", update)
+    training.train_run(planned(store, adapted(config, iterations=1)), store.cache, 1, never)
+    assert [text for text, _ in told] == [f"evaluated {done} of 5 images" for done in range(1, 6)]
+    assert told[0][1] >= told[-1][1] == 0

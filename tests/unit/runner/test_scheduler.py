@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -215,6 +216,71 @@ def test_time_left_counts_runs_that_are_left_and_no_others(
         view = NullView()
         sweep(Store(store.root / str(show_seconds)), configs, FakeLauncher(succeed, slots=1), view)
         assert view.seconds_left == [40, 30, 20, 10, 0]
+
+
+def test_last_run_takes_as_long_as_it_takes_however_many_could_run_beside_it(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CostModel, "seconds", lambda *_: 10.0)
+    view = NullView()
+    sweep(store, configs, FakeLauncher(succeed, slots=2), view)
+    assert view.seconds_left == [20, 15, 10, 10, 0]
+
+
+@dataclass(kw_only=True)
+class SpeakingHandle(FakeHandle):
+    """A worker that says one thing after the other, is done then, and has ended."""
+
+    run: Run
+    says: list[dict[str, Any]]
+
+    def alive(self) -> bool:
+        if not self.says:
+            return not succeed(self.run)
+        self.run.update_status(state="running", **self.says.pop(0))
+        return True
+
+
+def test_time_left_counts_the_evaluation_and_goes_down_in_it(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says: list[dict[str, Any]] = [
+        {"iteration": 40, "steps": 80, "seconds_left": 20.0},
+        {"iteration": 80, "steps": 80, "seconds_left": 0.0},
+        {"evaluating": "evaluated 2 of 8 images", "seconds_left": 6.0},
+        {"evaluating": "evaluated 6 of 8 images", "seconds_left": 2.0},
+    ]
+
+    class Speaking(FakeLauncher):
+        def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
+            handle = super().submit(run, task, needs, after)
+            return SpeakingHandle(lives=0, run=run, says=says) if task == "train" else handle
+
+    class Refreshed(NullView):
+        def refresh(
+            self, active: Sequence[Run], finished: int, seconds_left: float | None, preparing: Sequence[str] = ()
+        ) -> None:
+            if active:
+                self.seconds_left.append(seconds_left)
+
+    monkeypatch.setattr(scheduler, "SHOW_SECONDS", -1.0)
+    monkeypatch.setattr(CostModel, "seconds", lambda *_: 100.0)
+    monkeypatch.setattr(CostModel, "evaluation_seconds", lambda *_: 8.0)
+    view = Refreshed()
+    sweep(store, {config.signature: config}, Speaking(lambda _: None), view)
+    assert view.seconds_left == [100, 28, 8, 6, 2, 0]
+
+
+def test_evaluation_takes_as_long_after_few_steps_as_after_many(store: Store, config: RunConfig) -> None:
+    """Two steps of four seconds and an evaluation of five: two hundred steps are not taken for as many evaluations."""
+    run = store.run(config.signature)
+    run.create(config)
+    succeed(run, train_seconds=8, evaluate_seconds=5)
+    longer = changed(config, iterations=200).science
+    assert CostModel(store).seconds(longer) == 200 * 4 + 5
+    learnt = CostModel(store)
+    learnt.learn(config.science, replace(store.run(config.signature).done_result(), evaluate_seconds=9.0))
+    assert learnt.evaluation_seconds(longer) == 9
 
 
 def test_time_left_is_not_told_anew_for_every_run_that_ends(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from parsenet_cli.runner.state import queue_of, state_of, summaries
+from parsenet_cli.runner.state import progress_text, queue_of, state_of, summaries
+from parsenet_cli.store.result import RunStatus
 from parsenet_cli.store.run import Run
 from tests.fakes import succeed
 
@@ -45,3 +47,9 @@ def test_queue_that_cannot_be_asked_may_hold_every_job_of_a_run_that_is_wanted(r
     succeed(run)
     assert not queue_of([run], None)(run)
     assert state_of(run, lambda _: True) == "done"
+
+
+def test_run_that_evaluates_says_how_long_that_takes() -> None:
+    said = RunStatus(iteration=80, steps=80, evaluating="evaluated 2 of 8 images", seconds_left=31.0)
+    assert progress_text(said) == "evaluated 2 of 8 images, 0:31 left"
+    assert progress_text(replace(said, seconds_left=None)) == "evaluated 2 of 8 images"
