@@ -27,6 +27,8 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import read_bytes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from parsenet_cli.config.deviations import Setting
     from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.state import RunSummary
@@ -239,7 +241,7 @@ def watch_runs(store: Store) -> None:
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if screen.is_terminal:
-                    shown = _fitting(lines, store, passed_over(left_out), screen.height)
+                    shown = _fitting(lines, store, passed_over(left_out), screen)
                     live.update(terminal.renderable(shown), refresh=True)
                 elif printed != (printed := counts(lines)):
                     screen.print(terminal.line(printed))
@@ -249,11 +251,14 @@ def watch_runs(store: Store) -> None:
         return
 
 
-def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], height: int) -> Grid:
+def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], screen: Console) -> Grid:
     """The runs that somebody looks for first, as many as fit, and the counts of all."""
+    from parsenet_cli.report.formats import terminal
+
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
-    room = max(0, height - 6)
-    return status_grid(ordered[:room], store, notes, max(0, len(ordered) - room))
+    shown = status_grid(ordered[: screen.height], store, notes)
+    room = terminal.rows_that_fit(shown, screen)
+    return shown if room == len(ordered) else status_grid(ordered[:room], store, notes, len(ordered) - room)
 
 
 def _preparing(store: Store) -> list[bytes]:
