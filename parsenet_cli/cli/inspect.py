@@ -80,17 +80,19 @@ def status(
         say("\n".join([f"no runs in {store.root}", *notes]))
 
 
-def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], more: int = 0) -> Grid:
-    """One row per run with its state and what it is for; `more` runs are only counted."""
+def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], room: int | None = None) -> Grid:
+    """One row per run with its state and what it is for; of more than `room` runs, the others are only counted."""
     from parsenet_cli.report.blocks import Cell, words
     from parsenet_cli.runner.state import counts
     from parsenet_cli.store import study
 
     labels = study.labels(study.load_all(store))
+    shown = lines[:room]
     rows = [
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
-        for line in lines
+        for line in shown
     ]
+    more = len(lines) - len(shown)
     below = [*([f"… and {more} more"] if more else []), counts(lines), *notes]
     return words(("run", "state", "for", "how it stands"), rows, notes=below)
 
@@ -256,9 +258,8 @@ def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], sc
     from parsenet_cli.report.formats import terminal
 
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
-    shown = status_grid(ordered[: screen.height], store, notes)
-    room = terminal.rows_that_fit(shown, screen)
-    return shown if room == len(ordered) else status_grid(ordered[:room], store, notes, len(ordered) - room)
+    first = status_grid(ordered, store, notes, screen.height)
+    return status_grid(ordered, store, notes, terminal.rows_that_fit(first, screen))
 
 
 def _preparing(store: Store) -> list[bytes]:
