@@ -27,6 +27,8 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import read_bytes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from parsenet_cli.config.deviations import Setting
     from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.state import RunSummary
@@ -78,17 +80,19 @@ def status(
         say("\n".join([f"no runs in {store.root}", *notes]))
 
 
-def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], more: int = 0) -> Grid:
-    """One row per run with its state and what it is for; `more` runs are only counted."""
+def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], room: int | None = None) -> Grid:
+    """One row per run with its state and what it is for; of more than `room` runs, the others are only counted."""
     from parsenet_cli.report.blocks import Cell, words
     from parsenet_cli.runner.state import counts
     from parsenet_cli.store import study
 
     labels = study.labels(study.load_all(store))
+    shown = lines[:room]
     rows = [
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
-        for line in lines
+        for line in shown
     ]
+    more = len(lines) - len(shown)
     below = [*([f"… and {more} more"] if more else []), counts(lines), *notes]
     return words(("run", "state", "for", "how it stands"), rows, notes=below)
 
@@ -239,7 +243,7 @@ def watch_runs(store: Store) -> None:
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
                 before = preparing
                 if screen.is_terminal:
-                    shown = _fitting(lines, store, passed_over(left_out), screen.height)
+                    shown = _fitting(lines, store, passed_over(left_out), screen)
                     live.update(terminal.renderable(shown), refresh=True)
                 elif printed != (printed := counts(lines)):
                     screen.print(terminal.line(printed))
@@ -249,11 +253,13 @@ def watch_runs(store: Store) -> None:
         return
 
 
-def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], height: int) -> Grid:
+def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], screen: Console) -> Grid:
     """The runs that somebody looks for first, as many as fit, and the counts of all."""
+    from parsenet_cli.report.formats import terminal
+
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
-    room = max(0, height - 6)
-    return status_grid(ordered[:room], store, notes, max(0, len(ordered) - room))
+    first = status_grid(ordered, store, notes, screen.height)
+    return status_grid(ordered, store, notes, terminal.rows_that_fit(first, screen))
 
 
 def _preparing(store: Store) -> list[bytes]:

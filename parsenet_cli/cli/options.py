@@ -77,13 +77,15 @@ def print_grid(grid: Grid, to: str = "terminal") -> None:
 
 
 def say_addresses(published: Iterable[tuple[str, tuple[Address, ...]]]) -> None:
-    """Print where each is downloaded from, a line per address in the order tried, which no table breaks."""
-    say(
-        "\nAddresses, in the order tried (docs/data.md says whose reports these are; --from FILE takes a copy you have):"
+    """Print where each is downloaded from, in the order tried: on a line each, or more where it is too long; none is broken."""
+    from parsenet_cli.report.formats import terminal
+
+    about = (
+        "Addresses, in the order tried (docs/data.md says whose reports these are; --from FILE takes a copy you have):"
     )
-    for of, places in published:
-        for address in places:
-            say(f"  {of}: {address.url} ({address.status})")
+    lines = [f"  {of}: {address.url} ({address.status})" for of, places in published for address in places]
+    width = terminal.console().width
+    say("\n".join(["", *(part for line in (about, *lines) for part in terminal.wrapped(line, width, "    "))]))
 
 
 def not_written(problem: OSError) -> str:

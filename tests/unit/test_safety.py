@@ -179,13 +179,17 @@ def test_no_file_of_a_run_holds_a_variable_of_the_environment_and_a_group_can_wr
     assert not [entry for entry in entries if entry.is_file() and secret.encode() in entry.read_bytes()]
 
 
-WRITERS = {"print": "core/text.py", "typer.echo": "cli/options.py", "Text": "report/formats/terminal.py"}
+WRITERS = {
+    "print": "core/text.py",
+    "typer.echo": "cli/options.py",
+    **dict.fromkeys(("Text", "Segment"), "report/formats/terminal.py"),
+}
 """The one file each that calls these: they make what they are given printable."""
 
 RICH = ("add_column", "add_row", "Group", "update", "print")
 """What takes text for rich, which reads markup in a bare string."""
 
-RENDERED = ("above", "line", "terminal.line", "_cell", "renderable", "terminal.renderable", "self._tables", "table")
+RENDERED = ("line", "terminal.line", "renderable", "terminal.renderable", "self._tables")
 
 
 def unprintable(where: str, call: ast.Call) -> bool:
