@@ -13,14 +13,12 @@ from parsenet_cli.config.overrides import axis_choices
 from parsenet_cli.core.errors import unknown
 from parsenet_cli.report.blocks import Cell, Grid, words
 from parsenet_cli.report.paper_table import Footnotes
+from parsenet_cli.report.redact import redact_paths
 
 if TYPE_CHECKING:
     from parsenet_cli.config.table import Claim, Column, Row, TableSpec
     from parsenet_cli.store.run import Store
     from parsenet_cli.store.study import Study
-
-STUDIES = "studies"
-"""The word for the studies of the results folder."""
 
 PAPER = "paper"
 """The profile whose defaults stand beside those of any other."""
@@ -34,27 +32,28 @@ def named(name: str, store: Store) -> Iterator[Grid]:
     """
     from parsenet_cli.store import study
 
-    files = table_file.groups()
-    meanings = 0
-    if name == STUDIES:
-        meanings += 1
+    if name == study.STUDIES:
         yield studies_grid(store)
-    if name in table_file.GROUPS and files.get(name):
-        meanings += 1
+    if name in table_file.GROUPS and table_file.named([name]):
         yield group_grid(name)
-    if any(name in group for group in files.values()):
-        meanings += 1
+    if name in table_file.names():
         yield from table_grids(table_file.load(name))
-    if meanings:
+    elif name in (study.STUDIES, *table_file.GROUPS):
         return
-    studies = study.load_all(store)
+    else:
+        yield from _of_study(name, study.load_all(store))
+
+
+def _of_study(name: str, studies: Sequence[Study]) -> Iterator[Grid]:
+    """The table of the newest study that is called so."""
+    from parsenet_cli.store import study
+
     for each in reversed(studies):
         if name in (each.name, each.table.name):
             yield from table_grids(each.table)
             return
     own = (each.table.name for each in studies)
-    known = [STUDIES, *table_file.GROUPS, *(table for group in files.values() for table in group), *own]
-    raise unknown("table", name, dict.fromkeys(known))
+    raise unknown("table", name, dict.fromkeys([*table_file.names(), *own, *table_file.GROUPS, study.STUDIES]))
 
 
 def grids(under: str) -> Iterator[Grid]:
@@ -119,9 +118,10 @@ def studies_grid(store: Store) -> Grid:
     studies = study.load_all(store)
     newest = {(each.table.name, each.profile): each.name for each in studies}  # oldest first: the newest stays
     done = {signature: store.run(signature).done() for each in studies for signature in each.signatures}
+    overrides = Footnotes()
     rows = [
         (
-            "\n".join(filter(None, [each.name, " ".join(each.overrides)])),
+            Cell(each.name, marks=overrides.mark(redact_paths(" ".join(each.overrides)))),
             Cell(each.table.name, marks="*" if newest[each.table.name, each.profile] == each.name else ""),
             each.profile,
             _seeds(each.seeds),
@@ -130,10 +130,13 @@ def studies_grid(store: Store) -> Grid:
         )
         for each in study.in_reading_order(studies)
     ]
-    notes = ["*: the newest, which `parsenet table TABLE` shows; of the others, `parsenet table STUDY`. Times in UTC."]
-    heads = ("study, overrides", "table", "profile", "seeds", "cells", "created")
+    newest_told = (
+        "*: the newest, which `parsenet table TABLE` shows; the others by `parsenet table STUDY`. Times in UTC."
+    )
+    overrides.add(*[newest_told] if studies else [], *study.skipped(store))
+    heads = ("study", "table", "profile", "seeds", "cells", "created")
     title = f"Studies of {store.root}: seeds, and cells that are done" if studies else f"no studies in {store.root} yet"
-    return words(heads, rows, title=title, notes=[*(notes if studies else []), *study.skipped(store)])
+    return replace(words(heads, rows, title=title), notes=overrides.lines())
 
 
 def _default(axis: str, ours: Mapping[str, object], papers: Mapping[str, object]) -> str:

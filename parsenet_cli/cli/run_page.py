@@ -72,10 +72,11 @@ def screen(run: Run, store: Store, width: int) -> list[str]:
     fields = [("", _headline(run, summary), 2), ("for", _purpose(store, run), 2), ("network", _network(run), 2)]
     fields += _measured(run)
     fields += [("deviates in", _deviations(store, run), 3)]
-    earlier = (
-        [f"replaced results: {', '.join(path.name for path in run.earlier_results)}"] if run.earlier_results else []
-    )
-    fields += [("besides", "; ".join([*artifacts.damage_reports([run]), *earlier]), 2)]
+    besides = {
+        "damaged or gone": artifacts.damaged(run),
+        "replaced results": [path.name for path in run.earlier_results],
+    }
+    fields += [("besides", "; ".join(f"{what}: {', '.join(names)}" for what, names in besides.items() if names), 2)]
     fields += [("log", line, 1) for line in (run.log_tail(LOG_LINES) if summary.state == "failed" else ())]
     fields += [("files", f"{run.folder}: {', '.join(_files(run))}", 3), ("next", _next(run, summary), 2)]
     return [line for field in fields for line in _laid_out(*field, width)]
@@ -157,7 +158,7 @@ def _deviations(store: Store, run: Run) -> str:
     else:
         key = next(cell.key for cell in first.cells if cell.signature == run.signature)
         found = tables.told_deviations(first, settings, tables.what_cells_set(first).get(key))
-        beyond = f", beyond what profile {first.profile} replaces" if first.profile != "paper" else ""
+        beyond = f" beyond what profile {first.profile} replaces" if first.profile != "paper" else ""
     texts = [f"{each.key}={as_text(each.value)} (not {as_text(each.expected)})" for each in found]
     return "; ".join(texts) or f"nothing{beyond}"
 
@@ -202,8 +203,9 @@ def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]
     """One line per question that arises: mark, value, and whether it is as the first cell that the run serves has it."""
     cell, sets = next(iter(cells.items()), ("", None))
     width = max(len(setting.question) for setting in settings)
+    found = deviations.deviations_of(settings, sets)
     for setting in settings:
-        deviating = deviations.deviations_of([setting], sets)
+        deviating = [each for each in found if each.question == setting.question]
         if not setting.arises and not deviating:
             continue
         status = "default"

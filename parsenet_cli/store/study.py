@@ -21,6 +21,12 @@ from parsenet_cli.core.text import check_name, natural_key
 from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
 from parsenet_cli.store.run import Run, Store
 
+STUDIES = "studies"
+"""The word for all of them, where a table is named."""
+
+_LONGEST_NAME = 100
+"""Bytes of one that a user chooses."""
+
 
 @dataclass(frozen=True)
 class StudyCell:
@@ -156,7 +162,7 @@ def selected(studies: Sequence[Study], names: Iterable[str], profile: str | None
             raise unknown("table", name, sorted(known, key=natural_key))
         wanted |= tables
     profiles = sorted({each.profile for each in studies})
-    if profile is not None and profile not in profiles:
+    if profile is not None and studies and profile not in profiles:
         raise unknown("profile among the studies:", profile, profiles)
     return [
         each
@@ -172,11 +178,15 @@ def check_name_is_free(spec: TableSpec, store: Store) -> None:
         UserError: it cannot be the name of a file, or a table or a study with another content is called so.
     """
     name, other = check_name(spec.name, "study's name"), "choose another --name"
-    if name in table_file.GROUPS or name in table_file.names():
-        means = table_file.GROUPS.get(name, "a table (`parsenet list`)")
-        raise UserError(f"--name {name}: '{name}' is {means} already; {other}")
+    meanings = {**table_file.GROUPS, STUDIES: "what was issued in a results folder"}
+    meanings |= {table: f"a table (`parsenet list {table}`)" for table in table_file.names()}
+    if name in meanings:
+        raise UserError(f"--name {name}: '{name}' means {meanings[name]}; {other}")
+    if len(name.encode()) > _LONGEST_NAME:  # the profile and a digest follow in the file's
+        raise UserError(f"--name {name}: expected at most {_LONGEST_NAME} bytes; {other}")
     for each in load_all(store):
-        if name == each.name or (name == each.table.name and each.table != spec):
+        same = replace(each.table, title=spec.title) == spec  # which says it as it was written, with its seeds
+        if name == each.name or (name == each.table.name and not same):
             raise UserError(
                 f"--name {name}: a study with another content is called so ({each.table.title}: {_content(each.table)}); "
                 f"{other}, or remove {file_of(each.name, store)}"
