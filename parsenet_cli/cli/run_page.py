@@ -18,6 +18,7 @@ from parsenet_cli.runner.state import RunSummary, summary_of
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.study import Study
 
 LOG_LINES = 5
 """Of a failed run's log, on the screen."""
@@ -36,7 +37,7 @@ def content(run: Run, store: Store) -> dict[str, Any]:
         "signature": run.signature,
         "state": summary.state,
         "job": summary.job,
-        "serves": list(served_cells(store, run)),
+        "serves": list(served_cells(study.load_all(store), run)),
         "protocol": [setting.as_json() for setting in deviations.settings_of(config.science)],
         "science": config.science.model_dump(mode="json"),
         "runtime": config.runtime.model_dump(mode="json"),
@@ -49,7 +50,7 @@ def content(run: Run, store: Store) -> dict[str, Any]:
 
 def everything(run: Run, store: Store) -> Iterator[str]:
     """The same, for a reader: the protocol, then each file as it is kept."""
-    known, summary, cells = content(run, store), summary_of(run), served_cells(store, run)
+    known, summary, cells = content(run, store), summary_of(run), served_cells(study.load_all(store), run)
     yield from (_headline(run, summary), *(f"  {cell}" for cell in cells))
     yield from ("", "protocol", *_protocol(deviations.settings_of(run.config().science), cells))
     if known["result"]:
@@ -68,10 +69,10 @@ def everything(run: Run, store: Store) -> Iterator[str]:
 
 def screen(run: Run, store: Store, width: int) -> list[str]:
     """What is asked first, in at most 24 lines of this width."""
-    summary = summary_of(run)
-    fields = [("", _headline(run, summary), 2), ("for", _purpose(store, run), 2), ("network", _network(run), 2)]
+    summary, studies = summary_of(run), study.in_reading_order(study.load_all(store))
+    fields = [("", _headline(run, summary), 2), ("for", _purpose(studies, run), 2), ("network", _network(run), 2)]
     fields += _measured(run)
-    fields += [("deviates in", _deviations(store, run), 3)]
+    fields += [("deviates in", _deviations(studies, run), 3)]
     besides = {
         "damaged or gone": artifacts.damaged(run),
         "replaced results": [path.name for path in run.earlier_results],
@@ -82,13 +83,13 @@ def screen(run: Run, store: Store, width: int) -> list[str]:
     return [line for field in fields for line in _laid_out(*field, width)]
 
 
-def served_cells(store: Store, run: Run) -> dict[str, Mapping[str, Any] | None]:
+def served_cells(studies: Sequence[Study], run: Run) -> dict[str, Mapping[str, Any] | None]:
     """The cells that the run serves, in words, and what each of them sets; None where it is a run by itself.
 
     Those of tables come first: a run that was also trained alone is judged by its table's cell.
     """
     served: dict[str, Mapping[str, Any] | None] = {}
-    for each in study.in_reading_order(study.load_all(store)):
+    for each in study.in_reading_order(each for each in studies if run.signature in each.signatures):
         sets = tables.what_cells_set(each)
         for cell in each.cells:
             if cell.signature == run.signature:
@@ -101,8 +102,8 @@ def _headline(run: Run, summary: RunSummary) -> str:
     return f"{run.signature}  {summary.state}  {summary.says}"
 
 
-def _purpose(store: Store, run: Run) -> str:
-    first, *others = served_cells(store, run) or ["no study of this folder"]
+def _purpose(studies: Sequence[Study], run: Run) -> str:
+    first, *others = served_cells(studies, run) or ["no study of this folder"]
     return first + (f" (and {len(others)} more)" if others else "")
 
 
@@ -148,10 +149,10 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.2f}"
 
 
-def _deviations(store: Store, run: Run) -> str:
+def _deviations(studies: Sequence[Study], run: Run) -> str:
     """What deviates from the first cell that the run serves, without what the profile replaces by design."""
     settings = deviations.settings_of(run.config().science)
-    serving = [each for each in study.in_reading_order(study.load_all(store)) if run.signature in each.signatures]
+    serving = [each for each in studies if run.signature in each.signatures]
     first = min(serving, key=lambda study: not tables.is_table(study), default=None)
     if first is None:
         found, beyond = deviations.deviations_of(settings), ""

@@ -219,6 +219,7 @@ def test_even_a_run_with_long_texts_and_much_to_say_fits_a_screen(looked_at: Sto
     config = shared(looked_at).config()
     store = Store(tmp_path / "results")
     run = add_run(store, config, iu={f"a class with a long name {number}": 0.5 for number in range(60)})
+    run.record_result(run.done_result(), run.confusions_file)
     (run.folder / "earlier-unknown-1").mkdir()
     run.confusions_file.write_bytes(b"damaged")
     for number in range(60):
