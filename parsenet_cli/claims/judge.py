@@ -37,6 +37,8 @@ def changed(studies: Sequence[Study]) -> list[str]:
 def _change(study: Study) -> str:
     name, frozen = study.table.name, f"judged by the table frozen in {study.name}"
     if name not in table_file.names():
+        if not study.table.claims:  # a grid or a run, which never had a file
+            return f"{name}: states no claims; `parsenet table {name}` shows it."
         return f"{name}: its file is gone; {frozen}."
     try:
         same = table_file.load(name) == study.table

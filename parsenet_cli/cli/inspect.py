@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -19,20 +20,21 @@ from parsenet_cli.cli.options import (
     ProfileName,
     Results,
     SignatureName,
+    complete_state,
     complete_study,
     print_grid,
     say,
 )
-from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from parsenet_cli.config.deviations import Setting
     from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.state import RunSummary
     from parsenet_cli.store.run import Run, Store
+    from parsenet_cli.store.study import Study
 
 REFRESH_SECONDS = 2.0
 QUEUE_SECONDS = 10.0
@@ -45,49 +47,117 @@ FIRST = ("running", "failed", "lost", "queued", "new", "done")
 """What --watch shows where not everything fits."""
 
 
-def list_() -> None:
-    """Show tables, axes, recipes, profiles and data sets."""
-    from parsenet_cli.cli import catalogue
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs are looked at: all, or those of some tables, of a profile, in some states."""
 
-    for grid in catalogue.grids():
+    tables: tuple[str, ...] = ()
+    profile: str | None = None
+    states: tuple[str, ...] = ()
+
+    def studies(self, store: Store) -> list[Study]:
+        """Those that say what the runs are for. Raises `UserError` for a table or profile that none has."""
+        from parsenet_cli.store import study
+
+        return study.selected(study.load_all(store), self.tables, self.profile)
+
+    def runs(self, runs: Sequence[Run], places: Mapping[str, object]) -> list[Run]:
+        """These of the runs, in the order of their places; what serves none comes last, and only where all are wanted."""
+        order = {signature: number for number, signature in enumerate(places)}
+        some = bool(self.tables) or self.profile is not None
+        chosen = [run for run in runs if run.signature in order or not some]
+        return sorted(chosen, key=lambda run: order.get(run.signature, len(order)))
+
+    def lines(self, lines: Sequence[RunSummary]) -> list[RunSummary]:
+        """Those in the states that are wanted."""
+        return [line for line in lines if not self.states or line.state in self.states]
+
+
+def list_(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A table, a group of tables, or the word studies.", autocompletion=complete_study),
+    ] = None,
+    profile: ProfileName = "quick",
+    results: Results = DEFAULT_RESULTS,
+) -> None:
+    """Show tables, axes, recipes, profiles and data sets.
+
+    With a name: that table in full. `list studies`: what was issued in this results folder.
+    """
+    from parsenet_cli.cli import catalogue
+    from parsenet_cli.store.run import Store
+
+    for grid in catalogue.grids(profile) if name is None else catalogue.named(name, Store(results)):
         print_grid(grid)
 
 
 def status(
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only runs of these tables; all if not given.", autocompletion=complete_study),
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", help="Only runs in this state, or these: failed,lost.", autocompletion=complete_state),
+    ] = None,
+    profile: AnyProfile = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Again and again, until nothing runs or waits in a queue; Ctrl-C leaves.")
     ] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show how every run of the results folder stands."""
+    """Show how every run of the results folder stands, by table and row."""
     from parsenet_cli.runner.state import summaries
+    from parsenet_cli.store import study
     from parsenet_cli.store.run import Store, passed_over
 
     store = Store(results)
+    wanted = Wanted(tuple(tables or ()), profile, _states(state or []))
     if watch and as_json:
         raise UserError("--watch and --json: choose one; `parsenet status --json` says how the runs stand now")
     if watch:
-        watch_runs(store)
+        watch_runs(store, wanted)
         return
     runs, left_out = store.runs_and_left_out()
-    lines, notes = summaries(store, runs=runs), passed_over(left_out)
+    studies = wanted.studies(store)
+    places = study.places(studies)
+    lines, notes = wanted.lines(summaries(store, runs=wanted.runs(runs, places))), passed_over(left_out)
     if as_json:
-        say(json.dumps([vars(line) for line in lines], indent=2))
+        serves = {signature: [vars(place) for place in found] for signature, found in places.items()}
+        say(json.dumps([{**vars(line), "serves": serves.get(line.signature, [])} for line in lines], indent=2))
     elif lines:
-        print_grid(status_grid(lines, store, notes))
+        print_grid(status_grid(lines, studies, notes))
     else:
-        say("\n".join([f"no runs in {store.root}", *notes]))
+        say("\n".join([f"no runs{' like that' if wanted != Wanted() else ''} in {store.root}", *notes]))
 
 
-def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], room: int | None = None) -> Grid:
+def _states(texts: Sequence[str]) -> tuple[str, ...]:
+    """The states that are named, one by one or with commas. Raises `UserError` for one that there is not."""
+    from parsenet_cli.store.result import RunState
+
+    states = [each for text in texts for each in text.split(",")]
+    for each in states:
+        if each not in get_args(RunState):
+            raise unknown("state", each, get_args(RunState))
+    return tuple(states)
+
+
+def status_grid(
+    lines: Sequence[RunSummary], studies: Sequence[Study], notes: Sequence[str], room: int | None = None
+) -> Grid:
     """One row per run with its state and what it is for; of more than `room` runs, the others are only counted."""
     from parsenet_cli.report.blocks import Cell, words
     from parsenet_cli.runner.state import counts
     from parsenet_cli.store import study
 
-    labels = study.labels(study.load_all(store))
     shown = lines[:room]
+    ordered = study.in_reading_order(studies)
+    labels = study.labels(ordered, brief=True)
+    if len({each.profile for each in studies}) > 1:
+        profiles = {signature: each.profile for each in reversed(ordered) for signature in each.signatures}
+        labels = {signature: f"{profiles[signature]} {label}" for signature, label in labels.items()}
     rows = [
         (Cell(line.signature, code=True), Cell(line.state, tone=line.state), labels.get(line.signature, ""), line.says)
         for line in shown
@@ -99,52 +169,26 @@ def status_grid(lines: Sequence[RunSummary], store: Store, notes: Sequence[str],
 
 def show(
     signature: SignatureName,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the protocol, configuration, result and environment as they are kept.")
+    ] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that is known of one run."""
-    from parsenet_cli.config import deviations
-    from parsenet_cli.runner.state import summary_of
-    from parsenet_cli.store import artifacts
+    """Show one run: what it is for, how it stands, its scores, what it deviates in, its files."""
+    from parsenet_cli.cli import run_page
     from parsenet_cli.store.run import Store
 
     store = Store(results)
     run = store.find(signature)
-    config, summary, result = run.config(), summary_of(run), run.result()
-    cells = _served_cells(store, run)
-    settings = deviations.settings_of(config.science)
-    content: dict[str, Any] = {
-        "signature": run.signature,
-        "state": summary.state,
-        "job": summary.job,
-        "serves": list(cells),
-        "protocol": [setting.as_json() for setting in settings],
-        "science": config.science.model_dump(mode="json"),
-        "runtime": config.runtime.model_dump(mode="json"),
-        "status": run.status().content,
-        "result": result.content if result else None,
-        "environment": run.environment().content or None,
-        "earlier_results": [str(folder) for folder in run.earlier_results],
-    }
     if as_json:
-        say(json.dumps(content, indent=2))
-        return
-    from parsenet_cli.core import yaml_text
+        say(json.dumps(run_page.content(run, store), indent=2))
+    elif everything:
+        say("\n".join(run_page.everything(run, store)))
+    else:
+        from parsenet_cli.report.formats import terminal
 
-    say("\n".join([f"{run.signature}  {summary.state}  {summary.says}", *(f"  {cell}" for cell in cells)]))
-    say("\n".join(["", "protocol", *_protocol(settings, cells)]))
-    if result:
-        content["result"] = {key: value for key, value in result.content.items() if key != "protocol"}
-    for part in ("science", "runtime", "result", "environment"):
-        if content[part]:
-            say(f"\n{part}\n{yaml_text.dump(dict(content[part])).rstrip()}")
-    for sentence in [
-        *artifacts.damage_reports([run]),
-        *(f"earlier result: {folder}" for folder in run.earlier_results),
-    ]:
-        say(f"\n{sentence}")
-    if summary.state == "failed":
-        say("\n".join(["", "log", *run.log_tail()]))
+        say("\n".join(run_page.screen(run, store, terminal.console().width)))
 
 
 def diff(
@@ -183,6 +227,9 @@ def table(
     for sentence in [*study.skipped(store), *store.passed_over()]:  # one of them may be the newest of this table
         say(sentence, err=True)
     newest = study.newest(store, name, profile)
+    if name != newest.name:
+        for sentence in study.fewer_seeds([newest], study.load_all(store)):
+            say(sentence, err=True)
     runs = study.read_runs([newest], store)
     for sentence in study.disbelieved(runs.values()):
         say(sentence, err=True)
@@ -216,7 +263,7 @@ def network(
         print_grid(network_grid(described), to)
 
 
-def watch_runs(store: Store) -> None:
+def watch_runs(store: Store, wanted: Wanted = Wanted()) -> None:
     """Refresh until nothing runs and no job waits in a queue; Ctrl-C leaves at once and stops no run.
 
     In a terminal the table is drawn anew; elsewhere a line is printed whenever a run has changed its state.
@@ -226,6 +273,7 @@ def watch_runs(store: Store) -> None:
     from parsenet_cli.report.formats import terminal
     from parsenet_cli.runner import launch
     from parsenet_cli.runner.state import counts, in_no_queue, queue_of, summaries
+    from parsenet_cli.store import study
     from parsenet_cli.store.run import passed_over
 
     idle, printed, before = 0, "", [b""]
@@ -236,14 +284,16 @@ def watch_runs(store: Store) -> None:
                 if idle or time.monotonic() - asked > QUEUE_SECONDS:
                     queued, asked = queue_of(store.runs(), queue), time.monotonic()
                 runs, left_out = store.runs_and_left_out()
-                lines = summaries(store, in_no_queue if queue is None else queued, runs)
+                studies = wanted.studies(store)
+                chosen = wanted.runs(runs, study.places(studies))
+                lines = summaries(store, in_no_queue if queue is None else queued, chosen)
                 preparing = _preparing(store)
                 waiting = any(line.state == "queued" and queued(store.run(line.signature)) for line in lines)
                 running = waiting or any(line.state == "running" for line in lines)
                 idle = 0 if running or (preparing and preparing != before) else idle + 1
-                before = preparing
+                before, lines = preparing, wanted.lines(lines)
                 if screen.is_terminal:
-                    shown = _fitting(lines, store, passed_over(left_out), screen)
+                    shown = _fitting(lines, studies, passed_over(left_out), screen)
                     live.update(terminal.renderable(shown), refresh=True)
                 elif printed != (printed := counts(lines)):
                     screen.print(terminal.line(printed))
@@ -253,13 +303,13 @@ def watch_runs(store: Store) -> None:
         return
 
 
-def _fitting(lines: Sequence[RunSummary], store: Store, notes: Sequence[str], screen: Console) -> Grid:
+def _fitting(lines: Sequence[RunSummary], studies: Sequence[Study], notes: Sequence[str], screen: Console) -> Grid:
     """The runs that somebody looks for first, as many as fit, and the counts of all."""
     from parsenet_cli.report.formats import terminal
 
     ordered = sorted(lines, key=lambda line: FIRST.index(line.state))
-    first = status_grid(ordered, store, notes, screen.height)
-    return status_grid(ordered, store, notes, terminal.rows_that_fit(first, screen))
+    first = status_grid(ordered, studies, notes, screen.height)
+    return status_grid(ordered, studies, notes, terminal.rows_that_fit(first, screen))
 
 
 def _preparing(store: Store) -> list[bytes]:
@@ -269,41 +319,6 @@ def _preparing(store: Store) -> list[bytes]:
         with contextlib.suppress(OSError):
             texts.append(read_bytes(file))
     return texts
-
-
-def _served_cells(store: Store, run: Run) -> dict[str, dict[str, Any]]:
-    """The cells that the run serves, in words, and what each of them sets."""
-    from parsenet_cli.config import deviations
-    from parsenet_cli.store import study
-
-    served: dict[str, dict[str, Any]] = {}
-    for each in study.load_all(store):
-        overrides = {cell.key: cell.overrides for cell in each.table.cells(cited=True)}
-        for cell in each.cells:
-            if cell.signature == run.signature:
-                text = f"{each.table.name} ({each.profile}): row {cell.row}, column {cell.column}, seed {cell.seed}"
-                served[text] = deviations.cell_settings(overrides.get(cell.key, ()))
-    return served
-
-
-def _protocol(settings: Sequence[Setting], cells: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One line per question that arises: mark, value, and whether it is as the first cell that the run serves has it."""
-    from parsenet_cli.config import deviations
-    from parsenet_cli.config.deviations import as_text
-
-    cell, sets = next(iter(cells.items()), ("", None))
-    width = max(len(setting.question) for setting in settings)
-    for setting in settings:
-        deviating = deviations.deviations_of([setting], sets)
-        if not setting.arises and not deviating:
-            continue
-        status = "default"
-        if deviating:
-            status = "deviates from " + " ".join(f"{each.key}={as_text(each.expected)}" for each in deviating)
-        elif setting.deviating:
-            status = f"as {cell.partition(',')[0].replace(': row ', ' ')} sets it"
-        value = " ".join(f"{key}={as_text(each)}" for key, each in setting.settings.items())
-        yield f"{setting.question:{width}}  {setting.mark:8}  {value}: {status}"
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -45,6 +45,13 @@ def complete_table(text: str) -> list[str]:
 
     tables = [name for name in [*table_file.GROUPS, *table_file.names()] if name.startswith(text)]
     return [*tables, *complete_override(text)] if text else tables
+
+
+def complete_state(text: str) -> list[str]:
+    """States of runs that begin with `text`."""
+    from parsenet_cli.store.result import RunState
+
+    return [state for state in get_args(RunState) if state.startswith(text)]
 
 
 def complete_format(text: str) -> list[str]:
@@ -111,6 +118,9 @@ Overrides = Annotated[
 ProfileName = Annotated[str, typer.Option("--profile", "-p", help="Which data and trunk stand behind a table.")]
 Seeds = Annotated[
     int | None, typer.Option("--seeds", min=1, help="Seeds 0 to n-1 of every cell; the profile's number if not given.")
+]
+StudyName = Annotated[
+    str | None, typer.Option("--name", help="What `table`, `status` and `list studies` call it; a digest if not given.")
 ]
 Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.")]
 Columns = Annotated[str | None, typer.Option("--columns", help="Only these columns, by key: a,b,c.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,7 @@ from parsenet_cli.cli.options import (
     Retry,
     Rows,
     Seeds,
+    StudyName,
     issued,
     print_grid,
     say,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from parsenet_cli.config.compose import Composer
+    from parsenet_cli.config.table import TableSpec
     from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.plan import Plan, PlannedCell, PlanSummary
     from parsenet_cli.store.run import Store
@@ -141,6 +144,7 @@ def sweep(
     arguments: Overrides = None,
     profile: ProfileName = "quick",
     seeds: Seeds = None,
+    name: StudyName = None,
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
@@ -158,6 +162,7 @@ def sweep(
     runs, of_launcher = split_launcher(arguments or [])
     spec, own_seeds = grid.expand(runs)
     store, composer = open_composer(results, profile, [])
+    spec = _called(spec, name, store)
     planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
     options = with_launcher(of_launcher, launcher)
     run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
@@ -166,6 +171,7 @@ def sweep(
 def train(
     overrides: Overrides = None,
     profile: ProfileName = "quick",
+    name: StudyName = None,
     launcher: LauncherName = None,
     results: Results = DEFAULT_RESULTS,
     retry: Retry = False,
@@ -183,9 +189,21 @@ def train(
     run, of_launcher = split_launcher(overrides or [])
     spec, seed = sweep.single(run)
     store, composer = open_composer(results, profile, run)
+    spec = _called(spec, name, store)
     planned = plan_table(spec, composer, [seed])
     options = with_launcher(of_launcher, launcher)
     run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
+
+
+def _called(spec: TableSpec, name: str | None, store: Store) -> TableSpec:
+    """The same under the name that was chosen for it. Raises `UserError` where that means something else already."""
+    from parsenet_cli.store import study
+
+    if name is None:
+        return spec
+    spec = replace(spec, name=name)
+    study.check_name_is_free(spec, store)
+    return spec
 
 
 def plan(

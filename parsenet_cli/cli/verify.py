@@ -43,6 +43,7 @@ def verify(
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
     runs = study.read_runs(studies, store).values()
     notices = [
+        *study.fewer_seeds([each for each in studies if each.name not in named], study.load_all(store)),
         *judge.changed(studies),
         *told([read.code_remark for read in runs if read.result]),
         *study.skipped(store),

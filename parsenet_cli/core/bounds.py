@@ -109,7 +109,7 @@ def first_fault(problem: ValidationError, model: type[BaseModel] | None = None) 
     field, word = _field(model, keys), kind.partition("_")[0]
     expected = _EXPECTED.get(word, "")
     if word in _NUMBERS and field:
-        expected = _range(field)
+        expected = range_of(field)
     elif kind == "literal_error":
         expected = error["ctx"]["expected"]
     elif kind == "too_long":
@@ -132,8 +132,8 @@ def _field(model: type[BaseModel] | None, keys: list[str]) -> FieldInfo | None:
     return field
 
 
-def _range(field: FieldInfo) -> str:
-    """`a whole number from 1 to 4096`."""
+def range_of(field: FieldInfo) -> str:
+    """What a field for numbers takes: `a whole number from 1 to 4096`."""
     parts = [part for part in get_args(field.annotation) if part is not NoneType and part is not Ellipsis]
     whole = field.annotation is int or any(part is int or get_args(part)[:1] == (int,) for part in parts)
     inner = [info for part in parts for info in getattr(part, "__metadata__", ())]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from parsenet_cli.config import deviations
-from parsenet_cli.config.deviations import Deviation
+from parsenet_cli.config.deviations import Deviation, Setting
 from parsenet_cli.config.protocol import STAND_INS
+from parsenet_cli.config.table import CellKey
 from parsenet_cli.core.code import REMEDY, told
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import is_plain, read_bytes, write_text
@@ -102,17 +104,9 @@ def mixed(study: Study, runs: Runs) -> list[str]:
 
 
 def deviating(study: Study, runs: Runs) -> list[str]:
-    """One sentence that names what deviates from what the cells set (config/deviations.py has the rule), or nothing.
-
-    Profiles other than `paper` replace data, network and numbers by design, and the caption says so: of their runs only
-    what the command line changed is named. Runs whose result holds no protocol are passed over.
-    """
-    settings = {
-        cell.key: deviations.cell_settings(cell.overrides)
-        for cell in study.table.cells(cited=True)
-        if study.table.base or cell.row.overrides or cell.column.overrides  # else it is a run by itself
-    }
-    changed = None if study.profile == "paper" else {text.partition("=")[0] for text in study.overrides}
+    """One sentence that names what deviates from what the cells set, or nothing. Runs whose result holds no protocol are passed
+    over."""
+    sets = what_cells_set(study)
     counts: Counter[str] = Counter()
     judged = 0
     for signature in study.signatures:
@@ -122,17 +116,37 @@ def deviating(study: Study, runs: Runs) -> list[str]:
         judged += 1
         keys = [cell.key for cell in study.cells if cell.signature == signature]
         switches = result.settings
-        texts = {
-            deviation.text
-            for key in keys
-            for deviation in deviations.deviations_of(switches, settings.get(key))
-            if _is_told(deviation, changed)
-        }
+        texts = {each.text for key in keys for each in told_deviations(study, switches, sets.get(key))}
         counts.update(sorted(texts))
     if not counts:
         return []
     parts = [text if count == judged else f"{text} ({count} of {judged} runs)" for text, count in counts.items()]
     return [f"Deviates from the protocol of these rows in {'; '.join(parts)}."]
+
+
+def is_table(study: Study) -> bool:
+    """Whether its cells set anything; else what it holds is a run by itself."""
+    spec = study.table
+    return any((spec.base, *(row.overrides for row in spec.rows), *(column.overrides for column in spec.columns)))
+
+
+def what_cells_set(study: Study) -> dict[CellKey, dict[str, Any]]:
+    """What each cell sets, by key (`deviations.cell_settings`); none where a run by itself stands there."""
+    return {
+        cell.key: deviations.cell_settings(cell.overrides)
+        for cell in study.table.cells(cited=True)
+        if study.table.base or cell.row.overrides or cell.column.overrides
+    }
+
+
+def told_deviations(study: Study, settings: Sequence[Setting], sets: Mapping[str, Any] | None) -> list[Deviation]:
+    """What deviates in a run from what its cell sets (config/deviations.py has the rule), as far as a reader is told.
+
+    Profiles other than `paper` replace data, network and numbers by design, and the caption says so: of their runs only
+    what the command line changed is named.
+    """
+    changed = None if study.profile == "paper" else {text.partition("=")[0] for text in study.overrides}
+    return [each for each in deviations.deviations_of(settings, sets) if _is_told(each, changed)]
 
 
 def _is_told(deviation: Deviation, changed: set[str] | None) -> bool:

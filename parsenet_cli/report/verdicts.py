@@ -56,7 +56,9 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
         rows,
         labels=2,
         title="Claims of the paper",
-        caption=f"profile {profiles}; effects in percent points with their 95 % interval over seeds and images",
+        caption=f"profile {profiles}; effects in percent points with their 95 % interval over seeds and images"
+        if rows
+        else "",
         data={
             "verdicts": [asdict(verdict) for verdict in verdicts],
             "notices": list(notices),

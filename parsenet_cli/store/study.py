@@ -18,9 +18,15 @@ from parsenet_cli.core.bounds import Seed, Signature, build
 from parsenet_cli.core.code import Code
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.sealed import Damaged, read_with_checksum, write_with_checksum
-from parsenet_cli.core.text import check_name
+from parsenet_cli.core.text import check_name, natural_key
 from parsenet_cli.store.result import RunEnvironment, RunResult, RunState
 from parsenet_cli.store.run import Run, Store
+
+STUDIES = "studies"
+"""The word for all of them, where a table is named."""
+
+_LONGEST_NAME = 100
+"""Bytes of one that a user chooses."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,17 @@ class StudyCell:
     def key(self) -> CellKey:
         """Where it stands in the table."""
         return CellKey(self.row, self.column)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell and seed that a run serves, and the table and profile that it stands in."""
+
+    table: str
+    profile: str
+    row: str
+    column: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,85 @@ def load_all(store: Store) -> list[Study]:
     return sorted(studies, key=lambda study: study.created)
 
 
+def in_reading_order(studies: Iterable[Study]) -> list[Study]:
+    """By table (`table2` before `table10`) and profile, the newest of each first."""
+    newest_first = sorted(studies, key=lambda study: study.created, reverse=True)
+    return sorted(newest_first, key=lambda study: (natural_key(study.table.name), study.profile))
+
+
+def selected(studies: Sequence[Study], names: Iterable[str], profile: str | None = None) -> list[Study]:
+    """The studies of these tables, groups of tables or names, under this profile; of all where none is given.
+
+    Raises:
+        UserError: a name or profile that no study has.
+    """
+    known = {each.table.name for each in studies}
+    wanted: set[str] = set()
+    for name in names:
+        tables = set(table_file.names(name)) if name in table_file.GROUPS else {name}
+        if tables.isdisjoint(known | {each.name for each in studies}):
+            if name in table_file.names() or name in table_file.GROUPS:
+                raise UserError(f"{name} has not been run yet. Run `parsenet ablate {name}` first")
+            raise unknown("table", name, sorted(known, key=natural_key))
+        wanted |= tables
+    profiles = sorted({each.profile for each in studies})
+    if profile is not None and studies and profile not in profiles:
+        raise unknown("profile among the studies:", profile, profiles)
+    return [
+        each
+        for each in studies
+        if profile in (None, each.profile) and (not wanted or not wanted.isdisjoint((each.name, each.table.name)))
+    ]
+
+
+def check_name_is_free(spec: TableSpec, store: Store) -> None:
+    """Whether a grid or a run can have the name that was chosen for it: the studies of one name hold one table.
+
+    Raises:
+        UserError: it cannot be the name of a file, or a table or a study with another content is called so.
+    """
+    name, other = check_name(spec.name, "study's name"), "choose another --name"
+    meanings = {**table_file.GROUPS, STUDIES: "what was issued in a results folder"}
+    meanings |= {table: f"a table (`parsenet list {table}`)" for table in table_file.names()}
+    if name in meanings:
+        raise UserError(f"--name {name}: '{name}' means {meanings[name]}; {other}")
+    if len(name.encode()) > _LONGEST_NAME:  # the profile and a digest follow in the file's
+        raise UserError(f"--name {name}: expected at most {_LONGEST_NAME} bytes; {other}")
+    for each in load_all(store):
+        same = replace(each.table, title=spec.title) == spec  # which says it as it was written, with its seeds
+        if name == each.name or (name == each.table.name and not same):
+            raise UserError(
+                f"--name {name}: a study with another content is called so ({each.table.title}: {_content(each.table)}); "
+                f"{other}, or remove {file_of(each.name, store)}"
+            )
+
+
+def _content(spec: TableSpec) -> str:
+    """What a table compares, in a few words."""
+    rows = [" ".join(filter(None, row.labels)) for row in spec.rows]
+    return ", ".join([*rows[:3], *(["…"] if len(rows) > 3 else [])])
+
+
+def fewer_seeds(shown: Sequence[Study], studies: Sequence[Study]) -> list[str]:
+    """A sentence for each study that is shown though an older one of its table and profile has more seeds."""
+    sentences = []
+    for each in shown:
+        alike = [s for s in studies if (s.table.name, s.profile) == (each.table.name, each.profile)]
+        most = max(
+            (s for s in alike if s.created < each.created), key=lambda s: (len(s.seeds), s.created), default=each
+        )
+        if len(most.seeds) > len(each.seeds):
+            sentences.append(
+                f"{each.table.name} ({each.profile}): shown with {_counted(each)}; an older study has {_counted(most)}: "
+                f"`parsenet table {most.name}`"
+            )
+    return sentences
+
+
+def _counted(study: Study) -> str:
+    return f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
+
+
 def skipped(store: Store) -> list[str]:
     """A sentence for each file among the studies that is passed over."""
     problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
@@ -200,8 +296,20 @@ def _from_json(content: dict[str, Any]) -> Study:
     return study
 
 
-def labels(studies: Sequence[Study]) -> dict[str, str]:
-    """What a run is for: the first place it serves, the others in brackets. Columns that show one run are one place."""
+def places(studies: Iterable[Study]) -> dict[str, list[Place]]:
+    """What each run is for; runs and places in reading order."""
+    served: dict[str, dict[Place, None]] = {}
+    for study in in_reading_order(studies):
+        for cell in study.cells:
+            if cell.signature:
+                place = Place(study.table.name, study.profile, cell.row, cell.column, cell.seed)
+                served.setdefault(cell.signature, {})[place] = None
+    return {signature: list(found) for signature, found in served.items()}
+
+
+def labels(studies: Sequence[Study], *, brief: bool = False) -> dict[str, str]:
+    """What a run is for: the first place it serves, the others in brackets, which are only counted where it is to be `brief`.
+    Columns that show one run are one place."""
     served: dict[str, list[str]] = {}
     for study in studies:
         several = len({column.overrides for column in study.table.columns}) > 1
@@ -211,4 +319,10 @@ def labels(studies: Sequence[Study]) -> dict[str, str]:
                 places = served.setdefault(cell.signature, [f"{place} seed {cell.seed}"])
                 if places[0] != f"{place} seed {cell.seed}" and place not in places:
                     places.append(place)
-    return {s: first + (f" (also {', '.join(others)})" if others else "") for s, (first, *others) in served.items()}
+    return {s: first + _also(others, brief) for s, (first, *others) in served.items()}
+
+
+def _also(others: Sequence[str], brief: bool) -> str:
+    if not others:
+        return ""
+    return f" (+{len(others)})" if brief else f" (also {', '.join(others)})"

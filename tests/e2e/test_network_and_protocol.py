@@ -41,7 +41,7 @@ def test_result_show_and_table_name_what_deviates(cli: Cli, results: Path) -> No
     assert sum(line["default"] for line in result.protocol) > 20
     assert result.parameters == sum(result.network[f"{part}_parameters"] for part in ("trunk", "head"))
 
-    shown = cli("show", run.signature).stdout
+    shown = cli("show", run.signature, "--all").stdout
     lines = shown.split("\nprotocol\n")[1].split("\n\n")[0].splitlines()
     (authors,) = [line for line in lines if line.startswith("gradient of the norm ")]
     assert authors.split("  ")[-1].strip() == "norm_gradient=authors: deviates from norm_gradient=exact"
@@ -63,7 +63,7 @@ def test_result_show_and_table_name_what_deviates(cli: Cli, results: Path) -> No
 def test_show_says_which_table_sets_what_is_not_the_default(cli: Cli, results: Path) -> None:
     cli("ablate", "table1", "--rows", "baseline_a", "--seeds", 1, *SHORT)
     (run,) = Store(results).runs()
-    shown = cli("show", run.signature).stdout
+    shown = cli("show", run.signature, "--all").stdout
     (start,) = [line for line in shown.splitlines() if line.startswith("classifier's start ")]
     assert "init=zero" in start
     assert "as table1 (quick) baseline_a s" in start, "says it, or sets it"

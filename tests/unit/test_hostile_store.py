@@ -24,7 +24,10 @@ from tests.made_store import CLASSES, IDS, add_images, add_table
 
 COMMANDS = (
     "status",
+    "status table4 --state done --profile quick",
+    "list studies",
     "show RUN",
+    "show RUN --all",
     "diff RUN OTHER",
     "table table4",
     "verify table4",

@@ -11,9 +11,13 @@ from tests.hostile.drivers import READS, TRAINS, Case, Make
 INLINE = ("--launcher", "inline")
 ALL = {
     "list": ("list",),
+    "list-table": ("list", "own"),
+    "list-studies": ("list", "studies"),
     "status": ("status",),
     "status-json": ("status", "--json"),
+    "status-table": ("status", "own", "--state", "done,failed", "--profile", "quick"),
     "show": ("show", "{run}"),
+    "show-all": ("show", "{run}", "--all"),
     "show-json": ("show", "{run}", "--json"),
     "show-failed": ("show", "{failed}"),
     "diff": ("diff", "{run}", "{other}"),
@@ -58,10 +62,25 @@ CODES = {"verify": 3, "verify-all": 3, "verify-md": 3, "verify-json": 3, "predic
 """Exit codes beside 0 and 2."""
 
 TRAINING = ("train", "ablate", "sweep", "keep")
-LOOK = ("status", "status-json", "show", "show-json", "diff", "cancel", "cancel-all", "clean", "clean-results")
+LOOK = (
+    *(
+        "status",
+        "status-json",
+        "status-table",
+        "show",
+        "show-all",
+        "show-json",
+        "diff",
+        "cancel",
+        "cancel-all",
+        "clean",
+    ),
+    *("clean-results", "list-studies"),
+)
 STUDY = (
     *("table", "table-md", "table-latex", "table-html", "table-csv", "table-json", "verify", "verify-all", "verify-md"),
     *("verify-json", "report", "export-csv", "export-tensorboard", "figure-curves", "figure-table", "status", "show"),
+    *("status-table", "list-table", "list-studies"),
 )
 
 

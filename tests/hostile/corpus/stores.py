@@ -345,6 +345,7 @@ def configurations(base: Base, seed: int) -> Iterator[Case]:
     things = {f"config.yaml={name}": partial(_configured, change=change) for name, change in CONFIGURATIONS.items()}
     readers = (
         "show",
+        "show-all",
         "show-json",
         "diff",
         "status",

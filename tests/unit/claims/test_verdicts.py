@@ -330,8 +330,11 @@ def test_a_table_that_has_changed_since_is_judged_as_it_was_and_named(store: Sto
     (sentence,) = changed([edited])
     assert "its file has changed since it was run" in sentence
     assert judged(edited, store).key == "claim"
-    (gone,) = changed([replace(study, table=table_of(ROWS))])
+    without = replace(table_of(ROWS), claims=())
+    (gone,) = changed([replace(study, table=replace(without, claims=edited.table.claims))])
     assert "its file is gone" in gone
+    (never,) = changed([replace(study, table=without)])
+    assert never == f"{without.name}: states no claims; `parsenet table {without.name}` shows it.", "a grid has no file"
 
 
 def test_cells_have_intervals_where_every_seed_is_there(store: Store) -> None:

@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -23,7 +24,7 @@ from tests.conftest import changed
 from tests.fake_slurm import FakeSlurm
 from tests.fakes import succeed
 
-Watched = Callable[[Callable[[], object]], str]
+Watched = Callable[..., str]
 
 
 def line(store: Store) -> RunSummary:
@@ -189,10 +190,10 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(inspect, "REFRESH_SECONDS", 0.05)
     monkeypatch.setattr(inspect, "QUEUE_SECONDS", 0.05)
 
-    def watch(meanwhile: Callable[[], object]) -> str:
+    def watch(meanwhile: Callable[[], object], **wanted: Any) -> str:
         printed = io.StringIO()
         monkeypatch.setattr(terminal, "console", lambda: Console(file=printed))
-        watcher = threading.Thread(target=inspect.watch_runs, args=(store,))
+        watcher = threading.Thread(target=inspect.watch_runs, args=(store, inspect.Wanted(**wanted)))
         watcher.start()
         watcher.join(1)
         assert watcher.is_alive()
@@ -208,6 +209,19 @@ def test_watch_goes_on_while_a_job_waits(run: Run, fake_slurm: FakeSlurm, watche
     run.record_job("12")
     fake_slurm.queue = {"12": "PENDING"}
     assert watched(lambda: setattr(fake_slurm, "queue", {"13": "PENDING"})) == "1 queued\n"
+
+
+def test_watch_of_failed_runs_goes_on_while_others_wait_that_may_fail(
+    run: Run, fake_slurm: FakeSlurm, watched: Watched
+) -> None:
+    run.record_job("12")
+    fake_slurm.queue = {"12": "PENDING"}
+
+    def fail() -> None:
+        run.update_status(state="failed", error="broken")
+        fake_slurm.queue = {}
+
+    assert watched(fail, states=("failed", "lost")) == "no runs\n1 failed\n"
 
 
 def test_watch_goes_on_while_slurm_cannot_be_asked(run: Run, monkeypatch: pytest.MonkeyPatch, watched: Watched) -> None:
