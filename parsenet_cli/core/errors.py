@@ -25,6 +25,10 @@ def unknown(kind: str, name: str, valid: Iterable[str]) -> UserError:
     return UserError(f"unknown {kind} '{name}'.{hint} Valid: {', '.join(choices)}")
 
 
+class DataNotHere(UserError):
+    """A data set that lies on disk is nowhere: the user has named no folder, and none was prepared."""
+
+
 class Stopped(Exception):
     """The run was asked to stop; a checkpoint at `iteration` is written. None: its training had not begun."""
 
