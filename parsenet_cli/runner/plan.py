@@ -12,7 +12,7 @@ from parsenet_cli.config import frozen_table, sweep
 from parsenet_cli.config.compose import Composer, LauncherConfig
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.code import Code, modules_of, told
-from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.errors import DataNotHere, UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data import sets
@@ -60,7 +60,7 @@ def plan_table(
         except UserError as problem:
             row, column = cell.row, cell.column
             named = [f"row {row.key}"] * bool(row.overrides) + [f"column {column.key}"] * bool(column.overrides)
-            if not named:  # it is the command line's, or the whole table's
+            if not named or isinstance(problem, DataNotHere):  # it is the command line's, or the whole table's
                 raise
             raise UserError(f"{', '.join([spec.name, *named])}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
