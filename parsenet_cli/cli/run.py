@@ -29,6 +29,7 @@ from parsenet_cli.cli.options import (
     Rows,
     Seeds,
     StudyName,
+    complete_table,
     issued,
     print_grid,
     say,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from parsenet_cli.report.blocks import Grid
     from parsenet_cli.runner.plan import Plan, PlannedCell, PlanSummary
     from parsenet_cli.store.run import Store
+
+Planned = tuple["Store", "Composer", list["Plan"], list[str]]
+"""The results folder, what composes, what is planned, and the overrides that may choose the launcher."""
 
 PLAN_HEADS = ("table", "row", "column", "steps x images", "a run takes", "runs (one per seed)", "state")
 
@@ -155,17 +159,9 @@ def sweep(
 
     Hydra's override grammar: fusion=early,late norm=none,l2 layers=[fc7],[pool6,fc7] recipe.lr=1e-3,1e-2 seed=range(3).
     """
-    from parsenet_cli.config import sweep as grid
-    from parsenet_cli.config.overrides import split_launcher
-    from parsenet_cli.runner.plan import plan_table
-
-    runs, of_launcher = split_launcher(arguments or [])
-    spec, own_seeds = grid.expand(runs)
-    store, composer = open_composer(results, profile, [])
-    spec = _called(spec, name, store)
-    planned = plan_table(spec, composer, own_seeds or composer.seeds(seeds))
+    store, composer, plans, of_launcher = _plan_sweep(arguments or [], results, profile, seeds, name=name)
     options = with_launcher(of_launcher, launcher)
-    run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
+    run_plans(store, composer, plans, options, retry=retry, detach=detach, rerun_stale=rerun_stale)
 
 
 def train(
@@ -182,17 +178,9 @@ def train(
 
     It is ParseNet under the profile, with your overrides.
     """
-    from parsenet_cli.config import sweep
-    from parsenet_cli.config.overrides import split_launcher
-    from parsenet_cli.runner.plan import plan_table
-
-    run, of_launcher = split_launcher(overrides or [])
-    spec, seed = sweep.single(run)
-    store, composer = open_composer(results, profile, run)
-    spec = _called(spec, name, store)
-    planned = plan_table(spec, composer, [seed])
+    store, composer, plans, of_launcher = _plan_run(overrides or [], results, profile, name=name)
     options = with_launcher(of_launcher, launcher)
-    run_plans(store, composer, [planned], options, retry=retry, detach=detach, rerun_stale=rerun_stale)
+    run_plans(store, composer, plans, options, retry=retry, detach=detach, rerun_stale=rerun_stale)
 
 
 def _called(spec: TableSpec, name: str | None, store: Store) -> TableSpec:
@@ -207,7 +195,9 @@ def _called(spec: TableSpec, name: str | None, store: Store) -> TableSpec:
 
 
 def plan(
-    arguments: Arguments,
+    arguments: Annotated[
+        list[str], typer.Argument(help="Tables, a grid or one run, as those take them.", autocompletion=complete_table)
+    ],
     profile: ProfileName = "quick",
     seeds: Seeds = None,
     rows: Rows = None,
@@ -219,13 +209,24 @@ def plan(
     probe: Annotated[bool, typer.Option("--probe", help="Measure a few steps of each kind of run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what `ablate` would do; run nothing.
+    """Show what `ablate`, `sweep` or `train` would do; run nothing.
 
-    Cells and their runs, what is done or shared, expected time and disk.
+    Cells and their runs, what is done or shared, expected time and disk. Data that are not here are named, and counted on.
     """
+    from parsenet_cli.config import sweep as grid
     from parsenet_cli.runner import plan as planning
 
-    store, composer, plans, overrides = _plan_tables(arguments, results, profile, seeds, cited, rows, columns)
+    if any("=" not in text for text in arguments):
+        planned = _plan_tables(arguments, results, profile, seeds, cited, rows, columns, data_needed=False)
+    elif cited or rows is not None or columns is not None:
+        raise UserError("--rows, --columns and --cited choose among the cells of a table, and no table is named")
+    elif grid.names_several(arguments):
+        planned = _plan_sweep(arguments, results, profile, seeds, data_needed=False)
+    elif seeds is not None:
+        raise UserError(f"--seeds {seeds}: one run has one seed, for example seed=0; tables and grids have several")
+    else:
+        planned = _plan_run(arguments, results, profile, data_needed=False)
+    store, composer, plans, overrides = planned
     composer.save()
     plans = [planning.by_this_code(one, store) for one in plans] if rerun_stale else plans
     options = composer.launcher(with_launcher(overrides, launcher))
@@ -238,7 +239,7 @@ def plan(
 
 def plan_grid(summary: PlanSummary) -> Grid:
     """One row per cell, or for several that need the same runs; below, the totals."""
-    from parsenet_cli.core.text import duration, size_text
+    from parsenet_cli.core.text import duration
     from parsenet_cli.report.blocks import words
 
     rows = []
@@ -247,20 +248,37 @@ def plan_grid(summary: PlanSummary) -> Grid:
         shared = f" (as {cell.shared_with})" if cell.shared_with else ""
         size = f"{cell.steps} x {cell.images}" if cell.steps else ""
         takes = duration(cell.seconds) if cell.seconds is not None else ""
-        rows.append((cell.table, cell.row, columns, size, takes, " ".join(cell.signatures), state + shared))
+        runs = " ".join(cell.signatures) if cell.identified else f"{len(cell.signatures)} (data not here)"
+        rows.append((cell.table, cell.row, columns, size, takes, runs, state + shared))
     done = summary.runs - summary.missing
     notes = [f"{len(summary.cells)} cells, {summary.runs} distinct runs, {done} done, {summary.missing} to do"]
     if summary.missing:
-        time = disk = "unknown until a run is done"
-        time += " (--probe measures)"
+        time = "unknown until such runs are done; --probe measures a step of each kind"
         if summary.seconds is not None:
             time = f"{duration(summary.seconds)} with {summary.slots} at a time"
-        if summary.bytes is not None:
-            disk = size_text(summary.bytes)
         notes.append(f"to do: {summary.steps} steps over {summary.images} images")
-        notes.append(f"expected time: {time}; disk: {disk}")
+        notes.append(f"expected time: {time}")
+        notes.append(f"disk: {_disk(summary)}")
+    notes += [str(missing) for missing in summary.not_here]
     notes += summary.notices
     return words(PLAN_HEADS, rows, labels=3, notes=notes)
+
+
+def _disk(summary: PlanSummary) -> str:
+    """What the runs will write, in words."""
+    from parsenet_cli.core.text import size_text
+
+    cache = summary.cache
+    parts = [f"{size_text(summary.bytes)} of results" if summary.bytes is not None else "unknown for the models"]
+    if cache.to_write:
+        parts.append(f"about {size_text(cache.to_write)} in the cache (data, drawn and decoded once)")
+    if cache.there:
+        parts.append(f"{size_text(cache.there)} of the cache is there")
+    if cache.unknown:
+        parts.append(f"what decoding {', '.join(cache.unknown)} takes is not known")
+    if summary.checkpoint_bytes:
+        parts.append(f"checkpoints while they run: at most {size_text(summary.checkpoint_bytes)}")
+    return "; ".join(parts)
 
 
 def _rows(cells: Sequence[PlannedCell]) -> Iterator[tuple[PlannedCell, str]]:
@@ -286,7 +304,8 @@ def _plan_tables(
     cited: bool,
     rows: str | None,
     columns: str | None,
-) -> tuple[Store, Composer, list[Plan], list[str]]:
+    data_needed: bool = True,
+) -> Planned:
     """The tables among the arguments, planned, and the overrides among them."""
     from parsenet_cli.config import table_file
     from parsenet_cli.runner.plan import plan_table
@@ -297,9 +316,46 @@ def _plan_tables(
         raise UserError(f"no table named. Expected one of: {', '.join([*table_file.GROUPS, *table_file.names()])}")
     specs = [table_file.load(name) for name in table_file.named(tables)]
     store, composer = open_composer(results, profile, overrides)
-    chosen: dict[str, Any] = {"rows": _keys(rows), "columns": _keys(columns)}
+    chosen: dict[str, Any] = {"rows": _keys(rows), "columns": _keys(columns), "data_needed": data_needed}
     plans = [plan_table(spec, composer, composer.seeds(seeds), cited=cited, **chosen) for spec in specs]
     return store, composer, plans, overrides
+
+
+def _plan_sweep(
+    arguments: Sequence[str],
+    results: Path,
+    profile: str,
+    seeds: int | None,
+    *,
+    name: str | None = None,
+    data_needed: bool = True,
+) -> Planned:
+    """A grid, planned, and the overrides that choose the launcher."""
+    from parsenet_cli.config import sweep as grid
+    from parsenet_cli.config.overrides import split_launcher
+    from parsenet_cli.runner.plan import plan_table
+
+    runs, of_launcher = split_launcher(arguments)
+    spec, own_seeds = grid.expand(runs)
+    store, composer = open_composer(results, profile, [])
+    spec = _called(spec, name, store)
+    plan = plan_table(spec, composer, own_seeds or composer.seeds(seeds), data_needed=data_needed)
+    return store, composer, [plan], of_launcher
+
+
+def _plan_run(
+    overrides: Sequence[str], results: Path, profile: str, *, name: str | None = None, data_needed: bool = True
+) -> Planned:
+    """One run, planned, and the overrides that choose the launcher."""
+    from parsenet_cli.config import sweep as grid
+    from parsenet_cli.config.overrides import split_launcher
+    from parsenet_cli.runner.plan import plan_table
+
+    run, of_launcher = split_launcher(overrides)
+    spec, seed = grid.single(run)
+    store, composer = open_composer(results, profile, run)
+    spec = _called(spec, name, store)
+    return store, composer, [plan_table(spec, composer, [seed], data_needed=data_needed)], of_launcher
 
 
 def _keys(text: str | None) -> list[str] | None:

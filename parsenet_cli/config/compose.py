@@ -41,7 +41,7 @@ from parsenet_cli.config.profile import Profile
 from parsenet_cli.config.yaml_nodes import checked_text
 from parsenet_cli.core import paths
 from parsenet_cli.core.bounds import MOST_SEEDS, first_fault
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import DataNotHere, UserError, unknown
 from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
 from parsenet_cli.core.sealed import read_verified, write_with_checksum
@@ -101,14 +101,16 @@ class Composer:
             below[key] = f"{key}={self.profile.stand_in(key, below[key].removeprefix(f'{key}='))}"
         return list((below | last_wins(self.command_line)).values())
 
-    def run_config(self, cell: Sequence[str] = ()) -> RunConfig:
+    def run_config(self, cell: Sequence[str] = (), *, data_needed: bool = True) -> RunConfig:
         """Compose and validate one run.
+
+        Without `data_needed` the run of a data set that is not here has no `data_id`: it can be planned, not carried out.
 
         Raises:
             UserError: unknown keys or values, missing data or weights.
         """
         overrides = self.overrides(cell)
-        return _identified(*_validated(self._compose(overrides), overrides), self.cache)
+        return _identified(*_validated(self._compose(overrides), overrides), self.cache, data_needed)
 
     def unidentified(self, cell: Sequence[str] = ()) -> RunConfig:
         """What one run would be: composed and validated, its data and weights named but not looked for.
@@ -285,14 +287,19 @@ def _validated_model(model: type[_Model], content: dict[str, Any], overrides: Se
     raise UserError(f"{where}{fault}")
 
 
-def _identified(science: Science, runtime: Runtime, cache: Path) -> RunConfig:
-    """The run with its data and weights known by their content."""
+def _identified(science: Science, runtime: Runtime, cache: Path, data_needed: bool) -> RunConfig:
+    """The run with its data and weights known by their content; `data_needed`: data have to be here."""
     weights, file = identity.of_weights(science.weights, science.trunk, science.body, cache)
     config = RunConfig(
         science=science.model_copy(update={"weights": weights}),
         runtime=runtime.model_copy(update={"weights_file": file}),
     )
-    data_id = identity.of_data(config, cache)
+    try:
+        data_id = identity.of_data(config, cache)
+    except DataNotHere:
+        if data_needed:
+            raise
+        return config
     return config.model_copy(update={"science": config.science.model_copy(update={"data_id": data_id})})
 
 

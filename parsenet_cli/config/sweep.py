@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
-from parsenet_cli.config.overrides import key_of, seed_of, values_of
+from parsenet_cli.config.overrides import key_of, seed_of, split_launcher, values_of
 from parsenet_cli.config.table import Column, Row, TableSpec
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import check_name
@@ -25,6 +25,12 @@ MOST_COLUMNS = 6
 
 MOST_CELLS = 10_000
 """Of a grid."""
+
+
+def names_several(arguments: Sequence[str]) -> bool:
+    """Whether an override names several values: a grid, not one run. Raises `UserError` for one that does not parse."""
+    runs, _ = split_launcher(arguments)
+    return any(values_of(text) is not None for text in runs)
 
 
 def expand(arguments: Sequence[str]) -> tuple[TableSpec, list[int] | None]:

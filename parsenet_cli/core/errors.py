@@ -33,6 +33,10 @@ def unknown(kind: str, name: str, valid: Iterable[str], listed: str = "") -> Use
     return UserError(" ".join(said))
 
 
+class DataNotHere(UserError):
+    """A data set that lies on disk is nowhere: the user has named no folder, and none was prepared."""
+
+
 class Stopped(Exception):
     """The run was asked to stop; a checkpoint at `iteration` is written. None: its training had not begun."""
 

@@ -14,18 +14,45 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.files import file_lock, open_plain, os_error_text, remove
+from parsenet_cli.core.files import file_lock, is_plain, open_plain, os_error_text, remove
 from parsenet_cli.core.sealed import read_verified
-from parsenet_cli.core.text import Progress, print_line
+from parsenet_cli.core.text import Progress, print_line, silent
 from parsenet_cli.data.dataset import Image, Split
-from parsenet_cli.data.decoding import Listing, ReadLabel, Record, Source, decode, intact
+from parsenet_cli.data.decoding import BYTES_A_PIXEL, Listing, ReadLabel, Record, Source, decode, intact, pixels_of
 from parsenet_cli.data.fingerprint import content_hashes, digest
 
 FORMAT = 2
+
+SAMPLE = 48
+"""Images of a split whose size is looked up, to tell what all would take."""
+
+
+@dataclass(frozen=True)
+class CacheFile:
+    """A file, or a folder, that a data set needs in the cache.
+
+    Attributes:
+        bytes: Its size; about, while it is not there.
+    """
+
+    path: Path
+    bytes: float
+    there: bool
+
+
+def would_decode(name: str, listing: Listing, coding: str, cache: Path) -> CacheFile:
+    """The file that `decoded` reads a split from, or would make. Raises `UserError` as `source_content` does."""
+    sources = listing[1]
+    file = _cache_file(name, coding, source_content(listing, cache, silent), cache)
+    if is_plain(file) and is_plain(file.with_suffix(".json")):
+        return CacheFile(file, file.lstat().st_size, there=True)
+    pixels = [known for source in sources[:: -(-len(sources) // SAMPLE)] if (known := pixels_of(source)) is not None]
+    return CacheFile(file, BYTES_A_PIXEL * mean(pixels) * len(sources) if pixels else 0.0, there=False)
 
 
 def source_content(listing: Listing, cache: Path, progress: Progress) -> list[str]:
@@ -54,8 +81,7 @@ def decoded(name: str, listing: Listing, read_label: ReadLabel, coding: str, cac
     """
     sources, content = listing[1], source_content(listing, cache, progress)
     hashes = dict(zip(_files(sources), content[len(sources) :], strict=True))
-    key = digest([str(FORMAT), coding, *content])
-    file = cache / "decoded" / f"{name}-{key}.u8"
+    file = _cache_file(name, coding, content, cache)
 
     def made(unless: Callable[[_Decoded], bool]) -> _Decoded:
         """The file as it is now, where that will do; otherwise decoded now."""
@@ -128,6 +154,11 @@ def _failing(file: Path, what: str) -> UserError:
         f"{file}: {what}: this machine's disk or memory fails. Look at both, or use another results folder, and issue the "
         "command again"
     )
+
+
+def _cache_file(name: str, coding: str, content: Sequence[str], cache: Path) -> Path:
+    """Where a split with this content is decoded to."""
+    return cache / "decoded" / f"{name}-{digest([str(FORMAT), coding, *content])}.u8"
 
 
 def _files(sources: Sequence[Source]) -> list[Path]:

@@ -48,6 +48,10 @@ _CHUNK = 16
 _FEW = 32
 
 
+BYTES_A_PIXEL = 4
+"""Of a decoded image: red, green, blue and the label."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Where one image of a split comes from."""
@@ -68,7 +72,7 @@ ReadLabel = Callable[[Path], Image]
 
 
 class Record(NamedTuple):
-    """One image in the file: its RGB pixels and then its labels, 4 * height * width bytes."""
+    """One image in the file: its RGB pixels and then its labels."""
 
     id: str
     height: int
@@ -78,7 +82,7 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """In bytes."""
-        return 4 * self.height * self.width
+        return BYTES_A_PIXEL * self.height * self.width
 
     @classmethod
     def from_json(cls, values: Any) -> Record:
@@ -138,6 +142,13 @@ def read_image(path: Path) -> Image:
     """An image as RGB, uint8 (H, W, 3). Raises `UserError` when the file is missing, truncated or no image."""
     with pictures.opened(path, "image", pictures.IMAGES) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def pixels_of(source: Source) -> int | None:
+    """How many pixels an image has, from its header alone; None where it cannot be read."""
+    with suppress(UserError), pictures.opened(source.image, "image", pictures.IMAGES) as image:
+        return image.width * image.height
+    return None
 
 
 def read_pair(source: Source, read_label: ReadLabel) -> tuple[Image, Image]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parsenet_cli.core import paths
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import DataNotHere, UserError, unknown
 from parsenet_cli.core.files import os_error_text, read_text, write_text
 from parsenet_cli.core.text import Progress, check_name
-from parsenet_cli.data.cache import decoded, source_content
+from parsenet_cli.data.cache import CacheFile, decoded, source_content, would_decode
 from parsenet_cli.data.dataset import IGNORED, DataOptions, Dataset, class_indices
 from parsenet_cli.data.decoding import Listing, ReadLabel
 from parsenet_cli.data.fingerprint import digest
@@ -59,12 +59,21 @@ class Layout:
         )
         return Dataset(self.classes, self.ignore, train, val).select_classes(options.classes)
 
+    def cache_files(self, options: DataOptions) -> list[CacheFile]:
+        """What `open_dataset` decodes into the cache. Raises `UserError` for missing files."""
+        return [
+            would_decode(f"{self.name}-{part}", listing, self.coding, options.cache)
+            for part, listing in self.splits.items()
+        ]
+
 
 def required_root(options: DataOptions, data: str, holds: str) -> Path:
-    """The folder the user's data lies in. Raises `UserError` when it is not given or not there."""
+    """The folder the user's data lies in. Raises `DataNotHere` when it is not given, `UserError` when it is not there."""
     if options.root is None:
         get = f"run `parsenet data get {data}`, or " if data in paths.modules("data/releases") else ""
-        raise UserError(f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})")
+        raise DataNotHere(
+            f"data={data} needs to know where the files are: {get}pass data_root=/path/to/folder ({holds})"
+        )
     if not options.root.is_dir():
         raise UserError(f"data_root={options.root}: no such folder; data={data} expects {holds} there")
     return options.root

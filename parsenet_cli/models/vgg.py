@@ -122,6 +122,17 @@ class Vgg(Architecture):
         """The layers of a body, for their names and shapes alone."""
         return build_body(self.spec, body)
 
+    def weights_count(self, body: str, deeplab_kernel: int = 4) -> int:
+        """Weights and biases of all convolutions, fc6 and fc7."""
+        widths = [width for width, convs in zip(self.spec.widths, self.spec.convs, strict=True) for _ in range(convs)]
+        fc, side = self.spec.fc6_shape(body, deeplab_kernel)
+        layers = [*((width, 3) for width in widths), (fc, side), (fc, 1)]  # filters, side of the kernel
+        channels = [3, *(filters for filters, _ in layers)]
+        return sum(
+            filters * (channels_in * side**2 + 1)
+            for (filters, side), channels_in in zip(layers, channels, strict=False)
+        )
+
     def detect_input(self, weights: Weights) -> InputNormalization | None:
         """Caffe's, in the channel order of a port of Caffe's training, seen in its first filter; None for others."""
         names = ("conv1_1.weight", "features.0.weight", "0.weight")

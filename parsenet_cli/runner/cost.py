@@ -11,14 +11,22 @@ from typing import NamedTuple
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import is_plain
 from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.models import trunks
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
 
+RUN_BYTES = 60_000
+"""Of a finished run without a model, where none is done: measured under the profile quick."""
+
 
 class CostKey(NamedTuple):
-    """Runs that take about equally long per step."""
+    """Runs that take about equally long per step.
 
-    data_id: str
+    Attributes:
+        data: Their identity; the data set's name, where it is not here.
+    """
+
+    data: str
     trunk: str
     body: str
     pad100: bool
@@ -29,8 +37,14 @@ class CostKey(NamedTuple):
     def of(cls, science: Science) -> CostKey:
         """The kind of a run."""
         return cls(
-            science.data_id, science.trunk, science.body, science.pad100, science.recipe.images, len(science.layers)
+            science.data_id or science.data,
+            *(science.trunk, science.body, science.pad100, science.recipe.images, len(science.layers)),
         )
+
+    def near(self, other: CostKey) -> bool:
+        """Whether the other is of the same data with the same body; data that are not here are known by their name."""
+        same = other.data == self.data or other.data.partition(":")[0] == self.data
+        return same and (other.trunk, other.body) == (self.trunk, self.body)
 
 
 class CostModel:
@@ -96,25 +110,35 @@ class CostModel:
         known = [value for value in seconds if value is not None]
         return sum(known) / slots if len(known) == len(seconds) else None
 
-    def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
-        """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told.
+    def weights_count(self, science: Science) -> int | None:
+        """The numbers that a network holds, measured or, its head apart, declared by its trunk; None where neither is known."""
+        kind = CostKey.of(science)
+        near = [count for other, count in self.parameters.items() if kind.near(other)]
+        declared = trunks.find(science.trunk).weights_count(science.body, science.deeplab_kernel)
+        return self.parameters.get(kind) or max(near, default=declared)
 
-        Where no run is done, models alone are counted: they are nearly all of it.
-        """
-        total, files = 0.0, mean(self._bytes) if self._bytes else None
+    def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
+        """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told."""
+        total, files = 0.0, mean(self._bytes) if self._bytes else RUN_BYTES
         for config in runs:
-            kind = CostKey.of(config.science)
-            near = [count for other, count in self.parameters.items() if other[:3] == kind[:3]]
-            parameters = self.parameters.get(kind) or max(near, default=None)
-            model = parameters if config.runtime.keep_model else 0
-            if model is None or (files is None and model == 0):
+            model = self.weights_count(config.science) if config.runtime.keep_model else 0
+            if model is None:
                 return None
-            total += (files or 0) + 4 * model
+            total += files + 4 * model
         return total
+
+    def checkpoint_bytes(self, runs: Iterable[RunConfig], slots: int) -> float | None:
+        """The most that the checkpoints of `slots` of these runs take while they are at work; None when it cannot be told.
+
+        Each has weights and momentum; the last two are kept, and a third is written before the first of them goes.
+        """
+        counts = [self.weights_count(config.science) for config in runs]
+        known = sorted(count for count in counts if count is not None)
+        return 3 * 8 * float(sum(known[-slots:])) if len(known) == len(counts) else None
 
 
 def _nearest(measured: Mapping[CostKey, float], science: Science) -> float | None:
     """What was measured of runs of its kind, or else of those on the same data with the same trunk and body."""
     kind = CostKey.of(science)
-    near = [value for other, value in measured.items() if other[:3] == kind[:3]]
+    near = [value for other, value in measured.items() if kind.near(other)]
     return measured.get(kind) or (mean(near) if near else None)

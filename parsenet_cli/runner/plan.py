@@ -12,13 +12,14 @@ from parsenet_cli.config import frozen_table, sweep
 from parsenet_cli.config.compose import Composer, LauncherConfig
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.code import Code, modules_of, told
-from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.errors import DataNotHere, UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data import sets
 from parsenet_cli.models import support
-from parsenet_cli.runner import launch
+from parsenet_cli.runner import launch, needs
 from parsenet_cli.runner.cost import CostKey, CostModel
+from parsenet_cli.runner.needs import CacheRoom, NotHere
 from parsenet_cli.runner.state import state_of
 from parsenet_cli.store.artifacts import verify_weights_file
 from parsenet_cli.store.run import Run, Store
@@ -27,7 +28,10 @@ from parsenet_cli.store.study import Study, StudyCell, load_all
 
 @dataclass(frozen=True)
 class Plan:
-    """A study and the runs it needs, by signature; nothing of it is written yet."""
+    """A study and the runs it needs, by signature; nothing of it is written yet.
+
+    Where data are not here, their runs have no signature: what stands in its place tells them apart and finds nothing in a store.
+    """
 
     study: Study
     configs: Mapping[str, RunConfig]
@@ -41,20 +45,22 @@ def plan_table(
     cited: bool = False,
     rows: Iterable[str] | None = None,
     columns: Iterable[str] | None = None,
+    data_needed: bool = True,
 ) -> Plan:
     """Expand a table into a study and the runs it needs.
 
-    A cell whose trunk has no such body gets a reason instead of a run. Raises `UserError` for anything that is wrong.
+    A cell whose trunk has no such body gets a reason instead of a run. Without `data_needed` data that are not here do no harm:
+    such a plan is looked at, not carried out. Raises `UserError` for anything that is wrong.
     """
     cells: list[StudyCell] = []
     configs: dict[str, RunConfig] = {}
     for cell in spec.cells(cited=cited, rows=rows, columns=columns):
         try:
-            first = composer.run_config(cell.overrides)
+            first = composer.run_config(cell.overrides, data_needed=data_needed)
         except UserError as problem:
             row, column = cell.row, cell.column
             named = [f"row {row.key}"] * bool(row.overrides) + [f"column {column.key}"] * bool(column.overrides)
-            if not named:  # it is the command line's, or the whole table's
+            if not named or isinstance(problem, DataNotHere):  # it is the command line's, or the whole table's
                 raise
             raise UserError(f"{', '.join([spec.name, *named])}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
@@ -124,6 +130,7 @@ class PlannedCell:
     """One cell: the runs behind it, one per seed, and how each stands.
 
     Attributes:
+        signatures: Of the runs; what only tells them apart where their data are not here (`identified`).
         shared_with: The first cell that needs the same runs, if it is another one.
         steps: Optimisation steps of each run; 0 where there is none.
         images: Images in a step.
@@ -140,6 +147,7 @@ class PlannedCell:
     steps: int
     images: int
     seconds: float | None
+    identified: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,10 @@ class PlanSummary:
     Attributes:
         steps: Of all runs that are missing.
         images: Seen in those steps, counted each time.
+        bytes: What finished runs that are missing will take, with the models that are to be kept.
+        checkpoint_bytes: What their checkpoints take besides, at most, while they are at work.
+        cache: What they need in the cache.
+        not_here: Data and weights that they need and that are not here.
         notices: What is to be said of the results that are there.
     """
 
@@ -160,11 +172,15 @@ class PlanSummary:
     images: int
     seconds: float | None
     bytes: float | None
+    checkpoint_bytes: float | None
+    cache: CacheRoom
+    not_here: tuple[NotHere, ...] = ()
     notices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """For --json: seconds and bytes are null where nothing was measured yet."""
-        return asdict(self)
+        """For --json: seconds are null where nothing was measured yet, and runs whose data are not here have no signatures."""
+        cells = tuple(cell if cell.identified else replace(cell, signatures=()) for cell in self.cells)
+        return asdict(replace(self, cells=cells))
 
 
 def summarize(
@@ -203,6 +219,7 @@ def summarize(
                     steps=science.recipe.steps if science else 0,
                     images=science.recipe.images if science else 0,
                     seconds=cost.seconds(science) if science else None,
+                    identified=not science or bool(science.data_id),
                 )
             )
     recipes = [config.science.recipe for config in missing]
@@ -215,12 +232,17 @@ def summarize(
         images=sum(recipe.steps * recipe.images for recipe in recipes),
         seconds=cost.total_seconds([config.science for config in missing], opened.slots),
         bytes=cost.total_bytes(missing),
+        checkpoint_bytes=cost.checkpoint_bytes(missing, opened.slots),
+        cache=needs.cache_room(missing, store.cache),
+        not_here=needs.not_here(missing, store.cache),
         notices=tuple(told(remarks)),
     )
 
 
 def _look(run: Run, config: RunConfig, code: Code) -> tuple[bool, str, str]:
     """Whether a run is done as this command asks, how it stands, and what is to be said of the code that made it."""
+    if not config.science.data_id:
+        return False, "new", ""
     state, result = state_of(run, asked=config.runtime), run.result()
     remark = code.remark(result.code, result.modules) if result else ""
     if state == "queued" and result:

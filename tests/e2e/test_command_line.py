@@ -85,6 +85,28 @@ def test_plan_says_what_a_narrowed_table_has_done_and_runs_nothing(cli: Cli, own
     assert after["seconds"] > 0
 
 
+def test_grid_and_single_run_are_planned_as_they_are_carried_out(cli: Cli, results: Path) -> None:
+    grid = ("norm=none,l2", "seed=0", "body=fcn", *SHORT)
+    before = json.loads(cli("plan", *grid, "--json").stdout)
+    assert (len(before["cells"]), before["runs"], before["missing"], before["steps"]) == (2, 2, 2, 24)
+    single = json.loads(cli("plan", "norm=l2", "body=fcn", *SHORT, "--json").stdout)
+    assert {run for cell in single["cells"] for run in cell["signatures"]} <= {
+        run for cell in before["cells"] for run in cell["signatures"]
+    }
+    assert not Store(results).runs()
+    cli("train", "norm=l2", "body=fcn", *SHORT)
+    assert "1 distinct runs, 1 done, 0 to do" in cli("plan", "norm=l2", "body=fcn", *SHORT).stdout
+    assert "2 distinct runs, 1 done, 1 to do" in cli("plan", *grid).stdout
+    for mistake, answer in (
+        (("seed=0,1",), "nothing is swept"),
+        (("norm=l2", "--seeds", 2), "one run has one seed"),
+        (("norm=l2,none", "--rows", "fc7"), "no table is named"),
+        (("norm=l2,l3",), "unknown value for norm: 'l3'"),
+        (("fuson=early",), "Did you mean 'fusion'?"),
+    ):
+        assert answer in cli("plan", *mistake, code=2).stderr
+
+
 def test_inline_launcher_gives_the_same_result(cli: Cli, results: Path) -> None:
     arguments = ("train", "body=fcn", "launcher.threads=1", *SHORT)
     cli(*arguments)

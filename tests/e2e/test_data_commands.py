@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -78,12 +79,31 @@ def test_prepared_data_are_listed_and_found_by_every_run_of_the_paper(cli: Cli, 
 def test_another_home_can_be_named_by_the_environment(
     cli: Cli, archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without = cli("plan", "table3", "--profile", "paper", code=2).stderr
-    assert "run `parsenet data get siftflow`, or pass data_root=" in without
+    without = cli("plan", "table3", "--profile", "paper").stdout
+    assert "not here: data=siftflow: `parsenet data get siftflow`" in without
     prepare(archives, tmp_path / "shared", "siftflow")
     monkeypatch.setenv("PARSENET_DATA", str(tmp_path / "shared"))
-    cli("plan", "table3", "--profile", "paper")
+    assert "not here: data=" not in cli("plan", "table3", "--profile", "paper").stdout
     cli("plan", "table3", "--profile", "paper", "data_root=/nowhere", code=2)
+
+
+def test_paper_is_planned_in_an_empty_folder(
+    cli: Cli, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (results / "cache").unlink()
+    results.rmdir()
+    monkeypatch.delenv("PARSENET_DATA", raising=False)
+    told = cli("plan", "all", "--profile", "paper").stdout
+    cells, runs = map(int, re.findall(r"(\d+) cells, (\d+) distinct runs, 0 done", told)[0])
+    quick = json.loads(cli("plan", "all", "--json").stdout)
+    assert (cells, runs) == (len(quick["cells"]), quick["runs"])
+    assert int(re.findall(r"to do: (\d+) steps", told)[0]) >= 80_000 * runs
+    for name in ("voc12", "pascal_context", "siftflow"):
+        assert f"not here: data={name}: `parsenet data get {name}` (about " in told
+    assert re.search(r"disk: .* GB of results; about 1\d\.\d GB in the cache", told)
+    written = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()]
+    assert written == ["results/cache/composed.json"], "what was composed is remembered, and nothing else"
+    assert "run `parsenet data get" in cli("ablate", "table3", "--profile", "paper", code=2).stderr
 
 
 def test_a_run_trains_on_what_was_prepared_and_check_compares_with_the_official_numbers(

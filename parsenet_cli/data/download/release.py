@@ -24,6 +24,7 @@ class Archive:
             folder,
         below: below this folder of it.
         needed: False: taken only where the user names it with --from.
+        about_bytes: The size of the archive, roughly; None where it was not found.
         verify: Called with the folder after extraction; raises `UserError` when what is in it is not what it should be.
     """
 
@@ -31,6 +32,7 @@ class Archive:
     members: str
     below: str = ""
     needed: bool = True
+    about_bytes: float | None = None
     verify: Callable[[Path], None] | None = None
 
     def place(self, member: str) -> str | None:
@@ -70,6 +72,12 @@ class Release:
     finish: Callable[[Path, Progress], None] = lambda _root, _progress: None
     temporary: tuple[str, ...] = ()
     remark: str = ""
+
+    @property
+    def about_bytes(self) -> float | None:
+        """What has to be downloaded, roughly: of the archives whose size is known."""
+        sizes = [archive.about_bytes for archive in self.archives if archive.needed and archive.about_bytes]
+        return sum(sizes) if sizes else None
 
 
 def differences(lists: Lists, expected: Expected) -> list[str]:

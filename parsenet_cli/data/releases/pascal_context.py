@@ -56,7 +56,9 @@ RELEASE = Release(
     about="PASCAL-Context, 59 classes and background, on the images of VOC 2010",
     archives=(
         Archive(
-            Remote("VOCtrainval_03-May-2010.tar", _VOC_MIRRORS, "md5:da459979d0c395079b5c75ee67908abb"), _VOC_MEMBERS
+            Remote("VOCtrainval_03-May-2010.tar", _VOC_MIRRORS, "md5:da459979d0c395079b5c75ee67908abb"),
+            _VOC_MEMBERS,
+            about_bytes=1.3e9,
         ),
         Archive(Remote("trainval.tar.gz", _LABEL_MIRRORS), _LABEL_MEMBERS, below="pascal-context/"),
         Archive(Remote("labels.txt", ()), _LABEL_MEMBERS, below="pascal-context/", needed=False),

@@ -27,7 +27,7 @@ def finish(root: Path, _progress: Progress) -> None:
 RELEASE = Release(
     name="siftflow",
     about="SiftFlow, 33 semantic classes, 256x256",
-    archives=(Archive(Remote("SiftFlowDataset.zip", _MIRRORS), _MEMBERS),),
+    archives=(Archive(Remote("SiftFlowDataset.zip", _MIRRORS), _MEMBERS, about_bytes=0.14e9),),
     expected=Expected({"train": 2486, "test": 200}),
     finish=finish,
 )

@@ -106,8 +106,14 @@ RELEASE = Release(
     name="voc12",
     about="PASCAL VOC 2012 with the masks of SBD",
     archives=(
-        Archive(Remote(_VOC_TAR, _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS),
-        Archive(Remote("benchmark.tgz", _SBD_MIRRORS, "md5:82b4d87ceb2ed10f6038a1cba92111cb"), _SBD_MEMBERS),
+        Archive(
+            Remote(_VOC_TAR, _VOC_MIRRORS, "md5:6cd6e144f989b92b3379bac3b3de84fd"), _VOC_MEMBERS, about_bytes=1.9e9
+        ),
+        Archive(
+            Remote("benchmark.tgz", _SBD_MIRRORS, "md5:82b4d87ceb2ed10f6038a1cba92111cb"),
+            _SBD_MEMBERS,
+            about_bytes=1.4e9,
+        ),
         Archive(Remote("VOC2012test.tar", ()), _VOC_MEMBERS, needed=False, verify=check_test),
     ),
     expected=Expected(

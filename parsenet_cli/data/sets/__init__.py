@@ -22,7 +22,8 @@ class DataSet(Protocol):
     """What a file of this folder offers. Importing it does not import torch: `plan` asks for the identity.
 
     `MEAN_RGB`, where there is one, is the mean colour (R, G, B) that was published for the data set; `USUAL` is what stands for
-    its images where it is not at hand (`usual`).
+    its images where it is not at hand (`usual`). `layout(options)`, where the data lie in a folder, is what is read of it (a
+    `Layout`): by it `plan` tells what they will take in the cache.
     """
 
     def identity(self, options: DataOptions, progress: Progress = ...) -> str:

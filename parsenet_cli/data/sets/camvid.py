@@ -29,12 +29,12 @@ _TRAINED_ON = {"train_aug": ("train",), "trainval_aug": ("train", "val")}
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the frames and labels in use."""
-    return _layout(options).identity(options, progress)
+    return layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on `train` (with `val` where train_split is trainval_aug), scored on `test`; 255 is ignored."""
-    return _layout(options).open_dataset(options, progress)
+    return layout(options).open_dataset(options, progress)
 
 
 def lists(root: Path) -> Lists:
@@ -54,7 +54,8 @@ def label_reader(_root: Path) -> ReadLabel:
     return read
 
 
-def _layout(options: DataOptions) -> Layout:
+def layout(options: DataOptions) -> Layout:
+    """What is read of the folder. Raises `UserError` where that is missing."""
     root = required_root(options, "camvid", "train/, trainannot/, test/, testannot/")
     check_train_split(options, "camvid", _TRAINED_ON)
     frames, trained_on = lists(root), _TRAINED_ON[options.train_split]

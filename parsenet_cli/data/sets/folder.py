@@ -20,12 +20,12 @@ lists = voc_layout.lists
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the folder's lists, images and masks."""
-    return _layout(options).identity(options, progress)
+    return layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on the list `trainaug` (or `train_aug`, or `train`), scored on `val`."""
-    return _layout(options).open_dataset(options, progress)
+    return layout(options).open_dataset(options, progress)
 
 
 def label_reader(root: Path) -> ReadLabel:
@@ -33,6 +33,7 @@ def label_reader(root: Path) -> ReadLabel:
     return voc_layout.mask_reader(len(voc_layout.class_names(root)))
 
 
-def _layout(options: DataOptions) -> Layout:
+def layout(options: DataOptions) -> Layout:
+    """What is read of the folder. Raises `UserError` where that is missing."""
     root = required_root(options, "folder", "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/, classes.txt")
     return voc_layout.layout("folder", root, voc_layout.class_names(root), options)

@@ -37,15 +37,20 @@ FINGERPRINT_FILES: tuple[str, ...] = ("pascal-context",)
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, names, images and label maps."""
-    return layout("pascal_context", _root(options)).identity(options, progress)
+    return layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on the devkit's `Main/train.txt`, scored on `Main/val.txt`."""
-    return layout("pascal_context", _root(options)).open_dataset(options, progress)
+    return layout(options).open_dataset(options, progress)
 
 
-def layout(name: str, root: Path) -> Layout:
+def layout(options: DataOptions) -> Layout:
+    """What is read of the folder. Raises `UserError` where that is missing."""
+    return layout_of("pascal_context", _root(options))
+
+
+def layout_of(name: str, root: Path) -> Layout:
     """What is trained on and scored on in a folder of this layout."""
     classes, table = class_table(root)
     numbers, reader = table.tobytes().hex(), label_map_reader("LabelMap", table)

@@ -35,15 +35,20 @@ FINGERPRINT_FILES: tuple[str, ...] = ("SemanticLabels",)
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, images and label maps."""
-    return layout("siftflow", _root(options), CLASSES).identity(options, progress)
+    return layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on `trainval`, scored on the 200 test images."""
-    return layout("siftflow", _root(options), CLASSES).open_dataset(options, progress)
+    return layout(options).open_dataset(options, progress)
 
 
-def layout(name: str, root: Path, classes: tuple[str, ...]) -> Layout:
+def layout(options: DataOptions) -> Layout:
+    """What is read of the folder. Raises `UserError` where that is missing."""
+    return layout_of("siftflow", _root(options), CLASSES)
+
+
+def layout_of(name: str, root: Path, classes: tuple[str, ...]) -> Layout:
     """What is trained on and scored on in a folder of this layout."""
     splits = dict(zip(("train", "val"), lists(root).values(), strict=True))
     return Layout(name, classes, splits, _reader(len(classes)), f"sift:{len(classes)}")

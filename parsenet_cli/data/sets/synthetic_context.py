@@ -33,7 +33,7 @@ def identity(options: DataOptions, progress: Progress = silent) -> str:
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """400 training and 150 validation scenes, drawn on first use and read as PASCAL-Context is read."""
     root = ensure_generated("synthetic_context", VERSION, context_scene, _Writer(), options.cache, progress)
-    return pascal_context.layout("synthetic_context", root).open_dataset(options, progress)
+    return pascal_context.layout_of("synthetic_context", root).open_dataset(options, progress)
 
 
 class _Writer:

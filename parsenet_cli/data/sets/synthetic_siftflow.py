@@ -26,7 +26,7 @@ def identity(options: DataOptions, progress: Progress = silent) -> str:
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """400 training and 150 test scenes, drawn on first use and read as SiftFlow is read."""
     root = ensure_generated("synthetic_siftflow", VERSION, outdoor_scene, _Writer(), options.cache, progress)
-    return siftflow.layout("synthetic_siftflow", root, OUTDOOR_CLASSES).open_dataset(options, progress)
+    return siftflow.layout_of("synthetic_siftflow", root, OUTDOOR_CLASSES).open_dataset(options, progress)
 
 
 class _Writer:

@@ -23,12 +23,12 @@ FINGERPRINT_FILES: tuple[str, ...] = ("JPEGImages", "VOC2012", "VOCdevkit")
 
 def identity(options: DataOptions, progress: Progress = silent) -> str:
     """A hash of the content of the lists, images and masks in use."""
-    return _layout(options).identity(options, progress)
+    return layout(options).identity(options, progress)
 
 
 def open_dataset(options: DataOptions, progress: Progress = silent) -> Dataset:
     """Trained on `train_aug` (or `trainval_aug`), scored on `val`; 255 is ignored."""
-    return _layout(options).open_dataset(options, progress)
+    return layout(options).open_dataset(options, progress)
 
 
 def lists(root: Path) -> Lists:
@@ -44,6 +44,7 @@ def label_reader(_root: Path) -> ReadLabel:
     return voc_layout.mask_reader(len(CLASSES))
 
 
-def _layout(options: DataOptions) -> Layout:
+def layout(options: DataOptions) -> Layout:
+    """What is read of the folder. Raises `UserError` where that is missing."""
     root = voc_layout.devkit(required_root(options, "voc12", "VOCdevkit/VOC2012"), 2012)
     return voc_layout.layout("voc12", root, CLASSES, options)

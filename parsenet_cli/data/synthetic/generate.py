@@ -34,11 +34,16 @@ def generator(version: int, part: str, index: int) -> np.random.Generator:
     return np.random.default_rng([version, _STREAMS[part], index])
 
 
+def folder(name: str, version: int, cache: Path) -> Path:
+    """Where a generated data set lies."""
+    return cache / "generated" / f"{name}-{version}"
+
+
 def ensure_generated(
     name: str, version: int, draw: Draw, writer: LayoutWriter, cache: Path, progress: Progress
 ) -> Path:
     """The folder `<cache>/generated/<name>-<version>`, drawn now unless it is there, whole and unchanged."""
-    root = cache / "generated" / f"{name}-{version}"
+    root = folder(name, version, cache)
     seal = root.with_suffix(".json")
     lock = root.with_suffix(".lock")
     with os_errors_as_user_errors(root.parent), file_lock(lock, f"drawing {name}", progress):

@@ -72,6 +72,10 @@ class Architecture(ABC):
         """The body as which the weights of every body are trained here, where `pretrained`."""
         raise NotImplementedError
 
+    def weights_count(self, body: str, deeplab_kernel: int = 4) -> int | None:
+        """How many numbers the layers of a body hold, without building them; None where that is not declared."""
+        return None
+
     def detect_input(self, weights: Weights) -> InputNormalization | None:
         """The normalization of weights that are known by their very numbers, whatever their file says; else None."""
         return None

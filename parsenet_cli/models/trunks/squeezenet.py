@@ -58,6 +58,14 @@ class SqueezeNet(Architecture):
         """The same layers for both bodies."""
         return _layers(dropout=0.0)
 
+    def weights_count(self, body: str, deeplab_kernel: int = 4) -> int:
+        """Weights and biases of the first convolution and of the fire modules."""
+        channels = [64, *(2 * expand for _, _, expand in _FIRES.values())]
+        fires = zip(channels, _FIRES.values(), strict=False)
+        return 64 * (3 * 9 + 1) + sum(
+            squeeze * (before + 1) + expand * (10 * squeeze + 2) for before, (_, squeeze, expand) in fires
+        )
+
     def body_of(self, weights: Weights) -> str:
         """Both bodies have the same shapes."""
         return self.bodies[0]

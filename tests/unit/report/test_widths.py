@@ -172,9 +172,9 @@ def rows_of_runs(count: int) -> list[RunSummary]:
 
 @pytest.mark.parametrize("count", [3, 200])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_watch_shows_as_many_runs_as_fit_and_counts_the_others(store: Store, count: int, width: int) -> None:
+def test_watch_shows_as_many_runs_as_fit_and_counts_the_others(count: int, width: int) -> None:
     screen = Console(width=width, height=24, force_terminal=True, color_system=None)
-    grid = inspect._fitting(rows_of_runs(count), store, ["a note"], screen)
+    grid = inspect._fitting(rows_of_runs(count), [], ["a note"], screen)
     with screen.capture() as captured:
         screen.print(terminal.renderable(grid))
     lines = captured.get().splitlines()
