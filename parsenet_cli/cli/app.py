@@ -10,7 +10,7 @@ from typing import TextIO
 
 import typer
 
-from parsenet_cli.cli import data, inspect, manage, run, weights
+from parsenet_cli.cli import completion, data, inspect, manage, run, weights
 from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
@@ -19,6 +19,7 @@ from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
 
+completion.use_own_bash_script()
 app = typer.Typer(
     name="parsenet",
     help="Turn the tables of 'ParseNet: Looking Wider to See Better' into experiments, and back into the same tables, measured.",

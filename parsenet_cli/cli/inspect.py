@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from parsenet_cli.cli.completion import complete_signature, complete_study
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     AnyProfile,
@@ -19,7 +20,6 @@ from parsenet_cli.cli.options import (
     ProfileName,
     Results,
     SignatureName,
-    complete_study,
     print_grid,
     say,
 )
@@ -144,8 +144,8 @@ def show(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="A run's signature, or its first digits.")],
-    second: Annotated[str, typer.Argument(help="Another one's.")],
+    first: SignatureName,
+    second: Annotated[str, typer.Argument(help="Another one's.", autocompletion=complete_signature)],
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Show in what two runs differ."""
