@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from parsenet_cli.core.version import __version__
+
 if TYPE_CHECKING:
     from parsenet_cli.store.frame import load_frame
 
-__all__ = ["load_frame"]
+__all__ = ["__version__", "load_frame"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,3 +19,8 @@ def __getattr__(name: str) -> Any:
 
         return load_frame
     raise AttributeError(f"module 'parsenet_cli' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """With what `__getattr__` finds, so that an interpreter completes it."""
+    return sorted({*globals(), *__all__})

@@ -75,6 +75,8 @@ def run_plans(
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime) for signature, config in configs.items())
     launcher = launch.open_launcher(options, missing, store.root)
+    if missing:
+        launch.check_torch(launcher)
     launch.check_device(launcher, {config.runtime.device for config in configs.values()})
     studies = [study.save(plan.study, store) for plan in plans]
     view, shown = open_view(studies, len(configs), store)
