@@ -19,3 +19,8 @@ def __getattr__(name: str) -> Any:
 
         return load_frame
     raise AttributeError(f"module 'parsenet_cli' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """With what `__getattr__` finds, so that an interpreter completes it."""
+    return sorted({*globals(), *__all__})

@@ -11,13 +11,13 @@ from typing import Annotated, TextIO
 
 import typer
 
-from parsenet_cli.cli import config, data, inspect, manage, run, weights
+from parsenet_cli.cli import completion, config, data, inspect, manage, run, weights
 from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
 from parsenet_cli.cli import verify as verifying
 from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written, say
-from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.errors import NO_TORCH, UserError, is_torch_missing
 from parsenet_cli.core.files import os_error_text
 from parsenet_cli.core.version import __version__
 
@@ -46,6 +46,7 @@ def _options(
     """What stands before the command."""
 
 
+completion.use_own_bash_script()
 app = typer.Typer(
     name="parsenet",
     help="Turn the tables of 'ParseNet: Looking Wider to See Better' into experiments, and back into the same tables, measured.",
@@ -87,6 +88,10 @@ def main() -> int:
         code = INTERRUPTED
     except UserError as mistake:
         problem = str(mistake)
+    except ModuleNotFoundError as missing:
+        if not is_torch_missing(missing):
+            raise
+        problem = NO_TORCH
     except UnicodeEncodeError as mistake:
         near = mistake.object[max(0, mistake.start - 60) : mistake.end + 20]
         problem = f"{near}: not a text in UTF-8: rename what is called so"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, AsJson, ProfileName, Results, complete_override, say
+from parsenet_cli.cli.completion import complete_override
+from parsenet_cli.cli.options import DEFAULT_RESULTS, AsJson, ProfileName, Results, say
 from parsenet_cli.core.errors import UserError
 
 if TYPE_CHECKING:

@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import complete_release
 from parsenet_cli.cli.options import DEFAULT_RESULTS, print_grid, say, say_addresses
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.paths import user_path
 from parsenet_cli.data import releases
 
 app = typer.Typer(help="Get and check the data sets of the paper.", no_args_is_help=True, rich_markup_mode=None)
-
-
-def _complete_get(text: str) -> list[str]:
-    return [name for name in releases.names() if name.startswith(text)]
 
 
 Results = Annotated[
@@ -44,7 +41,7 @@ Root = Annotated[
 @app.command()
 def get(
     name: Annotated[
-        str, typer.Argument(help="voc12, pascal_context, siftflow or camvid.", autocompletion=_complete_get)
+        str, typer.Argument(help="voc12, pascal_context, siftflow or camvid.", autocompletion=complete_release)
     ],
     given: Annotated[
         list[Path] | None,
@@ -77,7 +74,12 @@ def get(
 @app.command()
 def check(
     what: Annotated[
-        str, typer.Argument(metavar="NAME|FOLDER", help="A data set's name, or any folder of a known layout.")
+        str,
+        typer.Argument(
+            metavar="NAME|FOLDER",
+            help="A data set's name, or any folder of a known layout.",
+            autocompletion=complete_release,
+        ),
     ],
     root: Root = None,
     results: Results = DEFAULT_RESULTS,

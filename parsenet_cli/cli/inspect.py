@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from parsenet_cli.cli.completion import complete_signature, complete_state, complete_study, complete_table
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     AnyProfile,
@@ -20,8 +21,6 @@ from parsenet_cli.cli.options import (
     ProfileName,
     Results,
     SignatureName,
-    complete_state,
-    complete_study,
     print_grid,
     say,
 )
@@ -76,7 +75,7 @@ class Wanted:
 def list_(
     name: Annotated[
         str | None,
-        typer.Argument(help="A table, a group of tables, or the word studies.", autocompletion=complete_study),
+        typer.Argument(help="A table, a group of tables, or the word studies.", autocompletion=complete_table),
     ] = None,
     profile: ProfileName = "quick",
     results: Results = DEFAULT_RESULTS,
@@ -95,7 +94,7 @@ def list_(
 def status(
     tables: Annotated[
         list[str] | None,
-        typer.Argument(help="Only runs of these tables; all if not given.", autocompletion=complete_study),
+        typer.Argument(help="Only runs of these tables; all if not given.", autocompletion=complete_table),
     ] = None,
     state: Annotated[
         list[str] | None,
@@ -192,8 +191,8 @@ def show(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(help="A run's signature, or its first digits.")],
-    second: Annotated[str, typer.Argument(help="Another one's.")],
+    first: SignatureName,
+    second: Annotated[str, typer.Argument(help="Another one's.", autocompletion=complete_signature)],
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Show in what two runs differ."""

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import complete_signature
 from parsenet_cli.cli.options import DEFAULT_RESULTS, FAILED, Results, say
 
 
 def cancel(
     signatures: Annotated[
-        list[str] | None, typer.Argument(metavar="[SIGNATURE…]", help="Runs' signatures, or their first digits.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[SIGNATURE…]",
+            help="Runs' signatures, or their first digits.",
+            autocompletion=complete_signature,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every run that runs or waits.")] = False,
     results: Results = DEFAULT_RESULTS,

@@ -7,10 +7,20 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import (
+    complete_argument,
+    complete_column,
+    complete_format,
+    complete_launcher,
+    complete_override,
+    complete_profile,
+    complete_row,
+    complete_signature,
+)
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
 from parsenet_cli.core.paths import user_path
@@ -19,46 +29,6 @@ from parsenet_cli.core.text import printable
 if TYPE_CHECKING:
     from parsenet_cli.core.address import Address
     from parsenet_cli.report.blocks import Grid
-
-
-def complete_override(text: str) -> list[str]:
-    """Overrides: `fus` -> `fusion=`; `fusion=l` -> `fusion=late`; `fusion=early,` -> `fusion=early,late`."""
-    from parsenet_cli.config.overrides import AXES, RECIPE_KEYS, axis_choices
-
-    key, equals, value = text.partition("=")
-    if not equals:
-        return [f"{name}=" for name in (*AXES, "recipe", *RECIPE_KEYS, "launcher") if name.startswith(key)]
-    before, comma, last = value.rpartition(",")
-    return [f"{key}={before}{comma}{choice}" for choice in axis_choices(key) if choice.startswith(last)]
-
-
-def complete_study(text: str) -> list[str]:
-    """Tables that begin with `text`."""
-    from parsenet_cli.config import table_file
-
-    return [name for name in table_file.names() if name.startswith(text)]
-
-
-def complete_table(text: str) -> list[str]:
-    """Tables, groups of tables and overrides that begin with `text`."""
-    from parsenet_cli.config import table_file
-
-    tables = [name for name in [*table_file.GROUPS, *table_file.names()] if name.startswith(text)]
-    return [*tables, *complete_override(text)] if text else tables
-
-
-def complete_state(text: str) -> list[str]:
-    """States of runs that begin with `text`."""
-    from parsenet_cli.store.result import RunState
-
-    return [state for state in get_args(RunState) if state.startswith(text)]
-
-
-def complete_format(text: str) -> list[str]:
-    """Formats that begin with `text`."""
-    from parsenet_cli.report import formats
-
-    return [name for name in formats.names() if name.startswith(text)]
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -110,23 +80,34 @@ def _print(text: str) -> None:
 
 
 Arguments = Annotated[
-    list[str], typer.Argument(help="Tables, and overrides such as recipe.lr=1e-3.", autocompletion=complete_table)
+    list[str], typer.Argument(help="Tables, and overrides such as recipe.lr=1e-3.", autocompletion=complete_argument)
 ]
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="Overrides such as norm=l2.", autocompletion=complete_override)
 ]
-ProfileName = Annotated[str, typer.Option("--profile", "-p", help="Which data and trunk stand behind a table.")]
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", "-p", help="Which data and trunk stand behind a table.", autocompletion=complete_profile),
+]
 Seeds = Annotated[
     int | None, typer.Option("--seeds", min=1, help="Seeds 0 to n-1 of every cell; the profile's number if not given.")
 ]
 StudyName = Annotated[
     str | None, typer.Option("--name", help="What `table`, `status` and `list studies` call it; a digest if not given.")
 ]
-Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.")]
-Columns = Annotated[str | None, typer.Option("--columns", help="Only these columns, by key: a,b,c.")]
+Rows = Annotated[
+    str | None, typer.Option("--rows", help="Only these rows, by key: a,b,c.", autocompletion=complete_row)
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Only these columns, by key: a,b,c.", autocompletion=complete_column),
+]
 Cited = Annotated[bool, typer.Option("--cited", help="Also run what the paper quotes from others.")]
 LauncherName = Annotated[
-    str | None, typer.Option("--launcher", help="Where runs are carried out: local, inline or slurm.")
+    str | None,
+    typer.Option(
+        "--launcher", help="Where runs are carried out: local, inline or slurm.", autocompletion=complete_launcher
+    ),
 ]
 Results = Annotated[
     Path,
@@ -144,14 +125,19 @@ FormatName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 AnyProfile = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Only studies under this profile; all if not given.")
+    str | None,
+    typer.Option(
+        "--profile", "-p", help="Only studies under this profile; all if not given.", autocompletion=complete_profile
+    ),
 ]
 FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141
 """Exit codes: something that was asked for has failed; the input is wrong; Ctrl-C; nobody reads the output any more, as after
 `| head` (a shell's code for SIGPIPE)."""
 
 DEFAULT_RESULTS = Path("results")
-SignatureName = Annotated[str, typer.Argument(help="A run's signature, or its first digits.")]
+SignatureName = Annotated[
+    str, typer.Argument(help="A run's signature, or its first digits.", autocompletion=complete_signature)
+]
 
 
 def issued() -> str:

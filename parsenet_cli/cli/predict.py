@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import complete_signature
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     FAILED,
@@ -59,7 +60,10 @@ def predict(
 
 
 def submit(
-    signature: Annotated[str | None, typer.Argument(help="A run's signature, or its first digits.")] = None,
+    signature: Annotated[
+        str | None,
+        typer.Argument(help="A run's signature, or its first digits.", autocompletion=complete_signature),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The archive to write.")] = None,
     ids: Ids = None,
     data_root: DataRoot = None,

@@ -9,6 +9,13 @@ from typing import Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import (
+    complete_figure,
+    complete_figure_argument,
+    complete_profile,
+    complete_signature,
+    complete_table,
+)
 from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, Results, say
 
 
@@ -20,17 +27,32 @@ class ExportFormat(StrEnum):
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="scales, receptive-field, cost, context, curves or table.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="scales, receptive-field, cost, context, curves or table.", autocompletion=complete_figure),
+    ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="Tables; the figure's options, such as images=8; overrides.")
+        list[str] | None,
+        typer.Argument(
+            help="Tables; the figure's options, such as images=8; overrides.", autocompletion=complete_figure_argument
+        ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", "-p", help="Which network or networks (quick if not given), or whose study (any)."),
+        typer.Option(
+            "--profile",
+            "-p",
+            help="Which network or networks (quick if not given), or whose study (any).",
+            autocompletion=complete_profile,
+        ),
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option("--run", help="A run with a model, instead of the initial weights (scales, receptive-field)."),
+        typer.Option(
+            "--run",
+            help="A run with a model, instead of the initial weights (scales, receptive-field).",
+            autocompletion=complete_signature,
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="A .png, .pdf or .svg.")] = None,
     results: Results = DEFAULT_RESULTS,
@@ -52,7 +74,10 @@ def figure(
 
 def export(
     to: Annotated[ExportFormat, typer.Option("--to", help="tensorboard or csv.")],
-    tables: Annotated[list[str] | None, typer.Argument(help="Tables; everything that was run if not given.")] = None,
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(help="Tables; everything that was run if not given.", autocompletion=complete_table),
+    ] = None,
     profile: AnyProfile = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write into.")] = None,
     results: Results = DEFAULT_RESULTS,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from parsenet_cli.cli.completion import complete_argument
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     FAILED,
@@ -29,7 +30,6 @@ from parsenet_cli.cli.options import (
     Rows,
     Seeds,
     StudyName,
-    complete_table,
     issued,
     print_grid,
     say,
@@ -82,6 +82,8 @@ def run_plans(
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
     missing = sum(not store.run(signature).done(config.runtime) for signature, config in configs.items())
     launcher = launch.open_launcher(options, missing, store.root)
+    if missing:
+        launch.check_torch(launcher)
     launch.check_device(launcher, {config.runtime.device for config in configs.values()})
     studies = [study.save(plan.study, store) for plan in plans]
     view, shown = open_view(studies, len(configs), store)
@@ -196,7 +198,8 @@ def _called(spec: TableSpec, name: str | None, store: Store) -> TableSpec:
 
 def plan(
     arguments: Annotated[
-        list[str], typer.Argument(help="Tables, a grid or one run, as those take them.", autocompletion=complete_table)
+        list[str],
+        typer.Argument(help="Tables, a grid or one run, as those take them.", autocompletion=complete_argument),
     ],
     profile: ProfileName = "quick",
     seeds: Seeds = None,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, complete_table, print_grid, say
+from parsenet_cli.cli.completion import complete_profile, complete_table
+from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, print_grid, say
 
 if TYPE_CHECKING:
     from parsenet_cli.store.run import Store
@@ -19,7 +20,10 @@ def verify(
     tables: Annotated[
         list[str] | None, typer.Argument(help="Tables, or those of all, beyond, mine.", autocompletion=complete_table)
     ] = None,
-    profile: Annotated[str, typer.Option("--profile", "-p", help="The newest studies under this profile.")] = "quick",
+    profile: Annotated[
+        str,
+        typer.Option("--profile", "-p", help="The newest studies under this profile.", autocompletion=complete_profile),
+    ] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
     to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,

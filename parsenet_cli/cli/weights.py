@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from parsenet_cli.cli.completion import complete_trunk, complete_weights
 from parsenet_cli.cli.options import DEFAULT_RESULTS, Results, print_grid, say, say_addresses
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class ChannelOrder(StrEnum):
     bgr = "BGR"
 
 
-TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.")]
+TrunkName = Annotated[str, typer.Option("--trunk", help="Whose weights they are.", autocompletion=complete_trunk)]
 
 
 @app.command("list")
@@ -54,7 +55,10 @@ def list_(results: Results = DEFAULT_RESULTS) -> None:
 
 @app.command()
 def get(
-    name: Annotated[str | None, typer.Argument(help="A source; all that weights=imagenet means if not given.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A source; all that weights=imagenet means if not given.", autocompletion=complete_weights),
+    ] = None,
     trunk: TrunkName = "vgg16",
     given: Annotated[Path | None, typer.Option("--from", help="The published file, where you have it already.")] = None,
     results: Results = DEFAULT_RESULTS,

@@ -37,6 +37,18 @@ class DataNotHere(UserError):
     """A data set that lies on disk is nowhere: the user has named no folder, and none was prepared."""
 
 
+NO_TORCH = (
+    "torch is not installed, and this needs it: pip install torch torchvision (without a GPU, add "
+    "--index-url https://download.pytorch.org/whl/cpu)"
+)
+"""Said instead of a traceback: everything that trains nothing and builds no network does without."""
+
+
+def is_torch_missing(problem: ModuleNotFoundError) -> bool:
+    """Whether it is torch that is not installed, and no module of ours or of others."""
+    return (problem.name or "").partition(".")[0] in ("torch", "torchvision")
+
+
 class Stopped(Exception):
     """The run was asked to stop; a checkpoint at `iteration` is written. None: its training had not begun."""
 

@@ -122,6 +122,11 @@ def disbelieved(runs: Iterable[StudyRun]) -> list[str]:
     ]
 
 
+def names(store: Store) -> list[str]:
+    """Of everything that lies where studies are kept; nothing is read."""
+    return [file.stem for file in _files(store)]
+
+
 def file_of(name: str, store: Store) -> Path:
     """Where the study of this name is kept."""
     return store.studies / f"{name}.json"

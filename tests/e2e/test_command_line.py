@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from parsenet_cli import __version__
 from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli, Start, command, wait_for
 
@@ -230,6 +231,15 @@ def test_wheel_carries_its_configuration(tmp_path: Path) -> None:
     shipped = {file.relative_to(installed / "parsenet_cli/shipped") for file in installed.rglob("shipped/**/*.yaml")}
     ours = [file for name in ("conf", "ablations") for file in (Path(__file__).parents[2] / name).rglob("*.yaml")]
     assert shipped == {file.relative_to(Path(__file__).parents[2]) for file in ours}
+    assert (installed / "parsenet_cli/py.typed").is_file()  # a user's type checker reads our annotations
+    metadata = (installed / f"parsenet-{__version__}.dist-info" / "METADATA").read_text(encoding="utf-8")
+    for line in (
+        f"Version: {__version__}",
+        "Requires-Python: >=3.11",
+        "Project-URL: Paper, https://arxiv.org/abs/1506.04579",
+        "Classifier: Typing :: Typed",
+    ):
+        assert line in metadata.splitlines()
 
 
 OWN_TABLE = """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
 from parsenet_cli.config.compose import LauncherConfig
-from parsenet_cli.core.errors import UserError, unknown
+from parsenet_cli.core.errors import NO_TORCH, UserError, unknown
 from parsenet_cli.core.text import shown
 from parsenet_cli.runner.launch_options import OptionError
 from parsenet_cli.runner.launcher import BatchLauncher, BatchQueue, Launcher, LauncherModule
@@ -36,6 +37,12 @@ def check_device(launcher: Launcher, devices: Iterable[str]) -> None:
         from parsenet_cli.engine.device import choose_device
 
         choose_device("cuda")
+
+
+def check_torch(launcher: Launcher) -> None:
+    """Raises `UserError` where runs would be carried out here, by this Python, and torch is not installed."""
+    if not isinstance(launcher, BatchLauncher) and find_spec("torch") is None:
+        raise UserError(NO_TORCH)
 
 
 def find(name: str) -> LauncherModule:

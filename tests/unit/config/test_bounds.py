@@ -166,6 +166,14 @@ def test_gpu_that_is_asked_for_has_to_be_there(monkeypatch: pytest.MonkeyPatch) 
     launch.check_device(FakeCluster(succeed), ["cuda"])  # whose nodes may have some
 
 
+def test_torch_has_to_be_there_where_runs_are_carried_out_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch.check_torch(Inline(1))
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="torch is not installed, and this needs it: pip install torch torchvision"):
+        launch.check_torch(Inline(1))
+    launch.check_torch(FakeCluster(succeed))  # whose nodes may have it
+
+
 def test_paths_of_options_begin_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(paths.VARIABLE, "~/data")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.cli import app
-from parsenet_cli.cli.options import complete_study, complete_table
 from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table import TableSpec
@@ -185,13 +184,6 @@ def test_each_profile_has_table_7_s_own_width_among_those_of_capacity(
 def test_a_frozen_table_keeps_its_remark() -> None:
     spec = table_file.load("pad")
     assert frozen_table.from_json(json.loads(json.dumps(frozen_table.to_json(spec)))).remark == spec.remark
-
-
-def test_groups_are_completed_where_several_tables_can_stand(own: Own) -> None:
-    own("be_mine", "Mine")
-    assert complete_table("be") == ["beyond", "be_mine"]
-    assert {"all", "beyond", "mine", "table4", "pad"} <= set(complete_table(""))
-    assert complete_study("be") == ["be_mine"]
 
 
 def test_one_table_is_asked_for_where_a_group_is_named(tmp_path: Path) -> None:
