@@ -223,11 +223,12 @@ def table(
 
     formats.find(to)
     store = Store(results)
-    for sentence in [*study.skipped(store), *store.passed_over()]:  # one of them may be the newest of this table
+    studies, skipped = study.load_all_and_skipped(store)
+    for sentence in [*skipped, *store.passed_over()]:  # one of them may be the newest of this table
         say(sentence, err=True)
-    newest = study.newest(store, name, profile)
+    newest = study.newest(store, name, profile, studies)
     if name != newest.name:
-        for sentence in study.fewer_seeds([newest], study.load_all(store)):
+        for sentence in study.fewer_seeds([newest], studies):
             say(sentence, err=True)
     runs = study.read_runs([newest], store)
     for sentence in study.disbelieved(runs.values()):

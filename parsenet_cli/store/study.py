@@ -142,8 +142,15 @@ def save(study: Study, store: Store) -> Study:
 
 def load_all(store: Store) -> list[Study]:
     """Every study of the store, oldest first; files that are no studies are passed over."""
-    studies = [study for file in _files(store) if isinstance(study := _read(file), Study)]
-    return sorted(studies, key=lambda study: study.created)
+    return load_all_and_skipped(store)[0]
+
+
+def load_all_and_skipped(store: Store) -> tuple[list[Study], list[str]]:
+    """The same, and a sentence for each file that is passed over."""
+    read = {file: _read(file) for file in _files(store)}
+    studies = [study for study in read.values() if isinstance(study, Study)]
+    sentences = [f"{file}: passed over, it is no study ({why})." for file, why in read.items() if isinstance(why, str)]
+    return sorted(studies, key=lambda study: study.created), sentences
 
 
 def in_reading_order(studies: Iterable[Study]) -> list[Study]:
@@ -227,13 +234,15 @@ def _counted(study: Study) -> str:
 
 def skipped(store: Store) -> list[str]:
     """A sentence for each file among the studies that is passed over."""
-    problems = [(file, problem) for file in _files(store) if isinstance(problem := _read(file), str)]
-    return [f"{file}: passed over, it is no study ({problem})." for file, problem in problems]
+    return load_all_and_skipped(store)[1]
 
 
-def newest(store: Store, table: str, profile: str | None = None) -> Study:
-    """The newest study of a table (and profile), or the one of exactly that name. `UserError` when there is none."""
-    studies = load_all(store)
+def newest(store: Store, table: str, profile: str | None = None, studies: Sequence[Study] | None = None) -> Study:
+    """The newest study of a table (and profile), or the one of exactly that name. `UserError` when there is none.
+
+    `studies`: those of the store, where they were read already.
+    """
+    studies = load_all(store) if studies is None else studies
     named = [study for study in studies if study.name == table]
     named = named or [s for s in studies if s.table.name == table and profile in (None, s.profile)]
     if named:
