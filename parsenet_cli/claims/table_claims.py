@@ -32,9 +32,13 @@ from parsenet_cli.store.study import Study
 def claim_tests(study: Study, measurements: Measurements) -> list[ClaimTest]:
     """Every claim of a study's table, in the table's order."""
     return [
-        attempt(ClaimTest(claim, study.table.name, study.profile), examine, study, measurements)
+        attempt(
+            ClaimTest(claim, study.table.name, study.profile),
+            _printed if claim.kind == "printed" else _scores,
+            study,
+            measurements,
+        )
         for claim in study.table.claims
-        for examine in [_printed if claim.kind == "printed" else _scores]
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import platform
 import re
 import sys
 from typing import Annotated, TextIO
@@ -15,6 +14,7 @@ from parsenet_cli.cli import completion, config, data, inspect, manage, run, wei
 from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
+from parsenet_cli.cli import status as looking
 from parsenet_cli.cli import verify as verifying
 from parsenet_cli.cli.options import BAD_INPUT, INTERRUPTED, UNREAD, not_written, say
 from parsenet_cli.core.errors import NO_TORCH, UserError, is_torch_missing
@@ -24,7 +24,7 @@ from parsenet_cli.core.version import __version__
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        say(f"parsenet {__version__}, Python {platform.python_version()}, torch {_installed('torch')}")
+        say(f"parsenet {__version__}, Python {sys.version.split()[0]}, torch {_installed('torch')}")
         raise typer.Exit
 
 
@@ -58,7 +58,7 @@ app = typer.Typer(
 )
 for _command in (
     *(run.ablate, run.sweep, run.train, run.plan),
-    *(inspect.list_, config.config, inspect.status, inspect.show, inspect.diff, inspect.table, inspect.network),
+    *(inspect.list_, config.config, looking.status, inspect.show, inspect.diff, inspect.table, inspect.network),
     *(manage.cancel, manage.clean),
     *(verifying.verify, reporting.report, figures.figure, figures.export),
     *(predicting.predict, predicting.submit, predicting.keep),

@@ -17,7 +17,7 @@ from parsenet_cli.report import tables
 from parsenet_cli.runner.state import RunSummary, summary_of
 from parsenet_cli.store import artifacts, study
 from parsenet_cli.store.result import RunResult
-from parsenet_cli.store.run import Run, Store
+from parsenet_cli.store.run import Run
 from parsenet_cli.store.study import Study
 
 LOG_LINES = 5
@@ -30,14 +30,14 @@ Field = tuple[str, str, int]
 """Head, text, and how many lines it may take: together at most 24, which is a terminal's screen."""
 
 
-def content(run: Run, store: Store) -> dict[str, Any]:
-    """Everything, for machines."""
+def content(run: Run, studies: Sequence[Study]) -> dict[str, Any]:
+    """Everything, for machines; `studies` are those of the store."""
     config, summary, result = run.config(), summary_of(run), run.result()
     return {
         "signature": run.signature,
         "state": summary.state,
         "job": summary.job,
-        "serves": list(served_cells(study.load_all(store), run)),
+        "serves": list(served_cells(studies, run)),
         "protocol": [setting.as_json() for setting in deviations.settings_of(config.science)],
         "science": config.science.model_dump(mode="json"),
         "runtime": config.runtime.model_dump(mode="json"),
@@ -48,9 +48,9 @@ def content(run: Run, store: Store) -> dict[str, Any]:
     }
 
 
-def everything(run: Run, store: Store) -> Iterator[str]:
+def everything(run: Run, studies: Sequence[Study]) -> Iterator[str]:
     """The same, for a reader: the protocol, then each file as it is kept."""
-    known, summary, cells = content(run, store), summary_of(run), served_cells(study.load_all(store), run)
+    known, summary, cells = content(run, studies), summary_of(run), served_cells(studies, run)
     yield from (_headline(run, summary), *(f"  {cell}" for cell in cells))
     yield from ("", "protocol", *_protocol(deviations.settings_of(run.config().science), cells))
     if known["result"]:
@@ -67,9 +67,9 @@ def everything(run: Run, store: Store) -> Iterator[str]:
         yield from ("", "log", *run.log_tail())
 
 
-def screen(run: Run, store: Store, width: int) -> list[str]:
+def screen(run: Run, studies: Sequence[Study], width: int) -> list[str]:
     """What is asked first, in at most 24 lines of this width."""
-    summary, studies = summary_of(run), study.in_reading_order(study.load_all(store))
+    summary, studies = summary_of(run), study.in_reading_order(studies)
     fields = [("", _headline(run, summary), 2), ("for", _purpose(studies, run), 2), ("network", _network(run), 2)]
     fields += _measured(run)
     fields += [("deviates in", _deviations(studies, run), 3)]

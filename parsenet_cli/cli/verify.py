@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,15 +43,19 @@ def verify(
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
-    found = [_all(store, profile, name) if name in GROUPS else [study.newest(store, name, profile)] for name in named]
+    known, skipped = study.load_all_and_skipped(store)
+    found = [
+        _all(store, profile, name, known, skipped) if name in GROUPS else [study.newest(store, name, profile, known)]
+        for name in named
+    ]
     studies = list({each.name: each for several in found for each in several}.values())
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
     runs = study.read_runs(studies, store).values()
     notices = [
-        *study.fewer_seeds([each for each in studies if each.name not in named], study.load_all(store)),
+        *study.fewer_seeds([each for each in studies if each.name not in named], known),
         *judge.changed(studies),
         *told([read.code_remark for read in runs if read.result]),
-        *study.skipped(store),
+        *skipped,
         *store.skipped(),
         *study.disbelieved(runs),
     ]
@@ -62,21 +67,21 @@ def verify(
         raise typer.Exit(UNDECIDED)
 
 
-def _all(store: Store, profile: str, group: str) -> list[Study]:
-    """The newest study under a profile of every table of a group that states a claim. `UserError` when there is none."""
+def _all(store: Store, profile: str, group: str, studies: Sequence[Study], skipped: Sequence[str]) -> list[Study]:
+    """The newest of the store's studies, under a profile, of every table of a group that states a claim.
+
+    Raises:
+        UserError: there is none; what was `skipped` is told.
+    """
     from parsenet_cli.config import table_file
     from parsenet_cli.core.errors import UserError
-    from parsenet_cli.store import study
 
-    studies = [each for each in study.load_all(store) if each.profile == profile and each.table.claims]
-    newest = {each.table.name: each for each in studies}
+    newest = {each.table.name: each for each in studies if each.profile == profile and each.table.claims}
     known = table_file.names(group)
     run = [newest[name] for name in known if name in newest]
     if not run:
         absent = f"no table of '{group}' with claims has been run under profile {profile} yet"
-        raise UserError(
-            "\n".join([f"{store.root}: {absent}. Run `parsenet ablate {group}` first", *study.skipped(store)])
-        )
+        raise UserError("\n".join([f"{store.root}: {absent}. Run `parsenet ablate {group}` first", *skipped]))
     missing = [name for name in known if name not in newest]
     if missing:
         say(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)

@@ -100,14 +100,10 @@ def refuse_links(path: Path, *, itself: bool = True) -> None:
     outermost = min((folder for folder in _guarded if text.startswith(f"{folder}/")), key=len, default=None)
     if outermost is None:
         return
-    end = text.find("/", len(outermost) + 1)
-    while end > 0 or itself:
-        each = text[:end] if end > 0 else text
+    folders = [text[:end] for end in range(len(outermost) + 1, len(text)) if text[end] == "/"]
+    for each in [*folders, *([text] if itself else [])]:
         if os.path.islink(each) and not _is_tagged(each):  # noqa: PTH114
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), each)
-        if end < 0:
-            return
-        end = text.find("/", end + 1)
 
 
 def tag_cache(folder: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from statistics import mean
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import is_plain
@@ -14,6 +14,8 @@ from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.models import trunks
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Store
+
+T = TypeVar("T", int, float)
 
 RUN_BYTES = 60_000
 """Of a finished run without a model, where none is done: measured under the profile quick."""
@@ -97,12 +99,12 @@ class CostModel:
 
     def seconds(self, science: Science) -> float | None:
         """Expected seconds of a run, its training and then its evaluation; None where no run like it was measured."""
-        per_step = _nearest(self.per_step, science)
+        per_step = _nearest(self.per_step, science, mean)
         return None if per_step is None else per_step * science.recipe.steps + self.evaluation_seconds(science)
 
     def evaluation_seconds(self, science: Science) -> float:
         """Expected seconds of a run's evaluation, which takes as long after few steps as after many; 0 where none is known."""
-        return _nearest(self._evaluation, science) or 0.0
+        return _nearest(self._evaluation, science, mean) or 0.0
 
     def total_seconds(self, runs: Iterable[Science], slots: int) -> float | None:
         """Expected wall-clock of several runs on `slots`; None when one of them cannot be told."""
@@ -112,10 +114,8 @@ class CostModel:
 
     def weights_count(self, science: Science) -> int | None:
         """The numbers that a network holds, measured or, its head apart, declared by its trunk; None where neither is known."""
-        kind = CostKey.of(science)
-        near = [count for other, count in self.parameters.items() if kind.near(other)]
-        declared = trunks.find(science.trunk).weights_count(science.body, science.deeplab_kernel)
-        return self.parameters.get(kind) or max(near, default=declared)
+        measured = _nearest(self.parameters, science, max)
+        return measured or trunks.find(science.trunk).weights_count(science.body, science.deeplab_kernel)
 
     def total_bytes(self, runs: Iterable[RunConfig]) -> float | None:
         """Expected size on disk of several finished runs, with the models that are to be kept; None when it cannot be told."""
@@ -137,8 +137,8 @@ class CostModel:
         return 3 * 8 * float(sum(known[-slots:])) if len(known) == len(counts) else None
 
 
-def _nearest(measured: Mapping[CostKey, float], science: Science) -> float | None:
-    """What was measured of runs of its kind, or else of those on the same data with the same trunk and body."""
+def _nearest(measured: Mapping[CostKey, T], science: Science, of: Callable[[list[T]], T]) -> T | None:
+    """What was measured of runs of its kind, or else one value `of` those on the same data with the same trunk and body."""
     kind = CostKey.of(science)
     near = [value for other, value in measured.items() if kind.near(other)]
-    return measured.get(kind) or (mean(near) if near else None)
+    return measured.get(kind) or (of(near) if near else None)

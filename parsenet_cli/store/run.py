@@ -56,6 +56,7 @@ from parsenet_cli.store.result import JobRecord, PrerequisiteStatus, RunEnvironm
 ERROR_PREFIX = "error: "
 """How a line of log.txt begins that says what is wrong with the input."""
 
+_CONFIG = "config.yaml"
 
 _ANOTHER_VERSIONS = {"missing", "extra_forbidden", "literal_error"}
 """What pydantic finds wrong with a configuration that another version of parsenet may have written so."""
@@ -101,7 +102,7 @@ class Run:
         """The results folder that it lies in."""
         return Store(self.folder.parents[1])
 
-    config_file = _RunFile("config.yaml")  # the frozen configuration
+    config_file = _RunFile(_CONFIG)  # the frozen configuration
     result_file = _RunFile("result.json")  # what makes the run done
     environment_file = _RunFile("env.json")  # what it was carried out with
     lock_file = _RunFile("lock")  # what its worker holds while it lives
@@ -572,24 +573,22 @@ def _problem(entry: os.DirEntry[str]) -> str:
     if entry.is_symlink():
         return "it is a link, and links inside of a results folder are not followed"
     try:
-        descriptor = os.open(f"{entry.path}/config.yaml", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(f"{entry.path}/{_CONFIG}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as problem:
         if problem.errno in (errno.ENOENT, errno.ENOTDIR):
-            return "it is no run's folder (no config.yaml)"
-        return f"its config.yaml cannot be read ({problem.strerror})"
+            return f"it is no run's folder (no {_CONFIG})"
+        return f"its {_CONFIG} cannot be read ({problem.strerror})"
     plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
     os.close(descriptor)
     if not plain:
-        return "it is no run's folder (config.yaml is no file)"
+        return f"it is no run's folder ({_CONFIG} is no file)"
     return "" if _NAME.fullmatch(entry.name) else "it is no run's folder (its name is no signature)"
 
 
 def _lock_problem(lock: Path) -> str:
-    """Why a run, whose folder is no link, could not be held by its lock."""
+    """Why a run could not be held by its lock."""
     try:
-        status = lock.lstat()
+        refuse_lock(lock)
     except OSError:
-        return ""
-    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-        return ""
-    return "it is no lock file: remove it, so that a worker can hold the run"
+        return "it is no lock file: remove it, so that a worker can hold the run"
+    return ""

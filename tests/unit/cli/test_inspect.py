@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from parsenet_cli.cli import inspect, progress
+from parsenet_cli.cli import progress, status
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.report.blocks import words
 from parsenet_cli.report.formats import terminal
@@ -187,13 +187,13 @@ def test_table_for_a_console_has_no_markup() -> None:
 @pytest.fixture
 def watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """Do something while it watches, and return what it printed."""
-    monkeypatch.setattr(inspect, "REFRESH_SECONDS", 0.05)
-    monkeypatch.setattr(inspect, "QUEUE_SECONDS", 0.05)
+    monkeypatch.setattr(status, "REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr(status, "QUEUE_SECONDS", 0.05)
 
     def watch(meanwhile: Callable[[], object], **wanted: Any) -> str:
         printed = io.StringIO()
         monkeypatch.setattr(terminal, "console", lambda: Console(file=printed))
-        watcher = threading.Thread(target=inspect.watch_runs, args=(store, inspect.Wanted(**wanted)))
+        watcher = threading.Thread(target=status.watch_runs, args=(store, status.Wanted(**wanted)))
         watcher.start()
         watcher.join(1)
         assert watcher.is_alive()

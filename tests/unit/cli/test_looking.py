@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from parsenet_cli.cli import catalogue, inspect, run_page
+from parsenet_cli.cli import catalogue, run_page
+from parsenet_cli.cli import status as looking
 from parsenet_cli.config import profile, sweep, table_file
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.core.errors import UserError
@@ -47,7 +48,7 @@ def status(looked_at: Store, capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.setenv("COLUMNS", "160")
 
     def look(*tables: str, **options: object) -> str:
-        inspect.status(list(tables), results=looked_at.root, **options)  # type: ignore[arg-type]
+        looking.status(list(tables), results=looked_at.root, **options)  # type: ignore[arg-type]
         return capsys.readouterr().out
 
     return look
@@ -194,19 +195,19 @@ def test_status_asked_about_a_run_of_no_study_shows_it_last(status: Looked, tmp_
     store = Store(tmp_path / "results")
     study.save(plan_table(sweep.single([])[0], Composer(profile.load("quick"), [], store.cache), [0]).study, store)
     (planned,) = study.load_all(store)
-    wanted = inspect.Wanted()
+    wanted = looking.Wanted()
     runs = [store.run("0" * 12), store.run(planned.signatures[0])]
     places = study.places([planned])
     assert [run.signature for run in wanted.runs(runs, places)] == [planned.signatures[0], "0" * 12]
-    assert wanted.runs(runs, places) != inspect.Wanted(profile="quick").runs(runs, places)
+    assert wanted.runs(runs, places) != looking.Wanted(profile="quick").runs(runs, places)
 
 
 def test_a_done_run_fits_a_screen(looked_at: Store) -> None:
     for run in looked_at.runs():
-        lines = run_page.screen(run, looked_at, 80)
+        lines = run_page.screen(run, study.load_all(looked_at), 80)
         assert len(lines) <= 24
         assert max(map(len, lines)) <= 80
-    text = "\n".join(run_page.screen(shared(looked_at), looked_at, 80))
+    text = "\n".join(run_page.screen(shared(looked_at), study.load_all(looked_at), 80))
     result = shared(looked_at).done_result()
     assert f"mean IU {100 * (result.metrics['mean_iu'] or 0):.2f}" in text
     assert f"cat {100 * (result.iu['cat'] or 0):.2f}" in text
@@ -224,7 +225,7 @@ def test_even_a_run_with_long_texts_and_much_to_say_fits_a_screen(looked_at: Sto
     run.confusions_file.write_bytes(b"damaged")
     for number in range(60):
         (run.folder / f"something-else-{number}").touch()
-    lines = run_page.screen(run, store, 80)
+    lines = run_page.screen(run, study.load_all(store), 80)
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert "damaged or gone: confusion.npz; replaced results: earlier-unknown-1" in " ".join(lines)
@@ -232,7 +233,7 @@ def test_even_a_run_with_long_texts_and_much_to_say_fits_a_screen(looked_at: Sto
 
 def test_a_failed_run_shows_its_error_and_the_end_of_its_log(looked_at: Store) -> None:
     (failed,) = [run for run in looked_at.runs() if run.state() == "failed"]
-    lines = run_page.screen(failed, looked_at, 80)
+    lines = run_page.screen(failed, study.load_all(looked_at), 80)
     assert lines[0] == f"{failed.signature}  failed  the disk is full"
     assert [line.split()[-1] for line in lines if line.startswith("log")] == ["25", "26", "27", "28", "29"]
     assert len(lines) <= 24
@@ -246,11 +247,11 @@ def shared(store: Store) -> Run:
 def test_a_run_is_judged_by_its_tables_cell_whatever_study_came_first(looked_at: Store) -> None:
     run = shared(looked_at)
     assert study.load_all(looked_at)[0].table.name.startswith("train-")
-    text = " ".join("\n".join(run_page.everything(run, looked_at)).split())
+    text = " ".join("\n".join(run_page.everything(run, study.load_all(looked_at))).split())
     assert "data=synthetic_context: deviates from data=pascal_context" in text
     assert "data=voc12" not in text
     assert "deviates in nothing beyond what profile quick replaces" in " ".join(
-        "\n".join(run_page.screen(run, looked_at, 80)).split()
+        "\n".join(run_page.screen(run, study.load_all(looked_at), 80)).split()
     )
 
 
@@ -262,6 +263,6 @@ def test_question_that_does_not_arise_is_no_deviation_of_a_grid(tmp_path: Path) 
     for config in plan.configs.values():
         store.run(config.signature).create(config)
     saved = study.save(plan.study, store)
-    text = "\n".join(run_page.everything(store.run(saved.signatures[0]), store))
+    text = "\n".join(run_page.everything(store.run(saved.signatures[0]), study.load_all(store)))
     assert "body=reduced: default" in text
     assert "body=deeplab" not in text

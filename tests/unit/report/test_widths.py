@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from parsenet_cli.cli import app, inspect
+from parsenet_cli.cli import app, status
 from parsenet_cli.config import table_file
 from parsenet_cli.report.blocks import Cell, Grid, Row, words
 from parsenet_cli.report.formats import terminal
@@ -174,7 +174,7 @@ def rows_of_runs(count: int) -> list[RunSummary]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_watch_shows_as_many_runs_as_fit_and_counts_the_others(count: int, width: int) -> None:
     screen = Console(width=width, height=24, force_terminal=True, color_system=None)
-    grid = inspect._fitting(rows_of_runs(count), [], ["a note"], screen)
+    grid = status._fitting(rows_of_runs(count), [], ["a note"], screen)
     with screen.capture() as captured:
         screen.print(terminal.renderable(grid))
     lines = captured.get().splitlines()
