@@ -17,8 +17,9 @@ from typing import Any
 
 from parsenet_cli.config.overrides import key_of, value_of
 from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
-from parsenet_cli.core import paths
+from parsenet_cli.core import paths, yaml_text
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.files import read_text
 from parsenet_cli.core.run_config import Recipe, Science
 
 
@@ -121,13 +122,10 @@ def nearest_recipe(recipe: Recipe) -> str:
 @lru_cache
 def published(recipe: str) -> dict[str, Any]:
     """The numbers of a published recipe, by `recipe.key`: those that are shipped, whatever the user's ./conf has."""
-    from omegaconf import OmegaConf
-
-    folder = paths.shipped("conf/recipe")
-    files = (OmegaConf.load(folder / f"{name}.yaml") for name in ("_base", recipe))
-    numbers = OmegaConf.to_container(OmegaConf.merge(*files))
-    assert isinstance(numbers, dict)
-    return _tuples({f"recipe.{key!s}": value for key, value in numbers.items() if key != "defaults"})
+    files = (paths.shipped("conf/recipe") / f"{name}.yaml" for name in ("_base", recipe))
+    base, own = (yaml_text.load(read_text(file)) for file in files)
+    numbers = Recipe.model_validate({key: value for key, value in {**base, **own}.items() if key != "defaults"})
+    return {f"recipe.{key}": value for key, value in numbers.model_dump().items()}
 
 
 def as_text(value: Any) -> str:

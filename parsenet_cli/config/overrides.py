@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Iterable
@@ -34,6 +35,9 @@ MOST_VALUES = 1000
 LISTED = "parsenet list"
 """The command that lists keys and their values."""
 
+_WORD = r"[a-z][a-z0-9_]{0,60}|[1-9][0-9]{0,3}s|-?[1-9][0-9]{0,17}|0|-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:e-?[0-9]{1,2})?"
+_PLAIN = re.compile(rf"{_WORD}|\[(?:(?:{_WORD})(?:,(?:{_WORD}))*)?\]")
+_NAMED = {"true": True, "false": False, "null": None, "nan": math.nan, "inf": math.inf}
 _SWITCH = r"(?:[^,]{1,60},)*(?:off|on|no|yes|false|true)(?:,.*)?"
 _HABITS = (
     (r"-m|--multirun", "sweeps are `parsenet sweep fusion=early,late norm=none,l2`"),
@@ -163,6 +167,8 @@ def value_of(override: str) -> Any:
     text = literal(override)
     if text is not None:
         return None if text == "null" else text
+    if _PLAIN.fullmatch(text := override.partition("=")[2]):
+        return [_plain(part) for part in text[1:-1].split(",") if part] if text[0] == "[" else _plain(text)
     parsed = _parsed(override)
     if parsed.is_sweep_override():
         typed = shlex.quote(override)
@@ -197,6 +203,13 @@ def seed_of(text: str) -> int:
     if not 0 <= number <= LARGEST:
         raise UserError(f"seed={shown(text)}: expected a whole number from 0 to {LARGEST}")
     return number
+
+
+def _plain(word: str) -> Any:
+    """What Hydra's grammar makes of a word or a number in usual spelling: its import would take longer than to read a table."""
+    if word[0].isalpha() or word[-1] == "s":
+        return _NAMED.get(word, word)
+    return float(word) if set(word) & set(".e") else int(word)
 
 
 @lru_cache(maxsize=4096)

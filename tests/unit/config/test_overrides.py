@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from parsenet_cli.config import table_file
+from parsenet_cli.config import overrides, table_file
 from parsenet_cli.config.overrides import habit, key_of, value_of, values_of
 from parsenet_cli.core.errors import UserError
 
@@ -72,3 +75,17 @@ def test_sweep_that_is_to_be_typed_can_be_typed() -> None:
 def test_habit_among_tables_is_answered() -> None:
     with pytest.raises(UserError, match="write norm=VALUE"):
         table_file.load("~norm")
+
+
+_WORDS = st.one_of(
+    st.from_regex(overrides._WORD, fullmatch=True),
+    st.sampled_from(["true", "false", "null", "nan", "inf", "infinity", "1e5", "0", "-0", "007", "1_0", "16s", "-1.50e-9"]),
+)
+
+
+@given(st.one_of(_WORDS, st.lists(_WORDS).map(lambda words: f"[{','.join(words)}]")))
+@example("[]")
+@example("1e-9")
+def test_a_plain_value_is_what_hydras_grammar_makes_of_it(text: str) -> None:
+    expected = OverridesParser.create().parse_override(f"recipe.lr={text}").value()
+    assert repr(value_of(f"recipe.lr={text}")) == repr(expected)
