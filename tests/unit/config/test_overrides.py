@@ -79,7 +79,9 @@ def test_habit_among_tables_is_answered() -> None:
 
 _WORDS = st.one_of(
     st.from_regex(overrides._WORD, fullmatch=True),
-    st.sampled_from(["true", "false", "null", "nan", "inf", "infinity", "1e5", "0", "-0", "007", "1_0", "16s", "-1.50e-9"]),
+    st.sampled_from(
+        ["true", "false", "null", "nan", "inf", "infinity", "1e5", "0", "-0", "007", "1_0", "16s", "-1.50e-9"]
+    ),
 )
 
 
