@@ -23,7 +23,7 @@ test: $(VENV)/ready  ## style, types and the test suite
 	$(RUN)/python -m ruff check .
 	$(RUN)/python -m ruff format --check .
 	$(RUN)/python -m mypy
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/ready  ## the tests that take minutes
 	$(RUN)/python -m pytest -m slow
