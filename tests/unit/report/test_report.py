@@ -23,7 +23,7 @@ from parsenet_cli.report.build import build_report
 from parsenet_cli.report.collect import collect_input
 from parsenet_cli.report.figures import context, curves
 from parsenet_cli.report.sections.provenance import command
-from parsenet_cli.store import study
+from parsenet_cli.store import choice
 from parsenet_cli.store.run import Store
 from tests import made_store
 
@@ -108,7 +108,7 @@ def test_page_is_well_formed_and_asks_nobody_for_anything(made: Store) -> None:
 
 def test_every_measured_number_says_its_seeds_and_runs(made: Store) -> None:
     parsed, _, markdown = written(made)
-    one = study.newest(made, "table4")
+    one = choice.of_table(made, "table4")
     for signature in one.signatures:
         assert any(signature in tip for tip in parsed.tips)
         assert signature in markdown
@@ -168,7 +168,7 @@ def test_what_a_table_says_is_text_never_markup(store: Store, tmp_path: Path) ->
 
 
 def test_nothing_of_the_machine_is_in_it(store: Store, tmp_path: Path) -> None:
-    run = store.run(study.newest(store, "table4").signatures[0])
+    run = store.run(choice.of_table(store, "table4").signatures[0])
     (run.folder / "result.json").unlink()
     run.update_status(state="failed", error=f"no file {Path.home()}/secret/weights.pt in {store.root.resolve()}/x")
     _, html, markdown = written(store)
@@ -208,7 +208,7 @@ def test_page_of_somebody_else_is_not_replaced(store: Store, tmp_path: Path, nam
 @pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "confusion.npz", "env.json"])
 def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
     build_report(store, None, store.root / "report")
-    file = store.run(study.newest(store, "table4").signatures[0]).folder / name
+    file = store.run(choice.of_table(store, "table4").signatures[0]).folder / name
     if name.endswith("npz"):
         with np.load(file) as stored:
             content = {key: stored[key] for key in stored.files}
@@ -220,7 +220,7 @@ def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
 
 def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) -> None:
     runs, studies = store.root / "runs", store.root / "studies"
-    broken, without_confusions = study.newest(store, "table4").signatures[:2]
+    broken, without_confusions = choice.of_table(store, "table4").signatures[:2]
     store.run(without_confusions).confusions_file.unlink()
     (runs / broken / "result.json").write_text('{"signature": ')
     (runs / "notes").mkdir()
@@ -247,7 +247,7 @@ def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) ->
 
 
 def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
-    older = study.newest(store, "table8")
+    older = choice.of_table(store, "table8")
     newer = made_store.add_table(store, "table8", (0,))
     found = collect_input(store, None)
     assert newer.name in [one.name for one in found.studies]
@@ -255,8 +255,8 @@ def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
 
 
 def test_collapsed_failed_and_missing_runs_are_said(store: Store) -> None:
-    config = store.run(study.newest(store, "table4").signatures[0]).config()
-    other = store.run(study.newest(store, "table4").signatures[1])
+    config = store.run(choice.of_table(store, "table4").signatures[0]).config()
+    other = store.run(choice.of_table(store, "table4").signatures[1])
     made_store.add_run(store, config, outcome="collapsed", collapsed_at=17, predicted_classes=["background"])
     (other.folder / "result.json").unlink()
     other.update_status(state="failed", error="the disk is full")
@@ -275,7 +275,7 @@ def test_empty_store_and_unknown_profile_say_what_to_do(store: Store, tmp_path: 
 
 
 def test_command_of_a_study_asks_for_it_again(store: Store) -> None:
-    assert command(study.newest(store, "table4")) == "parsenet ablate table4 --profile quick --seeds 3"
+    assert command(choice.of_table(store, "table4")) == "parsenet ablate table4 --profile quick --seeds 3"
 
 
 def test_script_is_the_only_one_that_the_page_allows(made: Store) -> None:
@@ -302,7 +302,7 @@ def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alon
     monkeypatch.setattr(figures, "svg", svg)
     monkeypatch.setattr(curves, "data", lambda *_: {"created": "curves"})
     monkeypatch.setattr(context, "from_store", lambda *_: {"created": "context"})
-    name = study.newest(store, "table4").name
+    name = choice.of_table(store, "table4").name
     for i, subject in enumerate([name, name, name, name, "another study"]):
         write_json(store.figures / "scales" / f"{i}.json", scales(subject, str(i)))
     (store.figures / "scales" / "torn.json").write_text("{")
@@ -314,7 +314,7 @@ def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alon
 
 
 def test_context_shows_two_cells_that_differ_in_global_context_and_norm_alone(store: Store) -> None:
-    table4 = study.newest(store, "table4")
+    table4 = choice.of_table(store, "table4")
     pair = context.default_cells(table4, store)
     assert pair is not None
     signatures = [next(cell.signature for cell in table4.cells if cell.key == key) for key in pair]
