@@ -88,7 +88,7 @@ def _parts(report: ReportInput, intervals: Mapping[str, Intervals], group: str) 
 
 
 def _part(study: Study, report: ReportInput, intervals: Intervals, tried: str = "") -> Part:
-    key_of_part = part_key(study, trial=bool(tried))
+    part = part_key(study, trial=bool(tried))
     frame = results_frame(study, report.runs)
     measured = measure_cells(study, frame, Footnotes())
     baselines = {column.key: _baseline(study, measured, column.key) for column in study.table.columns}
@@ -96,7 +96,7 @@ def _part(study: Study, report: ReportInput, intervals: Intervals, tried: str = 
     for line in frame[frame["signature"] != ""].to_dict("records"):
         lines.setdefault(CellKey(line["row"], line["column"]), []).append(_seed(line, report))
     behind = {
-        key: _provenance(study, key, seeds, measured, baselines[key.column], intervals, key_of_part)
+        key: _provenance(study, key, seeds, measured, baselines[key.column], intervals, part)
         for key, seeds in lines.items()
     }
     largest = max((abs(one.effect) for one in behind.values() if one.effect is not None), default=0.0)
@@ -111,7 +111,7 @@ def _part(study: Study, report: ReportInput, intervals: Intervals, tried: str = 
     if behind:
         blocks.append(Fold("How each number was made", (_footnotes(study, behind),)))
     name = study.table.name
-    return Part(key_of_part, f"{name}: {study.table.title} ({study.profile}){tried}", tuple(blocks))
+    return Part(part, f"{name}: {study.table.title} ({study.profile}){tried}", tuple(blocks))
 
 
 def _footnotes(study: Study, behind: Mapping[CellKey, _Provenance]) -> Block:

@@ -15,15 +15,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table_file import read
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.sealed import write_json
-from parsenet_cli.report import figures
-from parsenet_cli.report.build import build_report
-from parsenet_cli.report.collect import collect_input
+from parsenet_cli.report import figures, redact
+from parsenet_cli.report.blocks import Part, Section
+from parsenet_cli.report.build import build_report, compose
+from parsenet_cli.report.collect import ReportInput, collect_input, digest
 from parsenet_cli.report.figures import context, curves
 from parsenet_cli.report.sections.provenance import command
-from parsenet_cli.store import choice
+from parsenet_cli.runner.plan import plan_table
+from parsenet_cli.store import choice, study
 from parsenet_cli.store.run import Store
 from tests import made_store
 
@@ -38,6 +42,18 @@ columns:
 rows:
   a: {label: ["<script>alert(2)</script>"], set: ["layers=[fc7]"], paper: {one: "36.6"}, note: "'\\"><img src=http://x.test/y>"}
   b: {label: ["`|_*[x](http://x.test)"], set: ["layers=[pool6,fc7]"], paper: {one: "37.6"}}
+"""
+
+
+MINE = """
+title: My table
+data: voc12
+columns: {one: {header: one, metric: mean_iu}}
+rows:
+  raw: {label: [raw], set: [norm=none]}
+  norm: {label: [norm], set: [norm=l2]}
+claims:
+  better: {says: A normalised map is better., where: mine, holds_if: norm.one > raw.one, effect: norm.one - raw.one}
 """
 
 
@@ -246,12 +262,60 @@ def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) ->
     assert "Runs without a result" in parsed.text
 
 
-def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
-    older = choice.of_table(store, "table8")
-    newer = made_store.add_table(store, "table8", (0,))
+def test_toy_of_a_table_is_named_and_not_shown_unless_it_is_asked_for(store: Store) -> None:
+    whole = choice.of_table(store, "table8")
+    toy = made_store.add_table(store, "table8", (0,))
     found = collect_input(store, None)
-    assert newer.name in [one.name for one in found.studies]
-    assert (f"studies/{older.name}.json", f"older than {newer.name}") in found.left_out
+    assert whole in found.studies
+    assert (f"studies/{toy.name}.json", f"has fewer cells or seeds: {whole.name} is shown") in found.left_out
+    asked = collect_input(store, None, study=toy.name)
+    assert [one.name for one in asked.studies] == [choice.of_table(store, "table4").name, toy.name]
+    with pytest.raises(UserError, match=rf"study '{toy.name}x'\. Did you mean '{toy.name}'"):
+        collect_input(store, None, study=f"{toy.name}x")
+    with pytest.raises(UserError, match=rf"--study {toy.name}: it is of table8 .* not asked for"):
+        collect_input(store, None, ["table4"], study=toy.name)
+
+
+def test_report_of_some_tables_shows_these_and_no_claims_of_figures(store: Store) -> None:
+    everything, papers = collect_input(store, None), collect_input(store, None, ["all"])
+    found = collect_input(store, None, ["table4"])
+    assert [one.table.name for one in found.studies] == ["table4"]
+    assert set(found.runs) == set(found.studies[0].signatures)
+    assert [one.with_figures for one in (everything, papers, found)] == [True, True, False]
+    assert len({digest(one) for one in (everything, papers, found)}) == 3
+    table8 = choice.of_table(store, "table8").name
+    assert (
+        f"studies/{table8}.json",
+        "is of table8 under profile quick, which was not asked for",
+    ) in found.left_out
+    with pytest.raises(UserError, match="Did you mean 'table4'"):
+        collect_input(store, None, ["tabel4"])
+    with pytest.raises(UserError, match="table6 has not been run yet"):
+        collect_input(store, None, ["table6"])
+
+
+def test_own_tables_and_trials_stand_apart_and_weaken_no_verdict(store: Store, tmp_path: Path) -> None:
+    def page() -> tuple[ReportInput, dict[str, Section]]:
+        found = collect_input(store, None)
+        return found, {one.key: one for one in compose(found, "", redact.of_report(found)).sections}
+
+    _, before = page()
+    assert "own" not in before
+    (tmp_path / "mine1.yaml").write_text(MINE)
+    made_store.add_table(store, "mine1", spec=read(tmp_path / "mine1.yaml"))
+    overrides = ["recipe.iterations=7", "device=cpu"]
+    composer = Composer(profile.load("quick"), overrides, store.cache)
+    plan = plan_table(table_file.load("table4"), composer, (0, 1, 2, 3))
+    trial = study.save(plan.study, store)
+    found, after = page()
+    assert [one.name for one in found.trials] == [trial.name]
+    assert {one.name for one in found.studies}.isdisjoint({trial.name})
+    parts = [block for block in after["own"].blocks if isinstance(block, Part)]
+    assert [part.key for part in parts] == ["quick-mine1", trial.name, "own-verdicts"]
+    assert parts[1].title.endswith("(quick): recipe.iterations=7")
+    assert "A normalised map is better" in str(parts[2])
+    assert "mine1" not in str(after["tables"])
+    assert after["verdicts"] == before["verdicts"]
 
 
 def test_collapsed_failed_and_missing_runs_are_said(store: Store) -> None:

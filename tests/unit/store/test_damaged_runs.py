@@ -24,7 +24,7 @@ from parsenet_cli.report.figures import context
 from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.runner import clean
 from parsenet_cli.runner.cost import CostModel
-from parsenet_cli.store import artifacts, choice, study
+from parsenet_cli.store import artifacts, choice
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Run, Store
