@@ -119,8 +119,9 @@ class Measurements:
     def _study(self, table: str, asking: Study) -> Study:
         if table not in self._studies:
             try:
-                alike = [s for s in load_all(self.store) if choice.changes(s) == choice.changes(asking)]
-                self._studies[table] = choice.of_table(self.store, table, asking.profile, alike)
+                studies = [study for study in load_all(self.store) if study.table.name == table]
+                alike = [study for study in studies if study.overrides == asking.overrides]
+                self._studies[table] = choice.of_table(self.store, table, asking.profile, alike or studies)
             except UserError:
                 raise Untestable(
                     f"it needs {table}, which has not been run under profile {asking.profile}: `parsenet ablate {table}`"

@@ -25,10 +25,10 @@ def verify(
         str,
         typer.Option("--profile", "-p", help="The studies under this profile.", autocompletion=complete_profile),
     ] = "quick",
-    study_name: ChosenStudy = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
     to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
+    study_name: ChosenStudy = None,
 ) -> None:
     """Judge the paper's claims by the runs; runs nothing.
 

@@ -105,8 +105,8 @@ def test_table_as_its_file_has_it_now_is_taken(store: Store, tmp_path: Path, mon
 
 
 def test_results_of_other_code_come_after_those_of_this(store: Store) -> None:
-    own = {"modules": ("data/sets/synthetic_voc",)}
-    this = Code(store.cache).identity(own["modules"])
+    modules = ("data/sets/synthetic_voc",)
+    this = Code(store.cache).identity(modules)
     whole, toy = save(store, "whole", (0, 1, 2)), save(store, "toy")
 
     def made_by(code: str, *runs: str) -> None:
@@ -114,7 +114,7 @@ def test_results_of_other_code_come_after_those_of_this(store: Store) -> None:
             run = store.run(signature)
             result = run.result()
             assert result is not None
-            run.record_result(replace(result, code=code, **own))
+            run.record_result(replace(result, code=code, modules=modules))
 
     for cell in whole.cells:
         write_run(store, f"own quick  {cell.row} {cell.seed}", 0.5, cell.seed)
@@ -171,13 +171,13 @@ def test_study_that_is_named_stands_alone_for_its_table_and_a_mistake_is_answere
 def test_any_studies_give_one_that_no_other_alike_outdoes(asked: list[tuple[int, int, str, bool]]) -> None:
     store = Store(Path("nowhere"))
     every = []
-    for number, (seeds, rows, state, plain) in enumerate(asked):
+    for number, (seeds, rows, state, as_it_is) in enumerate(asked):
         cells = [
-            StudyCell(row, "iu", seed, signature_of(f"{state} {plain} {row} {seed}"))
+            StudyCell(row, "iu", seed, signature_of(f"{state} {as_it_is} {row} {seed}"))
             for row in ROWS[:rows]
             for seed in range(seeds)
         ]
-        overrides = () if plain else ("recipe.iterations=3",)
+        overrides = () if as_it_is else ("recipe.iterations=3",)
         parts = (overrides, tuple(range(seeds)), table_of(ROWS), tuple(cells))
         every.append(Study(f"s{number}", f"2026-01-0{number + 1}", "quick", *parts))
     chosen = choice.choose(every, store)
