@@ -119,9 +119,10 @@ class Measurements:
     def _study(self, table: str, asking: Study) -> Study:
         if table not in self._studies:
             try:
-                studies = [study for study in load_all(self.store) if study.table.name == table]
-                alike = [study for study in studies if study.overrides == asking.overrides]
-                self._studies[table] = choice.of_table(self.store, table, asking.profile, alike or studies)
+                under = [study for study in load_all(self.store) if study.profile == asking.profile]
+                of_it = [study for study in under if study.table.name == table]
+                alike = [study for study in of_it if study.overrides == asking.overrides]
+                self._studies[table] = choice.of_table(self.store, table, asking.profile, alike or of_it)
             except UserError:
                 raise Untestable(
                     f"it needs {table}, which has not been run under profile {asking.profile}: `parsenet ablate {table}`"
