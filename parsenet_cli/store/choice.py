@@ -125,15 +125,17 @@ def notes(taken: Iterable[Study], studies: Sequence[Study]) -> list[str]:
 def kept_on_disk(study: Study, studies: Sequence[Study], store: Store) -> tuple[Study, str]:
     """The study whose table lies under results/tables/ where `study` was carried out now, and why that is another, if it is.
 
-    It is the one that is taken, but a single seed does not replace several.
+    It is the one that is taken. But what has a single seed, or some of its table's cells, does not replace a whole table with
+    several seeds, also where that is as the table or the settings were before.
     """
     alike = _by_table(studies)[_place(study)]
-    taken = choose(alike, store)
-    several = [each for each in alike if len(each.seeds) > 1 and changes(each) == changes(taken)]
-    kept = choose(several, store) if len(taken.seeds) == 1 and several else taken
+    kept = taken = choose(alike, store)
+    whole = [each for each in alike if _is_whole(each) and changes(each) == changes(taken)]
+    if whole and not _is_whole(taken):
+        kept = max(whole, key=_size)
     if kept.name == study.name:
         return kept, ""
-    return kept, "has a single seed" if taken.name == study.name else why_not(study, taken)
+    return kept, "has a single seed or some of the cells" if taken.name == study.name else why_not(study, taken)
 
 
 def amount(study: Study) -> str:
@@ -161,6 +163,11 @@ def _cells(study: Study) -> int:
 
 def _size(study: Study) -> tuple[int, int, str]:
     return _cells(study), len(study.seeds), study.created
+
+
+def _is_whole(study: Study) -> bool:
+    """Whether it has several seeds of all of its table's cells."""
+    return len(study.seeds) > 1 and {cell.key for cell in study.table.cells()} <= {cell.key for cell in study.cells}
 
 
 def _of_the_present_table(studies: Sequence[Study]) -> list[Study]:
