@@ -72,7 +72,7 @@ def run_plans(
     from parsenet_cli.runner.launcher import BatchLauncher
     from parsenet_cli.runner.plan import all_configs, by_this_code
     from parsenet_cli.runner.scheduler import Scheduler
-    from parsenet_cli.store import study
+    from parsenet_cli.store import choice, study
 
     options = composer.launcher(overrides)
     plans = [by_this_code(plan, store) for plan in plans] if rerun_stale else plans
@@ -104,10 +104,18 @@ def run_plans(
         say("To follow them, and for the tables, issue the same command again without --detach.")
     if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
         say(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
+    known = [] if outcome.left else study.load_all(store)
     for one in [] if outcome.left else studies:
         grid = tables.study_grid(one, store)
         print_grid(grid)
-        for file in tables.write(grid, one, store):
+        kept, why = choice.kept_on_disk(one, known, store)
+        if why:
+            say(
+                f"{store.tables / one.profile / one.table.name}.*: the table of {kept.name} ({choice.amount(kept)}) stays; this "
+                f"study {why}: `parsenet table --study {one.name}` prints it"
+            )
+            grid = tables.study_grid(kept, store)
+        for file in tables.write(grid, kept, store):
             say(f"written: {file}")
     for signature, error in outcome.failed.items():
         log = store.run(signature).log

@@ -82,6 +82,7 @@ def complete(answer: Callable[..., str]) -> Ask:
         ("ablate be", ["beyond"]),
         ("ablate table4 fusion=l", ["fusion=late"]),
         ("verify --profile pa", ["paper"]),
+        ("report be", ["beyond"]),
         ("table table4 --to la", ["latex"]),
         ("export --to t", ["tensorboard"]),
         ("figure re", ["receptive-field"]),
@@ -146,6 +147,9 @@ def test_own_tables_and_studies_are_offered(complete: Ask, in_own_folder: Path) 
     (studies / "be_mine-quick-1234.json").write_text("{}")
     assert complete("parsenet ablate be") == ["beyond", "be_mine"]
     assert complete("parsenet table be") == ["be_mine", "be_mine-quick-1234"]
+    assert complete("parsenet report be") == ["beyond", "be_mine", "be_mine-quick-1234"]
+    for command in ("table", "verify", "report"):
+        assert complete(f"parsenet {command} --study ") == ["be_mine-quick-1234"]
     assert complete("parsenet plan be_mine --rows ") == []  # the command says why its file cannot be read
 
 

@@ -16,7 +16,7 @@ from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
 from parsenet_cli.models.support import unsupported
-from parsenet_cli.store import study
+from parsenet_cli.store import choice
 from parsenet_cli.store.run import Store
 
 BEYOND = (
@@ -188,7 +188,7 @@ def test_a_frozen_table_keeps_its_remark() -> None:
 
 def test_one_table_is_asked_for_where_a_group_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'beyond' means .*, where one table is expected: capacity, fine_fc7"):
-        study.newest(Store(tmp_path), "beyond")
+        choice.of_table(Store(tmp_path), "beyond")
 
 
 def test_list_shows_the_groups_apart_within_80_columns(
