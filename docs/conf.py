@@ -12,7 +12,15 @@ from typing import Any
 
 CONTENTS = {
     "Start": ("docs/tutorial", "docs/faq", "docs/glossary"),
-    "Use": ("docs/commands", "docs/tables", "docs/data", "docs/predict", "docs/figures", "docs/operations", "docs/results-folder"),
+    "Use": (
+        "docs/commands",
+        "docs/tables",
+        "docs/data",
+        "docs/predict",
+        "docs/figures",
+        "docs/operations",
+        "docs/results-folder",
+    ),
     "The paper": ("docs/protocol", "docs/claims", "docs/verdicts", "docs/fidelity"),
     "The program": ("docs/architecture", "docs/security", "CONTRIBUTING", "CHANGELOG"),
 }
