@@ -142,6 +142,29 @@ def test_commands_that_do_not_exist_are_found(words: str) -> None:
         parse(shlex.split(words))
 
 
+KNOWN = {folder.name for root in (ROOT, paths.PACKAGE, ROOT / "tests") for folder in root.iterdir() if folder.is_dir()}
+"""Folders of the repository, the package and the tests, which the pages name without saying whose they are."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_targets_that_a_page_names_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # which names what was
+        return
+    words = " ".join(re.findall(r"`([^`\n]+)`", read(page)))
+    named = set(re.findall(r"(?<![\w./<…])((?:[\w.-]+/)+[\w.-]+\.(?:py|md|yaml|svg))", words)) - {MADE_IN_THE_TUTORIAL}
+    roots = (ROOT, paths.PACKAGE, ROOT / "tests")
+    files = [name for name in named if name.split("/")[0] in KNOWN - {"data"}]
+    assert [name for name in files if not any((root / name).exists() for root in roots)] == []
+    targets = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", read(page), re.MULTILINE)) <= targets
+    modules = set(re.findall(r"python -m ((?:benchmarks|tests)[\w.]*)", read(page))) - {"benchmarks.NAME"}
+    paths_of = {name: ROOT / name.replace(".", "/") for name in modules}
+    assert [n for n, path in paths_of.items() if not path.with_suffix(".py").is_file() and not path.is_dir()] == []
+
+
+MADE_IN_THE_TUTORIAL = "ablations/scale_start.yaml"
+
+
 def composed(tmp_path: Path, *overrides: str, command_line: tuple[str, ...] = ()) -> str:
     """The signature under the profile quick."""
     return Composer(profile.load("quick"), command_line, tmp_path / "cache").run_config(overrides).signature
