@@ -25,7 +25,9 @@ _LARGEST = 2**62
 
 
 class Lattice:
-    """The filter over N points. It needs at most 24 (d + 1)^2 + 32 (d + 1) bytes a point, less where points share corners.
+    """The filter over N points.
+
+    It holds at most 24 (d + 1)^2 + 20 (d + 1) bytes a point in float32, less where points share corners.
 
     Args:
         features: (N, d) float64: the points in units of the Gaussian's standard deviation, which is 1 in all directions.
@@ -47,7 +49,9 @@ class Lattice:
         lowest = rounded[:-1].amin(1) - 2 * size
         spans = (rounded[:-1].amax(1) + 2 * size + 1 - lowest).tolist()
         if math.prod(spans) >= _LARGEST:
-            raise ValueError(f"the {points} points span {spans} cells of the lattice, too many: widen the Gaussian")
+            raise ValueError(
+                f"the {points} points span {spans} cells of the lattice, too many to be numbered; use a wider Gaussian"
+            )
         digits = [math.prod(spans[:j]) for j in range(dimensions)] + [0]
         step = sum(digits)
         digit = features.new_tensor(digits, dtype=torch.long)

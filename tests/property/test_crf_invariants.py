@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -60,7 +60,8 @@ def cases(draw: st.DrawFn) -> Case:
     classes, height, width = (draw(st.integers(1, high)) for high in (5, 8, 8))
     scores = torch.from_numpy(rng.normal(0, 2, (classes, height, width)))
     parameters = draw(st.sampled_from(PARAMETERS))
-    norm, iterations = draw(st.sampled_from(["after", "symmetric"])), draw(st.integers(0, 4))
+    norm: crf.Normalization = draw(st.sampled_from(get_args(crf.Normalization)))
+    iterations = draw(st.integers(0, 4))
     model = DenseCRF(**parameters, norm=norm, iterations=iterations)
     return scores, draw_image(rng, height, width), model, draw(st.booleans())
 

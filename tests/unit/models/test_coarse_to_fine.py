@@ -23,7 +23,12 @@ def hill(**top: float) -> Callable[[Sequence[Candidate]], list[float]]:
 @pytest.mark.parametrize(("grid", "candidates"), [(GRID, 288), (GRID_V2, 128)])
 def test_first_round_is_the_papers_grid(grid: Mapping[str, range], candidates: int) -> None:
     rounds: list[Sequence[Candidate]] = []
-    tune(lambda asked: (rounds.append(asked), hill(w=6, xy=73, rgb=5)(asked))[1], grid)
+
+    def objective(candidates: Sequence[Candidate]) -> list[float]:
+        rounds.append(candidates)
+        return hill(w=6, xy=73, rgb=5)(candidates)
+
+    tune(objective, grid)
     assert len(rounds[0]) == candidates
     assert {candidate["xy"] for candidate in rounds[0]} == set(grid["xy"])
     assert rounds[0][0] == {name: values[0] for name, values in grid.items()}

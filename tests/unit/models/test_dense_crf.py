@@ -120,7 +120,7 @@ def test_constant_scores_depend_on_no_kernel(
     w: float, pos_w: float, steps: list[float], height: int, width: int, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Divided by row sums a kernel leaves a constant as it is, and so does the lattice, whose error cancels."""
-    monkeypatch.setattr(crf, "EXACT", 4096 if exact else 0)
+    monkeypatch.setattr(crf, "EXACT", 2048 if exact else 0)
     scores, image = binary([[0.6] * width] * height), grey([[9] * width] * height)
     for iterations, expected in enumerate(steps, 1):
         q = DenseCRF(w=w, xy=30, rgb=7, pos_w=pos_w, iterations=iterations)(scores, image)
@@ -268,6 +268,18 @@ def test_scores_have_to_be_finite(value: float) -> None:
 def test_parameters_have_ranges(option: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         DenseCRF(**option)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [({"xy": 1e-3, "rgb": 1e-3}, r"postprocess\.xy and postprocess\.rgb"), ({"pos_xy": 1e-9}, r"\.pos_xy")],
+)
+def test_kernels_too_narrow_for_a_lattice(option: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = torch.arange(48).view(4, 4, 3).to(torch.uint8)
+    DenseCRF(**option)(torch.zeros(2, 4, 4), image)  # exact kernels take any width
+    monkeypatch.setattr(crf, "EXACT", 0)
+    with pytest.raises(UserError, match=said + ": the 16 points span .*; use a wider Gaussian"):
+        DenseCRF(**option)(torch.zeros(2, 4, 4), image)
 
 
 def test_published_parameters_by_model() -> None:

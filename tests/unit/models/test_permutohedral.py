@@ -134,5 +134,5 @@ def test_single_precision_is_close_to_double() -> None:
 
 def test_points_too_far_apart_to_be_numbered() -> None:
     features = torch.tensor([[0.0] * 5, [1e4] * 5], dtype=torch.float64)
-    with pytest.raises(ValueError, match=r"the 2 points span .* too many: widen the Gaussian"):
+    with pytest.raises(ValueError, match=r"the 2 points span .* too many to be numbered; use a wider Gaussian"):
         Lattice(features, torch.float64)
