@@ -138,6 +138,7 @@ class Preset:
 
 
 _SETTINGS = "the authors' SetupEnv.m, model {}"
+_FULLER = "a fuller copy of the authors' SetupEnv.m, model {}"
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
@@ -145,10 +146,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             DenseCRF(5, 50, 10), _SETTINGS.format("vgg128_noup (4x4, hole 4), said not to be well optimised")
         ),
         "deeplab_msc": Preset(DenseCRF(3, 95, 3), _SETTINGS.format("vgg128_noup with multi-scale features")),
-        "deeplab_7x7": Preset(DenseCRF(4, 72, 5), _SETTINGS.format("125M (7x7)")),
+        "deeplab_7x7": Preset(DenseCRF(4, 72, 5), _FULLER.format("125M (7x7)")),
         "deeplab_largefov": Preset(
             DenseCRF(4, 121, 5),
-            _SETTINGS.format("vgg128_noup_pool3_20M_largewin3; that it is LargeFOV follows from its 20.5M parameters"),
+            _FULLER.format("vgg128_noup_pool3_20M_largewin3; that it is LargeFOV is inferred from its 20M parameters"),
         ),
         "deeplab_20m_largewin2": Preset(DenseCRF(4, 175, 5), _SETTINGS.format("20M_largewin2")),
         "deeplab_20m_largewin": Preset(DenseCRF(4, 123, 5), _SETTINGS.format("20M_largewin")),
@@ -168,7 +169,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "densecrf_demo": Preset(DenseCRF(10, 60, 20), "defaults of densecrf's refine_pascal"),
     }
 )
-"""By model, the tuned one of a paper where there is one. LargeFOV's are the defaults of `DenseCRF`."""
+"""By model. LargeFOV's are the defaults of `DenseCRF`."""
 
 
 def gaussian(features: Tensor, dtype: torch.dtype) -> Filter:

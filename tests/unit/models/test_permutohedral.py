@@ -132,6 +132,21 @@ def test_single_precision_is_close_to_double() -> None:
     torch.testing.assert_close(single.double(), normalized(Lattice(features, torch.float64), values), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dimensions", [2, 5])
+def test_memory_is_bounded(dimensions: int) -> None:
+    """By what the docstring says, where no two points share a vertex."""
+    points, size = 500, dimensions + 1
+    lattice = Lattice(
+        torch.from_numpy(np.random.default_rng(0).normal(0, 300 if dimensions == 2 else 100, (points, dimensions))),
+        torch.float32,
+    )
+    assert lattice.vertices > 0.99 * size * points
+    held = [value for value in vars(lattice).values() if isinstance(value, Tensor)]
+    held += [part for blur in vars(lattice)["_blurs"] for part in blur]
+    # An index tensor may be a view of one that is larger: count what lies behind it.
+    assert sum(value.untyped_storage().nbytes() for value in held) <= (24 * size**2 + 20 * size) * points
+
+
 def test_points_too_far_apart_to_be_numbered() -> None:
     features = torch.tensor([[0.0] * 5, [1e4] * 5], dtype=torch.float64)
     with pytest.raises(ValueError, match=r"the 2 points span .* too many to be numbered; use a wider Gaussian"):
