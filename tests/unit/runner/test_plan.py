@@ -8,7 +8,7 @@ import pytest
 
 from parsenet_cli.config import profile, sweep, table_file
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.core.errors import DataNotHere
+from parsenet_cli.core.errors import DataNotHere, UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
@@ -129,3 +129,35 @@ def test_decoded_images_are_part_of_the_disk_until_they_are_there(store: Store, 
 )
 def test_a_grid_is_told_from_a_run(arguments: list[str], several: bool) -> None:
     assert sweep.names_several(arguments) is several
+
+
+def test_arithmetic_that_a_cpu_lacks_is_no_run_of_a_table_and_no_input_of_a_user(store: Store) -> None:
+    quick = Composer(profile.load("quick"), [], store.cache)
+    planned = planning.plan_table(table_file.load("arithmetic"), quick, (0,), data_needed=False)
+    reasons = {cell.column: cell.reason for cell in planned.study.cells}
+    assert reasons == {
+        "float32": "",
+        "bfloat16": "",
+        "tf32": "a CPU has no TF32; use precision=float32 or bfloat16, or a GPU",
+    }
+    anywhere = Composer(profile.load("quick"), ["device=auto"], store.cache)
+    planned = planning.plan_table(table_file.load("arithmetic"), anywhere, (0,), data_needed=False)
+    assert not any(cell.reason for cell in planned.study.cells), "the launcher will see"
+    asked = ["precision=tf32"]
+    for composer, spec in (
+        (Composer(profile.load("quick"), asked, store.cache), table_file.load("arithmetic")),
+        (Composer(profile.load("quick"), asked, store.cache), sweep.single(asked)[0]),
+        (quick, sweep.expand([*asked, "norm=none,l2"])[0]),
+    ):
+        with pytest.raises(UserError, match=r"precision=tf32 device=cpu: a CPU has no TF32; use"):
+            planning.plan_table(spec, composer, (0,), data_needed=False)
+    grid = planning.plan_table(sweep.expand(["precision=float32,tf32"])[0], quick, (0,), data_needed=False)
+    assert [bool(cell.signature) for cell in grid.study.cells] == [True, False]
+
+
+def test_profile_quick_is_pinned_to_the_cpu_and_stays_the_same_runs(store: Store) -> None:
+    quick = Composer(profile.load("quick"), [], store.cache)
+    free = Composer(profile.load("quick"), ["device=auto"], store.cache)
+    plans = [planning.plan_table(table_file.load("table6"), one, (0,), data_needed=False) for one in (quick, free)]
+    assert set(plans[0].configs) == set(plans[1].configs)
+    assert [planning.any_on_gpu(plan.configs.values()) for plan in plans] == [False, True]
