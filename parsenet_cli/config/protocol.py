@@ -158,8 +158,8 @@ STATED = (
 """What is not open, and can be changed."""
 
 REASONS: Mapping[tuple[str, str], str] = {
-    ("precision", "tf32"): "IEEE's takes about four times as long on a GPU",
-    ("precision", "bfloat16"): "IEEE's takes about six times as long on a GPU",
+    ("precision", "tf32"): "IEEE's would take four to five times as long on a GPU",
+    ("precision", "bfloat16"): "IEEE's would take about six times as long on a GPU",
 }
 """Why a value that deviates is chosen all the same, by key and value: said with the deviation."""
 

@@ -103,7 +103,7 @@ def test_crop_batch_precision_and_stand_ins_are_named(composer: Composer, tmp_pa
     assert texts(science) == [
         "images per step: recipe.batch=8 instead of 1",
         "images per step: recipe.crop=321 instead of null",
-        "arithmetic: precision=bfloat16 instead of float32 (IEEE's takes about six times as long on a GPU)",
+        "arithmetic: precision=bfloat16 instead of float32 (IEEE's would take about six times as long on a GPU)",
     ]
     quick = texts(Composer(profile.load("quick"), (), tmp_path).science())
     assert {"data", "trunk", "trunk weights"} <= {text.partition(":")[0] for text in quick}

@@ -38,7 +38,7 @@ def test_table_as_it_is_says_nothing(name: str, tmp_path: Path) -> None:
 
 def test_table_of_the_papers_profile_says_its_arithmetic_and_why(tmp_path: Path) -> None:
     """But where the cell names one, which is then expected."""
-    why = "(IEEE's takes about six times as long on a GPU)"
+    why = "(IEEE's would take about six times as long on a GPU)"
     said = f"Deviates from the protocol of these rows in arithmetic: precision=bfloat16 instead of float32 {why}."
     assert sentences("table1", "paper", tmp_path) == [said]
     assert sentences("arithmetic", "paper", tmp_path / "beyond") == []
