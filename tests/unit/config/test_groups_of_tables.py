@@ -20,8 +20,9 @@ from parsenet_cli.store import study
 from parsenet_cli.store.run import Store
 
 BEYOND = (
-    "arithmetic", "capacity", "fine_fc7", "gradient", "head_rate", "late_layers", "norm_scales", "pad", "released", "sharing", "spp_field"
-)  # fmt: skip
+    *("arithmetic", "capacity", "fine_fc7", "gradient", "head_rate", "late_layers", "norm_scales", "pad", "released"),
+    *("sharing", "spp_field"),
+)
 
 MOST_RUNS = 60
 """Of all tables beyond the paper's, a seed."""

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.run_config import Precision, RunConfig
 from parsenet_cli.core.text import silent
 from parsenet_cli.data.dataset import IGNORED, Dataset
-from parsenet_cli.engine import arithmetic, inputs, loaded, predictor
+from parsenet_cli.engine import arithmetic, environment, inputs, loaded, predictor
 from parsenet_cli.engine import train as training
 from parsenet_cli.engine.predictor import Predictor
 from parsenet_cli.engine.probe import Probe
@@ -233,3 +233,27 @@ def test_memory_is_given_back_before_a_step_is_tried_with_less(
     trained.device = GPU
     trained.step(0)
     assert tries == ["try", "empty", "try"]
+
+
+def test_training_that_was_promised_bits_does_not_go_on_elsewhere(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoint stays for the device that it was made on."""
+
+    def fit(device: str, steps: int, **runtime: bool) -> training.Trainer:
+        monkeypatch.setattr(environment, "device_name", lambda _: device)
+        asked = changed(adapted(config, iterations=4), **runtime)
+        one = training.Trainer(asked, build_model(asked.science, 3, None), DATASET, CPU)
+        asks = iter(range(steps))
+        one.fit(run, lambda: next(asks, None) is None)
+        return one
+
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    with pytest.raises(Stopped):
+        fit("one card", 1, deterministic=True)
+    with pytest.raises(UserError, match="deterministic=true: the checkpoint at iteration 2 was made on one card"):
+        fit("another card", 9, deterministic=True)
+    assert run.has_checkpoint
+    devices = fit("another card", 9, deterministic=False).progress.devices
+    assert [(entry["iteration"], entry["device"]) for entry in devices] == [(0, "one card"), (2, "another card")]
