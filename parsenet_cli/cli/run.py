@@ -70,7 +70,7 @@ def run_plans(
     from parsenet_cli.report import tables
     from parsenet_cli.runner import launch
     from parsenet_cli.runner.launcher import BatchLauncher
-    from parsenet_cli.runner.plan import all_configs, by_this_code
+    from parsenet_cli.runner.plan import all_configs, any_on_gpu, by_this_code
     from parsenet_cli.runner.scheduler import Scheduler
     from parsenet_cli.store import study
 
@@ -80,11 +80,11 @@ def run_plans(
     composer.save()
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
-    missing = sum(not store.run(signature).done(config.runtime) for signature, config in configs.items())
-    launcher = launch.open_launcher(options, missing, store.root)
+    missing = [config for signature, config in configs.items() if not store.run(signature).done(config.runtime)]
+    launcher = launch.open_launcher(options, len(missing), store.root, on_gpu=any_on_gpu(missing))
     if missing:
         launch.check_torch(launcher)
-    launch.check_device(launcher, {config.runtime.device for config in configs.values()})
+    launch.check_device(launcher, [(config.runtime.device, config.science.precision) for config in missing])
     studies = [study.save(plan.study, store) for plan in plans]
     view, shown = open_view(studies, len(configs), store)
     try:

@@ -39,6 +39,7 @@ Keys of a recipe are dotted. Such a key has that value as its default, so that f
 
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class _Frozen(BaseModel):
@@ -131,7 +132,7 @@ class Science(_Frozen):
     weights: str
     input_mean: Literal["weights", "data"] = "weights"
     seed: Seed
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     recipe: Recipe
 
     @field_validator("layers")
@@ -153,6 +154,7 @@ class Runtime(_Frozen):
     """How and where a run is carried out; never part of the signature.
 
     Attributes:
+        deterministic: Whether equal runs on one kind of GPU are promised equal bits (engine/arithmetic.py).
         code: By which code the result has to be made (core/code.py); empty: by any.
     """
 
@@ -162,6 +164,7 @@ class Runtime(_Frozen):
     micro_batch: Images | None
     checkpoint_seconds: Seconds
     keep_model: bool
+    deterministic: bool = False
     code: str = ""
 
 

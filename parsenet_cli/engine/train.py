@@ -21,9 +21,9 @@ from parsenet_cli.core.text import print_line
 from parsenet_cli.data import sets
 from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import IGNORED, Dataset
-from parsenet_cli.engine import checkpoint, environment, inputs, trained_model
+from parsenet_cli.engine import arithmetic, checkpoint, environment, inputs, trained_model
 from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
-from parsenet_cli.engine.device import choose_device
+from parsenet_cli.engine.device import choose_device, release_memory
 from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
@@ -38,14 +38,21 @@ from parsenet_cli.store.run import Run
 KEPT_PREDICTIONS = 24
 """Validation images whose small label maps stay with the run, for panels."""
 
+FIRST_STEPS = 20
+"""After which a worker says what it takes on its GPU: images differ in size, and libraries take room when first used."""
 
-def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
-    """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
+
+def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool], given_gpu: bool = False) -> None:
+    """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true.
+
+    `given_gpu`: a launcher gave this process a GPU (engine/device.py).
+    """
     config = run.config()
     science = config.science
     run.quarantine_damaged_result()
     torch.set_num_threads(threads)
-    device = choose_device(config.runtime.device)
+    device = choose_device(config.runtime.device, given_gpu=given_gpu)
+    arithmetic.set_arithmetic(science.precision, device, deterministic=config.runtime.deterministic)
 
     prepared = False
 
@@ -129,6 +136,8 @@ class Trainer:
             return done % record_every == 0 or done == steps
 
         checkpoint.restore(run, self.model, self.optimizer, state, self.runtime.code)
+        computed = arithmetic.name(self.science.precision, self.device, self.runtime.deterministic)
+        state.goes_on(environment.device_name(self.device), computed, promised=self.runtime.deterministic)
         state.codes = list(dict.fromkeys([*state.codes, self.made_by]))
         # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
         state.threads = state.threads or torch.get_num_threads()
@@ -153,7 +162,8 @@ class Trainer:
                 state.losses.clear()
             if heartbeat.due():
                 left = (steps - done) * state.seconds / done
-                heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
+                gpu_mb = environment.gpu_mb(self.device) if done >= FIRST_STEPS else None
+                heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="", gpu_mb=gpu_mb)
             if stopped or due:
                 checkpoint.save(run, self.model, self.optimizer, state)
                 schedule.wrote(now, time.perf_counter())
@@ -177,6 +187,7 @@ class Trainer:
             except (torch.OutOfMemoryError, RuntimeError) as problem:
                 if self.micro_batch == 1 or not is_out_of_memory(problem):
                     raise
+            release_memory(self.device)
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
             print_line(f"out of memory: going on with {self.micro_batch} images at a time")
@@ -279,6 +290,7 @@ def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset
         ran_out_of_memory=trainer.ran_out_of_memory,
         peak_memory_mb=environment.peak_memory_mb(trainer.device),
         gpu_mb=environment.gpu_mb(trainer.device),
+        devices=state.devices,
         network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
         deviations=[deviation.text for deviation in deviations.deviations_of(switches)],

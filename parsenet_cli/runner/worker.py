@@ -40,7 +40,10 @@ LOOK_SECONDS = 1.0
 
 
 def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
-    """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went."""
+    """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went.
+
+    `gpu`: the one that it was given; empty where the cluster has already set which; None where it was given none.
+    """
     if os.getpgrp() != os.getpid():
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM
@@ -53,9 +56,9 @@ def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = 
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, "utf-8", "backslashreplace", closefd=False) for fd in (1, 2))
-    if gpu is not None:
+    if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    sys.exit(run_task(run, task, threads))
+    sys.exit(run_task(run, task, threads, given_gpu=gpu is not None))
 
 
 def run_from_command_line() -> None:
@@ -63,20 +66,20 @@ def run_from_command_line() -> None:
     main(sys.argv[1], threads=os.cpu_count() or 1)
 
 
-def run_task(run: Run, task: Task, threads: int) -> int:
-    """Do the task and record how it ended; returns the exit code."""
+def run_task(run: Run, task: Task, threads: int, *, given_gpu: bool = False) -> int:
+    """Do the task and record how it ended; returns the exit code. With `given_gpu` a training never falls back to the CPU."""
     if task != "train":
         return _prepare(run, task, threads)
     try:
         with StopFlag(run) as stop, run.lock():  # from its first write to its last no signal ends it in the middle
-            return _train(run, threads, stop)
+            return _train(run, threads, stop, given_gpu)
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
         return _failed(run, problem)
 
 
-def _train(run: Run, threads: int, stop: StopFlag) -> int:
+def _train(run: Run, threads: int, stop: StopFlag, given_gpu: bool) -> int:
     if run.done_as_asked():
         return 0
     if run.cancelled:  # while it waited in a queue that nobody on this machine sees
@@ -92,11 +95,12 @@ def _train(run: Run, threads: int, stop: StopFlag) -> int:
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
         outdated = {"error": "", "bad_input": False, "out_of_memory": False, "seconds_left": None, "evaluating": ""}
+        outdated["gpu_mb"] = None
         run.update_status(state="running", threads=threads, started=time.time(), **process.own(), **outdated)
         code.loaded()  # before it is imported
         from parsenet_cli.engine.train import train_run
 
-        train_run(run, run.results.cache, threads, stop)
+        train_run(run, run.results.cache, threads, stop, given_gpu)
     except Stopped as stopped:
         reached = before.iteration if stopped.iteration is None else stopped.iteration
         _record(run, state="queued", iteration=reached)

@@ -71,17 +71,29 @@ def test_only_a_plan_does_without_data(paper: Composer) -> None:
 
 
 def test_time_of_data_that_are_gone_is_that_of_runs_on_them(paper: Composer, store: Store) -> None:
-    planned = paper.run_config(data_needed=False).science
+    planned = paper.run_config(data_needed=False)
     cost = CostModel(store)
-    cost.add(planned.model_copy(update={"data_id": "siftflow:0123"}), 5.0)
+    cost.add(changed(planned, data_id="siftflow:0123"), 5.0)
     assert cost.seconds(planned) is None
-    cost.add(planned.model_copy(update={"data_id": "voc12:0123"}), 0.5)
-    assert cost.seconds(planned) == 0.5 * planned.recipe.steps
+    cost.add(changed(planned, data_id="voc12:0123"), 0.5)
+    assert cost.seconds(planned) == 0.5 * planned.science.recipe.steps
+
+
+def test_time_on_a_gpu_and_in_another_arithmetic_is_another_kind_of_time(config: RunConfig, store: Store) -> None:
+    open_choice = changed(config, device="auto")
+    made_store.add_run(store, open_choice)
+    for on_gpu in (False, True):
+        cost = CostModel(store, on_gpu)
+        assert (cost.seconds(open_choice) is None) == on_gpu, "the run was done on a CPU"
+        assert cost.seconds(changed(open_choice, device="cuda")) is None
+        assert cost.seconds(changed(open_choice, precision="bfloat16")) is None
+        assert cost.weights_count(changed(open_choice, precision="bfloat16")) == cost.weights_count(open_choice)
+    assert CostModel(store, on_gpu=True).seconds(changed(open_choice, device="cpu")) is not None
 
 
 def test_results_that_take_longer_to_write_take_more_disk(config: RunConfig, store: Store) -> None:
     cost, kept = CostModel(store), changed(config, keep_model=True)
-    count = cost.weights_count(config.science)
+    count = cost.weights_count(config)
     without = cost.total_bytes([config])
     assert count is not None
     assert without is not None

@@ -85,7 +85,7 @@ class Slurm:
     """Hands everything to Slurm's own queue, where it outlives the command."""
 
     def __init__(self, options: dict[str, Any], slots: int, results: Path) -> None:
-        self.slots, self.threads = slots, options["threads"]
+        self.slots, self.threads, self.on_gpu = slots, options["threads"], options["gpus"] > 0
         self.resubmissions: int = options["resubmissions"]
         self.silence_seconds: float = options["silence_seconds"]
         self.queue = Queue(results, options["poll_seconds"])
@@ -225,7 +225,7 @@ class Slurm:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         requeues = self._options["requeues"]
-        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues) for task in tasks]
+        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues, self.on_gpu) for task in tasks]
         # -P: nothing in the folder where Slurm starts the job can stand in for a module.
         executor = SlurmExecutor(folder=folder, python=f"{shlex.quote(sys.executable)} -P")
         parameters = slurm_options.sbatch_parameters(self._options, self.slots, self.queue.job_name, after)
@@ -257,9 +257,13 @@ class _Refused(Exception):
     """What `sbatch` said."""
 
 
-def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Slurm:
-    """Raises `UserError` for a wrong option, and where submitit or Slurm's commands are missing."""
+def open_launcher(options: dict[str, Any], jobs: int, results: Path, on_gpu: bool = True) -> Slurm:
+    """With no GPU in the jobs where no run computes on one (device=cpu).
+
+    Raises `UserError` for a wrong option, and where submitit or Slurm's commands are missing.
+    """
     slurm_options.check(options)
+    options = options if on_gpu else {**options, "gpus": 0}
     if importlib.util.find_spec("submitit") is None:
         raise UserError("launcher=slurm needs submitit, which is not installed: pip install 'parsenet[slurm]'")
     for program in ("sbatch", "srun", "squeue", "scancel"):

@@ -30,6 +30,7 @@ class Job:
     task: Task
     threads: int
     requeues: int
+    given_gpu: bool = False
 
     def __call__(self) -> None:
         self._limit_near, self._restarts = False, int(os.environ.get("SLURM_RESTART_COUNT", 0))
@@ -45,7 +46,7 @@ class Job:
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 from parsenet_cli.engine import train  # noqa: F401
         try:
-            worker.main(self.folder, self.task, self.threads)
+            worker.main(self.folder, self.task, self.threads, "" if self.given_gpu else None)
         except SystemExit as ended:
             if self._limit_near and ended.code == worker.STOPPED and not run.cancelled:
                 self._requeue(run)
