@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.data import sets
@@ -53,7 +54,7 @@ class Probe:
         self._set_arithmetic()  # others that take turns with it may have another
         self.model.train()
         self.trainer.step(0)
-        self._wait()  # also for the update, which comes after the last value that a step itself waits for
+        self.wait()
 
     def infer(self) -> None:
         """From one image to its logits."""
@@ -61,9 +62,15 @@ class Probe:
         self.model.eval()
         with torch.inference_mode(), arithmetic.autocast(self.precision, self.device):
             self.model(self.image)
-        self._wait()
+        self.wait()
 
-    def _wait(self) -> None:
+    @property
+    def velocities(self) -> Iterable[Tensor]:
+        """What the optimiser keeps."""
+        return self.trainer.optimizer.state_dict().values()
+
+    def wait(self) -> None:
+        """Until the device has done what it was given to do."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
