@@ -37,11 +37,11 @@ class Segmenter(nn.Module):
             trunk.freeze(frozen)
 
     def forward(self, images: Tensor, stride: int = 1, frozen_features: Tensor | None = None) -> Tensor:
-        """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, ceil(H / stride), ceil(W / stride)) of every `stride`-th row and column.
+        """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, ceil(H / stride), ceil(W / stride)).
 
         Args:
             images: as above.
-            stride: from the first row and the first column on.
+            stride: of which rows and columns there are logits, from the first one on.
             frozen_features: what `frozen_features` made of these images, where that has been done.
 
         Raises:

@@ -195,11 +195,14 @@ def groups(base: Base, seed: int) -> Iterator[Case]:
     """Recipes, profiles and launchers: each text as each, chosen and only lying there."""
     choosing = {
         "recipe": (
-            ("plan", "own", "recipe=mine", "--seeds", "1", "weights=none"),
+            ("plan", "own", "recipe=mine", "--seeds", "1", "weights=none", "recipe.frozen=[]"),
             ("network", "recipe=mine", "--profile", "quick"),
         ),
-        "profile": (("plan", "own", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
-        "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none"), ("list",)),
+        "profile": (
+            ("plan", "own", "--profile", "mine", "weights=none", "recipe.frozen=[]"),
+            ("network", "--profile", "mine"),
+        ),
+        "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none", "recipe.frozen=[]"), ("list",)),
     }
     keys = "seeds: 1\nabout: x\ndata: {}\nrecipe: {}\nset: []\nname: mine\nslots: 1\n"
     texts = {
@@ -268,7 +271,7 @@ def folders(base: Base, seed: int) -> Iterator[Case]:
             yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "own", *PLAN), folder=name)
 
 
-PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none")
+PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none", "recipe.frozen=[]")
 
 
 def _inside(place: Place, name: str) -> None:

@@ -43,11 +43,11 @@ def planned(tmp_path: Path, *overrides: str, seed: int, cell: str = "") -> RunCo
 
 
 def test_it_is_the_run_of_train(typed: Typed, tmp_path: Path) -> None:
-    config = planned(tmp_path, "norm=none", "weights=none", seed=3)
-    printed = typed("config", "norm=none", "weights=none", "seed=3")
+    config = planned(tmp_path, "norm=none", "weights=none", "recipe.frozen=[]", seed=3)
+    printed = typed("config", "norm=none", "weights=none", "recipe.frozen=[]", "seed=3")
     assert f"# signature: {config.signature}\n" in printed
     assert from_yaml(printed) == config.model_dump(mode="json")
-    content = json.loads(typed("config", "norm=none", "weights=none", "seed=3", "--json"))
+    content = json.loads(typed("config", "norm=none", "weights=none", "recipe.frozen=[]", "seed=3", "--json"))
     assert (content["signature"], content["reason"]) == (config.signature, None)
     assert any("weights=none instead of imagenet" in text for text in content["deviations"])
 
