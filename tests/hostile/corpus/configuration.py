@@ -195,13 +195,10 @@ def groups(base: Base, seed: int) -> Iterator[Case]:
     """Recipes, profiles and launchers: each text as each, chosen and only lying there."""
     choosing = {
         "recipe": (
-            ("plan", "own", "recipe=mine", "--seeds", "1", "weights=none", "recipe.frozen=[]"),
+            ("plan", "own", "recipe=mine", "--seeds", "1", "weights=none"),
             ("network", "recipe=mine", "--profile", "quick"),
         ),
-        "profile": (
-            ("plan", "own", "--profile", "mine", "weights=none", "recipe.frozen=[]"),
-            ("network", "--profile", "mine"),
-        ),
+        "profile": (("plan", "own", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
         "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none", "recipe.frozen=[]"), ("list",)),
     }
     keys = "seeds: 1\nabout: x\ndata: {}\nrecipe: {}\nset: []\nname: mine\nslots: 1\n"
@@ -271,7 +268,7 @@ def folders(base: Base, seed: int) -> Iterator[Case]:
             yield Case(f"cwd={name!a}/plan", partial(_inside, name=name), ("plan", "own", *PLAN), folder=name)
 
 
-PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none", "recipe.frozen=[]")
+PLAN = ("recipe=own", "--seeds", "1", "data=synthetic_siftflow", "weights=none")
 
 
 def _inside(place: Place, name: str) -> None:

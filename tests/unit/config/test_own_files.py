@@ -38,9 +38,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def science(*overrides: str) -> Science:
-    return Composer(
-        profile.load("quick"), ["weights=none", "recipe.frozen=[]", *overrides], Path("results/cache")
-    ).science()
+    return Composer(profile.load("quick"), overrides, Path("results/cache")).science()
 
 
 def refused(*overrides: str) -> str:
