@@ -78,18 +78,24 @@ def parsenet(results: Path, *arguments: str) -> float:
     return time.perf_counter() - started
 
 
-def distinct_runs(seed: int = 0) -> dict[str, bool]:
-    """A cell of each run that `make reproduce` trains with this seed -> whether its features are normalised."""
-    found: dict[str, tuple[str, bool]] = {}
+def distinct_runs(seed: int = 0) -> list[str]:
+    """Of each run that `make reproduce` trains with this seed one cell, `table.row.column`."""
+    found: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as cache:
         composer = Composer(profile.load("quick"), [], Path(cache))
         for name in table_file.names("all"):
             plan = plan_table(table_file.load(name), composer, [seed], cited=True)
             for cell in plan.study.cells:
                 if cell.signature:
-                    normalised = plan.configs[cell.signature].science.norm == "l2"
-                    found.setdefault(cell.signature, (f"{name}.{cell.row}.{cell.column}", normalised))
-    return dict(found.values())
+                    found.setdefault(cell.signature, f"{name}.{cell.row}.{cell.column}")
+    return list(found.values())
+
+
+def is_normalised(cell: str) -> bool:
+    """Whether the features of a cell go through a norm."""
+    with tempfile.TemporaryDirectory() as cache:
+        composer = Composer(profile.load("quick"), [], Path(cache))
+        return composer.science(table_file.cell(cell).overrides).norm == "l2"
 
 
 def sample(cells: Sequence[str], number: int | None) -> list[str]:
@@ -106,16 +112,16 @@ def trained(checkout: Path, results: Path, cell: str, seed: int, length: float) 
     return Measured(*json.loads(done.stdout.splitlines()[-1]))
 
 
-def compare(checkout: Path, results: Path, cells: Sequence[str], normalised: dict[str, bool], length: float) -> None:
+def compare(checkout: Path, results: Path, cells: Sequence[str], length: float) -> None:
     """Print each run as both train it, and what that is in the mean.
 
     Args:
         checkout: the earlier one; its runs have the length that its own recipes say.
         results: a folder; runs that are in it are not done again.
         cells: `table.row.column`.
-        normalised: the cells' norm.
         length: of the runs of this checkout, as a share of what its recipes say.
     """
+    normalised = {cell: is_normalised(cell) for cell in cells}
     variants = {"before": (checkout, 1.0), "after": (REPOSITORY, length)}
     rows: dict[str, dict[str, Measured]] = {}
     for name in variants:
@@ -173,11 +179,10 @@ def main() -> None:
     parser.add_argument("--length", type=float, default=1.0, help="of this checkout's runs, as a share of its recipes'")
     parser.add_argument("--results", type=Path, help="kept there; runs that are in it are not done again")
     given = parser.parse_args(arguments)
-    normalised = distinct_runs()
-    cells = given.cells.split(",") if given.cells else sample(list(normalised), given.runs)
+    cells = given.cells.split(",") if given.cells else sample(distinct_runs(), given.runs)
     with tempfile.TemporaryDirectory() as folder:
         results = (given.results or Path(folder)).resolve()
-        compare(given.checkout.resolve(), results, cells, normalised, given.length)
+        compare(given.checkout.resolve(), results, cells, given.length)
     return None
 
 
