@@ -24,7 +24,8 @@ IMAGES, SIDE = 5, 48
 
 def dataset(*shapes: tuple[int, int]) -> Dataset:
     rng = np.random.default_rng(0)
-    pixels, offsets = [], []
+    pixels: list[np.ndarray[Any, Any]] = []
+    offsets: list[int] = []
     for height, width in shapes:
         offsets.append(sum(part.size for part in pixels))
         pixels.append(rng.integers(0, 3, 4 * height * width, np.uint8))
@@ -135,6 +136,7 @@ def test_entry_is_of_the_image_and_its_orientation(config: RunConfig) -> None:
     for step in range(20):
         images = torch.from_numpy(trained.batches[step][0])
         found = trained.frozen_features(step, images)
+        assert found is not None
         for image, features in zip(images, found, strict=True):
             assert torch.equal(trained.model.frozen_features(image[None])[0], features)
 
