@@ -46,6 +46,7 @@ from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
 from parsenet_cli.core.sealed import read_verified, write_with_checksum
 from parsenet_cli.core.text import shown
+from parsenet_cli.models import support
 
 PRIMARY = "config"
 """The file of `conf/` that names every axis with its default."""
@@ -266,6 +267,8 @@ def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Scien
     if isinstance(root := runtime.get("data_root"), str):
         runtime["data_root"] = str(paths.absolute(root))
     science = _validated_model(Science, content | {"data_id": ""}, overrides)
+    if reason := support.unfreezable(science):
+        raise UserError(reason)
     return science, _validated_model(Runtime, runtime, overrides)
 
 

@@ -31,8 +31,13 @@ from parsenet_cli.core.bounds import (
 SCIENCE_VERSION = 1
 """Raised by hand when code changes what a configuration means: every signature changes with it."""
 
-ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None, "input_mean": "weights"}
-"""Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
+ADDED_LATER: dict[str, Any] = {
+    "recipe.clip_gradients": None,
+    "input_mean": "weights",
+    "recipe.frozen": [],
+    "recipe.loss_stride": 1,
+}
+"""Axes added after signatures were published, each with the value in JSON that means "as before"; left out while they have it.
 
 Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
 """
@@ -40,6 +45,11 @@ Keys of a recipe are dotted. Such a key has that value as its default, so that f
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
 Precision = Literal["float32", "tf32", "bfloat16"]
+
+Stage = Literal["conv1", "conv2", "conv3"]
+"""Stages of a trunk that can be left as they are: no head reads a feature below the last of them."""
+
+STAGES: tuple[str, ...] = get_args(Stage)
 
 
 class _Frozen(BaseModel):
@@ -68,6 +78,8 @@ class Recipe(_Frozen):
     trunk_lr: tuple[Multiplier, Multiplier]
     dropout: Share
     clip_gradients: Annotated[float, Field(gt=0)] | None = None
+    frozen: tuple[Stage, ...] = ()
+    loss_stride: Pixels = 1
 
     @property
     def steps(self) -> int:
@@ -78,6 +90,13 @@ class Recipe(_Frozen):
     def images(self) -> int:
         """Images that one step sees."""
         return self.batch * self.iter_size
+
+    @field_validator("frozen")
+    @classmethod
+    def _stages_in_order(cls, frozen: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if len(set(frozen)) != len(frozen):
+            raise ValueError("expected no stage twice")
+        return tuple(sorted(frozen, key=STAGES.index))
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Recipe:
