@@ -114,7 +114,7 @@ def test_loss_on_every_nth_row_and_column_has_the_gradient_of_those_pixels(
 ) -> None:
     trained = trainer(adapted(config, loss=loss, loss_stride=3, dropout=0.0))
     trained.optimizer.zero_grad()
-    found = trained._batch(0)
+    found = float(trained._batch(0))
     gradients = {name: value.grad for name, value in trained.model.named_parameters()}
     images, labels = (torch.from_numpy(array) for array in trained.batches[0])
     sparse = labels[:, ::3, ::3]
