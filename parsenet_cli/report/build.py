@@ -16,7 +16,7 @@ from parsenet_cli.report.redact import Private
 from parsenet_cli.store.run import Store
 
 if TYPE_CHECKING:
-    from parsenet_cli.claims.decide import Verdict
+    from parsenet_cli.claims.verdict import Verdict
 
 PAGE, TEXT = "index.html", "report.md"
 MARK = b"parsenet-inputs"
@@ -64,9 +64,13 @@ def compose(report: ReportInput, made_from: str, private: Private) -> Document:
     from parsenet_cli.report.sections import figures, provenance, summary, tables
 
     def judged(*, beyond: bool) -> list[Verdict]:
-        # Apart, as `verify all` and `verify beyond`: more tables beyond the paper do not weaken what is said of it.
+        # A family each, as by `verify`: more tables beyond the paper do not weaken what is said of it.
         under = ((s for s in report.under(profile) if bool(s.table.remark) == beyond) for profile in report.profiles)
-        return [verdict for s in under for verdict in judge_studies(list(s), report.store, figures=not beyond)]
+        return [
+            verdict
+            for s in under
+            for verdict in judge_studies(list(s), report.store, beside=report.studies, figures=not beyond)
+        ]
 
     verdicts = judged(beyond=False)
     intervals = {study.name: cell_intervals(study, report.store) for study in report.studies}
