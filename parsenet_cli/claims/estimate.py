@@ -25,6 +25,9 @@ WEIGHT = 4.0
 GAP = 0.8
 """Of five runs, one or two lie apart from the others by this share of the whole range in 1 of 100 normal cells."""
 
+Number = float | Floats
+"""A number, or one for each of many contrasts."""
+
 Term = tuple[float, CellScores]
 """A cell and its weight in a contrast."""
 
@@ -49,18 +52,19 @@ class Noise:
         seeds: How many it was measured with.
         images: The variance over images.
         shared: What an image does to one seed alone, for one seed: it is in `images` too.
-        seed: The variance over seeds of one seed's contrast, as far as the seeds and the other cells tell.
-        df: Its degrees of freedom.
+        seed: The variance over seeds of one seed's contrast, by its own seeds alone, and its degrees of freedom: simulated,
+            chances by it came true most nearly, and it cost the fewest seeds.
+        df: Those.
         expected: The same by the other cells alone.
         by_cell: The share of each cell, by its runs, in the variance over seeds.
     """
 
-    seeds: int
-    images: float
-    shared: float
-    seed: float
-    df: float
-    expected: float
+    seeds: Number
+    images: Number
+    shared: Number
+    seed: Number
+    df: Number
+    expected: Number
     by_cell: tuple[tuple[tuple[str, ...], float], ...] = ()
 
 
@@ -136,12 +140,12 @@ def mean_variance(scores: Floats, paired: bool) -> Floats:
     return np.asarray((residuals**2).sum(axis=-1).mean(axis=-1) / (seeds - 1))
 
 
-def drawn(data: Floats | float, table: Floats | float, df: float) -> Floats | float:
+def drawn(data: Number, table: Number, df: Number) -> Number:
     """A table's variance of so many degrees of freedom, drawn to the data's."""
     return (WEIGHT * data + df * table) / (WEIGHT + df)
 
 
-def moderated(own: Floats | float, df: float, expected: Floats | float, cells: int) -> tuple[Floats, float]:
+def moderated(own: Number, df: float, expected: Number, cells: int) -> tuple[Floats, float]:
     """The variance to use for one of `df` degrees of freedom, and its own: never less than its own seeds show."""
     both = np.maximum(own, (WEIGHT * expected + df * own) / (WEIGHT + df))
     return both, min(WEIGHT + df, df * max(1, cells - 1))
@@ -180,14 +184,14 @@ def estimate_contrast(
     if variance == 0.0:
         return Estimate(value, 0.0, math.inf)
     seeds = len(kept[0][1].scores)
-    guess = sum(part.guess for part in over)
-    guesses = sum(part.guess**2 / part.guess_df for part in over)
+    own = sum(part.own for part in over)
+    squares = sum(part.own**2 for part in over) / (seeds - 1)
     noise = Noise(
         seeds=seeds,
         images=images,
         shared=seeds * shared,
-        seed=guess,
-        df=guess**2 / guesses if guesses else 1.0,
+        seed=own,
+        df=own**2 / squares if squares else seeds - 1.0,
         expected=sum(part.expected for part in over),
         by_cell=_by_cell(kept),
     )
@@ -198,14 +202,13 @@ def estimate_contrast(
 @dataclass(frozen=True)
 class _OverSeeds:
     """Of one group of cells: the variance of the mean over seeds with its degrees of freedom, the part of it that single images
-    make, and of one seed's contrast the variance that the other cells, and both together, let expect."""
+    make, and of one seed's contrast the variance that the other cells let expect, and its own."""
 
     variance: float
     df: float
     shared: float
     expected: float
-    guess: float
-    guess_df: float
+    own: float
 
 
 def _over_seeds(group: Sequence[Term], pool: Callable[[Sequence[Term], bool], Pool | None], strict: bool) -> _OverSeeds:
@@ -214,15 +217,14 @@ def _over_seeds(group: Sequence[Term], pool: Callable[[Sequence[Term], bool], Po
     seeds, size = len(per_seed), float((weights**2).sum())
     own, df = float(per_seed.var(ddof=1)) / size, float(seeds - 1)
     known = pool(group, abs(float(weights.sum())) < 1e-9)
-    standard, standard_df, expected, guess, guess_df = own, df, own, own, df
+    standard, standard_df, expected = own, df, own
     if known is not None:
         expected = known.expected(strict)
         moderate, standard_df = moderated(own, df, expected, known.cells)
         standard = float(moderate)
-        guess, guess_df = (WEIGHT * expected + df * own) / (WEIGHT + df), WEIGHT + df
     moved = np.tensordot(weights, np.stack([cell.influences for _, cell in group]), axes=1)
     shared = _per_image(moved.shape[1]) * float(moved.var(axis=0, ddof=1).sum()) / seeds
-    return _OverSeeds(standard * size / seeds, standard_df, shared, expected * size, guess * size, guess_df)
+    return _OverSeeds(standard * size / seeds, standard_df, shared, expected * size, own * size)
 
 
 def _over_images(kept: Sequence[Term]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from parsenet_cli.claims.cells import Floats
 from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Positive, Statement
-from parsenet_cli.claims.estimate import WEIGHT, Estimate, Noise
+from parsenet_cli.claims.estimate import WEIGHT, Estimate, Noise, Number
 from parsenet_cli.claims.looks import LOOKS, share
 from parsenet_cli.claims.verdict import Needed
 
@@ -50,8 +50,11 @@ def error_at(seeds: Floats | int, noise: Noise) -> Floats:
     return np.asarray(np.sqrt(noise.images + np.maximum(0.0, test - noise.shared) / count))
 
 
-def chance_of(effect: float, noise: Noise, looks: Sequence[int], levels: Floats) -> Floats:
-    """The chance that a contrast is found above zero at each look to come, whose p-values have to be within `levels`."""
+def chance_of(effect: Number, noise: Noise, looks: Sequence[int], levels: Floats) -> Floats:
+    """The chance that a contrast is found above zero at each look to come, whose p-values have to be within `levels`.
+
+    For many contrasts at once their numbers are (n, 1), and `levels` (n, looks) or (looks,).
+    """
     count = np.array(looks, np.float64)
     needed = stats.t.isf(levels, count - 1 + WEIGHT) * error_at(count, noise) - effect
     moves = np.sqrt(noise.seed * np.maximum(0.0, 1 / noise.seeds - 1 / count))
@@ -107,7 +110,7 @@ def outlook(condition: Condition, seen: Seen, seeds: int, level: float) -> Outlo
     if weakest is not None and (noise := _noise(seen[weakest])) is not None:
         found = seen[weakest]
         assert isinstance(found, Estimate)
-        images = abs(found.value) < float(stats.t.isf(last, LOOKS[-1] - 1 + WEIGHT)) * math.sqrt(noise.images)
+        images = abs(found.value) < float(stats.t.isf(last, LOOKS[-1] - 1 + WEIGHT)) * math.sqrt(float(noise.images))
     needed = None
     if all(_noise(seen.get(part)) is not None for part in parts):
         needed = _needed(condition, seen, side, level * share(8))
@@ -217,7 +220,7 @@ def _needed(condition: Condition, seen: Seen, side: Side, level: float) -> Neede
             chi[leaf] = (noise.df / random.chisquare(noise.df, DRAWS), moved)
         scale, moved = chi[leaf]
         variances = noise.seed * np.concatenate([[1.0], scale])
-        moves = np.concatenate([[0.0], sign * math.sqrt(noise.seed / noise.seeds) * moved])
+        moves = np.concatenate([[0.0], sign * np.sqrt(noise.seed / noise.seeds) * moved])
         return seeds_for(sign * found.value + moves, variances, noise, level / tries)
 
     numbers = of(condition, 1)
