@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parsenet_cli.claims.influence import NotSmooth, influences
+from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import Reference
 from parsenet_cli.config.table import CellKey, Printed
 from parsenet_cli.core.errors import UserError
@@ -92,6 +93,7 @@ class Measurements:
         self._read: dict[Run, RunResult | None] = {}
         self._cells: dict[tuple[tuple[str, ...], str], CellScores] = {}
         self._peers: dict[tuple[object, ...], dict[tuple[object, ...], list[Peer]]] = {}
+        self._group_of = lru_cache(maxsize=None)(table_file.group_of)
         # Those of the last few runs: a cell is asked for metric by metric, and a full-size run takes 70 MB.
         self._confusions = lru_cache(maxsize=4)(lambda signature: read_confusions(store.run(signature)))
 
@@ -123,7 +125,11 @@ class Measurements:
         return tuple(result.outcome == "collapsed" for result in results.values()), missing
 
     def peers(self, cell: CellScores, asking: Study) -> list[Peer]:
-        """The distinct cells of all tables that were run like `asking`, on the same data, metric and seeds as `cell`."""
+        """The distinct cells of tables that were run like `asking`, on the same data, metric and seeds as `cell`.
+
+        They are the paper's tables, its own, and where it is one of those beyond the paper's all of these: what is run besides
+        changes nothing that is said of the paper.
+        """
         alike: tuple[object, ...] = (asking.profile, asking.overrides)
         if alike not in self._peers:
             grouped: dict[tuple[object, ...], list[Peer]] = {}
@@ -135,7 +141,12 @@ class Measurements:
                 else:
                     group[same] = replace(peer, tables=peer.tables | group[same].tables)
             self._peers[alike] = grouped
-        return self._peers[alike].get((cell.data, cell.metric, cell.seeds[:FIRST]), [])
+        found = self._peers[alike].get((cell.data, cell.metric, cell.seeds[:FIRST]), [])
+        return [peer for peer in found if any(self._counts_for(table, asking.table.name) for table in peer.tables)]
+
+    def _counts_for(self, table: str, asking: str) -> bool:
+        group = self._group_of(table)
+        return table == asking or group == "all" or group == "beyond" == self._group_of(asking)
 
     def run_seconds(self, reference: Reference, asking: Study) -> tuple[tuple[str, ...], float]:
         """The signatures of a cell's finished runs, and how long one takes on average."""

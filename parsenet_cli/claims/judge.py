@@ -64,9 +64,7 @@ def _under_one_profile(shown: Sequence[Study], others: Sequence[Study], store: S
 
 def family_of(table: str) -> str:
     """The family that the claims of a table belong to."""
-    return {**dict.fromkeys(table_file.names("all"), PAPER), **dict.fromkeys(table_file.names("beyond"), BEYOND)}.get(
-        table, table
-    )
+    return {"all": PAPER, "beyond": BEYOND}.get(table_file.group_of(table), table)
 
 
 def _unseen(name: str, seen: set[str]) -> int:
