@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -456,10 +456,17 @@ def _by_mean_logarithm(scores: Floats) -> tuple[Floats, Floats, float]:
         return pooled, np.full(len(scores), np.inf), most
     logs = np.log(variances) - digamma(df / 2) + np.log(df / 2)
     width = logs.var(axis=-1, ddof=1) - polygamma(1, df / 2)
-    half = np.array([np.inf if w <= 0 else brentq(lambda x, w=w: float(polygamma(1, x)) - w, 1e-6, 1e9) for w in width])
+    half = np.array([_half_df(float(each)) for each in width])
     finite = np.where(np.isinf(half), 1.0, half)
     centre = np.exp(logs.mean(axis=-1) + digamma(finite) - np.log(finite))
-    return np.where(np.isinf(half), pooled, centre), 2 * half, most
+    return np.asarray(np.where(np.isinf(half), pooled, centre)), 2 * half, most
+
+
+def _half_df(width: float) -> float:
+    """Half the degrees of freedom of variances whose logarithms differ so much."""
+    if width <= 0:
+        return np.inf
+    return float(brentq(lambda x: float(polygamma(1, x)) - width, 1e-6, 1e9))
 
 
 def _holm(p_values: Floats) -> Floats:
@@ -509,10 +516,14 @@ def spend(drawn_scores: Drawn, judged: Judged, simulation: int, budget: float = 
         hopeless = (fewest >= SOONEST) & (chances[:, -1] < HOPELESS)
         chances[hopeless] = 0.0
         left = budget * cells - seeds.sum()
-        option = best_option(paper.needs, seeds, np.ones(cells), chances, lambda runs, _, left=left: runs <= left)
+        option = best_option(paper.needs, seeds, np.ones(cells), chances, _within(left))
         if option is None:
             return Spent(decided, true, float(seeds.mean()))
         seeds = np.maximum(seeds, np.where(paper.needs[option.claim], option.look, 0))
+
+
+def _within(left: float) -> Callable[[int, float], bool]:
+    return lambda runs, _: runs <= left
 
 
 def _chances(
@@ -539,17 +550,17 @@ def _chances(
     def leaf_chance(leaf: int, side: int, tries: int) -> Floats:
         if (side, tries) not in by_tries:
             by_tries[side, tries] = chance_of(side * judged.value[at][:, None], noise, later, levels / tries)
-        return by_tries[side, tries][place[leaf]]
+        return np.asarray(by_tries[side, tries][place[leaf]])
 
     def of(node: Node, side: int, tries: int) -> Floats:
         if isinstance(node, int):
             return leaf_chance(node, side, tries)
         every, led, parts = node
         if every == (side == 1):
-            return np.min([of(part, side, tries) for part in parts], axis=0)
+            return np.asarray(np.min([of(part, side, tries) for part in parts], axis=0))
         if led:
             return of(parts[0], side, tries)
-        return np.max([of(part, side, tries * len(parts)) for part in parts], axis=0)
+        return np.asarray(np.max([of(part, side, tries * len(parts)) for part in parts], axis=0))
 
     for claim in open_here:
         node = paper.conditions[claim]

@@ -21,7 +21,7 @@ from parsenet_cli.store import artifacts
 from parsenet_cli.store.frame import score
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, newest
+from parsenet_cli.store.study import Study, StudyCell, newest
 
 if TYPE_CHECKING:
     from parsenet_cli.core.metrics import Counts
@@ -91,6 +91,8 @@ class Measurements:
         self.store = store
         self._studies = {study.table.name: study for study in studies}
         self._read: dict[Run, RunResult | None] = {}
+        self._by_key: dict[str, dict[CellKey, list[StudyCell]]] = {}
+        self._done: dict[tuple[str, CellKey], tuple[dict[str, RunResult], str]] = {}
         self._cells: dict[tuple[tuple[str, ...], str], CellScores] = {}
         self._peers: dict[tuple[object, ...], dict[tuple[object, ...], list[Peer]]] = {}
         self._group_of = lru_cache(maxsize=None)(table_file.group_of)
@@ -190,22 +192,35 @@ class Measurements:
         Raises:
             Untestable: there is no such cell, or not so many seeds of it.
         """
-        cells = [cell for cell in study.cells if cell.key == key]
+        cells = self._cells_of(study).get(key)
         if not cells:
             raise Untestable(_absent(study, key))
         if cells[0].reason:
             raise Untestable(f"{key} is n/a: {cells[0].reason}")
         if len(study.seeds) < fewest:
             raise Untestable(_too_few(len(study.seeds)))
+        if (study.name, key) not in self._done:
+            self._done[study.name, key] = self._first(study, cells)
+        results, missing = self._done[study.name, key]
+        if len(results) < fewest:
+            raise Untestable(missing)
+        return results, missing
+
+    def _cells_of(self, study: Study) -> dict[CellKey, list[StudyCell]]:
+        if study.name not in self._by_key:
+            found: dict[CellKey, list[StudyCell]] = {}
+            for cell in study.cells:
+                found.setdefault(cell.key, []).append(cell)
+            self._by_key[study.name] = found
+        return self._by_key[study.name]
+
+    def _first(self, study: Study, cells: Sequence[StudyCell]) -> tuple[dict[str, RunResult], str]:
         runs = {cell.seed: self.store.run(cell.signature or "") for cell in cells}
         results: dict[str, RunResult] = {}
         for seed in study.seeds:
             run = runs.get(seed)
             if run is None or (result := self._result(run)) is None:
-                missing = self._missing(study, key, runs)
-                if len(results) < fewest:
-                    raise Untestable(missing)
-                return results, missing
+                return results, self._missing(study, cells[0].key, runs)
             results[run.signature] = result
         return results, ""
 

@@ -53,6 +53,8 @@ from parsenet_cli.config.table import CellKey, Claim
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
 
+_Pools = Callable[[Sequence[Term], bool], Pool | None]
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -70,7 +72,9 @@ class Tested:
 
 def claim_tests(study: Study, measurements: Measurements, family: str) -> list[Tested]:
     """Every claim of a study's table, in the table's order."""
-    return [_tested(claim, study, measurements, family) for claim in study.table.claims]
+    main = contrast_of(parse_sum(study.table.main), study.table.name) if study.table.main else None
+    pool = _pools(study, measurements, main)
+    return [_tested(claim, study, measurements, family, pool) for claim in study.table.claims]
 
 
 def stated(claim: Claim, table: str, profile: str, family: str) -> Verdict:
@@ -84,17 +88,18 @@ def cell_intervals(study: Study, store: Store) -> dict[CellKey, Interval]:
     Left out are cells with fewer than two seeds, and scores that are not defined. Seeds after one that is missing do not count.
     """
     measurements = Measurements([study], store)
+    pool = _pools(study, measurements, None)
     intervals = {}
     for key in dict.fromkeys(cell.key for cell in study.cells):
         with suppress(Untestable):
             cell = measurements.cell(Reference(*key), study, fewest=2)
-            mean = estimate_contrast([(1.0, cell)], 0.0, _pools(study, measurements, Contrast(())))
+            mean = estimate_contrast([(1.0, cell)], 0.0, pool)
             if math.isfinite(mean.value):
                 intervals[key] = mean.interval()
     return intervals
 
 
-def _tested(claim: Claim, study: Study, measurements: Measurements, family: str) -> Tested:
+def _tested(claim: Claim, study: Study, measurements: Measurements, family: str, pool: _Pools) -> Tested:
     """What the runs say of a claim, or the reason why that is nothing."""
     verdict = stated(claim, study.table.name, study.profile, family)
     try:
@@ -102,7 +107,7 @@ def _tested(claim: Claim, study: Study, measurements: Measurements, family: str)
             found = on_print(claim, study.table)
             why = f"on the paper's printed numbers: {found.why}."
             return Tested(replace(verdict, outcome=_fact(found.holds), fact="on print", why=why))
-        return _Measured(claim, study, measurements).tested(verdict)
+        return _Measured(claim, study, measurements, pool).tested(verdict)
     except Untestable as reason:
         return Tested(replace(verdict, why=f"{reason}."))
     except ValueError as problem:  # a frozen table of another version, whose language differs
@@ -113,12 +118,21 @@ def _fact(holds: bool) -> Outcome:
     return "supported" if holds else "refuted"
 
 
-def _pools(study: Study, measurements: Measurements, main: Contrast) -> Callable[[Sequence[Term], bool], Pool | None]:
+def _pools(study: Study, measurements: Measurements, main: Contrast | None) -> _Pools:
     """What the cells beside a group say of its variance: those of the study's table, which those of its main effect belong to,
     and all that were scored on the same data."""
 
+    known: dict[tuple[object, ...], Pool | None] = {}
+
     def pool(group: Sequence[Term], paired: bool) -> Pool | None:
-        peers = measurements.peers(group[0][1], study)
+        cell = group[0][1]
+        key = (cell.data, cell.metric, cell.seeds[:FIRST], paired)
+        if key not in known:
+            known[key] = read(cell, paired)
+        return known[key]
+
+    def read(cell: CellScores, paired: bool) -> Pool | None:
+        peers = measurements.peers(cell, study)
         if len(peers) < 2:
             return None
         own = {study.table.name}
@@ -135,10 +149,10 @@ def _pools(study: Study, measurements: Measurements, main: Contrast) -> Callable
     return pool
 
 
-def _cells_of(contrast: Contrast, study: Study, measurements: Measurements) -> list[CellScores]:
+def _cells_of(contrast: Contrast | None, study: Study, measurements: Measurements) -> list[CellScores]:
     """Those of its cells that can be measured."""
     found = []
-    for reference, _ in contrast.weights:
+    for reference, _ in contrast.weights if contrast else ():
         with suppress(Untestable):
             found.append(measurements.cell(reference, study))
     return found
@@ -147,7 +161,7 @@ def _cells_of(contrast: Contrast, study: Study, measurements: Measurements) -> l
 class _Measured:
     """A claim on cells, and what is measured of it."""
 
-    def __init__(self, claim: Claim, study: Study, measurements: Measurements) -> None:
+    def __init__(self, claim: Claim, study: Study, measurements: Measurements, pool: _Pools) -> None:
         table = study.table.name
         self.claim, self.study, self.measurements = claim, study, measurements
         self.margin: Margin | None = None if claim.margin is None else parse_margin(claim.margin, study.table.main)
@@ -156,7 +170,7 @@ class _Measured:
         self.main = contrast_of(parse_sum(study.table.main), table) if study.table.main else None
         self.yardstick = yardstick_of(self.margin, table)
         self.parts = list(dict.fromkeys(statements(self.condition)))
-        self._pool = _pools(study, measurements, self.main or Contrast(()))
+        self._pool = pool
         self._estimates = cache(self._estimate)
 
     def tested(self, verdict: Verdict) -> Tested:

@@ -98,7 +98,7 @@ def test_a_margin_of_an_effect_is_a_contrast_that_needs_no_correction_for_its_ch
 )
 def test_a_collapse_is_a_binomial_test_and_no_certainty(seeds: list[bool], support: float, refute: float) -> None:
     found = evidence("a.x.collapsed", tuple(seeds))
-    assert (found.support, found.refute) == (pytest.approx(support), pytest.approx(refute))
+    assert [found.support, found.refute] == pytest.approx([support, refute])
 
 
 def test_an_alternative_is_corrected_for_whatever_the_data_say() -> None:
@@ -136,7 +136,8 @@ def test_looks_share_one_error_and_the_smallest_counts() -> None:
     assert len(LOOKS) == len(SHARES)
     assert sequential(np.array([0.02, 0.009, 0.03])) == pytest.approx([0.066667, 0.036, 0.036], abs=1e-6)
     looks = [Look(3, 0.02, 0.98), Look(5, 0.009, 0.9), Look(8, 0.03, 0.5)]
-    assert over_looks(looks) == Evidence(pytest.approx(0.036), 1.0)
+    assert over_looks(looks).support == pytest.approx(0.036)
+    assert over_looks(looks).refute == 1.0
     assert over_looks([Look(0, 0.02, 0.98)]) == Evidence(0.02, 0.98), "a figure has one look and the whole error"
 
 
@@ -214,4 +215,5 @@ def test_families_do_not_weaken_each_other() -> None:
 
 def test_the_smaller_p_value_of_an_undecided_claim_says_to_which_side_it_leans() -> None:
     (verdict,) = decided([case("leans", 0.9, 0.1)], {})
-    assert (verdict.outcome, verdict.leaning, verdict.q) == ("undecided", "refuted", pytest.approx(0.1))
+    assert (verdict.outcome, verdict.leaning) == ("undecided", "refuted")
+    assert verdict.q == pytest.approx(0.1)

@@ -7,19 +7,21 @@ import math
 import numpy as np
 import pytest
 
-from parsenet_cli.claims.contrast import condition_of
+from parsenet_cli.claims.contrast import All, Collapsed, Positive, condition_of
 from parsenet_cli.claims.estimate import Estimate, Noise
 from parsenet_cli.claims.looks import LOOKS
-from parsenet_cli.claims.outlook import best_option, chance_of, error_at, outlook, seeds_for
+from parsenet_cli.claims.outlook import Outlook, Seen, best_option, chance_of, error_at, outlook, seeds_for
 from parsenet_cli.config.expression import parse
 
 NOISE = Noise(seeds=3, images=0.25, shared=0.5, seed=12.0, df=4.0, expected=30.0)
 
 
-def seen(text: str, effect: float, noise: Noise = NOISE):  # type: ignore[no-untyped-def]
+def ahead(text: str, effect: float, noise: Noise = NOISE) -> Outlook:
+    """Of one comparison that was looked at with three seeds."""
     condition = condition_of(parse(text), "own")
+    assert isinstance(condition, Positive)
     error = float(error_at(3, noise))
-    return condition, {condition: Estimate(effect, error**2, 6.0, noise=noise)}
+    return outlook(condition, {condition: Estimate(effect, error**2, 6.0, noise=noise)}, 3, 0.01)
 
 
 def test_chances_and_seeds_by_hand() -> None:
@@ -29,7 +31,7 @@ def test_chances_and_seeds_by_hand() -> None:
 
 
 def test_a_claim_has_a_chance_at_each_look_and_seeds_with_an_interval() -> None:
-    found = outlook(*seen("a.x > b.x", 8.0), 3, 0.01)
+    found = ahead("a.x > b.x", 8.0)
     assert list(found.chances) == [5, 8, 12, 20]
     values = list(found.chances.values())
     assert values == sorted(values)
@@ -38,25 +40,28 @@ def test_a_claim_has_a_chance_at_each_look_and_seeds_with_an_interval() -> None:
     assert found.needed.seeds is not None
     assert found.needed.high is not None
     assert 2 <= found.needed.low < found.needed.seeds < found.needed.high
-    assert outlook(*seen("a.x > b.x", 8.0), 3, 0.01) == found, "the draws are the same every time"
-    against = outlook(*seen("a.x < b.x", -8.0), 3, 0.01)
+    assert ahead("a.x > b.x", 8.0) == found, "the draws are the same every time"
+    against = ahead("a.x < b.x", -8.0)
     assert against.chances == found.chances
 
 
 def test_more_seeds_do_not_help_where_the_images_are_too_few() -> None:
     noise = Noise(seeds=3, images=9.0, shared=0.0, seed=0.3, df=4.0, expected=0.3)
-    found = outlook(*seen("a.x > b.x", 2.0, noise), 3, 0.01)
+    found = ahead("a.x > b.x", 2.0, noise)
     assert found.images
     assert found.needed is not None
     assert found.needed.seeds is None
     assert max(found.chances.values()) < 0.01
-    assert not outlook(*seen("a.x > b.x", 8.0), 3, 0.01).images
+    assert not ahead("a.x > b.x", 8.0).images
 
 
 def test_parts_that_all_have_to_hold_are_as_likely_as_the_least_likely() -> None:
     condition = condition_of(parse("a.x > b.x and c.x > b.x"), "own")
-    first, second = condition.parts  # type: ignore[union-attr]
-    estimates = {part: Estimate(effect, 4.0, 6.0, noise=NOISE) for part, effect in ((first, 8.0), (second, 4.0))}
+    assert isinstance(condition, All)
+    first, second = condition.parts
+    assert isinstance(first, Positive)
+    assert isinstance(second, Positive)
+    estimates: Seen = {part: Estimate(effect, 4.0, 6.0, noise=NOISE) for part, effect in ((first, 8.0), (second, 4.0))}
     both = outlook(condition, estimates, 3, 0.01)
     alone = outlook(second, estimates, 3, 0.01)
     assert both.chances == alone.chances
@@ -65,6 +70,7 @@ def test_parts_that_all_have_to_hold_are_as_likely_as_the_least_likely() -> None
 
 def test_a_collapse_to_come_is_as_likely_as_those_so_far() -> None:
     condition = condition_of(parse("a.x.collapsed"), "own")
+    assert isinstance(condition, Collapsed)
     found = outlook(condition, {condition: [True] * 3}, 3, 0.05)
     assert found.chances[5] == 0.0, "five of five are p = 0.03, and the look has a quarter of 0.05"
     assert 0.5 < found.chances[8] < 1
@@ -94,4 +100,5 @@ def test_the_option_with_the_most_expected_verdicts_per_second_comes_first() -> 
     chances[:, 1:] = 0.4
     found = best_option(shared, np.full(2, 3), np.ones(2), chances, lambda runs, time: True)
     assert found is not None
-    assert (found.claim, found.gain) == (0, pytest.approx(0.8))
+    assert found.claim == 0
+    assert found.gain == pytest.approx(0.8)

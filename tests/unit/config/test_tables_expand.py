@@ -189,7 +189,7 @@ def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
         if claim.kind != "printed" and not parse(claim.holds_if).uses_spread:
             margin = None if claim.margin is None else parse_margin(claim.margin, spec.main)
             effect = evaluate(ast.unparse(margin.effect.tree), paper) if margin and margin.effect else 1.0
-            points = margin and margin.share * max(0.0, effect)
+            points = None if margin is None else margin.share * max(0.0, effect)
             assert evaluate(claim.holds_if, paper, points) is True, claim.key
             assert claim.effect, claim.key
 
