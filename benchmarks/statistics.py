@@ -475,7 +475,7 @@ def _holm(p_values: Floats) -> Floats:
     ranked = np.minimum(1.0, np.take_along_axis(p_values, order, axis=-1) * (count - np.arange(count)))
     found = np.empty_like(ranked)
     np.put_along_axis(found, order, np.maximum.accumulate(ranked, axis=-1), axis=-1)
-    return found
+    return np.asarray(found)
 
 
 # --- which runs come next ---------------------------------------------------------------------------------------------------
