@@ -32,6 +32,10 @@ FIRST = 3
 """Seeds of the first look: fewer decide nothing, and as many say how far the cells on the same images vary."""
 
 
+UNUSED = "seeds are used up to there, not"
+"""Stands before the seeds that are done and follow one that is missing."""
+
+
 class Untestable(Exception):
     """Why nothing can be said of a claim, as a sentence without its full stop."""
 
@@ -228,7 +232,10 @@ class Measurements:
         states = {seed: run.state() for seed, run in runs.items() if self._result(run) is None}
         texts = [f"seed {s} {'was never run' if state == 'new' else f'is {state}'}" for s, state in states.items()]
         more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
-        return f"{key}: {', '.join(texts[:3]) or 'seeds are missing'}{more} ({study.table.name})"
+        gap = next((i for i, seed in enumerate(study.seeds) if seed in states or seed not in runs), 0)
+        later = [str(seed) for seed in study.seeds[gap:] if seed in runs and seed not in states]
+        unused = f"; {UNUSED} {', '.join(later)}" if later else ""
+        return f"{key}: {', '.join(texts[:3]) or 'seeds are missing'}{more}{unused} ({study.table.name})"
 
     def _measured(
         self, study: Study, results: Mapping[str, RunResult], metric: str, key: CellKey, missing: str, fewest: int

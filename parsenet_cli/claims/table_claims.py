@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from parsenet_cli.claims.cells import FIRST, CellScores, Measurements, Untestable
+from parsenet_cli.claims.cells import FIRST, UNUSED, CellScores, Measurements, Untestable
 from parsenet_cli.claims.contrast import (
     Collapsed,
     Condition,
@@ -251,7 +251,7 @@ class _Measured:
         return (), 0.0
 
     def _seeds(self) -> tuple[int, str]:
-        """How many seeds all its cells have, and where one has fewer than others, why.
+        """How many seeds all its cells have, and why not more, where others have or seeds after a missing one are there.
 
         Raises:
             Untestable: a cell cannot be measured, or has too few.
@@ -278,9 +278,9 @@ class _Measured:
         if not counts:
             raise Untestable("it names no cell")
         fewest = min(count for count, _ in counts.values())
-        if max(count for count, _ in counts.values()) == fewest:
-            return fewest, ""
-        return fewest, next(missing for count, missing in counts.values() if count == fewest)
+        shortest = next(missing for count, missing in counts.values() if count == fewest)
+        unequal = max(count for count, _ in counts.values()) > fewest
+        return fewest, shortest if unequal or UNUSED in shortest else ""
 
     def _estimate(self, contrast: Contrast, seeds: int) -> Estimate:
         cells = [self.measurements.cell(cell, self.study) for cell, _ in contrast.weights]

@@ -413,7 +413,7 @@ def test_cells_with_unequal_seeds_are_judged_by_those_that_all_have(store: Store
     (short,) = judge_studies([study], store, figures=False)
     assert (whole.seeds, short.seeds) == (8, 5)
     assert short.looks == whole.looks[:2]
-    assert "high.iu: seed 6 is queued (own)" in short.why
+    assert "high.iu: seed 6 is queued; seeds are used up to there, not 7 (own)" in short.why
     assert [cell.seeds for cell in short.cells] == [6, 8]
 
 
