@@ -21,7 +21,7 @@ from parsenet_cli.report.build import build_report
 from parsenet_cli.report.formats import terminal
 from parsenet_cli.report.tables import study_grid
 from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import newest
+from parsenet_cli.store.choice import of_table
 
 HERE = Path(__file__).parent
 TABLE = "table4"
@@ -47,7 +47,7 @@ line-height: {line_height}px; }}
 
 def draw_table(store: Store) -> Path:
     """The table of the newest study."""
-    grid = study_grid(newest(store, TABLE), store)
+    grid = study_grid(of_table(store, TABLE), store)
     rows = tuple(replace(row, cells=tuple(replace(cell, marks="") for cell in row.cells)) for row in grid.rows)
     screen = Console(width=COLUMNS, record=True, file=io.StringIO(), force_terminal=True, highlight=False)
     screen.print(f"$ parsenet table {TABLE}", style="bold")

@@ -52,7 +52,7 @@ def test_bodies_that_a_trunk_lacks_are_left_out_unless_named(tmp_path: Path) -> 
 
 
 def test_deviations_are_named(tmp_path: Path) -> None:
-    (one,) = networks(tmp_path, "norm_gradient=authors")
+    (one,) = networks(tmp_path, "norm_gradient=authors", "precision=float32")
     assert one.content["deviations"] == ["gradient of the norm: norm_gradient=authors instead of exact"]
 
 
