@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from parsenet_cli.core.blocks import NAME, Group
 from parsenet_cli.core.bounds import (
     MOST_STEPS,
     Bins,
@@ -31,14 +32,29 @@ from parsenet_cli.core.bounds import (
 SCIENCE_VERSION = 1
 """Raised by hand when code changes what a configuration means: every signature changes with it."""
 
-ADDED_LATER: dict[str, Any] = {"recipe.clip_gradients": None, "input_mean": "weights"}
+ADDED_LATER: dict[str, Any] = {
+    "recipe.clip_gradients": None,
+    "input_mean": "weights",
+    "gate": "none",
+    "gate_layers": ["fc7"],
+    "blocks": {},
+}
 """Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
 
 Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
 """
 
+OLDER_OPTIONS: dict[str, dict[str, str]] = {"global": {}, "spp": {"bins": "context_bins", "geometry": "spp_geometry"}}
+"""Contexts from before there were blocks: their options -> the axes by which the science knows them, as it always did."""
+
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
+Tap = Literal["fc7", "conv5", "conv4", "conv3"]
+"""A layer that the trunk gives."""
+
+BlockName = Annotated[str, Field(pattern=rf"^{NAME}\z")]
+_Word = Annotated[str, Field(max_length=200)]
+_Plain = bool | int | float | _Word
 
 
 class _Frozen(BaseModel):
@@ -89,12 +105,25 @@ class Recipe(_Frozen):
         return self
 
 
+class Block(_Frozen):
+    """What a run knows of a block that a name chooses, besides the name.
+
+    Attributes:
+        options: All of them.
+        code: The hash of its Python file, where that is no part of this package; empty where it is.
+    """
+
+    options: Annotated[dict[BlockName, _Plain | tuple[_Plain, ...]], Field(max_length=64)] = {}
+    code: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?\z")] = ""
+
+
 class Science(_Frozen):
     """Everything that can change a number of the result. The axes are explained in conf/config.yaml.
 
     Attributes:
         data_id: Content hash of a user's files; generator version, configuration and seed of generated data.
         weights: `none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file.
+        blocks: Of the groups whose block has options or comes from outside; not of `OLDER_OPTIONS`.
     """
 
     data: str
@@ -115,6 +144,9 @@ class Science(_Frozen):
     spp_geometry: Literal["caffe", "adaptive"]
     context_source: Literal["after_dropout", "before_dropout"]
     context_dropout: Share
+    gate: BlockName = "none"
+    gate_layers: tuple[Tap, ...] = ("fc7",)
+    blocks: dict[Group, Block] = {}
     norm: Literal["none", "l2"]
     norm_scale: Scale
     norm_learn: bool
@@ -134,7 +166,13 @@ class Science(_Frozen):
     precision: Literal["float32", "bfloat16"]
     recipe: Recipe
 
-    @field_validator("layers")
+    def block(self, group: Group) -> Block:
+        """Options and code of the block of a group."""
+        if group == "context" and self.context in OLDER_OPTIONS:
+            return Block(options={option: getattr(self, axis) for option, axis in OLDER_OPTIONS[self.context].items()})
+        return self.blocks.get(group, Block())
+
+    @field_validator("layers", "gate_layers")
     @classmethod
     def _layers_in_order(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         if not layers or len(set(layers)) != len(layers):

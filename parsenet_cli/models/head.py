@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from parsenet_cli.core.run_config import Science
-from parsenet_cli.models import context
+from parsenet_cli.models import context, gate
 from parsenet_cli.models.classifier import BranchClassifiers, Feature, JointClassifier, classify
 from parsenet_cli.models.layers import Dropout
 from parsenet_cli.models.norm import L2Norm
@@ -43,6 +43,8 @@ class Head(nn.Module):
         self.context_source = "fc7" if science.context_source == "after_dropout" else "fc7_before_dropout"
         self.upsample_first = science.align == "upsample_first"
 
+        gates = {tap: gate.build(science, trunk.channels[tap]) for tap in science.gate_layers}
+        self.gates = nn.ModuleDict({tap: made for tap, made in gates.items() if made is not None})
         channels: dict[str, int] = {}
         self.context: context.Context | None = None
         for layer in self.layers:
@@ -102,6 +104,7 @@ class Head(nn.Module):
 
     def features(self, taps: Mapping[str, Tensor]) -> list[Feature]:
         """The branches, normalised and pool6 then dropped, in the order of their blocks of weights."""
+        taps = self.gated(taps) if self.gates else taps
         features: dict[str, Feature] = {}
         kept: dict[str, Feature] = {}  # by the dropout of pool6
         for layer in self.layers:
@@ -125,6 +128,11 @@ class Head(nn.Module):
         # After the norm: what is left is not brought back to the scale's length.
         features |= {n: replace(features[n], values=features[n].values * mask.values) for n, mask in kept.items()}
         return list(features.values())
+
+    def gated(self, taps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The taps as everything here reads them; what context reads of fc7 before its dropout has fc7's gate."""
+        of = {tap: "fc7" if tap == "fc7_before_dropout" else tap for tap in taps}
+        return {tap: self.gates[of[tap]](x) if of[tap] in self.gates else x for tap, x in taps.items()}
 
     def _finest_size(self, features: Iterable[Feature]) -> Size:
         return next(feature.size for feature in features if feature.grid == self.finest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsenet_cli.core.blocks import NONE
 from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
@@ -17,6 +18,11 @@ def unsupported(science: Science) -> str | None:
     for layer in science.layers:
         if layer not in trunk.layers:
             return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.layers)}"
+    if science.gate != NONE:
+        read = {"fc7" if layer == "pool6" else layer for layer in science.layers}
+        for tap in science.gate_layers:
+            if tap not in read:
+                return f"gate={science.gate}: gate_layers has {tap}, which is not read, only {', '.join(sorted(read))}"
     if reason := sources.unsupported(science):
         return reason
     if science.fusion == "late" and science.mix == "conv1x1":

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from parsenet_cli.models.context import Context
-
-if TYPE_CHECKING:
-    from parsenet_cli.core.run_config import Science
 
 
 class Global(Context):
@@ -27,6 +22,6 @@ class Global(Context):
         return z.expand(-1, -1, *size)
 
 
-def build(science: Science, channels: int) -> Context:
+def build(channels: int) -> Context:
     """Global context over an fc7 of `channels`."""
     return Global(channels)

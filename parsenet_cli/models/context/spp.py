@@ -5,16 +5,13 @@ Pooling into b x b bins is separable: two products with averaging matrices, what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context import Context
-
-if TYPE_CHECKING:
-    from parsenet_cli.core.run_config import Science
 
 Bounds = list[tuple[int, int]]
 
@@ -94,6 +91,6 @@ class Pyramid(Context):
         return z[:, :, rows[:, None], columns]
 
 
-def build(science: Science, channels: int) -> Context:
-    """The pyramid `science.context_bins` over an fc7 of `channels`."""
-    return Pyramid(science.context_bins, channels, adaptive=science.spp_geometry == "adaptive")
+def build(channels: int, bins: tuple[int, ...], geometry: Literal["caffe", "adaptive"]) -> Context:
+    """The pyramid `bins` over an fc7 of `channels`."""
+    return Pyramid(bins, channels, adaptive=geometry == "adaptive")
