@@ -16,6 +16,7 @@ import keyword
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,13 +65,22 @@ class Option:
         """`mean | max`, `a whole number from 1 to 4096`, `a list of …`."""
         several = isinstance(self.default, tuple)
         if self.values or self.kind is bool:
-            each = " | ".join(map(_written, self.values or (True, False)))
+            each = " | ".join(map(_written, self.values or self._flags))
         else:
             noun = {int: "whole number", float: "number", str: "text"}[self.kind]
             each = f"{noun}s" if several else f"a {noun}"
             if self.kind is not str:
                 each += f" from {self.low:.16g} to {self.high:.16g}"
         return f"a list of {each}" if several else each
+
+    @property
+    def names(self) -> list[str]:
+        """Its values as they are written, where they are few and no list."""
+        return [] if isinstance(self.default, tuple) else [_written(value) for value in self.values or self._flags]
+
+    @property
+    def _flags(self) -> tuple[bool, ...]:
+        return (True, False) if self.kind is bool else ()
 
     def checked(self, value: Any) -> Any:
         """The value in its type. Raises `ValueError` with what was expected."""
@@ -117,6 +127,19 @@ def defaults(group: Group, name: str) -> dict[str, Any]:
         return {option: each.default for option, each in schema(blocks.find(group, name)).options.items()}
     except UserError:
         return {}
+
+
+def block_options() -> dict[str, list[str]]:
+    """The options of all blocks as keys, `gate.squeeze`, with the values that they name; what is no schema is passed over."""
+    found: dict[str, list[str]] = {}
+    for group in GROUPS:
+        for block in blocks.every(group):
+            with suppress(UserError):
+                if isinstance(block, blocks.Block):
+                    for name, option in schema(block).options.items():
+                        values = found.setdefault(f"{group}.{name}", [])
+                        values += [text for text in option.names if text not in values]
+    return found
 
 
 def science_fields(overrides: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:

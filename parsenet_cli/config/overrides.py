@@ -95,7 +95,7 @@ def axis_choices(axis: str) -> list[str]:
     if axis in MODULES:
         return paths.modules(MODULES[axis])
     if axis in blocks.GROUPS:
-        return blocks.names(axis)  # type: ignore[arg-type]
+        return blocks.names(axis)
     if axis in GROUPS:
         return sorted(paths.yaml_files(f"conf/{axis}"))
     annotation: Any = _FIELDS[axis].annotation if axis in _FIELDS else None

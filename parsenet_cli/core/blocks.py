@@ -30,6 +30,11 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 FOLDERS: dict[Group, str] = {"context": "models/context", "gate": "models/gate"}
 """Of the package."""
 
+SAYS: dict[Group, str] = {
+    "context": "what pool6 is, where it is among the layers",
+    "gate": "what changes the taps of gate_layers before they are read",
+}
+
 NONE = "none"
 """The name of no block, in a group that has it among its files of `conf/`."""
 
@@ -113,7 +118,7 @@ def find(group: Group, name: str) -> Block:
     if own:
         module, schema = own
         if module and schema:
-            return Block(group, name, str(Path(".", OWN)), module, schema)
+            return Block(group, name, f"./{OWN}", module, schema)
         if module or schema:
             there, lacking = (module, f"conf/{group}/{name}.yaml") if module else (schema, f"{OWN}/{group}/{name}.py")
             raise UserError(
