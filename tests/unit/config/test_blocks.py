@@ -141,7 +141,7 @@ def test_name_of_a_block_of_the_package_is_refused_and_the_list_says_so(file: st
     assert science().gate == "none"
     listed = list(blocks.every("gate"))
     if file.endswith("se.py"):
-        assert [str(each) for each in listed if isinstance(each, UserError)][0].startswith(str(place))
+        assert next(str(each) for each in listed if isinstance(each, UserError)).startswith(str(place))
     assert "built in" in [each.origin for each in listed if isinstance(each, blocks.Block) and each.name == "se"]
 
 
@@ -205,8 +205,8 @@ def test_installed_package_offers_a_block(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_table_with_an_unknown_block_is_answered_with_its_line(write: Write) -> None:
     text = "title: t\ndata: voc12\ncolumns: {iu: {header: IU, metric: mean_iu}}\nrows:\n  a: {label: [a], set: [gate=%s]}\n"
-    write("ablations/mine.yaml", text % "se")
-    assert table_file.load("mine").rows[0].overrides == ("gate=se",)
+    write("ablations/own.yaml", text % "se")
+    assert table_file.load("own").rows[0].overrides == ("gate=se",)
     write("ablations/wrong.yaml", text % "see")
     with pytest.raises(UserError, match=r"wrong\.yaml:5: .*unknown gate 'see'"):
         table_file.load("wrong")

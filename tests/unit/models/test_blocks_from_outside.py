@@ -79,6 +79,7 @@ def test_a_worker_looks_in_the_folder_that_it_was_handed(
 
 
 def test_changed_or_missing_file_is_refused_and_does_not_run(module: Path, tmp_path: Path) -> None:
+    module.write_text(MODULE + "# of this test alone: a process keeps what it has loaded\n")
     before = code_of(module)
     module.write_text(f"open({str(tmp_path / 'has-run')!r}, 'w')\n")
     with pytest.raises(
