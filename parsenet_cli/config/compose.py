@@ -268,7 +268,17 @@ def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Scien
     if isinstance(root := runtime.get("data_root"), str):
         runtime["data_root"] = str(paths.absolute(root))
     science = _validated_model(Science, content | {"data_id": ""}, overrides)
-    return science, _validated_model(Runtime, runtime, overrides)
+    how = _validated_model(Runtime, runtime, overrides)
+    if science.batch_norm and min(science.recipe.batch, how.micro_batch or science.recipe.batch) < 2:
+        raise UserError(
+            f"batch_norm=true: a map of one cell has one value per channel in recipe.batch={science.recipe.batch}"
+            f"{f' with micro_batch={how.micro_batch}' if how.micro_batch else ''}; use recipe.batch=2 or more, or no batch norm"
+        )
+    if science.batch_norm and how.micro_batch not in (None, science.recipe.batch):
+        raise UserError(
+            f"micro_batch={how.micro_batch}: batch_norm=true needs whole batches, that is, micro_batch=null"
+        )
+    return science, how
 
 
 def _validated_model(model: type[_Model], content: dict[str, Any], overrides: Sequence[str]) -> _Model:

@@ -160,6 +160,8 @@ def as_text(value: Any) -> str:
         return "null"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(as_text, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{as_text(each)}' for key, each in value.items())}}}"
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

@@ -21,6 +21,7 @@ from parsenet_cli.core.bounds import (
     LearningRate,
     Length,
     Multiplier,
+    NormPower,
     Pixels,
     Scale,
     Seconds,
@@ -38,6 +39,10 @@ ADDED_LATER: dict[str, Any] = {
     "gate": "none",
     "gate_layers": ["fc7"],
     "blocks": {},
+    "context_layers": ["fc7"],
+    "norm_p": 2.0,
+    "norm_layers": None,
+    "feature_scale": {},
 }
 """Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
 
@@ -144,16 +149,20 @@ class Science(_Frozen):
     spp_geometry: Literal["caffe", "adaptive"]
     context_source: Literal["after_dropout", "before_dropout"]
     context_dropout: Share
+    context_layers: tuple[Tap, ...] = ("fc7",)
     gate: BlockName = "none"
     gate_layers: tuple[Tap, ...] = ("fc7",)
     blocks: dict[Group, Block] = {}
-    norm: Literal["none", "l2"]
+    norm: Literal["none", "l2", "lp"]
+    norm_p: NormPower | None = 2.0
+    norm_layers: tuple[Layer, ...] | None = None
     norm_scale: Scale
     norm_learn: bool
     norm_decay: Multiplier
     norm_gradient: Literal["exact", "authors"]
     norm_shared: bool
     norm_across_space: bool
+    feature_scale: dict[Layer, Scale] = {}
     fusion: Literal["early", "late"]
     mix: Literal["concat", "conv1x1"]
     mix_width: Channels
@@ -172,9 +181,21 @@ class Science(_Frozen):
             return Block(options={option: getattr(self, axis) for option, axis in OLDER_OPTIONS[self.context].items()})
         return self.blocks.get(group, Block())
 
-    @field_validator("layers", "gate_layers")
+    @property
+    def batch_norm(self) -> bool:
+        """Whether a block's option of this name makes what is computed of an image depend on the others of its batch."""
+        return any(block.options.get("batch_norm") is True for block in self.blocks.values())
+
+    @property
+    def context_taps(self) -> tuple[str, ...]:
+        """The taps that are pooled."""
+        return self.context_layers if "pool6" in self.layers else ()
+
+    @field_validator("layers", "gate_layers", "context_layers", "norm_layers")
     @classmethod
-    def _layers_in_order(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    def _layers_in_order(cls, layers: tuple[Layer, ...] | None) -> tuple[Layer, ...] | None:
+        if layers is None:
+            return None
         if not layers or len(set(layers)) != len(layers):
             raise ValueError("expected at least one layer and none twice")
         return tuple(sorted(layers, key=LAYERS.index))

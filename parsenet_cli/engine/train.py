@@ -168,7 +168,7 @@ class Trainer:
                 losses = [self._batch(number) for number in range(first, first + self.recipe.iter_size)]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
-                if self.micro_batch == 1 or not is_out_of_memory(problem):
+                if self.micro_batch == 1 or self.science.batch_norm or not is_out_of_memory(problem):
                     raise
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True

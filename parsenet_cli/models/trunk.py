@@ -47,6 +47,15 @@ class Trunk(nn.Sequential):
                 break
         return features
 
+    def cells(self, tap: str, height: int, width: int) -> tuple[int, int]:
+        """The size of a tap's map for an image of `height` x `width` that is large enough."""
+        layers = [name for name, _ in self.named_children()]
+        before = set(layers[: layers.index(self.taps[tap]) + 1])
+        for name, window in self._windows:
+            if name in before:
+                height, width = window.length(height), window.length(width)
+        return height, width
+
     def check_size(self, height: int, width: int) -> tuple[int, int]:
         """The size of the last map for an image of `height` x `width`.
 

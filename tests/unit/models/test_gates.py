@@ -88,7 +88,7 @@ def test_squeeze_says_what_is_looked_at(squeeze: Any, shape: tuple[int, int]) ->
 
 def test_gate_changes_what_classifier_context_and_norm_read() -> None:
     science = gated(layers=("pool6", "fc7"), norm="l2")
-    model = build_model(science, 4, None).eval()
+    model: Any = build_model(science, 4, None).eval()
     images = torch.randint(0, 256, (1, 3, 80, 96), dtype=torch.uint8)
     before = model(images)
     taps: dict[str, Tensor] = {"fc7": torch.rand(1, 64, 5, 6)}
@@ -105,7 +105,7 @@ def test_gate_changes_what_classifier_context_and_norm_read() -> None:
 def test_a_factor_that_all_channels_share_is_invisible_behind_the_norm() -> None:
     model = build_model(gated(layers=("fc7",), norm="l2"), 4, None).eval()
     plain = build_model(make_science(layers=("fc7",), norm="l2"), 4, None).eval()
-    inner = model.head.gates["fc7"].inner
+    inner: Any = model.head.gates["fc7"].inner
     with torch.no_grad():
         inner.expand.weight.zero_()
         inner.expand.bias.fill_(-1)
