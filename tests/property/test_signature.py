@@ -31,8 +31,12 @@ OTHERS: dict[str, Any] = {
     "recipe.step": 5,
     "recipe.crop": 64,
     "recipe.clip_gradients": 3.0,
+    "blocks": {"gate": Block(options={"ratio": 8})},
+    "norm_layers": ("fc7",),
+    "feature_scale": {"fc7": 0.5},
+    "gate_layers": ("conv4",),
+    "context_layers": ("conv4",),
 }
-OTHERS["blocks"] = {"gate": Block(options={"ratio": 8})}
 """Valid values of the fields that are None, or one of few numbers, in the base."""
 
 
