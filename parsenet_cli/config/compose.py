@@ -31,10 +31,12 @@ from parsenet_cli.config.overrides import (
     is_of_block,
     key_of,
     last_wins,
+    literal,
     plain_value_of,
     seed_of,
     split_launcher,
     unknown_value,
+    value_of,
     values_of,
 )
 from parsenet_cli.config.profile import Profile
@@ -174,10 +176,10 @@ class Composer:
         if not isinstance(self._known.get(key), dict):
             self._known[key] = hydra_compose(recipe)
             self._fresh = True
-        axes = {
-            key_of(text): plain_value_of(text) for text in overrides if key_of(text) in AXES and not is_of_block(text)
-        }
+        plain = [text for text in overrides if key_of(text) in AXES and not is_of_block(text)]
+        axes = {key_of(text): plain_value_of(text) for text in plain if literal(text) is None}
         literals = {axis: axis_defaults()[axis] for axis in LITERAL}
+        literals |= {key_of(text): value_of(text) for text in plain if literal(text) is not None}
         chosen = blocks.science_fields(list(filter(is_of_block, overrides)), axis_defaults())
         return {**self._known[key], **literals, **axes, **chosen}
 

@@ -199,7 +199,7 @@ def value_of(override: str) -> Any:
 
 def plain_value_of(override: str) -> Any:
     """The same of one that may come from somebody else's table. Raises `UserError` for an interpolation too."""
-    if "${" in override and literal(override) is None:
+    if "${" in override:
         raise UserError(f"'{override}': expected a plain value, found an interpolation; write out what it stands for")
     return value_of(override)
 
