@@ -42,6 +42,7 @@ class Pretending:
     """A launcher whose workers are over at once and leave the files of a finished run."""
 
     slots: int = SLOTS
+    on_gpu: bool = False
     threads: int = 1
     resubmissions: int = 0
     silence_seconds: float = 1800.0

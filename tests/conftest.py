@@ -26,6 +26,10 @@ SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
 """Overrides of a run that takes a second: small scenes, no pretraining."""
 
 
+PATIENCE_SECONDS = 600
+"""How long a command may take: it hangs, if it takes longer on a machine with much other work."""
+
+
 def pytest_configure() -> None:
     """Started in the background of a script, a process ignores Ctrl-C, and so do all that it starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -70,7 +74,9 @@ def server(archives: Path) -> Iterator[Faults]:
         yield faults
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 150, every: float = 0.05) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS, every: float = 0.05
+) -> None:
     """Wait until `condition()` holds; a failure says for what."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -92,7 +98,9 @@ def environment(results: Path) -> dict[str, str]:
 def cli(tmp_path: Path, results: Path) -> Cli:
     """Run `parsenet …` in an empty folder; it must exit with `code` and without a traceback. Returns the completed process."""
 
-    def run(*arguments: str | int | Path, code: int = 0, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | int | Path, code: int = 0, timeout: float = PATIENCE_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command(*arguments), cwd=tmp_path, env=environment(results), capture_output=True, text=True, timeout=timeout
         )

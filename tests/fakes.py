@@ -38,6 +38,7 @@ class FakeLauncher:
 
     behave: Callable[[Run], object]
     slots: int = 2
+    on_gpu: bool = False
     threads: int = 1
     resubmissions: int = 2
     silence_seconds: float = 1e9
@@ -70,7 +71,7 @@ class FakeLauncher:
 class FakeCluster:
     """A launcher with a queue in memory; `work`: what each look at it does to a run that it holds, and whether that ends it."""
 
-    slots, threads, resubmissions, silence_seconds = 1, 1, 2, 1e9
+    slots, threads, resubmissions, silence_seconds, on_gpu = 1, 1, 2, 1e9, False
 
     def __init__(self, work: Callable[[Run], object], prerequisite: Mapping[str, Any] | None = None) -> None:
         self._work, self._prerequisite = work, prerequisite or {"done": True}

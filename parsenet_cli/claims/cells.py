@@ -17,11 +17,11 @@ from parsenet_cli.config.expression import Reference
 from parsenet_cli.config.table import CellKey, Printed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.sealed import Damaged
-from parsenet_cli.store import artifacts
+from parsenet_cli.store import artifacts, choice
 from parsenet_cli.store.frame import score
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, newest
+from parsenet_cli.store.study import Study, load_all
 
 if TYPE_CHECKING:
     from parsenet_cli.core.metrics import Counts
@@ -119,7 +119,10 @@ class Measurements:
     def _study(self, table: str, asking: Study) -> Study:
         if table not in self._studies:
             try:
-                self._studies[table] = newest(self.store, table, asking.profile)
+                under = [study for study in load_all(self.store) if study.profile == asking.profile]
+                of_it = [study for study in under if study.table.name == table]
+                alike = [study for study in of_it if study.overrides == asking.overrides]
+                self._studies[table] = choice.of_table(self.store, table, asking.profile, alike or of_it)
             except UserError:
                 raise Untestable(
                     f"it needs {table}, which has not been run under profile {asking.profile}: `parsenet ablate {table}`"

@@ -133,16 +133,16 @@ def table_grids(spec: TableSpec) -> Iterator[Grid]:
 
 def studies_grid(store: Store) -> Grid:
     """Every study of the results folder: what was asked for, how much of it is done, and which one `table` shows."""
-    from parsenet_cli.store import study
+    from parsenet_cli.store import choice, study
 
     studies = study.load_all(store)
-    newest = {(each.table.name, each.profile): each.name for each in studies}  # oldest first: the newest stays
+    taken = {each.name for each in choice.one_of_each(studies, store)}
     done = {signature: store.run(signature).done() for each in studies for signature in each.signatures}
     overrides = Footnotes()
     rows = [
         (
             Cell(each.name, marks=overrides.mark(redact_paths(" ".join(each.overrides)))),
-            Cell(each.table.name, marks="*" if newest[each.table.name, each.profile] == each.name else ""),
+            Cell(each.table.name, marks="*" if each.name in taken else ""),
             each.profile,
             _seeds(each.seeds),
             _cells_done(each, done),
@@ -150,10 +150,8 @@ def studies_grid(store: Store) -> Grid:
         )
         for each in study.in_reading_order(studies)
     ]
-    newest_told = (
-        "*: the newest, which `parsenet table TABLE` shows; the others by `parsenet table STUDY`. Times in UTC."
-    )
-    overrides.add(*[newest_told] if studies else [], *study.skipped(store))
+    told = "*: what `table`, `verify` and `report` take of its table; another by `--study STUDY`. Times in UTC."
+    overrides.add(*[told] if studies else [], *study.skipped(store))
     heads = ("study", "table", "profile", "seeds", "cells", "created")
     title = f"Studies of {store.root}: seeds, and cells that are done" if studies else f"no studies in {store.root} yet"
     return replace(words(heads, rows, title=title), notes=overrides.lines())

@@ -138,11 +138,20 @@ def _tables_and_overrides(ctx: typer.Context, text: str) -> list[str]:
     return [*tables, *_overrides(ctx, text)] if text else tables
 
 
-def _tables_and_studies(ctx: typer.Context, text: str) -> list[str]:
-    from parsenet_cli.config import table_file
+def _studies(ctx: typer.Context, text: str) -> list[str]:
     from parsenet_cli.store import study
 
-    return [*table_file.names(), *study.names(_store(ctx))]
+    return study.names(_store(ctx))
+
+
+def _tables_and_studies(ctx: typer.Context, text: str) -> list[str]:
+    return [*_tables(ctx, text), *_studies(ctx, text)]
+
+
+def _table_or_study(ctx: typer.Context, text: str) -> list[str]:
+    from parsenet_cli.config import table_file
+
+    return [*table_file.names(), *_studies(ctx, text)]
 
 
 def _keys(ctx: typer.Context, text: str, part: str) -> list[str]:
@@ -229,7 +238,9 @@ def _of_axis(axis: str) -> Complete:
 complete_override = _completing(_overrides)
 complete_table = _completing(_tables)
 complete_argument = _completing(_tables_and_overrides)
-complete_study = _completing(_tables_and_studies)
+complete_study = _completing(_studies)
+complete_tables_and_studies = _completing(_tables_and_studies)
+complete_table_or_study = _completing(_table_or_study)
 complete_row = _completing(lambda ctx, text: _keys(ctx, text, "rows"))
 complete_column = _completing(lambda ctx, text: _keys(ctx, text, "columns"))
 complete_signature = _completing(_signatures)

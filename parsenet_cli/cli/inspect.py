@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from parsenet_cli.cli.completion import complete_signature, complete_study, complete_table
+from parsenet_cli.cli.completion import complete_signature, complete_table, complete_table_or_study
 from parsenet_cli.cli.options import (
     DEFAULT_RESULTS,
     AnyProfile,
     AsJson,
+    ChosenStudy,
     FormatName,
     Overrides,
     ProfileName,
@@ -21,9 +22,7 @@ from parsenet_cli.cli.options import (
     print_grid,
     say,
 )
-
-if TYPE_CHECKING:
-    pass
+from parsenet_cli.core.errors import UserError
 
 
 def list_(
@@ -91,29 +90,41 @@ def diff(
 
 
 def table(
-    name: Annotated[str, typer.Argument(help="A table, or a study's full name.", autocompletion=complete_study)],
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A table, or a study's full name.", autocompletion=complete_table_or_study),
+    ] = None,
     to: FormatName = "terminal",
     profile: AnyProfile = None,
+    study_name: ChosenStudy = None,
     results: Results = DEFAULT_RESULTS,
 ) -> None:
-    """Print the newest study of a table; runs nothing."""
+    """Print a table as it was run; runs nothing.
+
+    Of several studies of it the one with the most cells, then seeds, that is of the table, the settings and the code as they
+    are now; --study prints another.
+    """
     from parsenet_cli.report import formats, tables
-    from parsenet_cli.store import study
+    from parsenet_cli.store import choice, study
     from parsenet_cli.store.run import Store
 
     formats.find(to)
     store = Store(results)
     studies, skipped = study.load_all_and_skipped(store)
-    for sentence in [*skipped, *store.passed_over()]:  # one of them may be the newest of this table
+    for sentence in [*skipped, *store.passed_over()]:  # one of them may be of this table
         say(sentence, err=True)
-    newest = study.newest(store, name, profile, studies)
-    if name != newest.name:
-        for sentence in study.fewer_seeds([newest], studies):
+    asked = name or study_name
+    if asked is None:
+        raise UserError("no table named. Expected a table, for example table4, or --study (`parsenet list studies`)")
+    one = choice.of_table(store, asked, profile, choice.only(studies, study_name))
+    choice.check_named(study_name, [one], studies)
+    if one.name not in (name, study_name):
+        for sentence in choice.notes([one], studies):
             say(sentence, err=True)
-    runs = study.read_runs([newest], store)
+    runs = study.read_runs([one], store)
     for sentence in study.disbelieved(runs.values()):
         say(sentence, err=True)
-    print_grid(tables.study_grid(newest, store, runs), to)
+    print_grid(tables.study_grid(one, store, runs), to)
 
 
 def network(

@@ -20,6 +20,7 @@ from parsenet_cli.cli.completion import (
     complete_profile,
     complete_row,
     complete_signature,
+    complete_study,
 )
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import os_error_text
@@ -128,6 +129,14 @@ AnyProfile = Annotated[
     str | None,
     typer.Option(
         "--profile", "-p", help="Only studies under this profile; all if not given.", autocompletion=complete_profile
+    ),
+]
+ChosenStudy = Annotated[
+    str | None,
+    typer.Option(
+        "--study",
+        help="This study instead of the one that would be taken of its table (`parsenet list studies`).",
+        autocompletion=complete_study,
     ),
 ]
 FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 1, 2, 130, 141

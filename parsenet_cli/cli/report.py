@@ -15,8 +15,9 @@ from parsenet_cli.cli.completion import (
     complete_profile,
     complete_signature,
     complete_table,
+    complete_tables_and_studies,
 )
-from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, Results, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, AnyProfile, ChosenStudy, Results, say
 
 
 class ExportFormat(StrEnum):
@@ -93,7 +94,15 @@ def export(
 
 
 def report(
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Tables, or those of all, beyond, mine; everything that was run if not given.",
+            autocompletion=complete_tables_and_studies,
+        ),
+    ] = None,
     profile: AnyProfile = None,
+    study: ChosenStudy = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder to write into; RESULTS/report if not given.")
     ] = None,
@@ -107,6 +116,7 @@ def report(
     from parsenet_cli.report.build import build_report
     from parsenet_cli.store.run import Store
 
-    made = build_report(Store(results), profile, out or results / "report", force)
+    folder = out or results / "report"
+    made = build_report(Store(results), profile, folder, force, tables=tables or [], study=study)
     for file in made.files:
         say(f"{'written' if made.written else 'unchanged'}: {file}")

@@ -70,9 +70,9 @@ def run_plans(
     from parsenet_cli.report import tables
     from parsenet_cli.runner import launch
     from parsenet_cli.runner.launcher import BatchLauncher
-    from parsenet_cli.runner.plan import all_configs, by_this_code
+    from parsenet_cli.runner.plan import all_configs, any_on_gpu, by_this_code
     from parsenet_cli.runner.scheduler import Scheduler
-    from parsenet_cli.store import study
+    from parsenet_cli.store import choice, study
 
     options = composer.launcher(overrides)
     _check_blocks(plans)
@@ -81,11 +81,11 @@ def run_plans(
     composer.save()
     # One seed of every cell before the next seed of any: a sweep that is stopped half-way has whole tables.
     configs = dict(sorted(all_configs(plans).items(), key=lambda item: item[1].science.seed))
-    missing = sum(not store.run(signature).done(config.runtime) for signature, config in configs.items())
-    launcher = launch.open_launcher(options, missing, store.root)
+    missing = [config for signature, config in configs.items() if not store.run(signature).done(config.runtime)]
+    launcher = launch.open_launcher(options, len(missing), store.root, on_gpu=any_on_gpu(missing))
     if missing:
         launch.check_torch(launcher)
-    launch.check_device(launcher, {config.runtime.device for config in configs.values()})
+    launch.check_device(launcher, [(config.runtime.device, config.science.precision) for config in missing])
     studies = [study.save(plan.study, store) for plan in plans]
     view, shown = open_view(studies, len(configs), store)
     try:
@@ -105,10 +105,18 @@ def run_plans(
         say("To follow them, and for the tables, issue the same command again without --detach.")
     if refused := sum(run.job() is None and not run.alive() for run in outcome.left):
         say(f"not in the queue, which takes no more now: {refused} runs. Issue the same command again for them.")
+    known = [] if outcome.left else study.load_all(store)
     for one in [] if outcome.left else studies:
         grid = tables.study_grid(one, store)
         print_grid(grid)
-        for file in tables.write(grid, one, store):
+        kept, why = choice.kept_on_disk(one, known, store)
+        if why:
+            say(
+                f"{store.tables / one.profile / one.table.name}.*: the table of {kept.name} ({choice.amount(kept)}) stays; this "
+                f"study {why}: `parsenet table --study {one.name}` prints it"
+            )
+            grid = tables.study_grid(kept, store)
+        for file in tables.write(grid, kept, store):
             say(f"written: {file}")
     for signature, error in outcome.failed.items():
         log = store.run(signature).log

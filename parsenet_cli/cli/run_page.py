@@ -127,7 +127,8 @@ def _measured(run: Run) -> Iterator[Field]:
     parts = [f"training {duration(result.train_seconds)}", f"evaluation {duration(result.evaluate_seconds)}"]
     parts += [f"{result.threads} thread{'s' if result.threads > 1 else ''}"] if result.threads else []
     parts += [f"{result.peak_memory_mb} MB"] if result.peak_memory_mb else []
-    yield "took", ", ".join([*parts, environment.device or "unknown device"]), 2
+    devices = [each for each in result.device_names if each != environment.device]  # before the last
+    yield "took", ", ".join([*parts, "; then ".join([*devices, environment.device or "unknown device"])]), 2
     remark = Code(run.results.cache).remark(result.code, result.modules)
     commit = f"commit {environment.commit[:9] or 'unknown'}{' with changes' if environment.uncommitted else ''}"
     yield "code", f"{commit}; {f'{remark} (--rerun-stale)' if remark else 'this code'}", 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parsenet_cli.cli.completion import complete_profile, complete_table
-from parsenet_cli.cli.options import DEFAULT_RESULTS, FormatName, Results, print_grid, say
+from parsenet_cli.cli.options import DEFAULT_RESULTS, ChosenStudy, FormatName, Results, print_grid, say
 
 if TYPE_CHECKING:
     from parsenet_cli.store.run import Store
@@ -23,11 +23,12 @@ def verify(
     ] = None,
     profile: Annotated[
         str,
-        typer.Option("--profile", "-p", help="The newest studies under this profile.", autocompletion=complete_profile),
+        typer.Option("--profile", "-p", help="The studies under this profile.", autocompletion=complete_profile),
     ] = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
     to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
+    study_name: ChosenStudy = None,
 ) -> None:
     """Judge the paper's claims by the runs; runs nothing.
 
@@ -38,21 +39,25 @@ def verify(
     from parsenet_cli.config.table_file import GROUPS
     from parsenet_cli.core.code import told
     from parsenet_cli.report.verdicts import verdict_grid
-    from parsenet_cli.store import study
+    from parsenet_cli.store import choice, study
     from parsenet_cli.store.run import Store
 
     store = Store(results)
     named = dict.fromkeys(tables or ["all"])
     known, skipped = study.load_all_and_skipped(store)
+    offered = choice.only(known, study_name)
     found = [
-        _all(store, profile, name, known, skipped) if name in GROUPS else [study.newest(store, name, profile, known)]
+        _all(store, profile, name, offered, skipped)
+        if name in GROUPS
+        else [choice.of_table(store, name, profile, offered)]
         for name in named
     ]
     studies = list({each.name: each for several in found for each in several}.values())
+    choice.check_named(study_name, studies, known)
     verdicts = judge.judge_studies(studies, store, figures="all" in named)
     runs = study.read_runs(studies, store).values()
     notices = [
-        *study.fewer_seeds([each for each in studies if each.name not in named], known),
+        *choice.notes([each for each in studies if each.name not in (*named, study_name)], known),
         *judge.changed(studies),
         *told([read.code_remark for read in runs if read.result]),
         *skipped,
@@ -68,21 +73,23 @@ def verify(
 
 
 def _all(store: Store, profile: str, group: str, studies: Sequence[Study], skipped: Sequence[str]) -> list[Study]:
-    """The newest of the store's studies, under a profile, of every table of a group that states a claim.
+    """The study that is taken, under a profile, of every table of a group that states a claim.
 
     Raises:
         UserError: there is none; what was `skipped` is told.
     """
     from parsenet_cli.config import table_file
     from parsenet_cli.core.errors import UserError
+    from parsenet_cli.store import choice
 
-    newest = {each.table.name: each for each in studies if each.profile == profile and each.table.claims}
+    stating = [each for each in studies if each.profile == profile and each.table.claims]
+    taken = {each.table.name: each for each in choice.one_of_each(stating, store)}
     known = table_file.names(group)
-    run = [newest[name] for name in known if name in newest]
+    run = [taken[name] for name in known if name in taken]
     if not run:
         absent = f"no table of '{group}' with claims has been run under profile {profile} yet"
         raise UserError("\n".join([f"{store.root}: {absent}. Run `parsenet ablate {group}` first", *skipped]))
-    missing = [name for name in known if name not in newest]
+    missing = [name for name in known if name not in taken]
     if missing:
         say(f"not run under profile {profile} yet: {', '.join(missing)}", err=True)
     return run

@@ -17,7 +17,7 @@ from typing import Any
 
 from parsenet_cli.config import blocks
 from parsenet_cli.config.overrides import OLDER_NAMES, canonical, key_of, value_of
-from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, RECIPES, STATED
+from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, REASONS, RECIPES, STATED
 from parsenet_cli.core import paths, yaml_text
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import read_text
@@ -63,8 +63,10 @@ class Deviation:
 
     @property
     def text(self) -> str:
-        """`gradient of the norm: norm_gradient=authors instead of exact`."""
-        return f"{self.question}: {self.key}={as_text(self.value)} instead of {as_text(self.expected)}"
+        """`gradient of the norm: norm_gradient=authors instead of exact`, with the reason where one is known."""
+        reason = REASONS.get((self.key, as_text(self.value)))
+        said = f"{self.question}: {self.key}={as_text(self.value)} instead of {as_text(self.expected)}"
+        return f"{said} ({reason})" if reason and as_text(self.expected) == "float32" else said
 
 
 def settings_of(science: Science) -> list[Setting]:

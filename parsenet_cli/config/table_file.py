@@ -68,6 +68,13 @@ def names(group: str | None = None) -> list[str]:
     return [name for each, files in groups().items() if group in (None, each) for name in files]
 
 
+def group_of(name: str) -> str:
+    """The group of a table by its name: `mine` for every one that is not shipped, also a grid or a run."""
+    ours = paths.shipped("ablations")
+    folders = {"all": ours, "beyond": ours / "beyond"}
+    return next((group for group, folder in folders.items() if name in paths.yaml_in(folder)), "mine")
+
+
 def named(words: Iterable[str]) -> list[str]:
     """The tables that these words name, each once: tables by name, or all of a group.
 

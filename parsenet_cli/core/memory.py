@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_SAYS_SO = re.compile(
+    r"out of memory|allocate memory|(CUDNN|CUBLAS|CUSOLVER|CUSPARSE|CUFFT)_(STATUS_)?ALLOC_FAILED"
+    r"|unable to find (an engine|a valid cuDNN)",
+    re.IGNORECASE,
+)
+"""In the words of PyTorch on a CPU, of CUDA (whose context finds no room beside others), and of its libraries: cuDNN passes over
+algorithms whose workspace cannot be allocated until none is left."""
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether a failure means that memory ran out, on whichever device. On a CPU PyTorch has no type of its own for it."""
+    """Whether a failure means that memory ran out, on whichever device. PyTorch has a type of its own for one form of many."""
     names = {kind.__name__ for kind in type(problem).__mro__}
-    return bool(names & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(problem)
+    return bool(names & {"OutOfMemoryError", "MemoryError"} or _SAYS_SO.search(str(problem)))
 
 
 def oom_kill_count() -> int:

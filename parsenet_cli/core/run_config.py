@@ -54,6 +54,7 @@ OLDER_OPTIONS: dict[str, dict[str, str]] = {"global": {}, "spp": {"bins": "conte
 
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
+Precision = Literal["float32", "tf32", "bfloat16"]
 Tap = Literal["fc7", "conv5", "conv4", "conv3"]
 """A layer that the trunk gives."""
 
@@ -172,7 +173,7 @@ class Science(_Frozen):
     weights: str
     input_mean: Literal["weights", "data"] = "weights"
     seed: Seed
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     recipe: Recipe
 
     def block(self, group: Group) -> Block:
@@ -212,6 +213,7 @@ class Runtime(_Frozen):
     """How and where a run is carried out; never part of the signature.
 
     Attributes:
+        deterministic: Whether equal runs on one kind of GPU are promised equal bits (engine/arithmetic.py).
         code: By which code the result has to be made (core/code.py); empty: by any.
     """
 
@@ -221,6 +223,7 @@ class Runtime(_Frozen):
     micro_batch: Images | None
     checkpoint_seconds: Seconds
     keep_model: bool
+    deterministic: bool = False
     code: str = ""
 
 

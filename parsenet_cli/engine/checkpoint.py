@@ -21,9 +21,11 @@ from torch import nn
 
 from parsenet_cli.core import files
 from parsenet_cli.core.bounds import MOST_PROCESSES, CodeId, Count, Seconds, build
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import atomic_write
 from parsenet_cli.core.text import print_line
 from parsenet_cli.engine.optim import SGD
+from parsenet_cli.store.result import is_device
 from parsenet_cli.store.run import Run
 
 _SEAL = "crc32={:08x}"
@@ -119,7 +121,10 @@ class _Summed:
 def _position(content: Mapping[str, Any]) -> TrainState:
     """What was carried from step to step. Raises `ValueError`, `KeyError` or `TypeError` where that cannot be."""
     losses = [float(loss) for loss in content["losses"]]  # the last may be infinite
-    return replace(build(TrainState, {"codes": [""], **content, "losses": []}), losses=losses)
+    state = build(TrainState, {"codes": [""], **content, "losses": []})
+    if not all(map(is_device, state.devices)):
+        raise ValueError("devices: expected iteration, device and arithmetic of each")
+    return replace(state, losses=losses)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -181,6 +186,8 @@ class TrainState:
         threads: Of the process that began the training: whoever goes on takes as many. 0 in a checkpoint that does not
             say.
         codes: By which code the steps were made, in their order (core/code.py); empty text: not known.
+        devices: On what they were made: from which iteration on, the device's name, the arithmetic. Empty in a checkpoint
+            that does not say.
     """
 
     iteration: Count = 0
@@ -189,3 +196,32 @@ class TrainState:
     losses: list[float] = field(default_factory=list)
     threads: Annotated[int, Field(ge=0, le=MOST_PROCESSES)] = 0
     codes: list[CodeId] = field(default_factory=list)
+    devices: list[dict[str, Any]] = field(default_factory=list)
+
+    def goes_on(self, device: str, arithmetic: str, *, promised: bool) -> None:
+        """The next steps are made on this device, in this arithmetic; the log says so where others were made elsewhere.
+
+        `promised`: equal bits were, which another device does not give.
+
+        Raises:
+            UserError: equal bits were promised, and the steps so far were made otherwise.
+        """
+        now = {"device": device, "arithmetic": arithmetic}
+        self.devices = self.devices if self.iteration else []
+        before = [{key: entry[key] for key in now} for entry in self.devices]
+        if self.iteration and not before:
+            before = [{"device": "a device that it does not name", "arithmetic": "unknown arithmetic"}]
+        others = [entry for entry in before if entry != now]
+        if others and promised:
+            raise UserError(
+                f"deterministic=true: the checkpoint at iteration {self.iteration} was made on {_on(others[0])}, and this is "
+                f"{_on(now)}, which does not give the same bits. Go on there, or say deterministic=false"
+            )
+        if others:
+            print_line(f"made so far on {_on(before[-1])}; going on on {_on(now)}: the last bits may differ")
+        if not self.devices or before[-1] != now:
+            self.devices.append({"iteration": self.iteration, **now})
+
+
+def _on(entry: Mapping[str, Any]) -> str:
+    return f"{entry['device']} ({entry['arithmetic']})"

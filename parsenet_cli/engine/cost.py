@@ -5,9 +5,9 @@ The networks that are compared take turns in one process, so that a busy machine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +106,19 @@ def compare(configs: Sequence[RunConfig], rounds: int) -> list[NetworkCost]:
     ]
 
 
-def step_memory(probe: Probe, before: int = 0) -> int:
+class Steps(Protocol):
+    """A network that is trained."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def velocities(self) -> Iterable[Tensor]: ...
+    def step(self) -> None: ...
+
+
+def step_memory(probe: Steps, before: int = 0) -> int:
     """Bytes that a training step needs.
 
     On a GPU the most that was allocated at a time, less `before`. On a CPU, where nobody counts that, the parameters, their
@@ -130,8 +142,7 @@ def step_memory(probe: Probe, before: int = 0) -> int:
         probe.step()
     parameters = list(model.parameters())
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    velocities = probe.trainer.optimizer.state_dict().values()
-    held = sum(tensor.nbytes for tensor in (*parameters, *gradients, *velocities))
+    held = sum(tensor.nbytes for tensor in (*parameters, *gradients, *probe.velocities))
     return held + sum(size for place, size in kept.items() if place not in own)
 
 

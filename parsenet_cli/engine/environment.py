@@ -1,4 +1,5 @@
-"""What a number was measured with: versions, device, code. No host name, no user name, no environment variables."""
+"""What a number was measured with: versions, device, arithmetic, code. No host name, no user name, and of the environment's
+variables those alone that change arithmetic."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import torch
 
 from parsenet_cli.core import paths
 from parsenet_cli.core.memory import proc_value
+from parsenet_cli.engine import arithmetic
 from parsenet_cli.store.result import RunEnvironment
 from parsenet_cli.store.run import Store
 
@@ -41,6 +43,7 @@ def describe(device: torch.device, data_id: str, store: Store) -> RunEnvironment
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         device=device_name(device),
         data_id=data_id,
+        arithmetic=arithmetic.in_force(),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +12,10 @@ from torch import Tensor, nn
 
 from parsenet_cli.core import metrics
 from parsenet_cli.core.memory import is_out_of_memory
+from parsenet_cli.core.run_config import Precision
 from parsenet_cli.data.dataset import Split
+from parsenet_cli.engine import arithmetic
+from parsenet_cli.engine.device import release_memory
 
 PIXELS = {"cpu": 2**16, "cuda": 2**21}
 """Pixels of a batch: on a CPU as many as stay in its cache, on a GPU as many as its memory holds with ease."""
@@ -41,7 +43,7 @@ def evaluate_model(
     num_classes: int,
     ignore: int | None,
     device: torch.device,
-    precision: Literal["float32", "bfloat16"],
+    precision: Precision,
     keep: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
@@ -49,7 +51,7 @@ def evaluate_model(
 
     `model` takes uint8 images (N, 3, H, W) and returns logits (N, num_classes, H, W); it is put into evaluation mode
     and given back in the mode it had. Images of equal size are predicted together, fewer where memory runs out.
-    `precision=bfloat16` is autocast.
+    It is computed in `precision` as far as engine/arithmetic.py has put it in force.
     `progress` is called with the images done so far and their total.
     """
     confusions = np.zeros((len(split), num_classes, num_classes), np.int32)
@@ -57,7 +59,7 @@ def evaluate_model(
     training, done = model.training, 0
     model.eval()
     try:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.inference_mode(), arithmetic.autocast(precision, device):
             for batch in _batches(split, PIXELS[device.type]):
                 images = torch.from_numpy(np.stack([split.image(i) for i in batch])).permute(0, 3, 1, 2)
                 maps = _predicted(model, images, device).cpu().numpy()
@@ -79,6 +81,7 @@ def _predicted(model: nn.Module, images: Tensor, device: torch.device) -> Tensor
     except (torch.OutOfMemoryError, RuntimeError) as problem:
         if len(images) == 1 or not is_out_of_memory(problem):
             raise
+    release_memory(device)
     halves = torch.tensor_split(images, 2)
     return torch.cat([_predicted(model, half, device) for half in halves])
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.core.text import Progress
 from parsenet_cli.data.dataset import Split
-from parsenet_cli.engine import inputs
+from parsenet_cli.engine import arithmetic, inputs
 from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.trained_model import load_model
 from parsenet_cli.models import trunks
@@ -31,6 +31,8 @@ EVERY_LAYER = ("layers=[pool6,fc7,conv5,conv4,conv3]",)
 @dataclass(frozen=True)
 class LoadedNetwork:
     """A network in evaluation mode on its device, and what it is.
+
+    It is looked at in IEEE float32 whatever it was trained in: a change of an activation can be smaller than what bfloat16 shows.
 
     Attributes:
         run: The run whose training it went through; None for the trunk's initial weights.
@@ -98,6 +100,7 @@ def from_run(run: Run, cache: Path, progress: Progress) -> LoadedNetwork:
 
 def _loaded(model: Segmenter, val: Split, config: RunConfig, run: str | None, progress: Progress) -> LoadedNetwork:
     device = choose_device(config.runtime.device)
+    arithmetic.set_arithmetic("float32", device)
     return LoadedNetwork(model.eval().to(device), val, config.science, run, device, progress)
 
 

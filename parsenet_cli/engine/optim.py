@@ -8,10 +8,14 @@ G is the sum over the iter_size batches: clipping comes before the division and 
 
 `torch.optim.SGD` multiplies by the rate only when W is changed. At a constant rate the two agree; when the rate falls,
 Caffe's velocity remembers the old rate for about 1 / (1 - momentum) steps.
+
+On a GPU one kernel of PyTorch's goes over all parameters of a group: its rule at a rate of 1 is Caffe's, where gradient and
+decay have been multiplied by the rate before. The loop of `SGD.update` is what it is held to, and what a CPU takes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -64,6 +68,9 @@ class SGD:
         self.iter_size = iter_size
         self.clip_gradients = clip_gradients
         self._velocities = {name: torch.zeros_like(w) for group in groups for name, w in group.parameters.items()}
+        on_gpu = all(velocity.is_cuda for velocity in self._velocities.values())
+        # The kernel, which has no public name, has no velocity where there is no momentum.
+        self._fused = on_gpu and momentum > 0 and hasattr(torch, "_fused_sgd_")
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -75,8 +82,11 @@ class SGD:
     def update(self, rate: float) -> None:
         """Change every parameter that has a gradient, at the learning rate `rate` (before multipliers).
 
-        The gradients are those of `iter_size` batches, added up; they are left as they are.
+        The gradients are those of `iter_size` batches, added up. Afterwards they are of no use: the fused kernel scales them.
         """
+        if self._fused:
+            self._update_fused(rate)
+            return
         share = self._kept_share() / self.iter_size
         for group in self.groups:
             group_rate = rate * group.lr_mult
@@ -87,14 +97,46 @@ class SGD:
                     velocity.add_(weight.grad, alpha=group_rate * share).add_(weight, alpha=group_rate * decay)
                     weight.sub_(velocity)
 
+    def _update_fused(self, rate: float) -> None:
+        """`update` in one launch per group, with nothing that the host would have to wait for."""
+        # By how much the norm is too large.
+        excess = None if self.clip_gradients is None else (self._gradient_norm() / self.clip_gradients).clamp_min(1)
+        for group in self.groups:
+            moved = {name: weight for name, weight in group.parameters.items() if weight.grad is not None}
+            if not moved or not group.lr_mult:
+                continue
+            gradients = [weight.grad for weight in moved.values() if weight.grad is not None]
+            group_rate = rate * group.lr_mult
+            # What the kernel divides the gradients by.
+            scale = torch.full((), self.iter_size / group_rate if group_rate else math.inf, device=gradients[0].device)
+            if excess is not None:
+                scale *= excess
+            torch._fused_sgd_(
+                list(moved.values()),
+                gradients,
+                [self._velocities[name] for name in moved],
+                weight_decay=group_rate * self.weight_decay * group.decay_mult,
+                momentum=self.momentum,
+                lr=1.0,
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+                is_first_step=False,
+                grad_scale=scale,
+            )
+
     def _kept_share(self) -> float:
         """What the gradients are multiplied by so that their norm is `clip_gradients` at most."""
         if self.clip_gradients is None:
             return 1.0
+        norm = float(self._gradient_norm())
+        return self.clip_gradients / norm if norm > self.clip_gradients else 1.0
+
+    def _gradient_norm(self) -> Tensor:
+        """The L2 norm of the summed gradients of all parameters that are not frozen together, a scalar."""
         weights = [weight for group in self.groups if group.lr_mult for weight in group.parameters.values()]
         norms = [torch.linalg.vector_norm(weight.grad) for weight in weights if weight.grad is not None]
-        norm = float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
-        return self.clip_gradients / norm if norm > self.clip_gradients else 1.0
+        return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
 
     def state_dict(self) -> dict[str, Tensor]:
         """The velocities by parameter name: with them training goes on exactly."""

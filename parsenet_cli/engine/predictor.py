@@ -12,6 +12,8 @@ from torch import nn
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.memory import is_out_of_memory, proc_value
 from parsenet_cli.core.palette import Pixels
+from parsenet_cli.core.run_config import Precision
+from parsenet_cli.engine import arithmetic
 from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.evaluate import argmax_classes
 from parsenet_cli.engine.trained_model import load_model
@@ -27,6 +29,8 @@ PROBE = 320
 class Predictor:
     """The kept model of a run. `classes` names what its label maps hold.
 
+    It computes in the run's arithmetic, or in float32 where the device has no such.
+
     Raises:
         UserError: the run has no model, or there is no such device.
     """
@@ -37,7 +41,9 @@ class Predictor:
         self._device = choose_device(device)
         model, self.classes = load_model(run)
         self._model = model.to(self._device)
-        self._bfloat16 = run.config().science.precision == "bfloat16"
+        asked = run.config().science.precision
+        self._precision: Precision = asked if arithmetic.lacking(asked, self._device) is None else "float32"
+        arithmetic.set_arithmetic(self._precision, self._device)
 
     def ids(self, image: Pixels, name: object = "image") -> Pixels:
         """RGB uint8 (H, W, 3) -> class ids uint8 (H, W), the whole image at once. `name` is what messages call it.
@@ -61,7 +67,7 @@ class Predictor:
 
     def _predict(self, image: Pixels) -> Pixels:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].to(self._device)
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+        with torch.inference_mode(), arithmetic.autocast(self._precision, self._device):
             return np.asarray(argmax_classes(self._model(pixels))[0].cpu().numpy())
 
     def _takes(self, height: int, width: int) -> bool:

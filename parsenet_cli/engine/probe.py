@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from parsenet_cli.core.run_config import RunConfig, Science
 from parsenet_cli.data import sets
 from parsenet_cli.data.dataset import Dataset, Split
+from parsenet_cli.engine import arithmetic
 from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
@@ -38,25 +41,36 @@ class Probe:
         dataset = Dataset(tuple(str(i) for i in range(classes)), 255, split, split)
         self.model = build_model(config.science, classes, None).to(self.device)
         self.trainer = Trainer(config, self.model, dataset, self.device)
+        self._set_arithmetic = partial(
+            arithmetic.set_arithmetic, config.science.precision, self.device, deterministic=config.runtime.deterministic
+        )
+        self._set_arithmetic()
         self.precision = config.science.precision
         image = np.random.default_rng(1).integers(0, 256, (1, height, width, 3), np.uint8)
         self.image = torch.from_numpy(image).permute(0, 3, 1, 2).to(self.device)
 
     def step(self) -> None:
         """Forward, backward and update of the recipe's images."""
+        self._set_arithmetic()  # others that take turns with it may have another
         self.model.train()
         self.trainer.step(0)
-        self._wait()
+        self.wait()
 
     def infer(self) -> None:
         """From one image to its logits."""
+        self._set_arithmetic()
         self.model.eval()
-        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
-        with torch.inference_mode(), half:
+        with torch.inference_mode(), arithmetic.autocast(self.precision, self.device):
             self.model(self.image)
-        self._wait()
+        self.wait()
 
-    def _wait(self) -> None:
+    @property
+    def velocities(self) -> Iterable[Tensor]:
+        """What the optimiser keeps."""
+        return self.trainer.optimizer.state_dict().values()
+
+    def wait(self) -> None:
+        """Until the device has done what it was given to do."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from parsenet_cli.core.text import print_line
 from parsenet_cli.data import sets
 from parsenet_cli.data.batches import Batches
 from parsenet_cli.data.dataset import IGNORED, Dataset
-from parsenet_cli.engine import checkpoint, environment, inputs, trained_model
+from parsenet_cli.engine import arithmetic, checkpoint, environment, inputs, trained_model
 from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
-from parsenet_cli.engine.device import choose_device
+from parsenet_cli.engine.device import choose_device, release_memory
 from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
@@ -37,14 +38,21 @@ from parsenet_cli.store.run import Run
 KEPT_PREDICTIONS = 24
 """Validation images whose small label maps stay with the run, for panels."""
 
+FIRST_STEPS = 20
+"""After which a worker says what it takes on its GPU: images differ in size, and libraries take room when first used."""
 
-def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool]) -> None:
-    """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true."""
+
+def train_run(run: Run, cache: Path, threads: int, stop: Callable[[], bool], given_gpu: bool = False) -> None:
+    """Train, evaluate and record one run; resumes from its checkpoint. Raises `Stopped` when `stop()` turns true.
+
+    `given_gpu`: a launcher gave this process a GPU (engine/device.py).
+    """
     config = run.config()
     science = config.science
     run.quarantine_damaged_result()
     torch.set_num_threads(threads)
-    device = choose_device(config.runtime.device)
+    device = choose_device(config.runtime.device, given_gpu=given_gpu)
+    arithmetic.set_arithmetic(science.precision, device, deterministic=config.runtime.deterministic)
 
     prepared = False
 
@@ -123,7 +131,13 @@ class Trainer:
         """Run the recipe's steps, or end early at a loss that is not finite: that is a result, not an error."""
         steps, state = self.recipe.steps, self.progress
         record_every = max(1, steps // 50)
+
+        def recorded(done: int) -> bool:
+            return done % record_every == 0 or done == steps
+
         checkpoint.restore(run, self.model, self.optimizer, state, self.runtime.code)
+        computed = arithmetic.name(self.science.precision, self.device, self.runtime.deterministic)
+        state.goes_on(environment.device_name(self.device), computed, promised=self.runtime.deterministic)
         state.codes = list(dict.fromkeys([*state.codes, self.made_by]))
         # Another number of threads adds in another order: the checkpoint says it, not a file that may be lost.
         state.threads = state.threads or torch.get_num_threads()
@@ -132,36 +146,39 @@ class Trainer:
         before, clock = state.seconds, time.perf_counter()
         heartbeat, schedule = Heartbeat(run), CheckpointSchedule(self.runtime.checkpoint_seconds, clock)
         self.model.train()
+        coming = deque[_Loss]()  # that have not been looked at
         while state.iteration < steps and state.collapsed_at is None:
-            state.losses.append(self.step(state.iteration))
-            if not math.isfinite(state.losses[-1]):
-                state.collapsed_at = state.iteration
+            coming.append(_Loss(state.iteration, self.step(state.iteration)))
             state.iteration += 1
+            stopped, due = stop(), schedule.due(time.perf_counter())
+            # One step late, when a GPU is already at the next: it need not stand still while the host looks.
+            _look(coming, state, leave=0 if stopped or due or recorded(state.iteration) else 1)
             now, done = time.perf_counter(), state.iteration
             state.seconds = before + now - clock
-            if done % record_every == 0 or done == steps:
+            if recorded(done):
                 loss, rate = sum(state.losses) / len(state.losses), learning_rate(self.recipe, done - 1)
                 seconds = round(state.seconds, 3)
                 run.append_metrics({"iteration": done, "loss": _finite(loss), "lr": rate, "seconds": seconds})
                 state.losses.clear()
             if heartbeat.due():
                 left = (steps - done) * state.seconds / done
-                heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="")
-            stopped = stop()
-            if stopped or schedule.due(now):
+                gpu_mb = environment.gpu_mb(self.device) if done >= FIRST_STEPS else None
+                heartbeat.beat(iteration=done, steps=steps, seconds_left=round(left, 1), preparing="", gpu_mb=gpu_mb)
+            if stopped or due:
                 checkpoint.save(run, self.model, self.optimizer, state)
                 schedule.wrote(now, time.perf_counter())
             if stopped:
                 raise Stopped(done)
 
-    def step(self, iteration: int) -> float:
+    def step(self, iteration: int) -> Tensor:
         """One optimisation step over `iter_size` batches; returns the loss of the last one, as Caffe prints it.
 
-        Where memory runs out the step is done again with half as many images at a time.
+        Nothing in it waits for the device: the loss, a scalar, is still on it, and so may the step be. Where memory runs out
+        the step is done again with half as many images at a time.
         """
         while True:
             # Dropout's masks follow from (seed, iteration) alone, so that a resumed run draws the same ones.
-            torch.manual_seed(((self.science.seed + 1) * 1_000_003 + iteration) % 2**64)  # 64 bits is what it takes
+            self._seed(((self.science.seed + 1) * 1_000_003 + iteration) % 2**64)  # 64 bits is what it takes
             self.optimizer.zero_grad()
             first = iteration * self.recipe.iter_size
             try:
@@ -170,27 +187,65 @@ class Trainer:
             except (torch.OutOfMemoryError, RuntimeError) as problem:
                 if self.micro_batch == 1 or self.science.batch_norm or not is_out_of_memory(problem):
                     raise
+            release_memory(self.device)
             self.micro_batch = math.ceil(self.micro_batch / 2)
             self.ran_out_of_memory = True
             print_line(f"out of memory: going on with {self.micro_batch} images at a time")
         self.optimizer.update(learning_rate(self.recipe, iteration))
         return losses[-1]
 
-    def _batch(self, number: int) -> float:
+    def _seed(self, seed: int) -> None:
+        """As `torch.manual_seed` does, which writes down where it was called from for each device that is not in use."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def _batch(self, number: int) -> Tensor:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
         shared = divisor(labels, IGNORED, self.recipe.loss)
         parts = zip(torch.split(images, self.micro_batch), torch.split(labels, self.micro_batch), strict=True)
-        return sum(self._backward(*part, shared) for part in parts)
+        return torch.stack([self._backward(*part, shared) for part in parts]).sum(dtype=torch.float64)
 
-    def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> float:
+    def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> Tensor:
         """Forward and backward of a part of a batch; `divisor` is that of the whole batch."""
-        images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+        images, labels = self._on_device(images), self._on_device(labels)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.science.precision == "bfloat16"):
             logits = self.model(images)
         loss = softmax_loss(logits, labels, IGNORED, divisor)
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.detach()
+
+    def _on_device(self, pixels: Tensor) -> Tensor:
+        """On a GPU by way of pinned memory, so that the host goes on meanwhile. PyTorch uses it again once the copy is made."""
+        pixels = pixels.pin_memory() if self.device.type == "cuda" else pixels
+        return pixels.to(self.device, non_blocking=True)
+
+
+class _Loss:
+    """The loss of a step, on its way to the host."""
+
+    def __init__(self, iteration: int, loss: Tensor) -> None:
+        self.iteration = iteration
+        self._value = loss.to("cpu", non_blocking=True)  # pinned
+        self._arrived = torch.cuda.Event(blocking=True) if loss.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._arrived:
+            self._arrived.record()
+
+    def value(self) -> float:
+        """Waits until it is there, and for nothing that the device was given to do later."""
+        if self._arrived:
+            self._arrived.synchronize()
+        return float(self._value)
+
+
+def _look(coming: deque[_Loss], state: TrainState, leave: int) -> None:
+    """Look at all but the last `leave` losses. The first that is not finite ends the training with its step."""
+    while len(coming) > leave and state.collapsed_at is None:
+        loss = coming.popleft()
+        state.losses.append(loss.value())
+        if not math.isfinite(state.losses[-1]):
+            state.collapsed_at, state.iteration = loss.iteration, loss.iteration + 1
 
 
 def _mean_colour(science: Science) -> tuple[int, int, int]:
@@ -235,6 +290,7 @@ def _record(run: Run, trainer: Trainer, evaluation: Evaluation, dataset: Dataset
         ran_out_of_memory=trainer.ran_out_of_memory,
         peak_memory_mb=environment.peak_memory_mb(trainer.device),
         gpu_mb=environment.gpu_mb(trainer.device),
+        devices=state.devices,
         network=describe_model(trainer.model, science.trunk),
         protocol=[switch.as_json() for switch in switches],
         deviations=[deviation.text for deviation in deviations.deviations_of(switches)],

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from parsenet_cli.models import layers
 from parsenet_cli.models.geometry import Grid
-from parsenet_cli.models.upsample import Size
+from parsenet_cli.models.upsample import Size, at_least_float32
 
 
 def _identity(x: Tensor) -> Tensor:
@@ -65,6 +65,6 @@ def classify(features: Sequence[Feature], blocks: Sequence[Tensor]) -> dict[Grid
     """Every feature times its block of weights, without bias; those that share a grid are added there."""
     maps: dict[Grid, Tensor] = {}
     for feature, block in zip(features, blocks, strict=True):
-        scores = feature.expand(F.conv2d(feature.values, block).float())
+        scores = feature.expand(at_least_float32(F.conv2d(feature.values, block)))
         maps[feature.grid] = maps[feature.grid] + scores if feature.grid in maps else scores
     return maps

@@ -62,7 +62,7 @@ def bilinear_kernel(size: int) -> Tensor:
 class Dropout(nn.Module):
     """Each value is zeroed with probability `p` in training, the others are divided by 1 - p.
 
-    The same as `torch.nn.Dropout`, whose Bernoulli draws take five times as long on a CPU.
+    The same as `torch.nn.Dropout`, whose Bernoulli draws take five times as long on a CPU; on a GPU it is that, in one kernel.
     """
 
     def __init__(self, p: float) -> None:
@@ -73,6 +73,8 @@ class Dropout(nn.Module):
         """Any shape; draws from PyTorch's global generator."""
         if not self.training or self.p == 0:
             return x
+        if x.is_cuda:
+            return torch.dropout(x, self.p, train=True)
         kept = (torch.rand_like(x, dtype=torch.float32) >= self.p).to(x.dtype)
         return x * kept.mul_(1 / (1 - self.p))
 

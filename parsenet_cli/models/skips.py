@@ -11,7 +11,7 @@ from parsenet_cli.core.run_config import Science
 from parsenet_cli.models.classifier import JointClassifier
 from parsenet_cli.models.geometry import Grid
 from parsenet_cli.models.trunk import Trunk
-from parsenet_cli.models.upsample import Bilinear, Learned
+from parsenet_cli.models.upsample import Bilinear, Learned, at_least_float32
 
 TAPS = {"16s": ("pool4",), "8s": ("pool4", "pool3")}
 AT_ONCE = {"pool4": 0.01, "pool3": 0.0001}
@@ -46,6 +46,6 @@ class Skips(nn.Module):
             pool, classifier = taps[tap], self.classifiers[tap]
             assert isinstance(classifier, JointClassifier)
             own = F.conv2d(pool, classifier.weight * self.multipliers[tap], classifier.bias)
-            scores = self.steps[tap]({grid: scores}, (own.shape[2], own.shape[3]), target) + own.float()
+            scores = self.steps[tap]({grid: scores}, (own.shape[2], own.shape[3]), target) + at_least_float32(own)
             grid = target
         return grid, scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parsenet_cli.core.blocks import NONE
-from parsenet_cli.core.run_config import Science
+from parsenet_cli.core.run_config import Precision, Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
 
@@ -49,3 +49,23 @@ def unsupported(science: Science) -> str | None:
         if science.skips not in trunk.skips:
             return trunk.unsupported(science) or f"skips={science.skips}: {science.trunk} has no such skips"
     return trunk.unsupported(science)
+
+
+AMPERE = (8, 0)
+"""The compute capability of the first GPUs that have TF32 and bfloat16."""
+
+
+def lacks_arithmetic(precision: Precision, device: str, capability: tuple[int, int] | None = None) -> str | None:
+    """Why a device has no such arithmetic, as a clause, or None. A CPU has bfloat16, if need be by software.
+
+    Args:
+        precision: The axis of that name.
+        device: `cpu`, or `cuda` for a GPU.
+        capability: The GPU's compute capability; None where it is not known.
+    """
+    if device == "cpu":
+        return "a CPU has no TF32; use precision=float32 or bfloat16, or a GPU" if precision == "tf32" else None
+    if precision != "float32" and capability is not None and capability < AMPERE:
+        major, minor = capability
+        return f"a GPU of compute capability {major}.{minor} has none, from 8.0 on they have; use precision=float32"
+    return None

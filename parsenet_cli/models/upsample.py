@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +23,28 @@ from parsenet_cli.models.layers import bilinear_kernel
 
 Size = tuple[int, int]
 
+KEPT_MATRICES = 256
+"""The least recently used ones are dropped: those of some thirty sizes of images stay, at most 0.3 MB each."""
 
-def hat_matrix(source: Grid, cells: int, target: Grid, size: int, like: Tensor | None = None) -> Tensor:
+
+@lru_cache(KEPT_MATRICES)
+def hat_matrix(
+    source: Grid,
+    cells: int,
+    target: Grid,
+    size: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = torch.device("cpu"),  # noqa: B008  (it never changes)
+) -> Tensor:
     """The matrix (size, cells) that upsamples one axis from `source` to `target` (see the module's text).
 
-    In the type and on the device of `like`, or in float32 on the CPU.
+    It is made on the device, and kept, because that takes some twenty kernels: whoever gets it leaves it as it is.
     """
-    like = torch.empty(0) if like is None else like
-    indices = torch.arange(max(size, cells), dtype=like.dtype, device=like.device)
-    centres = source.stride * indices[:cells] + source.offset
-    wanted = target.stride * indices[:size] + target.offset
-    return (1 - (wanted[:, None] - centres).abs() / source.stride).clamp_min(0)
+    with torch.inference_mode(False):  # an evaluation may be the first to ask, and a training the second
+        indices = torch.arange(max(size, cells), dtype=dtype, device=device)
+        centres = source.stride * indices[:cells] + source.offset
+        wanted = target.stride * indices[:size] + target.offset
+        return (1 - (wanted[:, None] - centres).abs() / source.stride).clamp_min(0)
 
 
 class Bilinear(nn.Module):
@@ -46,8 +58,8 @@ class Bilinear(nn.Module):
         height, width = size
         wide = {grid: at_least_float32(z) for grid, z in maps.items()}
         with without_autocast(next(iter(maps.values())).device):
-            columns = [z @ hat_matrix(grid, z.shape[3], target, width, z).T for grid, z in wide.items()]
-            rows = [hat_matrix(grid, z.shape[2], target, height, z) for grid, z in wide.items()]
+            columns = [z @ hat_matrix(grid, z.shape[3], target, width, z.dtype, z.device).T for grid, z in wide.items()]
+            rows = [hat_matrix(grid, z.shape[2], target, height, z.dtype, z.device) for grid, z in wide.items()]
             return torch.cat(rows, dim=1) @ torch.cat(columns, dim=2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,13 +34,23 @@ class Built:
     written: bool
 
 
-def build_report(store: Store, profile: str | None, folder: Path, force: bool = False) -> Built:
-    """Write the report of the newest studies (under `profile`) into `folder`. The same store gives the same bytes.
+def build_report(
+    store: Store,
+    profile: str | None,
+    folder: Path,
+    force: bool = False,
+    *,
+    tables: Sequence[str] = (),
+    study: str | None = None,
+) -> Built:
+    """Write the report of the studies (under `profile`, of `tables`) into `folder`. The same store gives the same bytes.
+
+    `study` is shown instead of the one that would be taken of its table.
 
     Raises:
         UserError: there is no study to report, the folder may not be written, or another page stands there.
     """
-    report = collect_input(store, profile)
+    report = collect_input(store, profile, tables, study)
     made_from = digest(report)
     files = (folder / PAGE, folder / TEXT)
     heads = [_head(file) for file in files]
@@ -61,20 +72,23 @@ def compose(report: ReportInput, made_from: str, private: Private) -> Document:
     """What the report says; `private`: what errors are shown without."""
     from parsenet_cli.claims.judge import judge_studies
     from parsenet_cli.claims.table_claims import cell_intervals
+    from parsenet_cli.config.table_file import group_of
     from parsenet_cli.report.sections import figures, provenance, summary, tables
 
-    def judged(*, beyond: bool) -> list[Verdict]:
-        # Apart, as `verify all` and `verify beyond`: more tables beyond the paper do not weaken what is said of it.
-        under = ((s for s in report.under(profile) if bool(s.table.remark) == beyond) for profile in report.profiles)
-        return [verdict for s in under for verdict in judge_studies(list(s), report.store, figures=not beyond)]
+    def judged(group: str) -> list[Verdict]:
+        # Each apart, as by `verify`: more tables beyond the paper, or of the user's, do not weaken what is said of it.
+        under = ((s for s in report.under(p) if group_of(s.table.name) == group) for p in report.profiles)
+        figures = group == "all" and report.with_figures
+        return [verdict for s in under for verdict in judge_studies(list(s), report.store, figures=figures)]
 
-    verdicts = judged(beyond=False)
-    intervals = {study.name: cell_intervals(study, report.store) for study in report.studies}
+    verdicts = judged("all")
+    intervals = {study.name: cell_intervals(study, report.store) for study in report.shown}
     sections = (
         summary.section(report, verdicts),
         summary.claims(verdicts),
         tables.section(report, intervals),
-        *tables.beyond(report, intervals, judged(beyond=True)),
+        *tables.beyond(report, intervals, judged("beyond")),
+        *tables.own(report, intervals, judged("mine")),
         provenance.failures(report, private),
         figures.curves(report),
         figures.context(report),

@@ -1,4 +1,4 @@
-"""What a results folder holds for a report: the newest studies, the runs behind them, and what else lies there."""
+"""What a results folder holds for a report: a study of each table, the runs behind them, and what else lies there."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import is_plain, open_plain
 from parsenet_cli.core.sealed import read_verified
 from parsenet_cli.core.text import natural_key
-from parsenet_cli.store import artifacts, samples
+from parsenet_cli.store import artifacts, choice, samples
 from parsenet_cli.store.run import Store
-from parsenet_cli.store.study import Study, StudyRun, file_of, load_all, read_runs
+from parsenet_cli.store.study import Study, StudyRun, file_of, load_all, read_runs, selected
 
 CODE = (".py", ".css", ".js", ".j2", ".mplstyle")
 """Suffixes of the files of this package that a page is made by."""
@@ -28,14 +28,18 @@ class ReportInput:
 
     Attributes:
         profile: None: every profile that has a study.
-        studies: The newest of each profile and table, by profile, in the paper's order.
-        runs: By signature, in the order of the studies.
+        tables: What was named: tables, groups of them, studies. Empty: everything.
+        studies: One of each profile and table (store/choice.py), by profile, in the paper's order.
+        trials: One of each table, profile and set of overrides that make it other than the one in `studies`.
+        runs: By signature, in the order of the studies and trials.
         left_out: What is not shown, and why.
     """
 
     store: Store
     profile: str | None
+    tables: tuple[str, ...]
     studies: tuple[Study, ...]
+    trials: tuple[Study, ...]
     runs: dict[str, StudyRun]
     left_out: tuple[tuple[str, str], ...]
 
@@ -48,30 +52,57 @@ class ReportInput:
         """The studies of a profile."""
         return [study for study in self.studies if study.profile == profile]
 
+    @property
+    def shown(self) -> tuple[Study, ...]:
+        """Studies and trials."""
+        return (*self.studies, *self.trials)
 
-def collect_input(store: Store, profile: str | None) -> ReportInput:
+    @property
+    def with_figures(self) -> bool:
+        """Whether the claims belong to it that figures decide: they are of the paper as a whole."""
+        return not self.tables or "all" in self.tables
+
+
+def collect_input(
+    store: Store, profile: str | None, tables: Sequence[str] = (), study: str | None = None
+) -> ReportInput:
     """Look through the store. Nothing is written, and what is foreign or damaged is named instead of used.
 
+    `study`: the name of one that is shown instead of the one that would be taken of its table.
+
     Raises:
-        UserError: there is no study (under this profile) to report.
+        UserError: there is no study (under this profile, of these tables, of this name) to report.
     """
     everything = load_all(store)
     profiles = sorted({study.profile for study in everything})
     if profile is not None and everything and profile not in profiles:
         raise unknown(f"profile among the studies in {store.studies}:", profile, profiles)
-    newest = {(study.profile, study.table.name): study for study in everything if profile in (None, study.profile)}
-    if not newest:
+    if not everything:
         raise UserError(f"{store.root}: there is no study to report. Run `parsenet ablate all` first")
-    studies = tuple(sorted(newest.values(), key=_reading_order))
-    runs = read_runs(studies, store)
-    left_out = [*_left_out_studies(store, studies, everything), *_left_out_runs(store, everything, runs)]
-    return ReportInput(store, profile, studies, runs, tuple(left_out))
+    offered = selected(choice.only(everything, study), tables, profile)
+    studies = tuple(sorted(choice.one_of_each(offered, store), key=_reading_order))
+    choice.check_named(study, studies, everything)
+    trials = tuple(sorted(_trials(offered, studies, store), key=_reading_order))
+    runs = read_runs((*studies, *trials), store)
+    left_out = [*_left_out_studies(store, studies, trials, everything), *_left_out_runs(store, everything, runs)]
+    return ReportInput(store, profile, tuple(tables), studies, trials, runs, tuple(left_out))
+
+
+def _trials(offered: Sequence[Study], studies: Sequence[Study], store: Store) -> Iterator[Study]:
+    """One of each set of overrides under which a table was run besides."""
+    taken = {(study.profile, study.table.name): choice.changes(study) for study in studies}
+    found: dict[tuple[str, str, tuple[str, ...]], list[Study]] = {}
+    for study in offered:
+        place, changes = (study.profile, study.table.name), choice.changes(study)
+        if changes and changes != taken[place]:
+            found.setdefault((*place, tuple(changes)), []).append(study)
+    yield from (choice.choose(alike, store) for alike in found.values())
 
 
 def digest(report: ReportInput) -> str:
     """sha256 over everything that the report is made from, this package's own code included."""
     store, whole = report.store, hashlib.sha256()
-    data = [file_of(study.name, store) for study in report.studies]
+    data = [file_of(study.name, store) for study in report.shown]
     data += sorted(store.figures.rglob("*.json"))
     data += sorted({samples_of(read) for read in report.runs.values() if read.result})
     for read in report.runs.values():
@@ -84,7 +115,7 @@ def digest(report: ReportInput) -> str:
         for file in files:
             content = _sha256(file)
             whole.update(f"{file.relative_to(folder).as_posix()} {content}\n".encode())
-    whole.update(json.dumps([report.profile, report.left_out]).encode())
+    whole.update(json.dumps([report.profile, report.tables, report.left_out]).encode())
     return whole.hexdigest()
 
 
@@ -103,18 +134,21 @@ def samples_of(read: StudyRun) -> Path:
     return samples.file_of(read.run.results, read.environment.data_id, classes)
 
 
-def _left_out_studies(store: Store, studies: Sequence[Study], everything: Sequence[Study]) -> Iterator[tuple[str, str]]:
+def _left_out_studies(
+    store: Store, studies: Sequence[Study], trials: Sequence[Study], everything: Sequence[Study]
+) -> Iterator[tuple[str, str]]:
     """Files of studies and measurements that are not shown, and why."""
-    known, newest = {study.name: study for study in everything}, {(s.profile, s.table.name): s for s in studies}
-    shown = {study.name for study in studies}
+    known, taken = {study.name: study for study in everything}, {(s.profile, s.table.name): s for s in studies}
+    shown = {study.name for study in (*studies, *trials)}
     for entry in sorted(store.studies.glob("[!.]*")):
         name = f"studies/{entry.name}"
         if entry.stem not in known or entry.suffix != ".json":
             yield name, "is no study of this version of parsenet"
         elif entry.stem not in shown:
             study = known[entry.stem]
-            newer = newest.get((study.profile, study.table.name))
-            yield name, f"older than {newer.name}" if newer else f"of another profile ({study.profile})"
+            other = taken.get((study.profile, study.table.name))
+            not_asked = f"is of {study.table.name} under profile {study.profile}, which was not asked for"
+            yield name, f"{choice.why_not(study, other)}: {other.name} is shown" if other else not_asked
     for file in sorted(store.figures.glob("*/*.json")):
         if read_verified(file, unsealed_too=True) is None:
             name = file.relative_to(store.root).as_posix()

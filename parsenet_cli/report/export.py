@@ -14,7 +14,7 @@ from parsenet_cli.core.files import atomic_write, guard, remove, write_text
 from parsenet_cli.core.text import Progress
 from parsenet_cli.report import tensorboard
 from parsenet_cli.report.formats.csv import frame_text
-from parsenet_cli.store import artifacts, study
+from parsenet_cli.store import artifacts, choice, study
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
 from parsenet_cli.store.study import Study, read_runs
@@ -29,7 +29,7 @@ DEPTH = 4
 def export_studies(
     store: Store, form: str, tables: Sequence[str], profile: str | None, out: Path, progress: Progress
 ) -> str:
-    """Write the newest study of each table and profile, or of `tables` alone, into `out`.
+    """Write one study (store/choice.py) of each table and profile, or of `tables` alone, into `out`.
 
     `tensorboard`: one event file per finished run, <profile>/<table>/<row>.<column>/seed<n>/, with its curves, its scores in
     percent and its configuration as hyperparameters. `csv`: tables.csv (the long frames with their profile) and curves.csv.
@@ -88,9 +88,9 @@ def _forget_others(out: Path, written: Collection[Path]) -> None:
 
 def _studies(store: Store, tables: Sequence[str], profile: str | None) -> list[Study]:
     if tables:
-        return [study.newest(store, table, profile) for table in dict.fromkeys(tables)]
-    newest = {(s.table.name, s.profile): s for s in study.load_all(store) if profile in (None, s.profile)}
-    return [newest[key] for key in sorted(newest)]
+        return [choice.of_table(store, table, profile) for table in dict.fromkeys(tables)]
+    taken = choice.one_of_each([s for s in study.load_all(store) if profile in (None, s.profile)], store)
+    return sorted(taken, key=lambda each: (each.table.name, each.profile))
 
 
 def _events(run: Run, result: RunResult) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from parsenet_cli.core.files import NotWritten
 from parsenet_cli.core.sealed import parse_json
 from parsenet_cli.core.text import Progress, shown
 from parsenet_cli.report import figures, plot
-from parsenet_cli.store import artifacts, study
+from parsenet_cli.store import artifacts, choice, study
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
@@ -141,13 +141,13 @@ def _configurations(
 def _studies(
     store: Store, name: str, tables: Sequence[str], profile: str | None, progress: Progress
 ) -> Iterator[Study]:
-    """The newest study of each table; `progress` is told what is passed over."""
+    """The study that is taken of each table; `progress` is told what is passed over."""
     if not tables:
         raise UserError(f"figure {name}: expected a table, for example `parsenet figure {name} table4`")
-    for sentence in study.skipped(store):  # one that is passed over may be the newest of a table
+    for sentence in study.skipped(store):  # one that is passed over may be of a table
         progress(sentence)
     for table in tables:
-        one = study.newest(store, table, profile)
+        one = choice.of_table(store, table, profile)
         for sentence in artifacts.damage_reports(store.run(signature) for signature in one.signatures):
             progress(sentence)
         yield one

@@ -109,7 +109,7 @@ def of_report(report: ReportInput) -> Private:
     """This machine, the results folder, and what the runs' configurations and statuses name."""
     here = of_this_machine()
     roots, names = set(_folders(report.store.root)), set[str]()
-    for study in report.studies:
+    for study in report.shown:
         values = (override.partition("=")[2].strip("'\"") for override in study.overrides)
         roots.update(value for value in values if Path(value).is_absolute())
     for read in report.runs.values():

@@ -98,7 +98,7 @@ def mixed(study: Study, runs: Runs) -> list[str]:
         environment = read.environment
         seen["states of the code"].add(f"{environment.commit} {environment.uncommitted}")
         seen["sets of versions"].add(json.dumps(environment.versions, sort_keys=True))
-        seen["devices"].add(environment.device)
+        seen["devices"].update([environment.device, *(read.result.device_names if read.result else ())])
     several = [f"{len(values)} different {what}" for what, values in seen.items() if len(values) > 1]
     return [f"The runs behind this table were made with {', '.join(several)}."] if several else []
 

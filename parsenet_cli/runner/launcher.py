@@ -19,16 +19,21 @@ class Resources:
 
     Attributes:
         gpu_mb: Memory it takes on a GPU, as others of its kind did; None where none was measured yet: it gets a GPU for
-            itself.
+            itself until it has said what it takes.
         alone: Nothing beside it: on its GPU, or on the whole machine where there is none.
+        gpu: Whether it computes on a GPU where there is one.
     """
 
     gpu_mb: float | None = None
     alone: bool = False
+    gpu: bool = True
 
 
 ANY = Resources()
 """Of a task that nothing is known of."""
+
+PREPARATION = Resources(gpu=False)
+"""Of `data` and `weights`."""
 
 
 class Handle(Protocol):
@@ -51,9 +56,11 @@ class Launcher(Protocol):
         threads: Of each task, on the CPU.
         resubmissions: How often in one command a run is started again that ended without a result and without an error.
         silence_seconds: How long a worker may send no heartbeat before it is killed.
+        on_gpu: Whether runs that leave it open (device=auto) are given a GPU.
     """
 
     slots: int
+    on_gpu: bool
     threads: int
     resubmissions: int
     silence_seconds: float
@@ -107,8 +114,12 @@ class LauncherModule(Protocol):
     If it likes, also `queue(results: Path) -> BatchQueue | None` and `current_job() -> str | None`.
     """
 
-    def open_launcher(self, options: dict[str, Any], jobs: int, results: Path) -> Launcher:
+    def open_launcher(self, options: dict[str, Any], jobs: int, results: Path, on_gpu: bool = True) -> Launcher:
         """`options` is conf/launcher/<name>.yaml with its overrides, `jobs` the number of runs at hand.
 
-        `results`: the folder that they lie in.
+        Args:
+            options: As they are written; the launcher validates them.
+            jobs: Of them the number is all that is known.
+            results: The folder that they lie in.
+            on_gpu: Whether any of them may compute on a GPU; else none is asked for.
         """

@@ -10,7 +10,8 @@ from typing import Any
 
 from parsenet_cli.config import frozen_table, sweep
 from parsenet_cli.config.compose import Composer, LauncherConfig
-from parsenet_cli.config.table import CellKey, TableSpec
+from parsenet_cli.config.overrides import key_of
+from parsenet_cli.config.table import Cell, CellKey, TableSpec
 from parsenet_cli.core.code import Code, modules_of, told
 from parsenet_cli.core.errors import DataNotHere, UserError
 from parsenet_cli.core.run_config import RunConfig
@@ -18,7 +19,7 @@ from parsenet_cli.core.text import Progress
 from parsenet_cli.data import sets
 from parsenet_cli.models import support
 from parsenet_cli.runner import launch, needs
-from parsenet_cli.runner.cost import CostKey, CostModel
+from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.runner.needs import CacheRoom, NotHere
 from parsenet_cli.runner.state import state_of
 from parsenet_cli.store.artifacts import verify_weights_file
@@ -65,6 +66,7 @@ def plan_table(
             raise UserError(f"{', '.join([spec.name, *named])}: {problem}") from None
         verify_weights_file(first.runtime.weights_file)
         reason = support.unsupported(first.science) or sets.unpublished_mean(first.science)
+        reason = reason or _lacks_arithmetic(first, cell, composer.command_line)
         for seed in seeds:
             config = first.model_copy(update={"science": first.science.model_copy(update={"seed": seed})})
             signature = None if reason else config.signature
@@ -79,6 +81,20 @@ def plan_table(
         name=name, created="", profile=profile, overrides=overrides, seeds=seeds, table=spec, cells=tuple(cells)
     )
     return Plan(study, configs)
+
+
+def _lacks_arithmetic(config: RunConfig, cell: Cell, command_line: Sequence[str]) -> str | None:
+    """Why a cell's precision cannot be had on the device, as far as that is known before a launcher is asked: a CPU.
+
+    Raises:
+        UserError: it is not the row or the column that asks for it, but the user.
+    """
+    precision, device = config.science.precision, config.runtime.device
+    reason = support.lacks_arithmetic(precision, device) if device == "cpu" else None
+    of_cell = {key_of(text) for text in (*cell.row.overrides, *cell.column.overrides)}
+    if reason and "precision" not in of_cell - set(map(key_of, command_line)):
+        raise UserError(f"precision={precision} device={device}: {reason}")
+    return reason
 
 
 def plan_retrain(store: Store, run: Run) -> Plan:
@@ -119,6 +135,11 @@ def by_this_code(plan: Plan, store: Store) -> Plan:
 def all_configs(plans: Iterable[Plan]) -> dict[str, RunConfig]:
     """The runs of several plans, each once."""
     return {signature: config for plan in plans for signature, config in plan.configs.items()}
+
+
+def any_on_gpu(configs: Iterable[RunConfig]) -> bool:
+    """Whether one of these runs may compute on a GPU."""
+    return any(config.runtime.device != "cpu" for config in configs)
 
 
 AGAIN = "to do again: {}"
@@ -193,8 +214,8 @@ def summarize(
     missing = [configs[signature] for signature, (done, *_) in looked.items() if not done]
     states = {signature: state for signature, (_, state, _) in looked.items()}
     remarks = [remark for done, _, remark in looked.values() if done]
-    cost = CostModel(store)
-    opened = launch.open_launcher(launcher, max(1, len(missing)), store.root)
+    opened = launch.open_launcher(launcher, max(1, len(missing)), store.root, on_gpu=any_on_gpu(missing))
+    cost = CostModel(store, opened.on_gpu)
     if probe:
         _probe(missing, cost, opened.threads, progress)
     first_use: dict[tuple[str, ...], str] = {}
@@ -207,7 +228,8 @@ def summarize(
             signatures = tuple(cell.signature for cell in seeds if cell.signature)
             name = f"{plan.study.table.name} {key}"
             user = first_use.setdefault(signatures, name) if signatures else name
-            science = configs[signatures[0]].science if signatures else None
+            config = configs[signatures[0]] if signatures else None
+            science = config.science if config else None
             cells.append(
                 PlannedCell(
                     plan.study.table.name,
@@ -218,7 +240,7 @@ def summarize(
                     shared_with="" if user == name else user,
                     steps=science.recipe.steps if science else 0,
                     images=science.recipe.images if science else 0,
-                    seconds=cost.seconds(science) if science else None,
+                    seconds=cost.seconds(config) if config else None,
                     identified=not science or bool(science.data_id),
                 )
             )
@@ -230,7 +252,7 @@ def summarize(
         opened.slots,
         steps=sum(recipe.steps for recipe in recipes),
         images=sum(recipe.steps * recipe.images for recipe in recipes),
-        seconds=cost.total_seconds([config.science for config in missing], opened.slots),
+        seconds=cost.total_seconds(missing, opened.slots),
         bytes=cost.total_bytes(missing),
         checkpoint_bytes=cost.checkpoint_bytes(missing, opened.slots),
         cache=needs.cache_room(missing, store.cache),
@@ -254,10 +276,10 @@ def _look(run: Run, config: RunConfig, code: Code) -> tuple[bool, str, str]:
 def _probe(missing: Sequence[RunConfig], cost: CostModel, threads: int, progress: Progress) -> None:
     from parsenet_cli.engine.probe import parameters, seconds_per_step
 
-    kinds = {CostKey.of(config.science): config for config in missing}
+    kinds = {cost.kind(config): config for config in missing}
     for number, (kind, config) in enumerate(kinds.items(), start=1):
         network = f"{kind.trunk} {kind.body}, {kind.layers} layers, {kind.batch} images a step"
         progress(f"measuring {number} of {len(kinds)}: {network}")
-        cost.add(config.science, seconds_per_step(config, threads))
+        cost.add(config, seconds_per_step(config, threads))
         if config.runtime.keep_model:
             cost.parameters[kind] = parameters(config.science)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parsenet_cli.core.run_config import RunConfig
-from parsenet_cli.runner.launcher import ANY, Handle, Launcher, Task
+from parsenet_cli.runner.launcher import PREPARATION, Handle, Launcher, Task
 from parsenet_cli.store.heartbeat import StallDetector
 from parsenet_cli.store.run import Run
 
@@ -43,7 +43,7 @@ class Prerequisites:
         """Submit what `unbegun` named, on behalf of this run."""
         run.clear_prerequisite(task)  # what an interrupted command has left
         self._begun.add(key)
-        self._active[key] = (run, task, launcher.submit(run, task, ANY))
+        self._active[key] = (run, task, launcher.submit(run, task, PREPARATION))
 
     def under_way(self, config: RunConfig) -> list[Handle]:
         """Those that a run has to wait for."""

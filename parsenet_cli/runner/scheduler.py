@@ -17,7 +17,7 @@ from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.core.text import duration
 from parsenet_cli.runner import process
 from parsenet_cli.runner.cost import CostModel
-from parsenet_cli.runner.launcher import ANY, BatchLauncher, Handle, Launcher, Resources
+from parsenet_cli.runner.launcher import PREPARATION, BatchLauncher, Handle, Launcher, Resources
 from parsenet_cli.runner.prerequisites import FailedPrerequisite, Prerequisites
 from parsenet_cli.runner.retry import RetryPolicy, next_action
 from parsenet_cli.runner.state import Queue, in_no_queue, state_of
@@ -76,7 +76,7 @@ class Scheduler:
         self._is_queued: Queue = in_no_queue if self._queue is None else self._queue.is_queued
         self._retries = RetryPolicy(launcher.resubmissions)
         self._detector = StallDetector(launcher.silence_seconds)
-        self._cost = CostModel(store)
+        self._cost = CostModel(store, launcher.on_gpu)
         self._prerequisites = Prerequisites()
         self._outcome = SweepOutcome()
         self._waiting: list[Run] = []
@@ -154,6 +154,7 @@ class Scheduler:
                     return
             if time.monotonic() - shown > SHOW_SECONDS:
                 shown = time.monotonic()
+                self._learn_memory()
                 self._view.refresh(self._begun, self._finished, self._seconds_left(), self._prerequisites.texts)
             time.sleep(pause)
 
@@ -196,7 +197,8 @@ class Scheduler:
             if unbegun is None and self._queue is None and self._prerequisites.under_way(config):
                 continue  # in a queue it waits for them itself
             alone = run.signature in self._retries.alone
-            needs = ANY if unbegun else Resources(self._cost.gpu_mb(config.science), alone)
+            on_gpu = config.runtime.device != "cpu"
+            needs = PREPARATION if unbegun else Resources(self._cost.gpu_mb(config), alone, on_gpu)
             if needs in refused or not self._launcher.fits(needs):
                 refused.add(needs)
             elif run.cancelled:
@@ -211,6 +213,12 @@ class Scheduler:
                 self._submit(run, config, needs)
                 return True
         return False
+
+    def _learn_memory(self) -> None:
+        """What workers have said so far of the memory of their GPUs: others of their kind need not wait for the end of one."""
+        for run in self._begun if self._launcher.on_gpu else []:
+            if gpu_mb := run.status().gpu_mb:
+                self._cost.learn_memory(self._configs[run.signature], gpu_mb)
 
     def _submit(self, run: Run, config: RunConfig, needs: Resources) -> None:
         self._view.started(run)
@@ -262,7 +270,7 @@ class Scheduler:
         match state_of(run, asked=config.runtime):
             case "done":
                 self._finished += 1
-                self._cost.learn(config.science, run.done_result())
+                self._cost.learn(config, run.done_result())
                 self._view.finished(run, self._finished, self._seconds_left())
             case "running":
                 self._joined.append(run)  # another command's worker was faster
@@ -355,7 +363,7 @@ class Scheduler:
         if time.monotonic() - self._expected_seen > SHOW_SECONDS:
             self._expected_seen = time.monotonic()
             for run in self._waiting:
-                self._expected[run.signature] = self._cost.seconds(self._configs[run.signature].science)
+                self._expected[run.signature] = self._cost.seconds(self._configs[run.signature])
             for run in self._begun:
                 self._expected[run.signature] = self._seconds_left_of(run)
         known = [seconds for run in left if (seconds := self._expected.get(run.signature)) is not None]
@@ -368,11 +376,11 @@ class Scheduler:
 
     def _seconds_left_of(self, run: Run) -> float | None:
         """Of a run that has begun: what its worker says, and where it still trains, the evaluation that comes after."""
-        status, science = run.status(), self._configs[run.signature].science
-        evaluation = self._cost.evaluation_seconds(science)
+        status, config = run.status(), self._configs[run.signature]
+        evaluation = self._cost.evaluation_seconds(config)
         if status.evaluating:
             return evaluation if status.seconds_left is None else status.seconds_left
-        return self._cost.seconds(science) if status.seconds_left is None else status.seconds_left + evaluation
+        return self._cost.seconds(config) if status.seconds_left is None else status.seconds_left + evaluation
 
 
 @contextmanager

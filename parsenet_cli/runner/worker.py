@@ -39,12 +39,11 @@ LOOK_SECONDS = 1.0
 """How often a training looks whether it has been cancelled."""
 
 
-def main(
-    folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None, own_blocks: str | None = None
-) -> None:
+def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None, own_blocks: str = "") -> None:
     """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went.
 
-    `own_blocks`: where the command that submitted it has blocks of its own; without it, the current folder.
+    `gpu`: the one that it was given; empty where the cluster has already set which; None where it was given none. `own_blocks`:
+    the folder of the command that submitted it, which has the user's own blocks; empty: the current folder.
     """
     if own_blocks:
         blocks.look_in(Path(own_blocks))
@@ -60,9 +59,9 @@ def main(
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = (os.fdopen(fd, "w", 1, "utf-8", "backslashreplace", closefd=False) for fd in (1, 2))
-    if gpu is not None:
+    if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    sys.exit(run_task(run, task, threads))
+    sys.exit(run_task(run, task, threads, given_gpu=gpu is not None))
 
 
 def run_from_command_line() -> None:
@@ -70,20 +69,20 @@ def run_from_command_line() -> None:
     main(sys.argv[1], threads=os.cpu_count() or 1)
 
 
-def run_task(run: Run, task: Task, threads: int) -> int:
-    """Do the task and record how it ended; returns the exit code."""
+def run_task(run: Run, task: Task, threads: int, *, given_gpu: bool = False) -> int:
+    """Do the task and record how it ended; returns the exit code. With `given_gpu` a training never falls back to the CPU."""
     if task != "train":
         return _prepare(run, task, threads)
     try:
         with StopFlag(run) as stop, run.lock():  # from its first write to its last no signal ends it in the middle
-            return _train(run, threads, stop)
+            return _train(run, threads, stop, given_gpu)
     except Busy:
         return BUSY
     except UserError as problem:  # not even the lock can be written, or the run's configuration is damaged
         return _failed(run, problem)
 
 
-def _train(run: Run, threads: int, stop: StopFlag) -> int:
+def _train(run: Run, threads: int, stop: StopFlag, given_gpu: bool) -> int:
     if run.done_as_asked():
         return 0
     if run.cancelled:  # while it waited in a queue that nobody on this machine sees
@@ -99,11 +98,12 @@ def _train(run: Run, threads: int, stop: StopFlag) -> int:
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
         outdated = {"error": "", "bad_input": False, "out_of_memory": False, "seconds_left": None, "evaluating": ""}
+        outdated["gpu_mb"] = None
         run.update_status(state="running", threads=threads, started=time.time(), **process.own(), **outdated)
         code.loaded()  # before it is imported
         from parsenet_cli.engine.train import train_run
 
-        train_run(run, run.results.cache, threads, stop)
+        train_run(run, run.results.cache, threads, stop, given_gpu)
     except Stopped as stopped:
         reached = before.iteration if stopped.iteration is None else stopped.iteration
         _record(run, state="queued", iteration=reached)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from parsenet_cli.core import metrics
 from parsenet_cli.core.sealed import Damaged
-from parsenet_cli.store import artifacts
+from parsenet_cli.store import artifacts, choice
 from parsenet_cli.store.result import RunResult
 from parsenet_cli.store.run import Run, Store
-from parsenet_cli.store.study import Study, StudyRun, newest, read_runs
+from parsenet_cli.store.study import Study, StudyRun, read_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +23,12 @@ COLUMNS = ("table", "row", "column", "seed", "metric", "paper", "value", "outcom
 
 
 def load_frame(table: str, results: str | Path = "results", profile: str | None = None) -> pd.DataFrame:
-    """The newest study of a table as a DataFrame, for notebooks: `COLUMNS`, values in percent.
+    """A table as `parsenet table` shows it as a DataFrame, for notebooks: `COLUMNS`, values in percent.
 
-    Raises `UserError` when the table has not been run.
+    `table` may be a study's name. Raises `UserError` when the table has not been run.
     """
     store = Store(Path(results))
-    study = newest(store, table, profile)
+    study = choice.of_table(store, table, profile)
     return results_frame(study, read_runs([study], store))
 
 

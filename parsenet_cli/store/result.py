@@ -68,6 +68,9 @@ class RunResult(_FromJson):
         collapsed_at: The first iteration whose loss was not finite, or the last one where one class is predicted
             everywhere.
         convention: Over which classes and pixels scores are taken, in words.
+        gpu_mb: The most memory it has taken on a GPU, as others miss it; None where it was trained on a CPU.
+        devices: On what it was trained: from which `iteration` on, the `device`'s name, the `arithmetic`; empty in results of
+            before it was recorded.
         network: models/describe.py; empty in results of before it was recorded.
         code: The identity of the code that made it (core/code.py); empty where that is not known. Where a training went on
             under other code than it began with, both, joined by `+`.
@@ -95,6 +98,7 @@ class RunResult(_FromJson):
     ran_out_of_memory: bool = False
     peak_memory_mb: Count | None = None
     gpu_mb: Count | None = None
+    devices: Sequence[Mapping[str, Any]] = ()
     network: Mapping[str, Any] = field(default_factory=dict)
     protocol: Sequence[Mapping[str, Any]] = ()
     deviations: Sequence[str] = ()
@@ -108,6 +112,8 @@ class RunResult(_FromJson):
             raise ValueError("network.parameters: expected a whole number from 1")
         if not all(map(_is_setting, self.protocol)):
             raise ValueError("protocol: expected question, mark, arises, settings and what is expected of each")
+        if not all(map(is_device, self.devices)):
+            raise ValueError("devices: expected iteration, device and arithmetic of each")
 
     @property
     def seconds(self) -> float:
@@ -118,6 +124,11 @@ class RunResult(_FromJson):
     def seconds_per_step(self) -> float:
         """Of training."""
         return self.train_seconds / max(1, self.steps)
+
+    @property
+    def device_names(self) -> list[str]:
+        """On what it was trained, each once, in order."""
+        return list(dict.fromkeys(entry["device"] for entry in self.devices))
 
     @property
     def parameters(self) -> int | None:
@@ -142,6 +153,7 @@ class RunStatus(_FromJson):
     """`status.json`: what a worker last said.
 
     Attributes:
+        gpu_mb: The most memory that it has taken on its GPU so far, as others miss it; None on a CPU and before its first steps.
         process: Identity of the process (runner/process.py).
         beat: How often it has been written: a count that stands still is a worker that does nothing.
     """
@@ -157,6 +169,7 @@ class RunStatus(_FromJson):
     out_of_memory: bool = False
     failures: Count = 0
     threads: Processes | None = None
+    gpu_mb: Count | None = None
     started: Seconds = 0.0
     pid: Positive | None = None
     host: str = "an unknown host"
@@ -200,6 +213,8 @@ class RunEnvironment(_FromJson):
     Attributes:
         uncommitted: The names of the files that differ from the commit.
         patch: The file that gives the code back when it is applied to the commit; or why there is none, in words.
+        device: The last that it was carried out on.
+        arithmetic: PyTorch's flags by their names, and variables of the environment (engine/arithmetic.py).
     """
 
     commit: str = ""
@@ -208,6 +223,13 @@ class RunEnvironment(_FromJson):
     versions: Mapping[str, str] = field(default_factory=dict)
     device: str = ""
     data_id: str = ""
+    arithmetic: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_device(entry: Mapping[str, Any]) -> bool:
+    """Whether it is a device that steps were made on, and since when."""
+    iteration, others = entry.get("iteration"), (entry.get("device"), entry.get("arithmetic"))
+    return type(iteration) is int and 0 <= iteration < 2**63 and all(isinstance(text, str) for text in others)
 
 
 def _is_setting(line: Mapping[str, Any]) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.config import frozen_table, table_file
-from parsenet_cli.config.overrides import LISTED
 from parsenet_cli.config.table import CellKey, TableSpec
 from parsenet_cli.core.bounds import Seed, Signature, build
 from parsenet_cli.core.code import Code
@@ -133,7 +132,7 @@ def file_of(name: str, store: Store) -> Path:
 
 
 def save(study: Study, store: Store) -> Study:
-    """Write the study with the present time; the newest of a table and profile is the one that `table` shows."""
+    """Write the study with the present time."""
     study = replace(study, created=datetime.now(UTC).isoformat(timespec="microseconds"))
     content = {**asdict(study), "table": frozen_table.to_json(study.table)}
     write_with_checksum(file_of(study.name, store), content)
@@ -212,49 +211,9 @@ def _content(spec: TableSpec) -> str:
     return ", ".join([*rows[:3], *(["…"] if len(rows) > 3 else [])])
 
 
-def fewer_seeds(shown: Sequence[Study], studies: Sequence[Study]) -> list[str]:
-    """A sentence for each study that is shown though an older one of its table and profile has more seeds."""
-    sentences = []
-    for each in shown:
-        alike = [s for s in studies if (s.table.name, s.profile) == (each.table.name, each.profile)]
-        most = max(
-            (s for s in alike if s.created < each.created), key=lambda s: (len(s.seeds), s.created), default=each
-        )
-        if len(most.seeds) > len(each.seeds):
-            sentences.append(
-                f"{each.table.name} ({each.profile}): shown with {_counted(each)}; an older study has {_counted(most)}: "
-                f"`parsenet table {most.name}`"
-            )
-    return sentences
-
-
-def _counted(study: Study) -> str:
-    return f"{len(study.seeds)} seed{'s' if len(study.seeds) > 1 else ''}"
-
-
 def skipped(store: Store) -> list[str]:
     """A sentence for each file among the studies that is passed over."""
     return load_all_and_skipped(store)[1]
-
-
-def newest(store: Store, table: str, profile: str | None = None, studies: Sequence[Study] | None = None) -> Study:
-    """The newest study of a table (and profile), or the one of exactly that name. `UserError` when there is none.
-
-    `studies`: those of the store, where they were read already.
-    """
-    studies = load_all(store) if studies is None else studies
-    named = [study for study in studies if study.name == table]
-    named = named or [s for s in studies if s.table.name == table and profile in (None, s.profile)]
-    if named:
-        return named[-1]
-    if table in table_file.GROUPS:
-        means, tables = table_file.GROUPS[table], ", ".join(table_file.names(table))
-        raise UserError(f"'{table}' means {means}, where one table is expected: {tables or 'there is none'}")
-    known = sorted({study.table.name for study in studies} | set(table_file.names()))
-    if table not in known:
-        raise unknown("table", table, known, LISTED)
-    under, option = (f" under profile {profile}", f" --profile {profile}") if profile else ("", "")
-    raise UserError(f"{store.root}: {table} has not been run{under} yet. Run `parsenet ablate {table}{option}` first")
 
 
 def _files(store: Store) -> list[Path]:

@@ -17,7 +17,7 @@ import pytest
 
 from parsenet_cli import __version__
 from parsenet_cli.store.run import Store
-from tests.conftest import SHORT, Cli, Start, command, wait_for
+from tests.conftest import PATIENCE_SECONDS, SHORT, Cli, Start, command, wait_for
 
 TABLE = """
 title: A small table
@@ -167,7 +167,7 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(start: Start, own_table: 
     driver = start("ablate", own_table, "--seeds", 1, *SHORT[:2], "recipe.iterations=100000")
     wait_for(lambda: any(run.status().iteration for run in store.runs()), "a step", 60, every=0.02)
     driver.send_signal(signal.SIGINT)
-    _, printed = driver.communicate(timeout=60)
+    _, printed = driver.communicate(timeout=PATIENCE_SECONDS)
     assert driver.returncode == 130
     assert "issue the same command again" in printed
     assert f"ablate {own_table}" in printed
@@ -177,7 +177,7 @@ def test_interrupt_stops_cleanly_and_says_how_to_go_on(start: Start, own_table: 
 
 def test_two_drivers_never_train_a_run_twice(start: Start, own_table: str, results: Path) -> None:
     drivers = [start("ablate", own_table, "--seeds", 1, *LONGER) for _ in range(2)]
-    printed = [driver.communicate(timeout=120) for driver in drivers]
+    printed = [driver.communicate(timeout=PATIENCE_SECONDS) for driver in drivers]
     assert [driver.returncode for driver in drivers] == [0, 0], printed
     for run in Store(results).runs():
         iterations = [record["iteration"] for record in run.metrics()]

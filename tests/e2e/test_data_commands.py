@@ -14,7 +14,7 @@ from parsenet_cli.core.text import silent
 from parsenet_cli.data.download.prepare import prepare_release
 from parsenet_cli.data.releases import names
 from tests import published_archives as small
-from tests.conftest import Cli, Start, wait_for
+from tests.conftest import PATIENCE_SECONDS, Cli, Start, wait_for
 from tests.faulty_server import Faults
 
 
@@ -53,7 +53,7 @@ def test_ctrl_c_keeps_what_has_arrived(cli: Cli, start: Start, results: Path, ar
     running = start("data", "get", "voc12", "--mirror", f"{server.url}/hangs")
     wait_for(lambda: part.is_file() and part.stat().st_size == half, "half of the archive", 60)
     running.send_signal(signal.SIGINT)
-    _, printed = running.communicate(timeout=60)
+    _, printed = running.communicate(timeout=PATIENCE_SECONDS)
     assert running.returncode == 130
     assert "Traceback" not in printed
     assert part.stat().st_size == half

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.core import paths
-from tests.conftest import command, environment
+from tests.conftest import PATIENCE_SECONDS, command, environment
 
 METRIC = '''
 
@@ -108,7 +108,13 @@ def parsenet(clone: Path, *arguments: str | int | Path, code: int = 0) -> str:
     """What the copied package prints."""
     variables = {**environment(clone / "results"), "PYTHONPATH": str(clone)}
     done = subprocess.run(
-        command(*arguments), cwd=clone, env=variables, capture_output=True, text=True, timeout=300, check=False
+        command(*arguments),
+        cwd=clone,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     return done.stdout

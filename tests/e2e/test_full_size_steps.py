@@ -57,7 +57,7 @@ def test_one_step_moves_every_trained_parameter(cache: Path, table: str, row: st
     trainer = Trainer(config, model, one_image(classes), CPU)
     assert "frozen" not in model.roles().values()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    loss = trainer.step(0)
+    loss = float(trainer.step(0))
     assert math.isfinite(loss)
     assert loss > 0.1 * SIDE * SIDE
     still = [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])]

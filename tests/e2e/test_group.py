@@ -20,12 +20,11 @@ import pytest
 import parsenet_cli
 from parsenet_cli.store.run import Run, Store
 from tests import made_store
-from tests.conftest import SHORT, command, environment, wait_for
+from tests.conftest import PATIENCE_SECONDS, SHORT, command, environment, wait_for
 
 GROUP, ALICE, BOB = 61000, 61001, 61002
 STUDY = ("sweep", "norm=none,l2", "body=fcn", *SHORT)
 LONGER = ("train", "body=fcn", *SHORT[:2], "recipe.iterations=120", "checkpoint_seconds=0.2")
-PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

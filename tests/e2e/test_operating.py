@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from parsenet_cli.store.run import Store
-from tests.conftest import SHORT, Cli, Start, wait_for
+from tests.conftest import PATIENCE_SECONDS, SHORT, Cli, Start, wait_for
 
 
 def test_interrupt_leaves_the_watch_alone_and_cancelling_ends_run_and_driver_with_a_checkpoint(
@@ -23,9 +23,9 @@ def test_interrupt_leaves_the_watch_alone_and_cancelling_ends_run_and_driver_wit
     assert (run.state(), driver.poll()) == ("running", None)
 
     assert f"{run.signature}: stopped at iteration" in cli("cancel", run.signature[:6]).stdout
-    assert watching.communicate(timeout=120)[0].splitlines()[-1] == "1 queued"
+    assert watching.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()[-1] == "1 queued"
     assert watching.returncode == 0
-    _, printed = driver.communicate(timeout=120)
+    _, printed = driver.communicate(timeout=PATIENCE_SECONDS)
     assert driver.returncode == 130
     assert "cancelled: 1 runs" in printed
     assert run.checkpoints[0].is_file()

@@ -25,7 +25,7 @@ from parsenet_cli.engine.predict.submit import predict_test_set
 from parsenet_cli.store import artifacts
 from parsenet_cli.store.run import Run, Store
 from tests import voc_folder
-from tests.conftest import SHORT, Cli, Start, changed, command, environment, wait_for
+from tests.conftest import PATIENCE_SECONDS, SHORT, Cli, Start, changed, command, environment, wait_for
 
 IDS = [f"2008_00000{i}" for i in range(6)]
 
@@ -305,7 +305,7 @@ def test_interrupted_submission_goes_on_where_it_stopped(
     process = start(*arguments)
     wait_for(lambda: len(kept()) >= 5, "five maps", 60, every=0.01)
     process.send_signal(signal.SIGINT)
-    _, printed = process.communicate(timeout=60)
+    _, printed = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130, printed
     assert "issue it again" in printed
     assert not (tmp_path / "out.tar.gz").exists()

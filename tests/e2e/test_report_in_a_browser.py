@@ -13,6 +13,7 @@ from PIL import Image
 from parsenet_cli.report.build import build_report
 from parsenet_cli.store.run import Store
 from tests import made_store
+from tests.conftest import PATIENCE_SECONDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (Debian: apt-get install chromium)")
@@ -45,7 +46,7 @@ def browse(page: Path, *options: str) -> str:
     ]
     command += ["--no-first-run", "--disable-background-networking", "--proxy-server=127.0.0.1:9", "--hide-scrollbars"]
     command += ["--enable-logging=stderr", f"--log-net-log={net_log}", *options, page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
     return done.stdout + done.stderr
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SHORT, Cli, environment
+from tests.conftest import PATIENCE_SECONDS, SHORT, Cli, environment
 
 SHADOWS = (
     "random.py",
@@ -45,7 +45,7 @@ def full_of_shadows(tmp_path: Path) -> Path:
 
 def run(command: list[str], folder: Path, results: Path) -> str:
     variables = {key: value for key, value in environment(results).items() if key != "PYTHONSAFEPATH"}
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (0, False), done.stdout + done.stderr
     return done.stdout
 

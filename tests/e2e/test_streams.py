@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SHORT, command, environment
+from tests.conftest import PATIENCE_SECONDS, SHORT, command, environment
 
 Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -120,7 +120,7 @@ def test_interruption_at_any_moment_has_no_traceback(tmp_path: Path, results: Pa
     process = started(tmp_path, results, *arguments)
     time.sleep(random.uniform(0, 0.3))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=PATIENCE_SECONDS)
     ended = {0} if arguments[0] in ("--help", "list", "plan") else {2} if arguments[0] == "ablate" else set()
     assert process.returncode in {130, -signal.SIGINT} | ended  # it may have been quicker
     assert not [word for word in (b"Traceback", b"Exception", b"Error:") if word in stderr]

@@ -17,7 +17,7 @@ from parsenet_cli.cli.app import app
 from parsenet_cli.core import npz, sealed
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner import launch
-from parsenet_cli.store import artifacts, study
+from parsenet_cli.store import artifacts, choice, study
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.run import Run, Store
 from tests.made_store import CLASSES, IDS, add_images, add_table
@@ -78,7 +78,7 @@ def carry_out(store: Store, *commands: str) -> str:
 
 
 def one_run(store: Store) -> Run:
-    return store.run(study.newest(store, "table4").signatures[0])
+    return store.run(choice.of_table(store, "table4").signatures[0])
 
 
 def deep(levels: int) -> Any:
@@ -123,7 +123,7 @@ def test_results_of_another_shape_are_not_believed(hostile: Store) -> None:
 
 
 def test_impossible_setting_is_named_with_its_file_and_key_and_offered_for_removal(hostile: Store) -> None:
-    run, other = map(hostile.run, study.newest(hostile, "table4").signatures[:2])
+    run, other = map(hostile.run, choice.of_table(hostile, "table4").signatures[:2])
     content = json.loads(run.result_file.read_text())
     del content["crc32"]
     sealed.write_with_checksum(run.result_file, {**content, "micro_batch": -1})

@@ -154,9 +154,11 @@ def test_no_call_of_the_package_reads_what_can_run_code() -> None:
 
 def test_environment_is_recorded_by_an_allow_list_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SOME_API_TOKEN", "a-secret-of-this-test")
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
     recorded = environment.describe(torch.device("cpu"), "data", Store(tmp_path))
-    assert set(recorded.as_json()) == {"commit", "uncommitted", "patch", "versions", "device", "data_id"}
+    assert set(recorded.as_json()) == {"commit", "uncommitted", "patch", "versions", "device", "data_id", "arithmetic"}
     assert "a-secret-of-this-test" not in json.dumps(recorded.as_json())
+    assert recorded.arithmetic["NVIDIA_TF32_OVERRIDE"] == "0", "of the variables that change arithmetic"
 
 
 def test_no_file_of_a_run_holds_a_variable_of_the_environment_and_a_group_can_write_all(

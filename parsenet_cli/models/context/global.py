@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from parsenet_cli.models.context import Context
@@ -14,8 +15,8 @@ class Global(Context):
         super().__init__(("pool6",), (channels,))
 
     def forward(self, fc7: Tensor) -> list[Tensor]:
-        """(N, C, h, w) -> [(N, C, 1, 1)]."""
-        return [fc7.mean((2, 3), keepdim=True)]
+        """(N, C, h, w) -> [float32 (float64 for float64) (N, C, 1, 1)]."""
+        return [fc7.mean((2, 3), keepdim=True, dtype=torch.promote_types(fc7.dtype, torch.float32))]
 
     def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, K, 1, 1) -> a view (N, K, *size)."""

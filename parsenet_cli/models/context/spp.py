@@ -1,10 +1,12 @@
 """A pyramid of average-pooled regions, the variant the paper reports in words (§3.1 and §4.2: 1x1, 2x2 and 4x4).
 
-Pooling into b x b bins is separable: two products with averaging matrices, whatever the bins' geometry is.
+Pooling into b x b bins is separable: two products with averaging matrices, whatever the bins' geometry is. So is what
+brings the bins back to the map: two products with matrices of zeros and ones, which copy exactly.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -12,8 +14,9 @@ from torch import Tensor
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context import Context
+from parsenet_cli.models.upsample import KEPT_MATRICES, at_least_float32, without_autocast
 
-Bounds = list[tuple[int, int]]
+Bounds = tuple[tuple[int, int], ...]
 
 
 def caffe_bounds(cells: int, bins: int) -> Bounds:
@@ -24,12 +27,32 @@ def caffe_bounds(cells: int, bins: int) -> Bounds:
     """
     kernel = -(-cells // bins)
     pad = (bins * kernel - cells) // 2
-    return [(i * kernel - pad, min((i + 1) * kernel - pad, cells + pad)) for i in range(bins)]
+    return tuple((i * kernel - pad, min((i + 1) * kernel - pad, cells + pad)) for i in range(bins))
 
 
 def adaptive_bounds(cells: int, bins: int) -> Bounds:
     """Bins as in PyTorch's adaptive average pooling: they may share a cell."""
-    return [(i * cells // bins, -(-(i + 1) * cells // bins)) for i in range(bins)]
+    return tuple((i * cells // bins, -(-(i + 1) * cells // bins)) for i in range(bins))
+
+
+@lru_cache(KEPT_MATRICES)
+def averaging_matrix(bounds: Bounds, cells: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix (bins, cells) that averages a side into bins. Made on the device, and kept: nobody may change it."""
+    with torch.inference_mode(False):  # an evaluation may be the first to ask, and a training the second
+        matrix = torch.zeros(len(bounds), cells, dtype=dtype, device=device)
+        for row, (first, end) in zip(matrix, bounds, strict=True):
+            row[max(first, 0) : end] = 1 / (end - first)
+        return matrix
+
+
+@lru_cache(KEPT_MATRICES)
+def copying_matrix(cells: int, bins: int, adaptive: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix (cells, bins) of zeros and ones that copies each bin to its cells. Made and kept like the other."""
+    with torch.inference_mode(False):
+        index = torch.arange(cells, device=device)
+        kernel = -(-cells // bins)
+        owners = index * bins // cells if adaptive else (index + (bins * kernel - cells) // 2) // kernel
+        return (owners[:, None] == torch.arange(bins, device=device)).to(dtype)
 
 
 class Pyramid(Context):
@@ -60,35 +83,23 @@ class Pyramid(Context):
         """Raises `UserError` when a side has fewer cells than its bins need."""
         self.bounds(min(height, width), max(self.bins))
 
-    def averages(self, cells: int, bins: int) -> Tensor:
-        """The matrix (bins, cells) that averages a side into bins."""
-        matrix = torch.zeros(bins, cells)
-        for row, (first, end) in zip(matrix, self.bounds(cells, bins), strict=True):
-            row[max(first, 0) : end] = 1 / (end - first)
-        return matrix
-
-    def owners(self, cells: int, bins: int) -> Tensor:
-        """The bin that is repeated into each cell of a side."""
-        index = torch.arange(cells)
-        if self.adaptive:
-            return index * bins // cells
-        kernel = -(-cells // bins)
-        return (index + (bins * kernel - cells) // 2) // kernel
-
     def forward(self, fc7: Tensor) -> list[Tensor]:
-        """(N, C, h, w) -> one (N, C, b, b) per level."""
-        _, _, height, width = fc7.shape
-        levels = []
-        for b in self.bins:
-            rows = self.averages(height, b).to(fc7)
-            columns = self.averages(width, b).to(fc7)
-            levels.append(torch.einsum("pi,ncij,qj->ncpq", rows, fc7, columns))
+        """(N, C, h, w) -> one float32 (float64 for float64) (N, C, b, b) per level."""
+        fc7, levels = at_least_float32(fc7), []
+        with without_autocast(fc7.device):
+            for b in self.bins:
+                rows, columns = (
+                    averaging_matrix(self.bounds(cells, b), cells, fc7.dtype, fc7.device) for cells in fc7.shape[2:]
+                )
+                levels.append(torch.einsum("pi,ncij,qj->ncpq", rows, fc7, columns))
         return levels
 
     def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, K, b, b) -> (N, K, *size), every cell a copy of its bin."""
-        rows, columns = (self.owners(cells, self.bins[level]).to(z.device) for cells in size)
-        return z[:, :, rows[:, None], columns]
+        """(N, K, b, b) -> float32 (float64 for float64) (N, K, *size), every cell a copy of its bin."""
+        z = at_least_float32(z)
+        rows, columns = (copying_matrix(cells, self.bins[level], self.adaptive, z.dtype, z.device) for cells in size)
+        with without_autocast(z.device):
+            return rows @ z @ columns.T
 
 
 def build(channels: int, bins: tuple[int, ...], geometry: Literal["caffe", "adaptive"]) -> Context:

@@ -42,14 +42,14 @@ def making(report: ReportInput) -> Section:
     """Environment, commands, durations of every run and in all."""
     done = [read for read in report.runs.values() if read.result]
     seconds = sum(read.result.seconds for read in done if read.result)
-    studies = [(study.name, study.created[:19].replace("T", " ")) for study in report.studies]
+    studies = [(study.name, study.created[:19].replace("T", " ")) for study in report.shown]
     return Section(
         "making",
         "How it was made",
         (
             Paragraph("The commands behind these tables, each carried out when its study says."),
             words(("study", "made (UTC)"), studies),
-            Listing(tuple(command(study) for study in report.studies)),
+            Listing(tuple(command(study) for study in report.shown)),
             Paragraph("The environments in which the runs were carried out."),
             _environments(done),
             Paragraph(f"{len(done)} runs took {duration(seconds)} in all, counted one after the other."),

@@ -10,12 +10,14 @@ from typing import Any
 from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.estimate import Interval
 from parsenet_cli.config.table import CellKey
+from parsenet_cli.config.table_file import group_of
 from parsenet_cli.core.text import signed
 from parsenet_cli.report import tables
 from parsenet_cli.report.blocks import Block, Cell, Fold, Grid, Legend, Paragraph, Part, Row, Section
 from parsenet_cli.report.collect import ReportInput
 from parsenet_cli.report.paper_table import Footnotes, Measured, measure_cells, paper_grid
 from parsenet_cli.report.sections import summary
+from parsenet_cli.store import choice
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.study import Study
 
@@ -41,29 +43,52 @@ BEYOND = (
 )
 
 
+OWN = (
+    "What is not the paper's: tables of ./ablations, sweeps and single runs, and trials, which are tables that were run with "
+    "overrides besides. Claims on your own tables are judged by themselves, and none of them counts above."
+)
+
+
 def section(report: ReportInput, intervals: Mapping[str, Intervals]) -> Section:
-    """One part per study of the paper's and the user's tables; `intervals` are those of its cells, by the study's name."""
-    studies = [study for study in report.studies if not study.table.remark]
-    parts = [_part(study, report, intervals.get(study.name, {})) for study in studies]
+    """One part per study of the paper's tables; `intervals` are those of its cells, by the study's name."""
+    parts = _parts(report, intervals, "all")
     return Section("tables", "Tables", tuple(parts or [Paragraph("None of the paper's tables has been run.")]))
 
 
 def beyond(report: ReportInput, intervals: Mapping[str, Intervals], verdicts: Sequence[Verdict]) -> Iterator[Section]:
     """The same of the tables beyond the paper's, with the verdicts on their claims; nothing where there is none."""
-    parts = [_part(s, report, intervals.get(s.name, {})) for s in report.studies if s.table.remark]
-    if parts:
+    if parts := _parts(report, intervals, "beyond"):
         claims = Part("beyond-verdicts", "Claims beyond the paper's", summary.verdict_blocks(verdicts, "beyond"))
         yield Section(
             "beyond", "Beyond the paper's tables", (Paragraph(BEYOND), *parts, *([claims] if verdicts else ()))
         )
 
 
-def part_key(study: Study) -> str:
+def own(report: ReportInput, intervals: Mapping[str, Intervals], verdicts: Sequence[Verdict]) -> Iterator[Section]:
+    """The same of the user's own tables, grids and runs; below them what was tried of any table with other overrides."""
+    trials = [
+        _part(study, report, intervals.get(study.name, {}), f": {' '.join(choice.changes(study))}")
+        for study in report.trials
+    ]
+    if parts := [*_parts(report, intervals, "mine"), *trials]:
+        claims = Part("own-verdicts", "Your own claims", summary.verdict_blocks(verdicts, "own"))
+        yield Section(
+            "own", "Your own tables, sweeps and trials", (Paragraph(OWN), *parts, *([claims] if verdicts else ()))
+        )
+
+
+def part_key(study: Study, *, trial: bool = False) -> str:
     """The address of a study's table on the page."""
-    return f"{study.profile}-{study.table.name}"
+    return study.name if trial else f"{study.profile}-{study.table.name}"
 
 
-def _part(study: Study, report: ReportInput, intervals: Intervals) -> Part:
+def _parts(report: ReportInput, intervals: Mapping[str, Intervals], group: str) -> list[Part]:
+    studies = [study for study in report.studies if group_of(study.table.name) == group]
+    return [_part(study, report, intervals.get(study.name, {})) for study in studies]
+
+
+def _part(study: Study, report: ReportInput, intervals: Intervals, tried: str = "") -> Part:
+    part = part_key(study, trial=bool(tried))
     frame = results_frame(study, report.runs)
     measured = measure_cells(study, frame, Footnotes())
     baselines = {column.key: _baseline(study, measured, column.key) for column in study.table.columns}
@@ -71,7 +96,8 @@ def _part(study: Study, report: ReportInput, intervals: Intervals) -> Part:
     for line in frame[frame["signature"] != ""].to_dict("records"):
         lines.setdefault(CellKey(line["row"], line["column"]), []).append(_seed(line, report))
     behind = {
-        key: _provenance(study, key, seeds, measured, baselines[key.column], intervals) for key, seeds in lines.items()
+        key: _provenance(study, key, seeds, measured, baselines[key.column], intervals, part)
+        for key, seeds in lines.items()
     }
     largest = max((abs(one.effect) for one in behind.values() if one.effect is not None), default=0.0)
     more = {key: _more(one, measured[key], largest) for key, one in behind.items()}
@@ -85,7 +111,7 @@ def _part(study: Study, report: ReportInput, intervals: Intervals) -> Part:
     if behind:
         blocks.append(Fold("How each number was made", (_footnotes(study, behind),)))
     name = study.table.name
-    return Part(part_key(study), f"{name}: {study.table.title} ({study.profile})", tuple(blocks))
+    return Part(part, f"{name}: {study.table.title} ({study.profile}){tried}", tuple(blocks))
 
 
 def _footnotes(study: Study, behind: Mapping[CellKey, _Provenance]) -> Block:
@@ -111,6 +137,7 @@ def _provenance(
     measured: Mapping[CellKey, Measured],
     baseline: str,
     intervals: Intervals,
+    part: str,
 ) -> _Provenance:
     mean, effect = measured[key].mean, None
     lines = list(seeds)
@@ -120,7 +147,7 @@ def _provenance(
         effect = mean - (measured[CellKey(baseline, key.column)].mean or 0.0)
         labels = next(row.labels for row in study.table.rows if row.key == baseline)
         lines.append(f"{signed(effect)} points against {' '.join(labels)}")
-    return _Provenance(f"{part_key(study)}-{key.row}-{key.column}", tuple(lines), effect)
+    return _Provenance(f"{part}-{key.row}-{key.column}", tuple(lines), effect)
 
 
 def _seed(line: Mapping[Any, Any], report: ReportInput) -> str:

@@ -11,13 +11,16 @@ from typing import cast
 
 from parsenet_cli.config.compose import LauncherConfig
 from parsenet_cli.core.errors import NO_TORCH, UserError, unknown
+from parsenet_cli.core.run_config import Precision
 from parsenet_cli.core.text import shown
+from parsenet_cli.models.support import lacks_arithmetic
+from parsenet_cli.runner.gpus import least_capability
 from parsenet_cli.runner.launch_options import OptionError
 from parsenet_cli.runner.launcher import BatchLauncher, BatchQueue, Launcher, LauncherModule
 
 
-def open_launcher(config: LauncherConfig, jobs: int, results: Path) -> Launcher:
-    """The launcher that the options name, for so many runs of this results folder.
+def open_launcher(config: LauncherConfig, jobs: int, results: Path, *, on_gpu: bool = True) -> Launcher:
+    """The launcher that the options name, for so many runs of this results folder; `on_gpu`: of which some may use a GPU.
 
     Raises:
         UserError: an unknown one, or a wrong option; with the file that has it.
@@ -26,17 +29,30 @@ def open_launcher(config: LauncherConfig, jobs: int, results: Path) -> Launcher:
     try:
         if not isinstance(name, str) or name not in _names():
             raise OptionError("name", f"launcher.name={shown(name)}: expected one of {', '.join(_names())}")
-        return find(name).open_launcher(config.options, jobs, results)
+        return find(name).open_launcher(config.options, jobs, results, on_gpu)
     except OptionError as problem:
         raise problem if problem.option in config.overridden else UserError(f"{config.file}: {problem}") from None
 
 
-def check_device(launcher: Launcher, devices: Iterable[str]) -> None:
-    """Raises `UserError` where a run has to have a GPU, would be carried out here, and there is none."""
-    if "cuda" in devices and not isinstance(launcher, BatchLauncher):
-        from parsenet_cli.engine.device import choose_device
+def check_device(launcher: Launcher, asked: Iterable[tuple[str, Precision]]) -> None:
+    """Look at the devices and precisions of runs before any is begun; a cluster's nodes are another matter.
 
-        choose_device("cuda")
+    Raises:
+        UserError: a run has to have a GPU, would be carried out here, and there is none; or what it would be carried out on
+            has no such arithmetic.
+    """
+    if isinstance(launcher, BatchLauncher):
+        return
+    for device, precision in sorted(set(asked)):
+        kind = "cpu" if device == "cpu" else "cuda"
+        if device == "cuda" or (device == "auto" and precision == "tf32"):
+            from parsenet_cli.engine.device import choose_device
+
+            kind = choose_device(device, given_gpu=launcher.on_gpu).type
+        capability = None if kind == "cpu" or precision == "float32" else least_capability()
+        if reason := lacks_arithmetic(precision, kind, capability):
+            elsewhere = ", or device=cpu, under which cells that ask for it are n/a" if device == "auto" else ""
+            raise UserError(f"precision={precision} device={device}: {reason}{elsewhere}")
 
 
 def check_torch(launcher: Launcher) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from parsenet_cli.core.bounds import Processes
 from parsenet_cli.core.files import append_to, make_folder, os_errors_as_user_errors
 from parsenet_cli.runner import worker
+from parsenet_cli.runner.gpus import visible
 from parsenet_cli.runner.launch_options import LauncherOptions, validated
 from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
@@ -45,8 +46,8 @@ class Inline:
     resubmissions = 0  # a run that is killed takes the command with it
     silence_seconds = float("inf")
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, *, on_gpu: bool = False) -> None:
+        self.threads, self.on_gpu = threads, on_gpu
 
     def fits(self, needs: Resources) -> bool:
         return True
@@ -56,12 +57,13 @@ class Inline:
             make_folder(run.folder)
             descriptor = append_to(run.log)
         with os.fdopen(descriptor, "a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            code = worker.run_task(run, task, self.threads)
+            code = worker.run_task(run, task, self.threads, given_gpu=self.on_gpu)
         if code == worker.STOPPED:
             raise KeyboardInterrupt
         return _Finished()
 
 
-def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Inline:
-    """One slot with all cores, or with `threads` of them."""
-    return Inline(validated(InlineOptions, options).threads or len(os.sched_getaffinity(0)))
+def open_launcher(options: dict[str, Any], jobs: int, results: Path, on_gpu: bool = True) -> Inline:
+    """One slot with all cores, or with `threads` of them; where the machine has GPUs, the one that CUDA takes for the first."""
+    threads = validated(InlineOptions, options).threads or len(os.sched_getaffinity(0))
+    return Inline(threads, on_gpu=on_gpu and bool(visible()))

@@ -16,8 +16,9 @@ from typing import Any
 
 from parsenet_cli.core import blocks
 from parsenet_cli.core.bounds import Interval, Processes, Times
+from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import worker
-from parsenet_cli.runner.gpus import Gpu, least_loaded, visible
+from parsenet_cli.runner.gpus import Gpu, least_loaded, sharing, visible
 from parsenet_cli.runner.launch_options import LauncherOptions, validated
 from parsenet_cli.runner.launcher import Handle, Resources, Task
 from parsenet_cli.store.run import Run
@@ -50,27 +51,30 @@ class _Process:
 
 
 class Local:
-    """Slots times threads is the number of cores. On a machine with GPUs every task is given one, which it may share."""
+    """Slots times threads is the number of cores. Where there are GPUs each task that computes on one is given it, and may share
+    it."""
 
     def __init__(self, options: LocalOptions, slots: int, threads: int, gpus: list[Gpu]) -> None:
         self.slots, self.threads = slots, threads
         self.resubmissions = options.resubmissions
         self.silence_seconds = options.silence_seconds
+        self.on_gpu = bool(gpus)
         self._gpus, self._per_gpu = gpus, options.slots_per_gpu
+        self._said_sharing = False
         self._tasks: list[tuple[_Process, Resources]] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
     def fits(self, needs: Resources) -> bool:
-        """On GPUs by their memory; on a CPU by whether one of the tasks has to be alone."""
-        if self._gpus:
+        """On GPUs by their memory; on a CPU by whether one of the tasks there has to be alone."""
+        if self._gpus and needs.gpu:
             return least_loaded(self._gpus, needs, self._per_gpu) is not None
         self._tasks = [(process, resources) for process, resources in self._tasks if process.alive()]
         return not self._tasks or not (needs.alone or any(resources.alone for _, resources in self._tasks))
 
     def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Process:
         """Fork a worker, on the GPU with the fewest tasks of those that the task fits."""
-        gpu = least_loaded(self._gpus, needs, self._per_gpu)
+        gpu = least_loaded(self._gpus, needs, self._per_gpu) if needs.gpu else None
         arguments = (str(run.folder), task, self.threads, None if gpu is None else gpu.name, str(blocks.folder()))
         process = self._context.Process(target=worker.main, args=arguments)
         with _undisturbed():
@@ -79,17 +83,23 @@ class Local:
         if gpu is None:
             self._tasks.append((handle, needs))
         else:
-            gpu.take(handle, needs)
+            self._say_sharing(gpu)
+            gpu.take(handle, needs, lambda: run.status().gpu_mb)
         return handle
 
+    def _say_sharing(self, gpu: Gpu) -> None:
+        if gpu.tasks and not self._said_sharing:
+            self._said_sharing = True
+            print_line(f"runs share a GPU by {sharing()}", sys.stderr)
 
-def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Local:
+
+def open_launcher(options: dict[str, Any], jobs: int, results: Path, on_gpu: bool = True) -> Local:
     """Slots and threads as asked; else one slot per core, or `slots_per_gpu` per GPU, and the cores shared among them.
 
     Raises `UserError` for an option that is not what conf/launcher/local.yaml describes.
     """
     wanted = validated(LocalOptions, options)
-    cores, gpus = len(os.sched_getaffinity(0)), visible()
+    cores, gpus = len(os.sched_getaffinity(0)), visible() if on_gpu else []
     slots = wanted.slots or max(1, min(len(gpus) * wanted.slots_per_gpu or cores, jobs))
     return Local(wanted, slots, wanted.threads or max(1, cores // slots), gpus)
 

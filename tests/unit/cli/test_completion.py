@@ -62,8 +62,8 @@ def complete(answer: Callable[..., str]) -> Ask:
         ("train fus", ["fusion=early", "fusion=late"]),
         ("train fusion=", ["fusion=early", "fusion=late"]),
         ("train fusion=l", ["fusion=late"]),
-        ("sweep norm=none,", ["norm=none,l2"]),
-        ("sweep norm=none,l2,", []),
+        ("sweep norm=none,", ["norm=none,l2", "norm=none,lp"]),
+        ("sweep norm=none,l2,", ["norm=none,l2,lp"]),
         ("train recipe.iterat", ["recipe.iterations="]),
         ("train recipe=quick_p", ["recipe=quick_parsenet"]),
         ("train recipe.loss=s", ["recipe.loss=sum"]),
@@ -82,6 +82,7 @@ def complete(answer: Callable[..., str]) -> Ask:
         ("ablate be", ["beyond"]),
         ("ablate table4 fusion=l", ["fusion=late"]),
         ("verify --profile pa", ["paper"]),
+        ("report be", ["beyond"]),
         ("table table4 --to la", ["latex"]),
         ("export --to t", ["tensorboard"]),
         ("figure re", ["receptive-field"]),
@@ -146,6 +147,9 @@ def test_own_tables_and_studies_are_offered(complete: Ask, in_own_folder: Path) 
     (studies / "be_mine-quick-1234.json").write_text("{}")
     assert complete("parsenet ablate be") == ["beyond", "be_mine"]
     assert complete("parsenet table be") == ["be_mine", "be_mine-quick-1234"]
+    assert complete("parsenet report be") == ["beyond", "be_mine", "be_mine-quick-1234"]
+    for command in ("table", "verify", "report"):
+        assert complete(f"parsenet {command} --study ") == ["be_mine-quick-1234"]
     assert complete("parsenet plan be_mine --rows ") == []  # the command says why its file cannot be read
 
 
@@ -157,7 +161,7 @@ def test_names_that_a_shell_would_carry_out_are_not_offered(name: str, complete:
         (in_own_folder / folder).mkdir(parents=True)
         (in_own_folder / folder / f"{name}{suffix}").write_text("")
         (in_own_folder / folder / f"a_plain{suffix}").write_text("")
-    assert complete("parsenet table a") == ["a_plain"]
+    assert set(complete("parsenet table a")) == {"a_plain", "arithmetic"}
     assert complete("parsenet ablate a_")[0] == "a_plain"
     assert complete("parsenet train recipe=a") == ["recipe=a_plain"]
 
@@ -166,7 +170,7 @@ def test_zsh_gets_the_answer_that_it_evaluates(answer: Callable[..., str]) -> No
     asked = {"_PARSENET_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "parsenet ablate table4 fusion=l"}
     assert answer(**asked) == """_arguments '*: :(("fusion=late"))'"""
     asked["_TYPER_COMPLETE_ARGS"] = "parsenet sweep norm="
-    assert answer(**asked) == """_arguments '*: :(("norm=none"\n"norm=l2"))'"""
+    assert answer(**asked) == """_arguments '*: :(("norm=none"\n"norm=l2"\n"norm=lp"))'"""
     asked["_TYPER_COMPLETE_ARGS"] = "parsenet train data_root=pho"
     assert answer(**asked) == "_files"
 

@@ -63,7 +63,7 @@ def test_it_is_the_run_of_a_tables_cell_and_deviates_from_that(typed: Typed, tmp
 def test_without_the_data_all_but_the_signature_is_shown(typed: Typed) -> None:
     printed = typed("config", "--profile", "paper")
     assert printed.startswith("# signature: not known yet: data=voc12 needs to know where the files are")
-    assert "# deviates: nothing\n" in printed
+    assert "# deviates: arithmetic: precision=bfloat16 instead of float32" in printed
     assert from_yaml(printed)["science"]["data"] == "voc12"
     assert json.loads(typed("config", "--profile", "paper", "--json"))["signature"] is None
 

@@ -106,15 +106,15 @@ def test_studies_are_listed_with_what_of_them_is_done(looked_at: Store) -> None:
     assert any("layers=[fc7]" in text for _, text in grid.notes), "the overrides of the command"
 
 
-def test_older_study_of_a_table_has_no_star(tmp_path: Path) -> None:
+def test_the_study_that_is_taken_of_a_table_has_the_star(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     spec, _ = sweep.expand(["norm=none,l2"])
     for seeds in ((0, 1, 2), (0,)):
         study.save(plan_table(spec, Composer(profile.load("quick"), [], store.cache), seeds).study, store)
     (grid,) = catalogue.named("studies", store)
     assert [(row.cells[1].marks, row.cells[3].text, row.cells[4].text) for row in grid.rows] == [
-        ("*", "1", "0/2"),
-        ("", "3", "0/2"),
+        ("", "1", "0/2"),
+        ("*", "3", "0/2"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.overrides import seed_of, values_of
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
-from parsenet_cli.core.run_config import RunConfig
+from parsenet_cli.core.run_config import Precision, RunConfig
 from parsenet_cli.engine.device import choose_device
 from parsenet_cli.report.network import image_size, networks
 from parsenet_cli.runner import launch
@@ -162,9 +163,46 @@ def test_gpu_that_is_asked_for_has_to_be_there(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(UserError, match="device=cuda: PyTorch finds no CUDA device here") as raised:
         choose_device("cuda")
     with pytest.raises(UserError, match=re.escape(str(raised.value))):
-        launch.check_device(Inline(1), ["cpu", "cuda"])
-    launch.check_device(Inline(1), ["auto", "cpu"])
-    launch.check_device(FakeCluster(succeed), ["cuda"])  # whose nodes may have some
+        launch.check_device(Inline(1), [("cpu", "float32"), ("cuda", "float32")])
+    launch.check_device(Inline(1), [("auto", "bfloat16"), ("cpu", "float32")])
+    launch.check_device(FakeCluster(succeed), [("cuda", "tf32")])  # whose nodes may have some
+
+
+def test_device_that_was_given_is_not_left_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        UserError, match=r"device=auto: this run was given a GPU, but PyTorch finds no CUDA device here"
+    ):
+        choose_device("auto", given_gpu=True)
+    assert choose_device("cpu", given_gpu=True) == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto", given_gpu=True) == torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "device", "precision", "message"),
+    [
+        (False, "auto", "tf32", "precision=tf32 device=auto: a CPU has no TF32; .* or device=cpu, under which cells"),
+        (
+            True,
+            "cpu",
+            "tf32",
+            "precision=tf32 device=cpu: a CPU has no TF32; use precision=float32 or bfloat16, or a GPU",
+        ),
+        (True, "auto", "tf32", "a GPU of compute capability 7.5 has none, from 8.0 on they have"),
+        (True, "cuda", "bfloat16", "precision=bfloat16 device=cuda: a GPU of compute capability 7.5 has none"),
+        (True, "cuda", "float32", None),
+        (True, "cpu", "bfloat16", None),
+        (False, "auto", "bfloat16", None),
+    ],
+)
+def test_arithmetic_that_the_device_lacks_is_refused_before_anything_runs(
+    gpu: bool, device: str, precision: Precision, message: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(launch, "least_capability", lambda: (7, 5) if gpu else None)
+    with nullcontext() if message is None else pytest.raises(UserError, match=message):
+        launch.check_device(Inline(1, on_gpu=gpu), [(device, precision)])
 
 
 def test_torch_has_to_be_there_where_runs_are_carried_out_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,13 +15,14 @@ from parsenet_cli.config.table import TableSpec
 from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
-from parsenet_cli.models.support import unsupported
-from parsenet_cli.store import study
+from parsenet_cli.models.support import lacks_arithmetic, unsupported
+from parsenet_cli.store import choice
 from parsenet_cli.store.run import Store
 
 BEYOND = (
-    "capacity", "fine_fc7", "gradient", "head_rate", "late_layers", "norm_scales", "pad", "released", "sharing", "spp_field"
-)  # fmt: skip
+    *("arithmetic", "capacity", "fine_fc7", "gradient", "head_rate", "late_layers", "norm_scales", "pad", "released"),
+    *("sharing", "spp_field"),
+)
 
 MOST_RUNS = 60
 """Of all tables beyond the paper's, a seed."""
@@ -125,8 +126,12 @@ def composers(cache: Path) -> dict[str, Composer]:
 
 def runs(spec: TableSpec, composer: Composer) -> dict[str, str]:
     """What is run, by the cell that shows it; a cell that a trunk has no body for is left out."""
-    sciences = {str(cell.key): composer.science(cell.overrides) for cell in spec.cells()}
-    return {key: science.model_dump_json() for key, science in sciences.items() if not unsupported(science)}
+    configs = {str(cell.key): composer.unidentified(cell.overrides) for cell in spec.cells()}
+    return {
+        key: config.science.model_dump_json()
+        for key, config in configs.items()
+        if not unsupported(config.science) and not lacks_arithmetic(config.science.precision, config.runtime.device)
+    }
 
 
 def test_all_tables_beyond_the_papers_are_sixty_runs_a_seed(composers: dict[str, Composer]) -> None:
@@ -173,6 +178,19 @@ def test_cells_are_the_runs_of_the_papers_tables_that_their_notes_name(
     assert found[0] == found[1]
 
 
+def test_arithmetic_has_a_row_of_table_6_in_all_that_the_device_can_do(composers: dict[str, Composer]) -> None:
+    spec, table6 = table_file.load("arithmetic"), table_file.load("table6")
+    for under, own, columns in (
+        ("quick", "float32", {"float32", "bfloat16"}),  # on the CPU
+        ("photos", "float32", {"float32", "tf32", "bfloat16"}),
+        ("paper", "bfloat16", {"float32", "tf32", "bfloat16"}),
+    ):
+        found = runs(spec, composers[under])
+        assert set(found) == {f"pool6_fc7_y_e.{column}" for column in columns}
+        assert len(set(found.values())) == len(columns)
+        assert found[f"pool6_fc7_y_e.{own}"] == runs(table6, composers[under])["pool6_fc7_y_e.mean_iu"]
+
+
 @pytest.mark.parametrize(("under", "row"), [("quick", "narrow"), ("photos", "middle"), ("paper", "wide")])
 def test_each_profile_has_table_7_s_own_width_among_those_of_capacity(
     under: str, row: str, composers: dict[str, Composer]
@@ -187,8 +205,8 @@ def test_a_frozen_table_keeps_its_remark() -> None:
 
 
 def test_one_table_is_asked_for_where_a_group_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'beyond' means .*, where one table is expected: capacity, fine_fc7"):
-        study.newest(Store(tmp_path), "beyond")
+    with pytest.raises(UserError, match=r"'beyond' means .*, where one table is expected: arithmetic, capacity"):
+        choice.of_table(Store(tmp_path), "beyond")
 
 
 def test_list_shows_the_groups_apart_within_80_columns(

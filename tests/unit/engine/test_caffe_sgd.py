@@ -149,6 +149,44 @@ def test_training_goes_on_bit_for_bit_from_a_state_dict() -> None:
     assert values(resumed) == values(whole)
 
 
+def trajectory(dtype: torch.dtype, fused: bool, **changes: Any) -> dict[str, torch.Tensor]:
+    """Parameters and velocities after forty steps along drawn gradients, some of them of a norm that is clipped."""
+    given, net = recipe(iterations=40, lr=1e-3, **changes), WithDeconvolution()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in net.parameters():
+        parameter.data = torch.randn(6, 5, generator=generator).to(dtype)
+    optimiser = sgd(net, given, norm_decay=0.25)
+    optimiser._fused = fused
+    for step in range(given.steps):
+        for parameter in net.parameters():
+            gradient = torch.randn(6, 5, generator=generator) * (1 + step % 7)
+            parameter.grad = gradient.to(dtype) if parameter.requires_grad else None
+        optimiser.update(learning_rate(given, step))
+    return {**dict(net.named_parameters()), **{f"velocity of {n}": v for n, v in optimiser.state_dict().items()}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"weight_decay": 0.2, "iter_size": 20},
+        {"clip_gradients": 30.0, "iter_size": 4},
+        {"trunk_lr": (0, 0), "weight_decay": 0.2, "clip_gradients": 30.0},
+        {"policy": "step", "step": 10, "head_lr": (1, 0)},
+    ],
+    ids=str,
+)
+def test_pytorchs_fused_kernel_is_as_near_to_float64_as_the_loop(changes: dict[str, Any]) -> None:
+    """Which is what a GPU takes; here it is run on a CPU, where PyTorch has it too."""
+    exact = trajectory(torch.float64, fused=False, **changes)
+    loop, fused = (trajectory(torch.float32, fused=fused, **changes) for fused in (False, True))
+    for name, wanted in exact.items():
+        size = max(1e-30, float(wanted.detach().abs().max()))
+        of_loop, of_fused = (float((found[name] - wanted).detach().abs().max()) / size for found in (loop, fused))
+        assert of_fused <= 1.5 * of_loop + 2e-7, name
+    assert torch.equal(exact["conv_w"].float(), fused["conv_w"]) == (changes.get("trunk_lr") == (0, 0))
+
+
 def test_gradients_are_forgotten_on_request_and_not_by_an_update() -> None:
     net = Net()
     optimiser = sgd(net, recipe(), 0.0)

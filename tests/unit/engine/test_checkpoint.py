@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from parsenet_cli.core.errors import UserError
 from parsenet_cli.engine import checkpoint
 from parsenet_cli.engine.checkpoint import SHARE, CheckpointSchedule, TrainState
 from parsenet_cli.engine.optim import SGD, Group
@@ -165,3 +166,53 @@ def test_quick_writing_keeps_to_the_interval() -> None:
             schedule.wrote(now, now)
             wrote.append(now)
     assert wrote == [30, 60, 90, 120, 150, 180]
+
+
+ONE, OTHER = "NVIDIA H100", "NVIDIA A100"
+
+
+def test_history_of_devices_travels_with_the_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    first = Small()
+    first.progress.goes_on(ONE, "tf32", promised=False)
+    first.progress.iteration = 40
+    nn.init.constant_(first.model.weight, 40.0)
+    first.save(run)
+    for device in (ONE, OTHER, OTHER):
+        new = Small()
+        checkpoint.restore(run, new.model, new.optimizer, new.progress)
+        new.progress.goes_on(device, "tf32", promised=False)
+        new.save(run)
+    assert new.progress.devices == [
+        {"iteration": 0, "device": ONE, "arithmetic": "tf32"},
+        {"iteration": 40, "device": OTHER, "arithmetic": "tf32"},
+    ]
+    said = "made so far on NVIDIA H100 (tf32); going on on NVIDIA A100 (tf32): the last bits may differ"
+    assert capsys.readouterr().out.count(said) == 1
+
+
+def test_checkpoint_of_another_card_is_refused_where_bits_were_promised() -> None:
+    state = TrainState(iteration=40, devices=[{"iteration": 0, "device": ONE, "arithmetic": "tf32, deterministic"}])
+    state.goes_on(ONE, "tf32, deterministic", promised=True)
+    for device, computed in ((OTHER, "tf32, deterministic"), ("AMD EPYC", "tf32")):
+        with pytest.raises(UserError) as refused:
+            state.goes_on(device, computed, promised=True)
+        assert str(refused.value).startswith(
+            "deterministic=true: the checkpoint at iteration 40 was made on NVIDIA H100 (tf32, deterministic), and this is "
+            f"{device} ({computed}), which does not give the same bits. Go on there, or say deterministic=false"
+        )
+    with pytest.raises(UserError, match="was made on a device that it does not name"):
+        TrainState(iteration=40).goes_on(ONE, "tf32, deterministic", promised=True)
+    afresh = TrainState()
+    afresh.goes_on(OTHER, "tf32, deterministic", promised=True)
+    assert [entry["device"] for entry in afresh.devices] == [OTHER]
+
+
+@pytest.mark.parametrize("devices", [[{"iteration": -1, "device": ONE, "arithmetic": ""}], [{"device": ONE}], [{}]])
+def test_checkpoint_whose_devices_are_none_is_damaged(devices: list[dict[str, Any]], tmp_path: Path) -> None:
+    run, broken = Run(tmp_path / "run"), Small(3)
+    run.folder.mkdir()
+    broken.progress.devices = devices
+    broken.save(run)
+    assert restored(run) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from parsenet_cli.core import code, paths
 from parsenet_cli.core.errors import Stopped
@@ -52,7 +53,7 @@ def stops_after_a_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     steps: list[int] = []
     step = training.Trainer.step
 
-    def counted(trainer: training.Trainer, iteration: int) -> float:
+    def counted(trainer: training.Trainer, iteration: int) -> Tensor:
         steps.append(iteration)
         return step(trainer, iteration)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from parsenet_cli.engine.loss import divisor, softmax_loss
+from parsenet_cli.engine.loss import divisor, softmax_loss, subtract_one_hot
 
 LABELS = torch.tensor([[[0, 1], [255, 2]], [[255, 255], [255, 255]]], dtype=torch.uint8)
 
@@ -87,3 +87,10 @@ def test_the_logits_are_left_as_they_are() -> None:
     before = logits.clone()
     gradient(logits, LABELS, 255, 2)
     assert torch.equal(logits, before)
+
+
+def test_a_one_hot_by_comparison_is_the_one_that_is_scattered() -> None:
+    probabilities, index = torch.rand(2, 5, 3, 4), torch.randint(0, 5, (2, 1, 3, 4))
+    scattered = probabilities.scatter(1, index, probabilities.gather(1, index) - 1)
+    subtract_one_hot(probabilities, index)
+    assert torch.equal(probabilities, scattered)

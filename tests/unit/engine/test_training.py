@@ -113,7 +113,7 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
     plain, short = trainer(config), trainer(config)
     backward = short._backward
 
-    def limited(images: torch.Tensor, labels: torch.Tensor, divisor: int) -> float:
+    def limited(images: torch.Tensor, labels: torch.Tensor, divisor: int) -> torch.Tensor:
         if len(images) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return backward(images, labels, divisor)
@@ -129,7 +129,7 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
 def test_other_errors_are_not_taken_for_lack_of_memory(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = trainer(adapted(config))
 
-    def broken(*_: object) -> float:
+    def broken(*_: object) -> torch.Tensor:
         raise RuntimeError("shapes differ")
 
     monkeypatch.setattr(trained, "_backward", broken)
@@ -138,14 +138,81 @@ def test_other_errors_are_not_taken_for_lack_of_memory(config: RunConfig, monkey
     assert not trained.ran_out_of_memory
 
 
-def test_loss_that_is_not_finite_ends_the_training_as_a_collapse(
+class Awaited:
+    """A scalar on a device: `events` gets to know when somebody looked at it, which is to wait for it."""
+
+    is_cuda = False
+
+    def __init__(self, value: float, name: str, events: list[str]) -> None:
+        self.value, self.name, self.events = value, name, events
+
+    def to(self, *_: object, **__: object) -> Awaited:
+        return self
+
+    def __float__(self) -> float:
+        self.events.append(f"look at {self.name}")
+        return self.value
+
+
+def fitted(trained: Trainer, folder: Path, losses: list[float], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a training did that met these losses, step by step."""
+    events: list[str] = []
+
+    def step(iteration: int) -> Awaited:
+        events.append(f"step {iteration}")
+        return Awaited(losses[iteration], str(iteration), events)
+
+    monkeypatch.setattr(trained, "step", step)
+    trained.fit(Run(folder), never)
+    return events
+
+
+def test_a_loss_is_looked_at_when_the_next_step_is_under_way(
     config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of two hundred steps every fourth one is recorded, with the mean of its own losses."""
+    losses = [float(i) for i in range(200)]
+    events = fitted(trainer(adapted(config, iterations=200)), tmp_path, losses, monkeypatch)
+    assert events[:5] == ["step 0", "step 1", "look at 0", "step 2", "look at 1"]
+    assert events[5:10] == ["step 3", "look at 2", "look at 3", "step 4", "step 5"]
+    assert events[-2:] == ["look at 198", "look at 199"]
+    assert [record["loss"] for record in Run(tmp_path).metrics()] == [i + 1.5 for i in range(0, 200, 4)]
+
+
+@pytest.mark.parametrize("collapse", [0, 2, 3, 4, 198, 199])
+def test_loss_that_is_not_finite_ends_the_training_as_a_collapse(
+    config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, collapse: int
+) -> None:
+    """It has the date of its own step, on which the record ends as well, though one more may have been begun."""
+    trained = trainer(adapted(config, iterations=200))
+    losses = [1.0] * collapse + [math.nan] * (200 - collapse)
+    events = fitted(trained, tmp_path, losses, monkeypatch)
+    assert (trained.progress.collapsed_at, trained.progress.iteration) == (collapse, collapse + 1)
+    assert f"step {collapse + 2}" not in events
+    recorded = list(range(4, collapse + 2, 4))
+    assert [record["iteration"] for record in Run(tmp_path).metrics()] == recorded
+    assert [record["loss"] is None for record in Run(tmp_path).metrics()] == [i == collapse + 1 for i in recorded]
+
+
+def test_the_fused_update_takes_a_networks_own_layouts(config: RunConfig) -> None:
+    """Weights are channels last, and those of 1x1 convolutions both at once; scales are scalars or not."""
+    config = adapted(config, lr=1e-6, norm_shared=True, context="spp", layers=("pool6", "fc7", "conv4"))
+    plain, fused = trainer(config), trainer(config)
+    fused.optimizer._fused = True
+    for iteration in range(3):
+        plain.step(iteration)
+        fused.step(iteration)
+    for name, value in parameters(plain).items():
+        torch.testing.assert_close(parameters(fused)[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_draws_what_torchs_seed_draws(config: RunConfig) -> None:
     trained = trainer(adapted(config))
-    losses = iter([1.0, 2.0, math.nan])
-    monkeypatch.setattr(trained, "step", lambda _: next(losses))
-    trained.fit(Run(tmp_path), never)
-    assert (trained.progress.collapsed_at, trained.progress.iteration) == (2, 3)
+    for seed in (0, 1_000_003, 2**64 - 1):
+        trained._seed(seed)
+        found = torch.rand(3)
+        torch.manual_seed(seed)
+        assert torch.equal(found, torch.rand(3))
 
 
 @pytest.mark.parametrize("scale", [1e30, 0.0])
@@ -177,7 +244,7 @@ def test_stop_while_an_image_is_decoded_again_leaves_the_checkpoint_to_the_train
         tell.append(progress)
         return DATASET
 
-    def decodes_again(trainer: Trainer, iteration: int) -> float:
+    def decodes_again(trainer: Trainer, iteration: int) -> torch.Tensor:
         if iteration == 1:
             asked.append("to stop")
             tell[0]("decoding again: 1 of 2")

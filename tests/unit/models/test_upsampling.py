@@ -10,7 +10,7 @@ from torch import Tensor
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.layers import bilinear_kernel
-from parsenet_cli.models.upsample import Bilinear, Learned
+from parsenet_cli.models.upsample import Bilinear, Learned, hat_matrix
 
 
 def deconvolve(z: Tensor, kernel: int, stride: int) -> Tensor:
@@ -97,6 +97,19 @@ def test_scores_are_upsampled_in_float32_under_autocast() -> None:
         learned = Learned(2, [Grid(8, 3.5)])({Grid(8, 3.5): z}, (32, 32))
     assert up.dtype == learned.dtype == torch.float32
     torch.testing.assert_close(up, Bilinear()({Grid(8, 3.5): z.float()}, (32, 32)))
+
+
+def test_a_matrix_is_made_once_and_serves_a_training_after_an_evaluation() -> None:
+    hat_matrix.cache_clear()
+    z = torch.randn(1, 2, 4, 5, requires_grad=True)
+    with torch.inference_mode():
+        evaluated = Bilinear()({Grid(8, 3.5): z}, (32, 40))
+    trained = Bilinear()({Grid(8, 3.5): z}, (32, 40))
+    trained.sum().backward()
+    assert torch.equal(trained, evaluated)
+    assert hat_matrix.cache_info()[:2] == (2, 2)
+    Bilinear()({Grid(8, 3.5): z.double()}, (32, 40))
+    assert hat_matrix.cache_info().misses == 4, "another type, other matrices"
 
 
 def test_double_precision_stays_double() -> None:

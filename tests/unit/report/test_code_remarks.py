@@ -93,7 +93,10 @@ def test_verify_and_the_report_say_it(store: Store, runs: list[Run], capsys: pyt
     assert f"c0ffee; {OTHER}" in page
 
 
-def test_plan_says_it_and_counts_what_would_be_trained_anew(store: Store, runs: list[Run]) -> None:
+def test_plan_says_it_and_counts_what_would_be_trained_anew(
+    store: Store, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     composer = Composer(profile.load("quick"), [], store.cache)
     plan = planning.plan_table(table_file.load("table4"), composer, (0,))
     for run in runs:

@@ -15,15 +15,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parsenet_cli.config import profile, table_file
+from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.table_file import read
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.sealed import write_json
-from parsenet_cli.report import figures
-from parsenet_cli.report.build import build_report
-from parsenet_cli.report.collect import collect_input
+from parsenet_cli.report import figures, redact
+from parsenet_cli.report.blocks import Part, Section
+from parsenet_cli.report.build import build_report, compose
+from parsenet_cli.report.collect import ReportInput, collect_input, digest
 from parsenet_cli.report.figures import context, curves
 from parsenet_cli.report.sections.provenance import command
-from parsenet_cli.store import study
+from parsenet_cli.runner.plan import plan_table
+from parsenet_cli.store import choice, study
 from parsenet_cli.store.run import Store
 from tests import made_store
 
@@ -38,6 +42,18 @@ columns:
 rows:
   a: {label: ["<script>alert(2)</script>"], set: ["layers=[fc7]"], paper: {one: "36.6"}, note: "'\\"><img src=http://x.test/y>"}
   b: {label: ["`|_*[x](http://x.test)"], set: ["layers=[pool6,fc7]"], paper: {one: "37.6"}}
+"""
+
+
+MINE = """
+title: My table
+data: voc12
+columns: {one: {header: one, metric: mean_iu}}
+rows:
+  raw: {label: [raw], set: [norm=none]}
+  norm: {label: [norm], set: [norm=l2]}
+claims:
+  better: {says: A normalised map is better., where: mine, holds_if: norm.one > raw.one, effect: norm.one - raw.one}
 """
 
 
@@ -108,7 +124,7 @@ def test_page_is_well_formed_and_asks_nobody_for_anything(made: Store) -> None:
 
 def test_every_measured_number_says_its_seeds_and_runs(made: Store) -> None:
     parsed, _, markdown = written(made)
-    one = study.newest(made, "table4")
+    one = choice.of_table(made, "table4")
     for signature in one.signatures:
         assert any(signature in tip for tip in parsed.tips)
         assert signature in markdown
@@ -168,7 +184,7 @@ def test_what_a_table_says_is_text_never_markup(store: Store, tmp_path: Path) ->
 
 
 def test_nothing_of_the_machine_is_in_it(store: Store, tmp_path: Path) -> None:
-    run = store.run(study.newest(store, "table4").signatures[0])
+    run = store.run(choice.of_table(store, "table4").signatures[0])
     (run.folder / "result.json").unlink()
     run.update_status(state="failed", error=f"no file {Path.home()}/secret/weights.pt in {store.root.resolve()}/x")
     _, html, markdown = written(store)
@@ -208,7 +224,7 @@ def test_page_of_somebody_else_is_not_replaced(store: Store, tmp_path: Path, nam
 @pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "confusion.npz", "env.json"])
 def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
     build_report(store, None, store.root / "report")
-    file = store.run(study.newest(store, "table4").signatures[0]).folder / name
+    file = store.run(choice.of_table(store, "table4").signatures[0]).folder / name
     if name.endswith("npz"):
         with np.load(file) as stored:
             content = {key: stored[key] for key in stored.files}
@@ -220,7 +236,7 @@ def test_any_changed_input_makes_it_anew(store: Store, name: str) -> None:
 
 def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) -> None:
     runs, studies = store.root / "runs", store.root / "studies"
-    broken, without_confusions = study.newest(store, "table4").signatures[:2]
+    broken, without_confusions = choice.of_table(store, "table4").signatures[:2]
     store.run(without_confusions).confusions_file.unlink()
     (runs / broken / "result.json").write_text('{"signature": ')
     (runs / "notes").mkdir()
@@ -246,17 +262,65 @@ def test_foreign_and_half_written_folders_are_named_and_skipped(store: Store) ->
     assert "Runs without a result" in parsed.text
 
 
-def test_older_study_of_a_table_is_named_and_not_shown(store: Store) -> None:
-    older = study.newest(store, "table8")
-    newer = made_store.add_table(store, "table8", (0,))
+def test_toy_of_a_table_is_named_and_not_shown_unless_it_is_asked_for(store: Store) -> None:
+    whole = choice.of_table(store, "table8")
+    toy = made_store.add_table(store, "table8", (0,))
     found = collect_input(store, None)
-    assert newer.name in [one.name for one in found.studies]
-    assert (f"studies/{older.name}.json", f"older than {newer.name}") in found.left_out
+    assert whole in found.studies
+    assert (f"studies/{toy.name}.json", f"has fewer cells or seeds: {whole.name} is shown") in found.left_out
+    asked = collect_input(store, None, study=toy.name)
+    assert [one.name for one in asked.studies] == [choice.of_table(store, "table4").name, toy.name]
+    with pytest.raises(UserError, match=rf"study '{toy.name}x'\. Did you mean '{toy.name}'"):
+        collect_input(store, None, study=f"{toy.name}x")
+    with pytest.raises(UserError, match=rf"--study {toy.name}: it is of table8 .* not asked for"):
+        collect_input(store, None, ["table4"], study=toy.name)
+
+
+def test_report_of_some_tables_shows_these_and_no_claims_of_figures(store: Store) -> None:
+    everything, papers = collect_input(store, None), collect_input(store, None, ["all"])
+    found = collect_input(store, None, ["table4"])
+    assert [one.table.name for one in found.studies] == ["table4"]
+    assert set(found.runs) == set(found.studies[0].signatures)
+    assert [one.with_figures for one in (everything, papers, found)] == [True, True, False]
+    assert len({digest(one) for one in (everything, papers, found)}) == 3
+    table8 = choice.of_table(store, "table8").name
+    assert (
+        f"studies/{table8}.json",
+        "is of table8 under profile quick, which was not asked for",
+    ) in found.left_out
+    with pytest.raises(UserError, match="Did you mean 'table4'"):
+        collect_input(store, None, ["tabel4"])
+    with pytest.raises(UserError, match="table6 has not been run yet"):
+        collect_input(store, None, ["table6"])
+
+
+def test_own_tables_and_trials_stand_apart_and_weaken_no_verdict(store: Store, tmp_path: Path) -> None:
+    def page() -> tuple[ReportInput, dict[str, Section]]:
+        found = collect_input(store, None)
+        return found, {one.key: one for one in compose(found, "", redact.of_report(found)).sections}
+
+    _, before = page()
+    assert "own" not in before
+    (tmp_path / "mine1.yaml").write_text(MINE)
+    made_store.add_table(store, "mine1", spec=read(tmp_path / "mine1.yaml"))
+    overrides = ["recipe.iterations=7", "device=cpu"]
+    composer = Composer(profile.load("quick"), overrides, store.cache)
+    plan = plan_table(table_file.load("table4"), composer, (0, 1, 2, 3))
+    trial = study.save(plan.study, store)
+    found, after = page()
+    assert [one.name for one in found.trials] == [trial.name]
+    assert {one.name for one in found.studies}.isdisjoint({trial.name})
+    parts = [block for block in after["own"].blocks if isinstance(block, Part)]
+    assert [part.key for part in parts] == ["quick-mine1", trial.name, "own-verdicts"]
+    assert parts[1].title.endswith("(quick): recipe.iterations=7")
+    assert "A normalised map is better" in str(parts[2])
+    assert "mine1" not in str(after["tables"])
+    assert after["verdicts"] == before["verdicts"]
 
 
 def test_collapsed_failed_and_missing_runs_are_said(store: Store) -> None:
-    config = store.run(study.newest(store, "table4").signatures[0]).config()
-    other = store.run(study.newest(store, "table4").signatures[1])
+    config = store.run(choice.of_table(store, "table4").signatures[0]).config()
+    other = store.run(choice.of_table(store, "table4").signatures[1])
     made_store.add_run(store, config, outcome="collapsed", collapsed_at=17, predicted_classes=["background"])
     (other.folder / "result.json").unlink()
     other.update_status(state="failed", error="the disk is full")
@@ -275,7 +339,7 @@ def test_empty_store_and_unknown_profile_say_what_to_do(store: Store, tmp_path: 
 
 
 def test_command_of_a_study_asks_for_it_again(store: Store) -> None:
-    assert command(study.newest(store, "table4")) == "parsenet ablate table4 --profile quick --seeds 3"
+    assert command(choice.of_table(store, "table4")) == "parsenet ablate table4 --profile quick --seeds 3"
 
 
 def test_script_is_the_only_one_that_the_page_allows(made: Store) -> None:
@@ -302,7 +366,7 @@ def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alon
     monkeypatch.setattr(figures, "svg", svg)
     monkeypatch.setattr(curves, "data", lambda *_: {"created": "curves"})
     monkeypatch.setattr(context, "from_store", lambda *_: {"created": "context"})
-    name = study.newest(store, "table4").name
+    name = choice.of_table(store, "table4").name
     for i, subject in enumerate([name, name, name, name, "another study"]):
         write_json(store.figures / "scales" / f"{i}.json", scales(subject, str(i)))
     (store.figures / "scales" / "torn.json").write_text("{")
@@ -314,7 +378,7 @@ def test_figures_are_drawn_from_their_kept_data_the_newest_of_shown_studies_alon
 
 
 def test_context_shows_two_cells_that_differ_in_global_context_and_norm_alone(store: Store) -> None:
-    table4 = study.newest(store, "table4")
+    table4 = choice.of_table(store, "table4")
     pair = context.default_cells(table4, store)
     assert pair is not None
     signatures = [next(cell.signature for cell in table4.cells if cell.key == key) for key in pair]

@@ -134,7 +134,7 @@ class Queue:
     def stop(self, jobs):
         return {job for job in jobs if self.jobs.pop(job, "") == "waits"}
 
-def open_launcher(options, jobs, results):
+def open_launcher(options, jobs, results, on_gpu):
     launcher = FakeCluster(succeed)
     launcher.threads = options["threads"]
     return launcher

@@ -6,16 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.runner.gpus import SHARE, Gpu, least_loaded, visible
+from parsenet_cli.runner.gpus import MPS, SHARE, SLICES, Gpu, least_capability, least_loaded, sharing, visible
 from parsenet_cli.runner.launcher import ANY, Resources
 from tests.fakes import FakeHandle
 
 SMI = """#!/bin/sh
-test "$1" = --query-gpu=index,uuid,memory.free || exit 1
-echo "0, GPU-aaa1, 80000"
-echo "1, GPU-aab2, 40000"
-echo "2, GPU-ccc3, [N/A]"
+case "$1" in
+--query-gpu=index,uuid,memory.free,name)
+    echo "0, GPU-aaa1, 80000, NVIDIA A"
+    echo "1, GPU-aab2, 40000, NVIDIA A"
+    echo "2, GPU-ccc3, [N/A], NVIDIA $LAST"
+    ;;
+--query-gpu=uuid,compute_cap)
+    echo "GPU-aaa1, 9.0"
+    echo "GPU-aab2, 8.0"
+    echo "GPU-ccc3, 7.5"
+    ;;
+*) exit 1 ;;
+esac
 """
+"""Three cards; `$LAST` is the model of the last."""
 
 
 def task() -> FakeHandle:
@@ -36,22 +46,57 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("allowed", "expected"),
     [
-        (None, [("0", 80000), ("1", 40000), ("2", 0)]),
-        ("1,0", [("1", 40000), ("0", 80000)]),
+        (None, [("GPU-aaa1", 80000), ("GPU-aab2", 40000), ("GPU-ccc3", 0)]),
+        ("1,0", [("GPU-aab2", 40000), ("GPU-aaa1", 80000)]),
+        ("7", [("7", None)]),
         ("GPU-ccc3", [("GPU-ccc3", 0)]),
-        ("GPU-aab", [("GPU-aab", 40000)]),
+        ("GPU-aab", [("GPU-aab2", 40000)]),
         ("GPU-aa", [("GPU-aa", None)]),
         ("MIG-7f", [("MIG-7f", None)]),
         ("", []),
         ("-1", []),
     ],
 )
-def test_visible_gpus_with_what_is_free(
+def test_visible_gpus_go_by_their_uuid_with_what_is_free(
     allowed: str | None, expected: list[tuple[str, float | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LAST", "A")
     if allowed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
     assert [(gpu.name, gpu.free_mb) for gpu in visible()] == expected
+
+
+@pytest.mark.usefixtures("smi")
+@pytest.mark.parametrize(("order", "expected"), [("", ("1", None)), ("PCI_BUS_ID", ("GPU-aab2", 40000))])
+def test_index_among_different_cards_is_cudas_own_unless_it_counts_by_slots(
+    order: str, expected: tuple[str, float | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA counts the fastest first: memory would be booked on another card than the one that is used."""
+    monkeypatch.setenv("LAST", "B")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    assert [(gpu.name, gpu.free_mb) for gpu in visible()] == [expected]
+
+
+@pytest.mark.usefixtures("smi")
+def test_least_capability_is_that_of_the_cards_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert least_capability() == (7, 5)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aaa1,GPU-aab2")
+    assert least_capability() == (8, 0)
+    monkeypatch.setenv("PATH", "")
+    assert least_capability() is None
+
+
+@pytest.mark.parametrize(("code", "way"), [(0, MPS), (1, SLICES)])
+def test_sharing_is_by_mps_where_its_daemon_answers(
+    code: int, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert sharing() == SLICES
+    tool = tmp_path / "nvidia-cuda-mps-control"
+    tool.write_text(f'#!/bin/sh\ntest "$(cat)" = get_server_list && exit {code}\nexit 3\n')
+    tool.chmod(0o755)
+    assert sharing() == way
 
 
 def test_machine_without_the_tool_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +142,13 @@ def test_next_run_goes_to_the_gpu_with_the_fewest() -> None:
         assert gpu.name == expected
         gpu.take(task(), each)
     assert least_loaded(gpus, each, 2) is None
+
+
+def test_run_shares_its_gpu_as_soon_as_it_says_what_it_takes() -> None:
+    gpu, reported = Gpu("0", 10000 / SHARE), [None, 5000.0, 9000.0]
+    gpu.take(task(), ANY, lambda: reported[0])
+    assert not gpu.fits(LARGE, 4)
+    del reported[0]
+    assert gpu.fits(LARGE, 4)
+    del reported[0]
+    assert not gpu.fits(LARGE, 4), "it has grown"

@@ -14,7 +14,7 @@ from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner.gpus import Gpu
 from parsenet_cli.runner.launch import local
-from parsenet_cli.runner.launcher import ANY, Resources
+from parsenet_cli.runner.launcher import ANY, PREPARATION, Resources
 from parsenet_cli.store.run import Run
 
 RUN = Run(Path("runs/abc"))
@@ -92,10 +92,41 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
     for needs in (ANY, small, small):
         assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
-    assert [process.args[-1] for process in context.started] == ["0", "GPU-7", "GPU-7"]
+    assert [process.args[3] for process in context.started] == ["0", "GPU-7", "GPU-7"]
+    assert {process.args[4] for process in context.started} == {str(Path.cwd())}, (
+        "where the command has blocks of its own"
+    )
     assert not launcher.fits(small)
     context.started[0].lives = False
     assert launcher.fits(ANY)
+
+
+def test_runs_that_are_pinned_to_the_cpu_are_counted_by_its_cores(options: dict[str, Any], machine: list[Gpu]) -> None:
+    machine += [Gpu("0", 80000)]
+    launcher = local.open_launcher(options, 100, Path(), on_gpu=False)
+    assert (launcher.slots, launcher.threads, launcher.on_gpu) == (8, 1, False)
+
+
+def test_what_needs_no_gpu_is_given_none_and_waits_for_none(options: dict[str, Any], machine: list[Gpu]) -> None:
+    machine += [Gpu("0", 80000)]
+    launcher, context = opened(options, 100)
+    launcher.submit(RUN, "train", ANY)
+    assert not launcher.fits(ANY)
+    for needs in (PREPARATION, Resources(gpu=False)):
+        assert launcher.fits(needs)
+        launcher.submit(RUN, "train", needs)
+    assert [process.args[3] for process in context.started] == ["0", None, None]
+
+
+def test_way_of_sharing_is_said_once(
+    options: dict[str, Any], machine: list[Gpu], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine += [Gpu("0", 80000)]
+    monkeypatch.setattr(local, "sharing", lambda: "CUDA's MPS")
+    launcher, _ = opened(options, 100)
+    for _ in range(3):
+        launcher.submit(RUN, "train", Resources(gpu_mb=10))
+    assert capsys.readouterr().err == "runs share a GPU by CUDA's MPS\n"
 
 
 @pytest.mark.usefixtures("machine")
@@ -103,7 +134,7 @@ def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> N
     launcher, context = opened(options, 100)
     alone = Resources(alone=True)
     launcher.submit(RUN, "train", ANY)
-    assert context.started[0].args[-1] is None
+    assert context.started[0].args[3] is None
     assert launcher.fits(ANY)
     assert not launcher.fits(alone)
     context.started[0].lives = False

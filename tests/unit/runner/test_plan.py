@@ -8,7 +8,7 @@ import pytest
 
 from parsenet_cli.config import profile, sweep, table_file
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.core.errors import DataNotHere
+from parsenet_cli.core.errors import DataNotHere, UserError
 from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
@@ -71,17 +71,29 @@ def test_only_a_plan_does_without_data(paper: Composer) -> None:
 
 
 def test_time_of_data_that_are_gone_is_that_of_runs_on_them(paper: Composer, store: Store) -> None:
-    planned = paper.run_config(data_needed=False).science
+    planned = paper.run_config(data_needed=False)
     cost = CostModel(store)
-    cost.add(planned.model_copy(update={"data_id": "siftflow:0123"}), 5.0)
+    cost.add(changed(planned, data_id="siftflow:0123"), 5.0)
     assert cost.seconds(planned) is None
-    cost.add(planned.model_copy(update={"data_id": "voc12:0123"}), 0.5)
-    assert cost.seconds(planned) == 0.5 * planned.recipe.steps
+    cost.add(changed(planned, data_id="voc12:0123"), 0.5)
+    assert cost.seconds(planned) == 0.5 * planned.science.recipe.steps
+
+
+def test_time_on_a_gpu_and_in_another_arithmetic_is_another_kind_of_time(config: RunConfig, store: Store) -> None:
+    open_choice = changed(config, device="auto")
+    made_store.add_run(store, open_choice)
+    for on_gpu in (False, True):
+        cost = CostModel(store, on_gpu)
+        assert (cost.seconds(open_choice) is None) == on_gpu, "the run was done on a CPU"
+        assert cost.seconds(changed(open_choice, device="cuda")) is None
+        assert cost.seconds(changed(open_choice, precision="bfloat16")) is None
+        assert cost.weights_count(changed(open_choice, precision="bfloat16")) == cost.weights_count(open_choice)
+    assert CostModel(store, on_gpu=True).seconds(changed(open_choice, device="cpu")) is not None
 
 
 def test_results_that_take_longer_to_write_take_more_disk(config: RunConfig, store: Store) -> None:
     cost, kept = CostModel(store), changed(config, keep_model=True)
-    count = cost.weights_count(config.science)
+    count = cost.weights_count(config)
     without = cost.total_bytes([config])
     assert count is not None
     assert without is not None
@@ -117,3 +129,35 @@ def test_decoded_images_are_part_of_the_disk_until_they_are_there(store: Store, 
 )
 def test_a_grid_is_told_from_a_run(arguments: list[str], several: bool) -> None:
     assert sweep.names_several(arguments) is several
+
+
+def test_arithmetic_that_a_cpu_lacks_is_no_run_of_a_table_and_no_input_of_a_user(store: Store) -> None:
+    quick = Composer(profile.load("quick"), [], store.cache)
+    planned = planning.plan_table(table_file.load("arithmetic"), quick, (0,), data_needed=False)
+    reasons = {cell.column: cell.reason for cell in planned.study.cells}
+    assert reasons == {
+        "float32": "",
+        "bfloat16": "",
+        "tf32": "a CPU has no TF32; use precision=float32 or bfloat16, or a GPU",
+    }
+    anywhere = Composer(profile.load("quick"), ["device=auto"], store.cache)
+    planned = planning.plan_table(table_file.load("arithmetic"), anywhere, (0,), data_needed=False)
+    assert not any(cell.reason for cell in planned.study.cells), "the launcher will see"
+    asked = ["precision=tf32"]
+    for composer, spec in (
+        (Composer(profile.load("quick"), asked, store.cache), table_file.load("arithmetic")),
+        (Composer(profile.load("quick"), asked, store.cache), sweep.single(asked)[0]),
+        (quick, sweep.expand([*asked, "norm=none,l2"])[0]),
+    ):
+        with pytest.raises(UserError, match=r"precision=tf32 device=cpu: a CPU has no TF32; use"):
+            planning.plan_table(spec, composer, (0,), data_needed=False)
+    grid = planning.plan_table(sweep.expand(["precision=float32,tf32"])[0], quick, (0,), data_needed=False)
+    assert [bool(cell.signature) for cell in grid.study.cells] == [True, False]
+
+
+def test_profile_quick_is_pinned_to_the_cpu_and_stays_the_same_runs(store: Store) -> None:
+    quick = Composer(profile.load("quick"), [], store.cache)
+    free = Composer(profile.load("quick"), ["device=auto"], store.cache)
+    plans = [planning.plan_table(table_file.load("table6"), one, (0,), data_needed=False) for one in (quick, free)]
+    assert set(plans[0].configs) == set(plans[1].configs)
+    assert [planning.any_on_gpu(plan.configs.values()) for plan in plans] == [False, True]

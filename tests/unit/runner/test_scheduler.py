@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from parsenet_cli.core.run_config import RunConfig, Science
+from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.runner import scheduler
 from parsenet_cli.runner.cost import CostModel
 from parsenet_cli.runner.launch.inline import Inline
@@ -173,6 +173,30 @@ def test_memory_of_a_kind_is_known_once_one_of_it_is_done(store: Store, configs:
     assert [needs.gpu_mb for _, needs in launcher.asked] == [None, *[3000] * 4]
 
 
+def test_memory_of_a_kind_is_known_once_one_of_it_has_said_what_it_takes(
+    store: Store, configs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of another data set and other layers counts too: what takes the memory is the body and the batch."""
+    several = list(configs.values())[:2]
+    several[1] = changed(several[1], data="synthetic_context", layers=("fc7",))
+    says: list[dict[str, Any]] = [{}, {"gpu_mb": 3000}, {}, {}, {}]
+
+    class Speaking(FakeLauncher):
+        def fits(self, needs: Resources) -> bool:
+            return not self.asked or needs.gpu_mb is not None
+
+        def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> FakeHandle:
+            first = task == "train" and not self.asked
+            handle = super().submit(run, task, needs, after)
+            return SpeakingHandle(lives=0, run=run, says=says) if first else handle
+
+    monkeypatch.setattr(scheduler, "SHOW_SECONDS", -1.0)
+    launcher = Speaking(lambda run: run.signature == several[1].signature and succeed(run), on_gpu=True)
+    sweep(store, {one.signature: one for one in several}, launcher)
+    assert [needs.gpu_mb for _, needs in launcher.asked] == [None, 3000]
+    assert not store.run(several[0].signature).status().iteration
+
+
 # --- the loop -------------------------------------------------------------------------------------------------------------
 
 
@@ -276,10 +300,10 @@ def test_evaluation_takes_as_long_after_few_steps_as_after_many(store: Store, co
     run = store.run(config.signature)
     run.create(config)
     succeed(run, train_seconds=8, evaluate_seconds=5)
-    longer = changed(config, iterations=200).science
+    longer = changed(config, iterations=200)
     assert CostModel(store).seconds(longer) == 200 * 4 + 5
     learnt = CostModel(store)
-    learnt.learn(config.science, replace(store.run(config.signature).done_result(), evaluate_seconds=9.0))
+    learnt.learn(config, replace(store.run(config.signature).done_result(), evaluate_seconds=9.0))
     assert learnt.evaluation_seconds(longer) == 9
 
 
@@ -290,8 +314,8 @@ def test_time_left_is_not_told_anew_for_every_run_that_ends(
     monkeypatch.setattr(scheduler, "SHOW_SECONDS", 1e9)
     looked: list[int] = []
 
-    def look(_: CostModel, science: Science) -> None:
-        looked.append(science.seed)
+    def look(_: CostModel, config: RunConfig) -> None:
+        looked.append(config.science.seed)
 
     monkeypatch.setattr(CostModel, "seconds", look)
     seeds = [changed(config, seed=seed) for seed in range(60)]

@@ -111,6 +111,32 @@ def test_missing_program_or_package_is_named(missing: str, monkeypatch: pytest.M
         slurm.open_launcher(OPTIONS, 1, Path())
 
 
+@pytest.mark.usefixtures("fake_slurm")
+@pytest.mark.parametrize(("gpus", "on_gpu", "demanded"), [(1, True, True), (1, False, False), (0, True, False)])
+def test_jobs_of_runs_on_the_cpu_ask_for_no_gpu_and_others_demand_theirs(
+    gpus: int, on_gpu: bool, demanded: bool, monkeypatch: pytest.MonkeyPatch, runs: list[Run]
+) -> None:
+    launcher = slurm.open_launcher({**OPTIONS, "gpus": gpus, "poll_seconds": POLL_SECONDS}, 1, Path(), on_gpu)
+    asked: list[Any] = []
+    parameters = slurm_options.sbatch_parameters
+
+    def seen(options: dict[str, Any], *more: Any) -> dict[str, Any]:
+        asked.append(parameters(options, *more).get("gpus_per_node"))
+        return parameters(options, *more)
+
+    def made(*fields: Any) -> job.Job:
+        asked.append(fields[4])
+        assert fields[5] == str(Path.cwd()), "where the command has blocks of its own"
+        return job.Job(*fields)
+
+    monkeypatch.setattr(slurm_options, "sbatch_parameters", seen)
+    monkeypatch.setattr(slurm, "Job", made)
+    launcher.submit(runs[0], "train", ANY)
+    launcher.flush()
+    assert launcher.on_gpu == demanded
+    assert asked == [demanded, 1 if demanded else None]
+
+
 def opened(jobs: int, poll_seconds: float = POLL_SECONDS, results: Path = Path()) -> Slurm:
     return slurm.open_launcher({**OPTIONS, "poll_seconds": poll_seconds}, jobs, results)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +103,35 @@ def test_gpu_that_is_missing_on_the_node_is_the_same_sentence_and_bad_input(
     run.create(config)
     assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
     assert run.status().error.startswith("device=cuda: PyTorch finds no CUDA device here")
+
+
+@pytest.mark.parametrize(("gpu", "given"), [("GPU-1", True), ("", True), (None, False)])
+def test_worker_that_was_given_a_gpu_demands_one(
+    gpu: str | None, given: bool, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`auto` would train for days on the CPU of a machine whose PyTorch does not see the GPU."""
+    asked: list[bool] = []
+    monkeypatch.setattr(worker, "run_task", lambda *_, given_gpu: asked.append(given_gpu))
+    monkeypatch.setattr(worker, "append_to", lambda _: os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY))
+    for name in ("dup2", "setsid"):
+        monkeypatch.setattr(os, name, lambda *_: None)
+    for name in ("signal", "pthread_sigmask"):
+        monkeypatch.setattr(signal, name, lambda *_: None)
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "as-it-was")
+    with pytest.raises(SystemExit):
+        worker.main(str(run.folder), gpu=gpu)
+    assert asked == [given]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == (gpu or "as-it-was")
+
+
+def test_training_that_was_given_a_gpu_is_bad_input_where_pytorch_sees_none(
+    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = changed(config, device="auto")
+    run = store.run(config.signature)
+    run.create(config)
+    assert worker.run_task(run, "train", 1, given_gpu=True) == worker.BAD_INPUT
+    assert run.status().error.startswith("device=auto: this run was given a GPU, but PyTorch finds no CUDA device here")

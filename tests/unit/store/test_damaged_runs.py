@@ -24,7 +24,7 @@ from parsenet_cli.report.figures import context
 from parsenet_cli.report.paper_table import paper_grid
 from parsenet_cli.runner import clean
 from parsenet_cli.runner.cost import CostModel
-from parsenet_cli.store import artifacts, study
+from parsenet_cli.store import artifacts, choice
 from parsenet_cli.store import figures as figure_store
 from parsenet_cli.store.frame import results_frame
 from parsenet_cli.store.run import Run, Store
@@ -244,7 +244,7 @@ def test_table_says_that_a_damaged_study_is_passed_over(store: Store) -> None:
     made_store.add_table(store, "table8", (0,))
     newer = made_store.add_table(store, "table8")
     damage.flip(store.studies / f"{newer.name}.json", 999)
-    assert study.newest(store, "table8").name != newer.name
+    assert choice.of_table(store, "table8").name != newer.name
     answer = CliRunner().invoke(app, ["table", "table8", "--results", str(store.root)])
     assert answer.exit_code == 0
     assert f"{newer.name}.json: passed over" in answer.stderr

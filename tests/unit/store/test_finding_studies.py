@@ -1,4 +1,4 @@
-"""Studies as a reader looks for them: by table, newest first, what shadows what, and names that users choose."""
+"""Studies as a reader looks for them: by table, newest first, and under names that users choose."""
 
 from __future__ import annotations
 
@@ -60,18 +60,6 @@ def test_selected_are_those_of_a_table_a_profile_or_a_name(store: Store) -> None
     with pytest.raises(UserError, match=r"profile among the studies: 'quik'\. Did you mean 'quick'"):
         names(profile="quik")
     assert study.selected([], (), "quick") == []
-
-
-def test_study_with_fewer_seeds_than_an_older_one_names_it(store: Store) -> None:
-    save(store, "a", seeds=3)
-    save(store, "a", seeds=2)
-    save(store, "a", seeds=1, profile="photos")
-    toy = save(store, "a", seeds=1)
-    (sentence,) = study.fewer_seeds([toy], study.load_all(store))
-    assert sentence == "a (quick): shown with 1 seed; an older study has 3 seeds: `parsenet table a-quick-3`"
-    whole = save(store, "a", seeds=3)
-    assert study.fewer_seeds([whole], study.load_all(store)) == []
-    assert study.fewer_seeds([toy], [toy]) == []
 
 
 def test_name_of_a_grid_is_free_or_its_own(store: Store) -> None:

@@ -86,7 +86,7 @@ class Slurm:
     """Hands everything to Slurm's own queue, where it outlives the command."""
 
     def __init__(self, options: dict[str, Any], slots: int, results: Path) -> None:
-        self.slots, self.threads = slots, options["threads"]
+        self.slots, self.threads, self.on_gpu = slots, options["threads"], options["gpus"] > 0
         self.resubmissions: int = options["resubmissions"]
         self.silence_seconds: float = options["silence_seconds"]
         self.queue = Queue(results, options["poll_seconds"])
@@ -227,7 +227,9 @@ class Slurm:
 
         requeues = self._options["requeues"]
         own = str(blocks.folder())
-        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues, own) for task in tasks]
+        jobs = [
+            Job(str(task.run.folder.resolve()), task.task, self.threads, requeues, self.on_gpu, own) for task in tasks
+        ]
         # -P: nothing in the folder where Slurm starts the job can stand in for a module.
         executor = SlurmExecutor(folder=folder, python=f"{shlex.quote(sys.executable)} -P")
         parameters = slurm_options.sbatch_parameters(self._options, self.slots, self.queue.job_name, after)
@@ -259,9 +261,13 @@ class _Refused(Exception):
     """What `sbatch` said."""
 
 
-def open_launcher(options: dict[str, Any], jobs: int, results: Path) -> Slurm:
-    """Raises `UserError` for a wrong option, and where submitit or Slurm's commands are missing."""
+def open_launcher(options: dict[str, Any], jobs: int, results: Path, on_gpu: bool = True) -> Slurm:
+    """With no GPU in the jobs where no run computes on one (device=cpu).
+
+    Raises `UserError` for a wrong option, and where submitit or Slurm's commands are missing.
+    """
     slurm_options.check(options)
+    options = options if on_gpu else {**options, "gpus": 0}
     if importlib.util.find_spec("submitit") is None:
         raise UserError("launcher=slurm needs submitit, which is not installed: pip install 'parsenet[slurm]'")
     for program in ("sbatch", "srun", "squeue", "scancel"):

@@ -34,6 +34,7 @@ class Job:
     task: Task
     threads: int
     requeues: int
+    given_gpu: bool = False
     own_blocks: str = ""
 
     def __call__(self) -> None:
@@ -50,7 +51,7 @@ class Job:
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 from parsenet_cli.engine import train  # noqa: F401
         try:
-            worker.main(self.folder, self.task, self.threads, own_blocks=self.own_blocks)
+            worker.main(self.folder, self.task, self.threads, "" if self.given_gpu else None, self.own_blocks)
         except SystemExit as ended:
             if self._limit_near and ended.code == worker.STOPPED and not run.cancelled:
                 self._requeue(run)
