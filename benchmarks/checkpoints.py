@@ -43,7 +43,9 @@ class Timed:
 
 def quick(root: Path, every: float, seconds: float) -> None:
     """Train the quick profile's ParseNet for so long; print how many were written and what that took."""
-    config = _config("quick", root, [f"checkpoint_seconds={every}", "recipe.iterations=1000000", "weights=none"])
+    config = _config(
+        "quick", root, [f"checkpoint_seconds={every}", "recipe.iterations=1000000", "weights=none", "recipe.frozen=[]"]
+    )
     dataset = inputs.data(config, root / "cache", lambda _: None)
     trainer = Trainer(config, build_model(config.science, len(dataset.classes), None), dataset, CPU)
     run = Run(root / f"every{every}")
@@ -68,7 +70,7 @@ def full_size(root: Path) -> None:
     """Write the checkpoint of ParseNet with VGG-16; print its size, seconds, and the interval that follows."""
     config = _config("paper", root, ["data=synthetic_voc", "weights=none", "body=fcn"])
     model = build_model(config.science, 21, None)
-    dataset = inputs.data(_config("quick", root, ["weights=none"]), root / "cache", lambda _: None)
+    dataset = inputs.data(_config("quick", root, ["weights=none", "recipe.frozen=[]"]), root / "cache", lambda _: None)
     trainer = Trainer(config, model, dataset, CPU)
     run = Run(root / "full")
     seconds = []

@@ -79,7 +79,7 @@ def table_of(rows: Sequence[str], *claims: Claim, name: str = "own") -> TableSpe
 
 
 def claim(
-    holds_if: str, effect: str = "", margin: float | None = None, key: str = "claim", kind: Kind = "stated"
+    holds_if: str, effect: str = "", margin: float | str | None = None, key: str = "claim", kind: Kind = "stated"
 ) -> Claim:
     """A claim in a few words."""
     return Claim(key, "It holds.", "Table 1", holds_if, effect, margin, kind=kind)

@@ -22,7 +22,7 @@ from tests.faulty_server import Faults, serving
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 
-SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.iterations=12")
+SHORT = ("data=synthetic_siftflow", "weights=none", "recipe.frozen=[]", "recipe.iterations=12")
 """Overrides of a run that takes a second: small scenes, no pretraining."""
 
 

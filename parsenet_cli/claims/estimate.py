@@ -1,7 +1,8 @@
 """A contrast of cells with its variance over seeds and over images, which are crossed: every seed sees every image.
 
-The two variances add. What an image does to one seed alone is in both and is taken off once. The interval is Student's,
-with the degrees of freedom of Satterthwaite; docs/claims.md says how it was checked.
+The two variances add. What an image does to one seed alone is in both and is taken off once. The variance over seeds is the
+contrast's own, moderated by that of the cells on the same images; docs/claims.md says why and how it was checked. The
+functions on arrays take any leading axes, so that benchmarks/statistics.py simulates with what judges.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import digamma, polygamma
 
 from parsenet_cli.claims.cells import CellScores, Floats
 
 LEVEL = 0.05
-"""The chance of a wrong verdict that is accepted; intervals are of 1 - LEVEL."""
+"""The share of wrong verdicts that is accepted; intervals are of 1 - LEVEL."""
+
+WEIGHT = 4.0
+"""Degrees of freedom that the variance of the other cells counts for."""
+
+GAP = 0.8
+"""Of five runs, one or two lie apart from the others by this share of the whole range in 1 of 100 normal cells."""
+
+Number = float | Floats
+"""A number, or one for each of many contrasts."""
 
 Term = tuple[float, CellScores]
 """A cell and its weight in a contrast."""
@@ -37,129 +45,192 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """What the variance of a contrast is made of, in squared percent points: more seeds lower a part of it.
+
+    Attributes:
+        seeds: How many it was measured with.
+        images: The variance over images.
+        shared: What an image does to one seed alone, for one seed: it is in `images` too.
+        seed: The variance over seeds of one seed's contrast, by its own seeds alone, and its degrees of freedom: simulated,
+            chances by it came true most nearly, and it cost the fewest seeds.
+        df: Those.
+        expected: The same by the other cells alone.
+        by_cell: The share of each cell, by its runs, in the variance over seeds.
+    """
+
+    seeds: Number
+    images: Number
+    shared: Number
+    seed: Number
+    df: Number
+    expected: Number
+    by_cell: tuple[tuple[tuple[str, ...], float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A contrast in percent points.
 
     Attributes:
-        exact: Why there is no variance: the same run on both sides, or collapses that are all alike.
+        exact: Why there is no chance in it: the same run on both sides, or that it was counted.
+        noise: None where there is no variance, or where it is no contrast of cells.
     """
 
     value: float
     variance: float
     df: float
     exact: str = ""
+    noise: Noise | None = None
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return math.sqrt(self.variance)
 
     def interval(self) -> Interval:
         """The 95 % interval."""
-        half = float(stats.t.ppf(1 - LEVEL / 2, self.df)) * math.sqrt(self.variance) if self.variance else 0.0
+        half = float(stats.t.ppf(1 - LEVEL / 2, self.df)) * self.error if self.variance else 0.0
         return Interval(self.value, self.value - half, self.value + half)
+
+    def as_data(self) -> dict[str, float]:
+        """What a figure keeps of it, for claims to be judged by."""
+        interval = self.interval()
+        kept = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+        return {**kept, "error": self.error, "freedom": self.df} if self.variance else kept
 
     def p_above_zero(self) -> float:
         """The one-sided p-value of the hypothesis that the contrast is not above zero."""
         if not self.variance:
             return 0.0 if self.value > 0 else 1.0
-        return float(stats.t.sf(self.value / math.sqrt(self.variance), self.df))
+        return float(stats.t.sf(self.value / self.error, self.df))
 
 
 @dataclass(frozen=True)
-class VariancePrior:
-    """What the other cells say of a cell's variance: a value that counts as much as `df` degrees of freedom.
+class Pool:
+    """What cells on the same images and metric say of the variance over seeds, by the seeds of the first look.
 
     Attributes:
-        most: The degrees of freedom that all cells have together.
+        data: The mean variance of all of them.
+        cells: Their number.
+        table: The mean variance of those that belong to the claim's table.
+        df: The degrees of freedom of that.
     """
 
-    variance: float
-    df: float
-    most: float
+    data: float
+    cells: int
+    table: float = 0.0
+    df: float = 0.0
 
-    def moderate(self, own: float, df: float) -> tuple[float, float]:
-        """The variance to use for one of `df` degrees of freedom, and its degrees of freedom: never less than its own."""
-        if np.isinf(self.df):
-            return max(self.variance, own), self.most
-        both = self.df + df
-        moderated = (self.df * self.variance + df * own) / both
-        return max(moderated, own), max(min(both, self.most), df)
+    def expected(self, strict: bool) -> float:
+        """The table's variance drawn to the data's; `strict`: the data's alone."""
+        return self.data if strict else float(drawn(self.data, self.table, self.df))
 
 
-NOTHING = VariancePrior(0.0, 0.0, 0.0)
-"""A cell that is like no other is judged by its own seeds."""
+def mean_variance(scores: Floats, paired: bool) -> Floats:
+    """The arithmetic mean over cells of their variances over seeds, of scores (…, cells, seeds).
 
-
-def variance_prior(scores: Sequence[Floats], paired: bool) -> VariancePrior:
-    """The distribution of variances behind some cells' scores, each (seeds,).
-
-    `paired`: of the part of the scores that a seed does not do to all cells alike; that is what differences are made of.
+    `paired`: of the part of the scores that a seed does not do to all cells alike; that is what differences are made of. The
+    mean is arithmetic because failures are rare: the mean logarithm would take the cells that had none for steady.
     """
-    if len(scores) < 2:
-        return NOTHING
-    table = np.stack(scores)
-    cells, seeds = table.shape
-    residuals = table - table.mean(axis=1, keepdims=True)
-    df = float(seeds - 1)
-    if paired:
-        residuals = (residuals - residuals.mean(axis=0)) / np.sqrt(1 - 1 / cells)
-    variances = (residuals**2).sum(axis=1) / df
-    pooled, most = float(variances.mean()), df * (cells - 1 if paired else cells)
-    if pooled == 0 or cells < 3:  # two paired cells have one difference: nothing to compare its variance with
-        return VariancePrior(pooled, np.inf if paired or pooled == 0 else 0.0, most)
-    logs = np.log(np.maximum(variances, 1e-5 * np.median(variances) + 1e-300))
-    logs = logs - digamma(df / 2) + np.log(df / 2)
-    width = float(logs.var(ddof=1) - polygamma(1, df / 2))
-    if width <= 0:
-        return VariancePrior(pooled, np.inf, most)
-    half = float(brentq(lambda x: float(polygamma(1, x)) - width, 1e-6, 1e9)) if width > 1e-8 else 1e9
-    return VariancePrior(float(np.exp(logs.mean() + digamma(half) - np.log(half))), 2 * half, most)
+    cells, seeds = scores.shape[-2:]
+    residuals = scores - scores.mean(axis=-1, keepdims=True)
+    if paired and cells > 1:
+        residuals = (residuals - residuals.mean(axis=-2, keepdims=True)) / math.sqrt(1 - 1 / cells)
+    return np.asarray((residuals**2).sum(axis=-1).mean(axis=-1) / (seeds - 1))
 
 
-def estimate_contrast(terms: Sequence[Term], constant: float, prior: Callable[[str, bool], VariancePrior]) -> Estimate:
-    """The contrast sum of weight times cell plus `constant`.
+def drawn(data: Number, table: Number, df: Number) -> Number:
+    """A table's variance of so many degrees of freedom, drawn to the data's."""
+    return (WEIGHT * data + df * table) / (WEIGHT + df)
 
-    `prior(family, paired)` is what the cells of a family say of their variances. Cells of the same runs are one cell: what
-    cancels has no variance.
+
+def moderated(own: Number, df: float, expected: Number, cells: int) -> tuple[Floats, float]:
+    """The variance to use for one of `df` degrees of freedom, and its own: never less than its own seeds show."""
+    both = np.maximum(own, (WEIGHT * expected + df * own) / (WEIGHT + df))
+    return both, min(WEIGHT + df, df * max(1, cells - 1))
+
+
+def has_failing_runs(scores: Floats) -> Floats:
+    """Whether of the first five runs one or two lie far below the others, of scores (…, seeds)."""
+    gaps = np.diff(np.sort(scores[..., :5], axis=-1), axis=-1)
+    spread = gaps.sum(axis=-1)
+    return np.asarray((scores.shape[-1] >= 5) & (gaps[..., :2].max(axis=-1) > GAP * spread) & (spread > 0))
+
+
+def estimate_contrast(
+    terms: Sequence[Term], constant: float, pool: Callable[[Sequence[Term], bool], Pool | None]
+) -> Estimate:
+    """The contrast sum of weight times cell plus `constant`; all cells have the same number of seeds.
+
+    `pool(group, paired)` is what the cells beside a group on the same images say of their variance; None where there are
+    none. Cells of the same runs are one cell: what cancels has no variance.
     """
     merged: dict[tuple[tuple[str, ...], str], Term] = {}
     for weight, cell in terms:
-        key = cell.runs, cell.family.rpartition("/")[2]
+        key = cell.runs, cell.metric
         merged[key] = (weight + (merged[key][0] if key in merged else 0.0), cell)
-    kept = [(weight, cell) for weight, cell in merged.values() if weight]
+    kept = [(weight, cell) for weight, cell in merged.values() if abs(weight) > 1e-9]
     value = constant + sum(weight * float(cell.scores.mean()) for weight, cell in kept)
     if not kept:
         return Estimate(value, 0.0, math.inf, exact="it is the same run on both sides")
-    seeds, squares, shared = _over_seeds(kept, prior)
-    images, more = _over_images(kept)
-    variance = images + max(0.0, seeds - shared)
+    strict = any(bool(has_failing_runs(cell.scores)) for _, cell in kept)
+    over = [
+        _over_seeds(group, pool, strict) for group in _groups(kept, lambda cell: (cell.images, cell.metric, cell.seeds))
+    ]
+    images, image_squares = _over_images(kept)
+    shared = sum(part.shared for part in over)
+    variance = images + max(0.0, sum(part.variance for part in over) - shared)
     if variance == 0.0:
-        identical = all(all(cell.collapsed) for _, cell in kept)
-        return Estimate(value, 0.0, math.inf, exact="every run collapsed to the same" if identical else "")
-    return Estimate(value, variance, variance**2 / (squares + more))
+        return Estimate(value, 0.0, math.inf)
+    seeds = len(kept[0][1].scores)
+    own = sum(part.own for part in over)
+    squares = sum(part.own**2 for part in over) / (seeds - 1)
+    noise = Noise(
+        seeds=seeds,
+        images=images,
+        shared=seeds * shared,
+        seed=own,
+        df=own**2 / squares if squares else seeds - 1.0,
+        expected=sum(part.expected for part in over),
+        by_cell=_by_cell(kept),
+    )
+    df = variance**2 / (sum(part.variance**2 / part.df for part in over) + image_squares)
+    return Estimate(value, variance, df, noise=noise)
 
 
-def _over_seeds(kept: Sequence[Term], prior: Callable[[str, bool], VariancePrior]) -> tuple[float, float, float]:
-    """Variance over seeds, its square per degree of freedom, and the part of it that single images make."""
-    variance = squares = shared = 0.0
-    for group in _groups(kept, lambda cell: f"{cell.family} {cell.seeds}"):
-        weights = np.array([weight for weight, _ in group])
-        per_seed: Floats = weights @ np.stack([cell.scores for _, cell in group])
-        seeds, size = len(per_seed), float((weights**2).sum())
-        own = float(per_seed.var(ddof=1))
-        paired = abs(float(weights.sum())) < 1e-9
-        alike = not any(any(cell.collapsed) for _, cell in group)
-        expected = prior(group[0][1].family, paired) if alike else NOTHING
-        standard, df = expected.moderate(own / size, seeds - 1)
-        part = standard * size / seeds
-        variance += part
-        squares += part**2 / df
-        for same in _groups(group, lambda cell: cell.images):
-            moved = np.tensordot([weight for weight, _ in same], np.stack([c.influences for _, c in same]), axes=1)
-            shared += _per_image(moved.shape[1]) * float(moved.var(axis=0, ddof=1).sum()) / seeds
-    return variance, squares, shared
+@dataclass(frozen=True)
+class _OverSeeds:
+    """Of one group of cells: the variance of the mean over seeds with its degrees of freedom, the part of it that single images
+    make, and of one seed's contrast the variance that the other cells let expect, and its own."""
+
+    variance: float
+    df: float
+    shared: float
+    expected: float
+    own: float
+
+
+def _over_seeds(group: Sequence[Term], pool: Callable[[Sequence[Term], bool], Pool | None], strict: bool) -> _OverSeeds:
+    weights = np.array([weight for weight, _ in group])
+    per_seed: Floats = weights @ np.stack([cell.scores for _, cell in group])
+    seeds, size = len(per_seed), float((weights**2).sum())
+    own, df = float(per_seed.var(ddof=1)) / size, float(seeds - 1)
+    known = pool(group, abs(float(weights.sum())) < 1e-9)
+    standard, standard_df, expected = own, df, own
+    if known is not None:
+        expected = known.expected(strict)
+        moderate, standard_df = moderated(own, df, expected, known.cells)
+        standard = float(moderate)
+    moved = np.tensordot(weights, np.stack([cell.influences for _, cell in group]), axes=1)
+    shared = _per_image(moved.shape[1]) * float(moved.var(axis=0, ddof=1).sum()) / seeds
+    return _OverSeeds(standard * size / seeds, standard_df, shared, expected * size, own * size)
 
 
 def _over_images(kept: Sequence[Term]) -> tuple[float, float]:
     """Variance over images of the mean over seeds, and its square per degree of freedom."""
     variance = squares = 0.0
-    for group in _groups(kept, lambda cell: cell.images):
+    for group in _groups(kept, lambda cell: (cell.images,)):
         moved: Floats = sum((weight * cell.influences.mean(axis=0) for weight, cell in group), np.zeros(1))
         total = float((moved**2).sum())
         if total == 0.0:
@@ -172,12 +243,18 @@ def _over_images(kept: Sequence[Term]) -> tuple[float, float]:
     return variance, squares
 
 
+def _by_cell(kept: Sequence[Term]) -> tuple[tuple[tuple[str, ...], float], ...]:
+    parts = [weight**2 * float(cell.scores.var(ddof=1)) for weight, cell in kept]
+    total = sum(parts)
+    return tuple((cell.runs, part / total) for (_, cell), part in zip(kept, parts, strict=True)) if total else ()
+
+
 def _per_image(images: int) -> float:
     return images / max(images - 1, 1)
 
 
-def _groups(terms: Sequence[Term], key: Callable[[CellScores], str]) -> list[list[Term]]:
-    groups: dict[str, list[Term]] = {}
+def _groups(terms: Sequence[Term], key: Callable[[CellScores], tuple[object, ...]]) -> list[list[Term]]:
+    groups: dict[tuple[object, ...], list[Term]] = {}
     for term in terms:
         groups.setdefault(key(term[1]), []).append(term)
     return list(groups.values())

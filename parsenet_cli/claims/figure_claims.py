@@ -1,4 +1,4 @@
-"""Claims that figures decide: their verdict comes from the data that `parsenet figure` kept, with its 95 % interval."""
+"""Claims that figures decide: their verdict comes from the data that `parsenet figure` kept, with its error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from scipy import stats
-
 from parsenet_cli.claims.cells import Untestable
-from parsenet_cli.claims.decide import ClaimTest, attempt, limit_evidence
-from parsenet_cli.claims.estimate import Estimate, Interval
+from parsenet_cli.claims.estimate import LEVEL, Estimate, Interval
+from parsenet_cli.claims.looks import Evidence, Look, limit_evidence
+from parsenet_cli.claims.table_claims import stated
+from parsenet_cli.claims.verdict import Verdict
 from parsenet_cli.config import table_file
 from parsenet_cli.config.expression import parse_limit
 from parsenet_cli.config.table import FigureClaim
@@ -23,19 +23,23 @@ LARGEST = 1e100
 """No figure measures anything of that size, and its square is still a number."""
 
 
-def claim_tests(store: Store, studies: Sequence[Study]) -> list[ClaimTest]:
+def verdicts(store: Store, studies: Sequence[Study], family: str) -> list[Verdict]:
     """Every claim that figures decide, by the newest data of each figure that belongs to these studies of one profile."""
-    return [
-        attempt(ClaimTest(claim, claim.figure, studies[0].profile), _examine, claim, store, studies)
-        for claim in table_file.figure_claims()
-    ]
+    found = []
+    for claim in table_file.figure_claims():
+        verdict = stated(claim, claim.figure, studies[0].profile, family)
+        try:
+            found.append(_examined(verdict, claim, store, studies))
+        except Untestable as reason:
+            found.append(replace(verdict, why=f"{reason}."))
+    return found
 
 
-def _examine(test: ClaimTest, claim: FigureClaim, store: Store, studies: Sequence[Study]) -> ClaimTest:
+def _examined(verdict: Verdict, claim: FigureClaim, store: Store, studies: Sequence[Study]) -> Verdict:
     kept = figures.newest_first(store, claim.figure, studies)
     if not kept:
-        command = f"parsenet figure {claim.figure} --profile {test.profile}"
-        raise Untestable(f"figure {claim.figure} has no data under profile {test.profile}: `{command}`")
+        command = f"parsenet figure {claim.figure} --profile {verdict.profile}"
+        raise Untestable(f"figure {claim.figure} has no data under profile {verdict.profile}: `{command}`")
     # A figure can be asked for in part: the newest that holds the number.
     data = next((one for one in kept if _number(one, claim) is not None), kept[0])
     if data.get("by_construction"):
@@ -57,17 +61,38 @@ def _examine(test: ClaimTest, claim: FigureClaim, store: Store, studies: Sequenc
         raise Untestable(f"figure {claim.figure} has no interval: it needs more than one image or round")
     if limit.sign == "==" and not counted:
         raise Untestable("what is not counted is never equal to a limit")
-    # The data keeps an interval, not its errors image by image: its half width is 1.96 standard errors.
-    error = (scale(high) - scale(low)) / (2 * float(stats.norm.ppf(0.975)))
-    beyond = Estimate(scale(value) - scale(limit.limit), error**2, math.inf, exact="counted" if counted else "")
     shown = Interval(*(claim.factor * number for number in (value, low, high)))
-    found = f"{shown.estimate:.4g} {claim.unit}, counted" if counted else f"{_text(shown)} {claim.unit}"
+    text = f"the limit is {claim.factor * limit.limit:g}"
+    if counted:
+        evidence = limit_evidence(limit, Estimate(scale(value) - scale(limit.limit), 0.0, math.inf, exact="counted"))
+        return replace(
+            verdict,
+            outcome="supported" if evidence.support == 0 else "refuted",
+            fact="counted",
+            effect=None if claim.log else shown,
+            why=f"{shown.estimate:.4g} {claim.unit}, counted, {text}.",
+        )
+    error, df = number.get("error"), number.get("freedom")
+    if _is_number(error) and _is_number(df) and 0 < error < LARGEST and df >= 1:
+        beyond = Estimate(scale(value) - scale(limit.limit), float(error) ** 2, float(df))
+        evidence = limit_evidence(limit, beyond)
+    else:  # an interval of 95 % says on which side of the limit the number is, with a p-value of half of the rest, and no more
+        beyond_limit = LEVEL / 2 if low > limit.limit else 1.0
+        below_limit = LEVEL / 2 if high < limit.limit else 1.0
+        sides = (beyond_limit, below_limit) if limit.sign == ">" else (below_limit, beyond_limit)
+        evidence = Evidence(*sides)
+        text += ", and its error was not kept: the interval alone counts"
     return replace(
-        test,
-        measured=f"{found}, the limit is {claim.factor * limit.limit:g}",
+        verdict,
         effect=None if claim.log else shown,
-        evidence=limit_evidence(limit, beyond),
+        error=None if claim.log or not _is_number(error) else claim.factor * float(error),
+        looks=(Look(0, evidence.support, evidence.refute),),
+        why=f"{_text(shown)} {claim.unit}, {text}",
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _number(data: Any, claim: FigureClaim) -> Any:

@@ -15,7 +15,16 @@ from itertools import pairwise
 
 from parsenet_cli.claims.cells import Untestable
 from parsenet_cli.config import table_file
-from parsenet_cli.config.expression import Reference, is_call, parse, reference_of, rows_of
+from parsenet_cli.config.expression import (
+    Margin,
+    Reference,
+    is_call,
+    parse,
+    parse_margin,
+    parse_sum,
+    reference_of,
+    rows_of,
+)
 from parsenet_cli.config.table import Claim, Printed, TableSpec
 from parsenet_cli.core.errors import UserError
 
@@ -44,18 +53,26 @@ def on_print(claim: Claim, table: TableSpec) -> OnPrint:
     Raises:
         Untestable: it is about something that the paper prints no numbers of.
     """
-    page = _Page(table, claim.margin)
+    page = _Page(table, None if claim.margin is None else parse_margin(claim.margin, table.main))
     holds = page.truth(parse(claim.holds_if).tree)
     return OnPrint(holds, "; ".join(page.read))
+
+
+def effect_on_print(text: str, table: TableSpec) -> float | None:
+    """A difference of cells of `table` on the printed numbers, in percent points; None where one of them is not printed."""
+    try:
+        return float(_Page(table, None).number(parse_sum(text).tree))
+    except (Untestable, ValueError):
+        return None
 
 
 class _Page:
     """The printed numbers, and what was read of them."""
 
-    def __init__(self, table: TableSpec, margin: float | None) -> None:
+    def __init__(self, table: TableSpec, margin: Margin | None) -> None:
         self.read: list[str] = []
         self._table = table
-        self._margin = Decimal(str(margin or 0.0))
+        self._margin = margin
 
     def truth(self, node: ast.expr) -> bool:
         match node:
@@ -87,8 +104,10 @@ class _Page:
                 return self._cell(reference_of(node))
             case ast.Constant(value=value):
                 return Decimal(str(value))
-            case ast.Name():
-                return self._margin
+            case ast.Name() if self._margin:
+                share = Decimal(str(self._margin.share))
+                effect = self._margin.effect
+                return share if effect is None else share * max(self.number(effect.tree), Decimal(0))
             case ast.Call(args=[inner]):
                 return abs(self.number(inner))
             case ast.Call():

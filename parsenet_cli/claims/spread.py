@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from parsenet_cli.claims.cells import CellScores, Floats, Untestable
-from parsenet_cli.claims.decide import Evidence
 from parsenet_cli.claims.estimate import LEVEL
+from parsenet_cli.claims.looks import Evidence
 
 MIN_SEEDS = 5
 """Seeds of a cell that a statement on spreads needs: of two cells with three, one variance has to be 39 times the other."""
@@ -58,24 +58,33 @@ def pooled(scores: Sequence[Floats]) -> Pool:
     return Pool(squares / df, df)
 
 
-def spread_ratio(less: Sequence[tuple[str, CellScores]], more: Sequence[tuple[str, CellScores]]) -> SpreadRatio:
-    """The spreads of two groups of cells with their names. Cells of the same runs count once.
+@dataclass(frozen=True)
+class SpreadCell:
+    """A cell with its name, and how many of its runs collapsed."""
+
+    name: str
+    cell: CellScores
+    collapsed: int
+
+
+def spread_ratio(less: Sequence[SpreadCell], more: Sequence[SpreadCell]) -> SpreadRatio:
+    """The spreads of two groups of cells. Cells of the same runs count once.
 
     Raises:
         Untestable: too few seeds, collapsed ones, the same runs on both sides, or no spread at all.
     """
-    for name, cell in (*less, *more):
-        seeds = len(cell.scores)
+    for one in (*less, *more):
+        seeds = len(one.cell.scores)
         if seeds < MIN_SEEDS:
             raise Untestable(
-                f"a spread over seeds needs {MIN_SEEDS} of them, and {name} has {seeds}: `--seeds {MIN_SEEDS}`"
+                f"a spread over seeds needs {MIN_SEEDS} of them, and {one.name} has {seeds}: `--seeds {MIN_SEEDS}`"
             )
-        if any(cell.collapsed):
-            collapsed = f"{name} collapsed with {sum(cell.collapsed)} of {seeds} seeds"
+        if one.collapsed:
+            collapsed = f"{one.name} collapsed with {one.collapsed} of {seeds} seeds"
             raise Untestable(f"{collapsed}: how far a collapse lies from the other seeds is no spread")
-        if not np.isfinite(cell.scores).all():
-            raise Untestable(f"{name} is not defined for every seed")
-    groups = [{cell.runs: cell.scores for _, cell in group} for group in (less, more)]
+        if not np.isfinite(one.cell.scores).all():
+            raise Untestable(f"{one.name} is not defined for every seed")
+    groups = [{one.cell.runs: one.cell.scores for one in group} for group in (less, more)]
     if groups[0].keys() & groups[1].keys():
         raise Untestable("the same runs stand on both sides")
     ratio = SpreadRatio(*(pooled(list(group.values())) for group in groups))

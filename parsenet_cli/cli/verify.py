@@ -25,15 +25,15 @@ def verify(
         str,
         typer.Option("--profile", "-p", help="The studies under this profile.", autocompletion=complete_profile),
     ] = "quick",
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is undecided.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 where a claim is not decided.")] = False,
     to: FormatName = "terminal",
     results: Results = DEFAULT_RESULTS,
     study_name: ChosenStudy = None,
 ) -> None:
     """Judge the paper's claims by the runs; runs nothing.
 
-    Supported, refuted or undecided, with the effect, its interval over seeds and images, and why. Exit code 0 when
-    nothing is refuted, 3 when something is.
+    Supported, refuted, undecided or neither, with the effect, its interval over seeds and images, why, and what would decide
+    it. A verdict does not depend on which tables are named. Exit code 0 when nothing is refuted, 3 when something is.
     """
     from parsenet_cli.claims import judge
     from parsenet_cli.config.table_file import GROUPS
@@ -54,7 +54,8 @@ def verify(
     ]
     studies = list({each.name: each for several in found for each in several}.values())
     choice.check_named(study_name, studies, known)
-    verdicts = judge.judge_studies(studies, store, figures="all" in named)
+    beside = choice.one_of_each([each for each in offered if each.profile == profile], store)
+    verdicts = judge.judge_studies(studies, store, beside=beside, figures="all" in named)
     runs = study.read_runs(studies, store).values()
     notices = [
         *choice.notes([each for each in studies if each.name not in (*named, study_name)], known),
@@ -68,7 +69,7 @@ def verify(
     outcomes = {verdict.outcome for verdict in verdicts}
     if "refuted" in outcomes:
         raise typer.Exit(REFUTED)
-    if strict and "undecided" in outcomes:
+    if strict and not outcomes <= {"supported", "refuted"}:
         raise typer.Exit(UNDECIDED)
 
 

@@ -48,6 +48,7 @@ from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import RunConfig, Runtime, Science, from_yaml
 from parsenet_cli.core.sealed import read_verified, write_with_checksum
 from parsenet_cli.core.text import shown
+from parsenet_cli.models import support
 
 PRIMARY = "config"
 """The file of `conf/` that names every axis with its default."""
@@ -270,6 +271,8 @@ def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Scien
     if isinstance(root := runtime.get("data_root"), str):
         runtime["data_root"] = str(paths.absolute(root))
     science = _validated_model(Science, content | {"data_id": ""}, overrides)
+    if reason := support.unfreezable(science):
+        raise UserError(reason)
     how = _validated_model(Runtime, runtime, overrides)
     if science.batch_norm and min(science.recipe.batch, how.micro_batch or science.recipe.batch) < 2:
         raise UserError(

@@ -11,6 +11,9 @@ collapsed. There are numbers, the claim's `margin`, `+`, `-`, `abs`, comparisons
     wins(one, other) > 10.5                 in how many classes (columns of `iu[class]`) one row's printed number is larger
 
 A number of a figure is compared with a limit: `value > 10`, `value < 0.5`, and what was counted also `value == 1`.
+
+A margin is a number of percent points, a sum of cells, or a number times such a sum: `0.5`, `0.25 * main`,
+`0.1 * (a.x - b.x)`. `main` is the main effect that the table states, a sum of cells too.
 """
 
 from __future__ import annotations
@@ -92,6 +95,21 @@ class Limit:
     limit: float
 
 
+@dataclass(frozen=True)
+class Margin:
+    """What "about equal" means: a number of percent points, or a share of an effect that is measured as well.
+
+    Attributes:
+        share: The number before the sum; of a margin in points, these.
+        effect: The sum of cells; None for a margin in points.
+        is_main: Whether the sum is the table's main effect.
+    """
+
+    share: float
+    effect: Expression | None = None
+    is_main: bool = False
+
+
 def parse(text: str) -> Expression:
     """The expression that a text is.
 
@@ -117,6 +135,56 @@ def parse_limit(text: str) -> Limit:
             _is_truth(constant)
             return Limit("<" if isinstance(op, ast.Lt) else ">" if isinstance(op, ast.Gt) else "==", float(limit))
     raise ValueError(f"'{shown(text)}' is no number with a limit; write value < 0.5, value > 10 or value == 1")
+
+
+def parse_sum(text: str) -> Expression:
+    """A sum of cells, such as a table's main effect: cells, numbers, `+` and `-`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    tree = _tree(text)
+    expression = Expression(tree, _is_truth(tree))
+    linear = (ast.BinOp, ast.UnaryOp, ast.Attribute, ast.Name, ast.Constant, ast.operator, ast.unaryop, ast.Load)
+    if not expression.references or expression.uses_margin or not all(isinstance(n, linear) for n in ast.walk(tree)):
+        raise ValueError(f"'{shown(text)}' is no sum of cells; write row.column - row.column")
+    if any(cell.collapsed for cell in expression.references):
+        raise ValueError(f"'{shown(text)}' is no sum of cells: .collapsed is true or false")
+    return expression
+
+
+def parse_margin(text: str | float, main: str = "") -> Margin:
+    """The margin that a claim gives, in a table whose main effect is `main`.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong.
+    """
+    if isinstance(text, float | int):
+        return Margin(float(text))
+    tree, share = _tree(text), 1.0
+    match tree:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            _is_truth(tree)
+            return Margin(float(value))
+        case ast.BinOp(ast.Constant(int() | float() as value) as number, ast.Mult(), right) if not isinstance(
+            value, bool
+        ):
+            _is_truth(number)
+            share, tree = float(value), right
+    is_main = isinstance(tree, ast.Name) and tree.id == "main"
+    if is_main and not main:
+        raise ValueError(f"'{shown(text)}' is a share of the main effect, and the table gives none; add main: to it")
+    if not share > 0:
+        raise ValueError(f"'{shown(text)}' is no margin: expected a share above 0")
+    try:
+        return Margin(share, parse_sum(main if is_main else ast.unparse(tree)), is_main)
+    except ValueError:
+        if is_main:
+            raise
+        raise ValueError(
+            f"'{shown(text)}' is no margin; write percent points (0.5), a share of the table's main effect (0.25 * main) or "
+            "of another sum of cells, 0.25 * (row.column - row.column)"
+        ) from None
 
 
 def _tree(text: str) -> ast.expr:

@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import Any
 
-from parsenet_cli.config.expression import parse
+from parsenet_cli.config.expression import parse, parse_margin, parse_sum
 from parsenet_cli.config.table import Claim, Printed, TableSpec
 from parsenet_cli.core import metric_names
 from parsenet_cli.core.errors import UserError
@@ -81,9 +81,11 @@ def _check(spec: TableSpec) -> None:
         if not row.paper.keys() <= columns or not all(map(_is_printed, row.paper.values())):
             raise ValueError(f"rows.{row.key}.paper: expected numbers as they are printed, by column")
     spec.cells(cited=True)  # what it sets has to be overrides
+    if spec.main:
+        parse_sum(spec.main)
     for claim in spec.claims:
         try:
-            _check_claim(claim)
+            _check_claim(claim, spec.main)
         except ValueError as problem:
             raise ValueError(f"claims.{claim.key}: {problem!s:.200}") from None
 
@@ -92,11 +94,11 @@ def _is_printed(printed: Printed) -> bool:
     return not printed.text or printed.absent or _PRINTED.fullmatch(printed.text) is not None
 
 
-def _check_claim(claim: Claim) -> None:
+def _check_claim(claim: Claim, main: str) -> None:
     if len(claim.holds_if) + len(claim.effect) > _LONGEST_CLAIM:
         raise ValueError("its expressions are too long")
-    if claim.margin is not None and not abs(claim.margin) < 1e9:
-        raise ValueError("margin: expected a number of percent points")
+    if claim.margin is not None and not abs(parse_margin(claim.margin, main).share) < 1e9:
+        raise ValueError("margin: expected a number of percent points, or a share of an effect")
     holds, effect = parse(claim.holds_if), parse(claim.effect) if claim.effect else None
     if not holds.truth or (effect is not None and effect.truth):
         raise ValueError("expected a comparison in holds_if, and a difference in effect")

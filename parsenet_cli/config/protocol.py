@@ -147,6 +147,8 @@ STATED = (
     Switch("mean that is subtracted", "source", {"input_mean": "weights"}, "input_mean=data",
            "table3.conv4.mean_iu", _siftflow),
     Switch("gradient clipping", "ours", {"recipe.clip_gradients": None}, "recipe.clip_gradients=10", _VOC),
+    Switch("stages that are not trained", "ours", {"recipe.frozen": ()}, "recipe.frozen=[conv1,conv2]", _VOC),
+    Switch("rows and columns of the loss", "ours", {"recipe.loss_stride": 1}, "recipe.loss_stride=2", _VOC),
     Switch("arithmetic", "source", {"precision": "float32"}, "precision=tf32 | precision=bfloat16", _VOC),
     Switch("what the tables compare", "stated",
            {"body": "reduced", "layers": ("pool6", "fc7"), "skips": "none", "context": "global", "norm": "l2",

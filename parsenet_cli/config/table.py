@@ -82,7 +82,8 @@ class Claim:
     Attributes:
         where: Its place in the paper: a section, a table or a figure.
         effect: The difference that is shown, in percent points.
-        margin: What "about equal" means, in percent points; `margin` in the expressions.
+        margin: What "about equal" means, `margin` in the expressions: percent points, or as text a share of an effect
+            (`0.25 * main`, see config/expression.py).
         note: What a reader of the paper has to know of it, such as why it does not hold on the printed numbers.
     """
 
@@ -91,7 +92,7 @@ class Claim:
     where: str
     holds_if: str
     effect: str = ""
-    margin: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    margin: Annotated[float, Field(allow_inf_nan=False)] | str | None = None
     kind: Kind = "stated"
     note: str = ""
 
@@ -144,6 +145,7 @@ class TableSpec:
     Attributes:
         labels: Headers of the row labels.
         remark: The sentence of the paper that asks for the table, where the paper has no such table.
+        main: The effect that the table is about, a sum of cells: the yardstick of its margins. Empty where it has none.
     """
 
     name: str
@@ -156,6 +158,7 @@ class TableSpec:
     claims: tuple[Claim, ...] = ()
     note: str = ""
     remark: str = ""
+    main: str = ""
 
     @property
     def is_printed(self) -> bool:

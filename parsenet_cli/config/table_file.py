@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from parsenet_cli.config.expression import RESERVED, Expression, Limit, parse, parse_limit
+from parsenet_cli.config.expression import RESERVED, Expression, parse, parse_limit, parse_margin, parse_sum
 from parsenet_cli.config.overrides import LISTED, axis_choices, habit, key_of, unknown_value
 from parsenet_cli.config.table import NO_CELL, Cell, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
@@ -30,7 +30,7 @@ GROUPS = {
 
 _NUMBER = re.compile(r"(?P<bold>\*\*)?(?P<text>[0-9]{1,6}(\.[0-9]{1,6})?)(?(bold)\*\*)(\s+(?P<cited>\[[^\[\]]+\]))?")
 
-_Condition = TypeVar("_Condition", Expression, Limit)
+_Parsed = TypeVar("_Parsed")
 
 MEASURED = [kind for kind in get_args(Kind) if kind != "printed"]
 """The kinds of claims on what figures measure, of which the paper prints nothing."""
@@ -138,13 +138,16 @@ def read(file: Path) -> TableSpec:
     Raises:
         UserError: something in it, the first of all, is not as docs/tables.md says.
     """
-    required, optional = ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note"]
+    required, optional = ["title", "data", "columns", "rows"], ["base", "labels", "claims", "note", "main"]
     (required if file.parent.name == "beyond" else optional).append("remark")
     top = read_yaml(file).fields("table", required, optional)
     labels = top["labels"].texts() if "labels" in top else ("",)
     columns = tuple(_column(key, node) for key, node in _named(top["columns"], "columns"))
     by_key = {column.key: column for column in columns}
     rows = tuple(_row(key, node, len(labels), by_key) for key, node in _named(top["rows"], "rows"))
+    main = _text(top, "main")
+    if "main" in top:
+        _check_cells(top["main"], _parsed(top["main"], parse_sum), _cells_of(rows))
     claims = top["claims"].mapping() if "claims" in top else {}
     return TableSpec(
         name=file.stem,
@@ -154,9 +157,10 @@ def read(file: Path) -> TableSpec:
         columns=columns,
         rows=rows,
         base=_overrides(top.get("base")),
-        claims=tuple(_claim(key, node, rows) for key, node in claims.items()),
+        claims=tuple(_claim(key, node, rows, main) for key, node in claims.items()),
         note=_text(top, "note"),
         remark=_text(top, "remark"),
+        main=main,
     )
 
 
@@ -214,13 +218,18 @@ def _printed(node: YamlNode | None, cited: str) -> Printed:
     return Printed(match["text"], match["bold"] is not None, match["cited"] or cited)
 
 
-def _claim(key: str, node: YamlNode, rows: Sequence[Row]) -> Claim:
-    printed = {f"{row.key}.{name}": number for row in rows for name, number in row.paper.items() if not number.absent}
+def _cells_of(rows: Sequence[Row]) -> dict[str, Printed]:
+    """The cells that there are, `row.column`, with what is printed in them."""
+    return {f"{row.key}.{name}": number for row in rows for name, number in row.paper.items() if not number.absent}
+
+
+def _claim(key: str, node: YamlNode, rows: Sequence[Row], main: str) -> Claim:
+    printed = _cells_of(rows)
     fields = node.fields("claim", ["says", "where", "holds_if"], ["effect", "margin", "kind", "note"])
     about = _about(fields, get_args(Kind))
     expressions = {name: _parsed(fields[name], parse) for name in ("holds_if", "effect") if name in fields}
     for name, expression in expressions.items():
-        _check_cells(fields[name], (str(cell.key) for cell in expression.references if not cell.table), printed)
+        _check_cells(fields[name], expression, printed)
         for row in expression.counted_rows:
             if row not in [each.key for each in rows]:
                 raise fields[name].problem(unknown("row of wins()", row, [each.key for each in rows]))
@@ -234,9 +243,23 @@ def _claim(key: str, node: YamlNode, rows: Sequence[Row]) -> Claim:
     if "effect" in expressions and expressions["effect"].truth:
         raise fields["effect"].wrong("a difference in percent points")
     if "margin" not in fields and any(expression.uses_margin for expression in expressions.values()):
-        raise node.problem('the claim uses margin but gives none; add one in percent points, such as margin: "0.5"')
-    margin = _number(fields["margin"], "percent points", "0.5") if "margin" in fields else None
+        raise node.problem(
+            'the claim uses margin but gives none; add one, such as margin: 0.25 * main or margin: "0.5"'
+        )
+    margin = _margin(fields["margin"], main, printed) if "margin" in fields else None
     return Claim(*_statement(key, fields), _text(fields, "effect"), margin, **about)
+
+
+def _margin(node: YamlNode, main: str, cells: Collection[str]) -> float | str:
+    """Percent points as a number, a share of an effect as its text."""
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", node.text()):
+        return float(node.text())
+    margin = _parsed(node, lambda text: parse_margin(text, main))
+    if margin.effect is None:
+        raise node.wrong('percent points in quotes, such as "0.5"')
+    if not margin.is_main:
+        _check_cells(node, margin.effect, cells)
+    return node.text()
 
 
 def _check_printed(fields: Mapping[str, YamlNode], holds_if: Expression, printed: Mapping[str, Printed]) -> None:
@@ -280,17 +303,18 @@ def _about(fields: Mapping[str, YamlNode], kinds: Sequence[str]) -> dict[str, An
     return {"kind": kind, "note": _text(fields, "note")}
 
 
-def _parsed(node: YamlNode, parser: Callable[[str], _Condition]) -> _Condition:
+def _parsed(node: YamlNode, parser: Callable[[str], _Parsed]) -> _Parsed:
     try:
         return parser(node.text())
     except ValueError as error:
         raise node.problem(str(error)) from None
 
 
-def _check_cells(node: YamlNode, named: Iterable[str], cells: Collection[str]) -> None:
-    for name in named:
-        if name not in cells:
-            raise node.problem(unknown("cell", name, cells))
+def _check_cells(node: YamlNode, expression: Expression, cells: Collection[str]) -> None:
+    """Whether the cells that it names of its own table are there."""
+    for cell in expression.references:
+        if not cell.table and str(cell.key) not in cells:
+            raise node.problem(unknown("cell", str(cell.key), cells))
 
 
 def _overrides(node: YamlNode | None) -> tuple[str, ...]:

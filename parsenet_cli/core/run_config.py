@@ -43,8 +43,10 @@ ADDED_LATER: dict[str, Any] = {
     "norm_p": 2.0,
     "norm_layers": None,
     "feature_scale": {},
+    "recipe.frozen": [],
+    "recipe.loss_stride": 1,
 }
-"""Axes added after signatures were published, each with the value that means "as before"; left out while they have it.
+"""Axes added after signatures were published, each with the value in JSON that means "as before"; left out while they have it.
 
 Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
 """
@@ -61,6 +63,11 @@ Tap = Literal["fc7", "conv5", "conv4", "conv3"]
 BlockName = Annotated[str, Field(pattern=rf"^{NAME}\z")]
 _Word = Annotated[str, Field(max_length=200)]
 _Plain = bool | int | float | _Word
+
+Stage = Literal["conv1", "conv2", "conv3"]
+"""Stages of a trunk that can be left as they are: no head reads a feature below the last of them."""
+
+STAGES: tuple[str, ...] = get_args(Stage)
 
 
 class _Frozen(BaseModel):
@@ -89,6 +96,8 @@ class Recipe(_Frozen):
     trunk_lr: tuple[Multiplier, Multiplier]
     dropout: Share
     clip_gradients: Annotated[float, Field(gt=0)] | None = None
+    frozen: tuple[Stage, ...] = ()
+    loss_stride: Pixels = 1
 
     @property
     def steps(self) -> int:
@@ -99,6 +108,13 @@ class Recipe(_Frozen):
     def images(self) -> int:
         """Images that one step sees."""
         return self.batch * self.iter_size
+
+    @field_validator("frozen")
+    @classmethod
+    def _stages_in_order(cls, frozen: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if len(set(frozen)) != len(frozen):
+            raise ValueError("expected no stage twice")
+        return tuple(sorted(frozen, key=STAGES.index))
 
     @model_validator(mode="after")
     def _numbers_make_sense(self) -> Recipe:

@@ -39,6 +39,19 @@ class Batches:
     seed: int
     fill: tuple[int, int, int] = (123, 117, 104)
 
+    @property
+    def of_whole_images(self) -> bool:
+        """Whether every batch consists of whole images and nothing else: neither crops nor padding."""
+        return self.crop is None and (self.size == 1 or len(set(self.split.shapes)) == 1)
+
+    def examples(self, number: int) -> list[tuple[int, bool]]:
+        """Of each image of batch `number` which one of the split it is, and whether it is mirrored; without crops."""
+        places = range(number * self.size, (number + 1) * self.size)
+        return [(image_at(len(self.split), self.seed, self.sampling, place), self._mirrored(place)) for place in places]
+
+    def _mirrored(self, place: int) -> bool:
+        return self.mirror and bool(_generator(_PLACE, self.seed, place).random() < 0.5)
+
     def __getitem__(self, number: int) -> tuple[Image, Image]:
         """Batch `number` (from 0): images uint8 RGB (N, 3, H, W), channels last in memory; labels uint8 (N, H, W)."""
         drawn = [self._drawn(number * self.size + k) for k in range(self.size)]

@@ -74,9 +74,14 @@ class Configurations:
         }
 
     def config(self, cell: Sequence[str]) -> RunConfig:
-        """The run of a cell with one image in a step, as the paper trains, and a rate at which the network stays as it is."""
+        """The run of a cell as the paper trains, at a rate at which the network stays as it is.
+
+        One image in a step, all stages trained and nothing of them kept, and the loss on every pixel: what a profile saves
+        there would otherwise be counted for or against a network.
+        """
         config = self.composer.unidentified(cell)
-        recipe = config.science.recipe.model_copy(update={"batch": 1, "iter_size": 1, "lr": 1e-12})
+        update = {"batch": 1, "iter_size": 1, "lr": 1e-12, "frozen": (), "loss_stride": 1}
+        recipe = config.science.recipe.model_copy(update=update)
         return config.model_copy(update={"science": config.science.model_copy(update={"recipe": recipe})})
 
     def not_applicable(self, cell: Sequence[str]) -> str | None:

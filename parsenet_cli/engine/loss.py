@@ -13,19 +13,26 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def divisor(labels: Tensor, ignore: int | None, reduction: Literal["sum", "mean"]) -> int:
-    """What the summed loss of a batch is divided by; `labels` (N, H, W) are those of the whole batch.
+def divisor(labels: Tensor, ignore: int | None, reduction: Literal["sum", "mean"], stride: int = 1) -> float:
+    """What the summed loss of a batch is divided by; `labels` (N, h, w) are those of the whole batch.
 
     `sum`: the number of images. `mean`: the number of labelled pixels of all images together, at least 1, so that
     a batch without any has loss 0. Micro-batches of one batch share its divisor, so that their gradients add up to it.
+
+    With `stride` n the labels are those of every n-th row and column, S, and each stands for n^2 pixels. With l(p) the loss of
+    pixel p and N the number of images,
+
+        sum:   n^2 / N * sum of l(p) over the labelled p in S        mean:   sum of l(p) over the labelled p in S / their number
+
+    so that both keep the size that they have over all pixels, and a learning rate its meaning.
     """
     if reduction == "sum":
-        return len(labels)
+        return len(labels) / stride**2
     labelled = labels.numel() if ignore is None else int((labels != ignore).sum())
     return max(1, labelled)
 
 
-def softmax_loss(logits: Tensor, labels: Tensor, ignore: int | None, divisor: int) -> Tensor:
+def softmax_loss(logits: Tensor, labels: Tensor, ignore: int | None, divisor: float) -> Tensor:
     """Sum over labelled pixels of -log softmax(logits)[label], over `divisor`: a scalar.
 
     `logits` (N, K, H, W) are taken as float32, also under autocast; `labels` (N, H, W) hold class numbers of any
@@ -55,7 +62,7 @@ class _SoftmaxLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, ignore: int | None, divisor: int) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, ignore: int | None, divisor: float) -> Tensor:
         labels = labels.unsqueeze(1)
         labelled = torch.ones_like(labels, dtype=torch.bool) if ignore is None else labels != ignore
         index = torch.where(labelled, labels, 0).long()

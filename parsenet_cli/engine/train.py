@@ -25,6 +25,7 @@ from parsenet_cli.engine import arithmetic, checkpoint, environment, inputs, tra
 from parsenet_cli.engine.checkpoint import CheckpointSchedule, TrainState
 from parsenet_cli.engine.device import choose_device, release_memory
 from parsenet_cli.engine.evaluate import Evaluation, evaluate_model, shrink
+from parsenet_cli.engine.frozen import FrozenFeatures
 from parsenet_cli.engine.loss import divisor, softmax_loss
 from parsenet_cli.engine.optim import learning_rate, sgd
 from parsenet_cli.models import trunks
@@ -122,6 +123,7 @@ class Trainer:
             seed=self.science.seed,
             fill=_mean_colour(self.science),
         )
+        self.frozen_features = FrozenFeatures(model, self.batches, device)
         self.optimizer = sgd(model, self.recipe, self.science.norm_decay)
         self.micro_batch = self.runtime.micro_batch or self.recipe.batch
         self.ran_out_of_memory = False
@@ -203,15 +205,22 @@ class Trainer:
     def _batch(self, number: int) -> Tensor:
         """Add the gradient of one batch, `micro_batch` images at a time; returns its loss."""
         images, labels = (torch.from_numpy(array) for array in self.batches[number])
-        shared = divisor(labels, IGNORED, self.recipe.loss)
-        parts = zip(torch.split(images, self.micro_batch), torch.split(labels, self.micro_batch), strict=True)
-        return torch.stack([self._backward(*part, shared) for part in parts]).sum(dtype=torch.float64)
+        stride = self.recipe.loss_stride
+        labels = labels[:, ::stride, ::stride].contiguous()
+        shared = divisor(labels, IGNORED, self.recipe.loss, stride)
+        with arithmetic.autocast(self.science.precision, self.device):
+            frozen = self.frozen_features(number, images)
+        losses = []
+        for start in range(0, len(images), self.micro_batch):
+            part = slice(start, start + self.micro_batch)
+            losses.append(self._backward(images[part], labels[part], shared, None if frozen is None else frozen[part]))
+        return torch.stack(losses).sum(dtype=torch.float64)
 
-    def _backward(self, images: Tensor, labels: Tensor, divisor: int) -> Tensor:
+    def _backward(self, images: Tensor, labels: Tensor, divisor: float, frozen: Tensor | None) -> Tensor:
         """Forward and backward of a part of a batch; `divisor` is that of the whole batch."""
         images, labels = self._on_device(images), self._on_device(labels)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.science.precision == "bfloat16"):
-            logits = self.model(images)
+        with arithmetic.autocast(self.science.precision, self.device):
+            logits = self.model(images, self.recipe.loss_stride, frozen)
         loss = softmax_loss(logits, labels, IGNORED, divisor)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()

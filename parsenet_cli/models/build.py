@@ -16,24 +16,49 @@ from parsenet_cli.models.weights.read import Weights, install
 
 
 class Segmenter(nn.Module):
-    """8-bit images in, class scores for every pixel out. `start` says where the trunk's weights come from."""
+    """8-bit images in, class scores for every pixel out.
 
-    def __init__(self, preprocess: Preprocess, trunk: Trunk, head: Head, start: str) -> None:
+    Args:
+        preprocess: what the trunk's weights expect of an image.
+        trunk: the layers below the head.
+        head: from the trunk's taps to scores.
+        start: where the trunk's weights come from.
+        frozen: the last stage that is not trained (`recipe.frozen`); empty where all are.
+    """
+
+    def __init__(self, preprocess: Preprocess, trunk: Trunk, head: Head, start: str, frozen: str = "") -> None:
         super().__init__()
         self.preprocess = preprocess
         self.trunk = trunk
         self.head = head
         self.start = start
+        self.frozen = frozen
+        if frozen:
+            trunk.freeze(frozen)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, H, W).
+    def forward(self, images: Tensor, stride: int = 1, frozen_features: Tensor | None = None) -> Tensor:
+        """uint8 RGB (N, 3, H, W) -> float32 logits (N, K, ceil(H / stride), ceil(W / stride)).
+
+        Args:
+            images: as above.
+            stride: of which rows and columns there are logits, from the first one on.
+            frozen_features: what `frozen_features` made of these images, where that has been done.
 
         Raises:
             UserError: the image is too small for the trunk, or for the bins of the context.
         """
-        taps = self.trunk(self.preprocess(images), self.head.wanted)
-        logits: Tensor = self.head(taps, (images.shape[2], images.shape[3]))
+        if frozen_features is None:
+            taps = self.trunk(self.preprocess(images), self.head.wanted)
+        else:
+            taps = self.trunk(frozen_features, self.head.wanted, after=self.frozen)
+        logits: Tensor = self.head(taps, (images.shape[2], images.shape[3]), stride)
         return logits
+
+    @torch.no_grad()
+    def frozen_features(self, images: Tensor) -> Tensor:
+        """uint8 RGB (N, 3, H, W) -> what the stages that are not trained make of them (N, C, h, w)."""
+        features: Tensor = self.trunk(self.preprocess(images), (self.frozen,))[self.frozen]
+        return features
 
     def check_size(self, height: int, width: int) -> None:
         """Raises `UserError` when an image of `height` x `width` pixels is too small for the trunk or for the context."""
@@ -89,5 +114,6 @@ def build_model(
     normalization = architecture.normalization(weights)
     if mean is not None and science.input_mean == "data":
         normalization = normalization.with_mean(mean)
-    model = Segmenter(Preprocess(normalization), trunk, head, weights.about if weights else "drawn (He)")
+    start = weights.about if weights else "drawn (He)"
+    model = Segmenter(Preprocess(normalization), trunk, head, start, "".join(science.recipe.frozen[-1:]))
     return model.to(memory_format=torch.channels_last)

@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 from parsenet_cli.core.run_config import LAYERS, Science
 from parsenet_cli.models import context, gate
 from parsenet_cli.models.classifier import BranchClassifiers, Feature, JointClassifier, classify
+from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.layers import Dropout
 from parsenet_cli.models.norm import L2Norm, LpNorm, Norm
 from parsenet_cli.models.skips import Skips
@@ -105,22 +106,29 @@ class Head(nn.Module):
         """What context reads of a tap."""
         return self.context_source if tap == "fc7" else tap
 
-    def forward(self, taps: Mapping[str, Tensor], size: Size) -> Tensor:
-        """Taps (N, C, h, w) -> float32 scores (N, K, *size)."""
+    def forward(self, taps: Mapping[str, Tensor], size: Size, stride: int = 1) -> Tensor:
+        """Taps (N, C, h, w) -> float32 scores (N, K, *size), or those of every `stride`-th row and column alone."""
         features = self.features(taps)
         if self.mix:
             features = [self._mixed(features, self.mix)]
         blocks, bias = self.classifier.blocks()
         maps = classify(features, blocks)
         if not self.one_grid:
-            upsampled: Tensor = self.upsample(maps, size)
-            return upsampled + bias.view(1, -1, 1, 1)
+            return self._upsample(maps, size, stride) + bias.view(1, -1, 1, 1)
         ((grid, scores),) = maps.items()
         scores = scores + bias.view(1, -1, 1, 1)
         if self.skips:
             grid, scores = self.skips(grid, scores, taps)
-        logits: Tensor = self.upsample({grid: scores}, size)
-        return logits
+        return self._upsample({grid: scores}, size, stride)
+
+    def _upsample(self, maps: Mapping[Grid, Tensor], size: Size, stride: int) -> Tensor:
+        """Scores at the image's pixels; a deconvolution makes all of them, also where only some are asked for."""
+        if stride > 1 and self.upsample is self.bilinear:
+            pixels = replace(IMAGE, stride=stride)
+            sparse: Tensor = self.bilinear(maps, (-(-size[0] // stride), -(-size[1] // stride)), pixels)
+            return sparse
+        upsampled: Tensor = self.upsample(maps, size)
+        return upsampled[:, :, ::stride, ::stride] if stride > 1 else upsampled
 
     def features(self, taps: Mapping[str, Tensor]) -> list[Feature]:
         """The branches, normalised and pool6 then dropped, in the order of their blocks of weights."""

@@ -1,4 +1,4 @@
-"""Which configurations the network can be built for: known before anything is trained, and without importing torch."""
+"""Which configurations the network can be built and trained for: known before anything runs, and without importing torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,28 @@ from parsenet_cli.core.blocks import NONE
 from parsenet_cli.core.run_config import Precision, Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
+
+
+def unfreezable(science: Science) -> str | None:
+    """Why `recipe.frozen` cannot be had, as a sentence, or None.
+
+    Raises:
+        UserError: the trunk does not exist.
+    """
+    frozen, stages = science.recipe.frozen, trunks.find(science.trunk).stages
+    if not frozen:
+        return None
+    named, some = f"recipe.frozen=[{', '.join(frozen)}]", f"[{', '.join(stages)}]"
+    if not stages:
+        return f"{named}: trunk {science.trunk} names no stages that could be frozen; use recipe.frozen=[]"
+    if missing := [stage for stage in frozen if stage not in stages]:
+        return f"{named}: trunk {science.trunk} has no stage {missing[0]}; expected the first of {some}, or [] for none"
+    if frozen != stages[: len(frozen)]:
+        skipped = next(stage for stage in stages if stage not in frozen)
+        return f"{named}: {skipped} lies below {frozen[-1]} and would be trained; expected the first of {some}, or [] for none"
+    if science.weights == "none":
+        return f"{named}: with weights=none these stages would stay as they are drawn; use recipe.frozen=[], or other weights"
+    return None
 
 
 def unsupported(science: Science) -> str | None:

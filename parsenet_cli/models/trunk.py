@@ -34,12 +34,24 @@ class Trunk(nn.Sequential):
         self.channels: dict[str, int] = {tap: widths[layer] for tap, layer in taps.items()}
         self._windows = [(name, window) for name, layer in layers.items() for window in geometry.windows(layer)]
 
-    def forward(self, x: Tensor, wanted: Iterable[str] = ("fc7",)) -> dict[str, Tensor]:
-        """Preprocessed images (N, 3, H, W) -> tap name -> (N, C, h, w). Raises `UserError` when the image is too small."""
-        self.check_size(int(x.shape[2]), int(x.shape[3]))
+    def forward(self, x: Tensor, wanted: Iterable[str] = ("fc7",), after: str = "") -> dict[str, Tensor]:
+        """Preprocessed images (N, 3, H, W) -> tap name -> (N, C, h, w).
+
+        With `after`, the name of a tap, `x` is the feature of that tap, and only the layers above it are run.
+
+        Raises:
+            UserError: the image is too small.
+        """
         missing = {self.taps[tap]: tap for tap in wanted}
         features: dict[str, Tensor] = {}
-        for name, layer in self.named_children():
+        layers = list(self.named_children())
+        if after:
+            layers = layers[1 + [name for name, _ in layers].index(self.taps[after]) :]
+            if missing.pop(self.taps[after], ""):
+                features[after] = x
+        else:
+            self.check_size(int(x.shape[2]), int(x.shape[3]))
+        for name, layer in layers:
             x = layer(x)
             if name in missing:
                 features[missing.pop(name)] = x
@@ -55,6 +67,13 @@ class Trunk(nn.Sequential):
             if name in before:
                 height, width = window.length(height), window.length(width)
         return height, width
+
+    def freeze(self, stage: str) -> None:
+        """Take the layers from the image to the tap `stage` out of the training."""
+        for name, layer in self.named_children():
+            layer.requires_grad_(requires_grad=False)
+            if name == self.taps[stage]:
+                break
 
     def check_size(self, height: int, width: int) -> tuple[int, int]:
         """The size of the last map for an image of `height` x `width`.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from parsenet_cli.core.errors import UserError
+from parsenet_cli.core.run_config import STAGES
 from parsenet_cli.models.preprocessing_spec import CAFFE, InputNormalization
 from parsenet_cli.models.trunks import Architecture
 
@@ -96,6 +97,7 @@ class Vgg(Architecture):
     caffe_first_taps: tuple[float, ...] = ()
     bodies: tuple[str, ...] = BODIES
     skips: tuple[str, ...] = ("16s", "8s")
+    stages: tuple[str, ...] = STAGES
 
     def unsupported(self, science: Science) -> str | None:
         """Skips need the coarser maps of body `fcn`."""

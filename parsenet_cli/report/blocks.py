@@ -53,7 +53,7 @@ class Cell(Printable):
         marks: Letters of the notes below the grid.
         under: A second line, smaller: points against the baseline, or the reason.
         shade: -1 (far below the baseline) to 1 (far above): the colour behind the number.
-        tone: supported | refuted | undecided | collapsed | failed, or empty.
+        tone: supported | refuted | undecided | neither | collapsed | failed, or empty.
         tip: Lines that are shown while the pointer or the keyboard is on the number.
         target: The row (`Row.key`) that says the same on paper and in Markdown.
     """

@@ -17,7 +17,7 @@ from parsenet_cli.report.redact import Private
 from parsenet_cli.store.run import Store
 
 if TYPE_CHECKING:
-    from parsenet_cli.claims.decide import Verdict
+    from parsenet_cli.claims.verdict import Verdict
 
 PAGE, TEXT = "index.html", "report.md"
 MARK = b"parsenet-inputs"
@@ -79,7 +79,11 @@ def compose(report: ReportInput, made_from: str, private: Private) -> Document:
         # Each apart, as by `verify`: more tables beyond the paper, or of the user's, do not weaken what is said of it.
         under = ((s for s in report.under(p) if group_of(s.table.name) == group) for p in report.profiles)
         figures = group == "all" and report.with_figures
-        return [verdict for s in under for verdict in judge_studies(list(s), report.store, figures=figures)]
+        return [
+            verdict
+            for s in under
+            for verdict in judge_studies(list(s), report.store, beside=report.beside, figures=figures)
+        ]
 
     verdicts = judged("all")
     intervals = {study.name: cell_intervals(study, report.store) for study in report.shown}

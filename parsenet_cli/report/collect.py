@@ -30,6 +30,7 @@ class ReportInput:
         profile: None: every profile that has a study.
         tables: What was named: tables, groups of them, studies. Empty: everything.
         studies: One of each profile and table (store/choice.py), by profile, in the paper's order.
+        beside: Those that would be taken if no table were named: verdicts do not depend on what is shown.
         trials: One of each table, profile and set of overrides that make it other than the one in `studies`.
         runs: By signature, in the order of the studies and trials.
         left_out: What is not shown, and why.
@@ -39,6 +40,7 @@ class ReportInput:
     profile: str | None
     tables: tuple[str, ...]
     studies: tuple[Study, ...]
+    beside: tuple[Study, ...]
     trials: tuple[Study, ...]
     runs: dict[str, StudyRun]
     left_out: tuple[tuple[str, str], ...]
@@ -79,13 +81,14 @@ def collect_input(
         raise unknown(f"profile among the studies in {store.studies}:", profile, profiles)
     if not everything:
         raise UserError(f"{store.root}: there is no study to report. Run `parsenet ablate all` first")
+    beside = choice.one_of_each(choice.only(everything, study), store)
     offered = selected(choice.only(everything, study), tables, profile)
     studies = tuple(sorted(choice.one_of_each(offered, store), key=_reading_order))
     choice.check_named(study, studies, everything)
     trials = tuple(sorted(_trials(offered, studies, store), key=_reading_order))
     runs = read_runs((*studies, *trials), store)
     left_out = [*_left_out_studies(store, studies, trials, everything), *_left_out_runs(store, everything, runs)]
-    return ReportInput(store, profile, tuple(tables), studies, trials, runs, tuple(left_out))
+    return ReportInput(store, profile, tuple(tables), studies, tuple(beside), trials, runs, tuple(left_out))
 
 
 def _trials(offered: Sequence[Study], studies: Sequence[Study], store: Store) -> Iterator[Study]:
@@ -102,7 +105,10 @@ def _trials(offered: Sequence[Study], studies: Sequence[Study], store: Store) ->
 def digest(report: ReportInput) -> str:
     """sha256 over everything that the report is made from, this package's own code included."""
     store, whole = report.store, hashlib.sha256()
-    data = [file_of(study.name, store) for study in report.shown]
+    data = [file_of(name, store) for name in dict.fromkeys(study.name for study in (*report.shown, *report.beside))]
+    others = dict.fromkeys(signature for study in report.beside for signature in study.signatures)
+    for run in (store.run(signature) for signature in others if signature not in report.runs):
+        data += [run.result_file, run.confusions_file]
     data += sorted(store.figures.rglob("*.json"))
     data += sorted({samples_of(read) for read in report.runs.values() if read.result})
     for read in report.runs.values():

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import get_args
 
-from parsenet_cli.claims.decide import Outcome, Verdict
+from parsenet_cli.claims.estimate import LEVEL
+from parsenet_cli.claims.verdict import Outcome, Verdict
 from parsenet_cli.config.table import Kind
 from parsenet_cli.core.text import p_text
 from parsenet_cli.report.blocks import Cell, Grid, words
 from parsenet_cli.report.paper_table import Footnotes
 
-HEADS = ("table", "claim", "verdict", "effect", "p", "why")
+HEADS = ("table", "claim", "verdict", "effect", "margin", "q", "seeds", "what next", "why")
 
 KINDS: dict[Kind, tuple[str, str]] = {
     "read_off": ("read off", "the paper's numbers show it and its text does not say it"),
@@ -43,14 +44,17 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
             verdict.table,
             Cell(stated(verdict), marks=notes.mark(verdict.note)),
             Cell(verdict.outcome, tone=verdict.outcome),
-            _effect(verdict),
-            "" if verdict.p is None else p_text(verdict.p),
+            effect_text(verdict),
+            margin_text(verdict),
+            "fact" if verdict.fact else "" if verdict.q is None else p_text(verdict.q),
+            str(verdict.seeds or ""),
+            verdict.next,
             verdict.why,
         )
         for verdict in verdicts
     ]
     kinds = [f"[{word}]: {meaning}." for kind, (word, meaning) in KINDS.items() if kind in {v.kind for v in verdicts}]
-    notes.add(*kinds, *notices, f"{totals(verdicts)}.")
+    notes.add(*kinds, *notices, *reading(verdicts), f"{totals(verdicts)}.")
     grid = words(
         HEADS,
         rows,
@@ -60,20 +64,53 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
         if rows
         else "",
         data={
-            "verdicts": [asdict(verdict) for verdict in verdicts],
+            "verdicts": [
+                {**asdict(verdict), "decided": verdict.decided, "leaning": verdict.leaning} for verdict in verdicts
+            ],
             "notices": list(notices),
             "totals": _counts(verdicts),
+            "expected_wrong": expected_wrong(verdicts),
         },
     )
     return replace(grid, notes=notes.lines())
 
 
+def expected_wrong(verdicts: Sequence[Verdict]) -> float:
+    """How many of these verdicts are expected to be wrong at most; facts are not among them."""
+    return LEVEL * sum(verdict.decided and not verdict.fact for verdict in verdicts)
+
+
+def reading(verdicts: Sequence[Verdict]) -> list[str]:
+    """What a reader of verdicts has to know of them all, in sentences."""
+    sentences = []
+    if count := sum(verdict.decided and not verdict.fact for verdict in verdicts):
+        among = "this verdict" if count == 1 else f"these {count} verdicts"
+        sentences.append(f"Expected wrong among {among} by runs: at most {expected_wrong(verdicts):.2g}.")
+    if seeds := sorted({verdict.seeds for verdict in verdicts if verdict.decided and verdict.seeds}):
+        rarer = ", ".join(f"{100 - 100 * LEVEL ** (1 / n):.0f} % of the runs with {n} seeds" for n in seeds)
+        sentences.append(f"A failure that is rarer than this may not have been seen: {rarer}.")
+    if weak := sorted(
+        {v.table for v in verdicts if v.margin_share is not None and v.main and not v.main_is_established}
+    ):
+        sentences.append(f"The yardstick of {', '.join(weak)}, the table's main effect, is itself not established.")
+    return sentences
+
+
+def effect_text(verdict: Verdict) -> str:
+    """`+1.15 [-0.03, +2.33], 6 % of main`."""
+    if verdict.effect is None:
+        return ""
+    return str(verdict.effect) + ("" if verdict.share is None else f", {100 * verdict.share:.0f} % of main")
+
+
+def margin_text(verdict: Verdict) -> str:
+    """`4.48, 25 % of main`."""
+    if verdict.margin is None:
+        return ""
+    share = f", {100 * verdict.margin_share:.0f} % of {verdict.margin_of}" if verdict.margin_share is not None else ""
+    return f"{verdict.margin:.3g}{share}"
+
+
 def _counts(verdicts: Sequence[Verdict]) -> dict[str, int]:
     counts = Counter(verdict.outcome for verdict in verdicts)
     return {outcome: counts[outcome] for outcome in get_args(Outcome)}
-
-
-def _effect(verdict: Verdict) -> str:
-    if verdict.effect is None:
-        return ""
-    return str(verdict.effect) + (f" (margin {verdict.margin:g})" if verdict.margin is not None else "")

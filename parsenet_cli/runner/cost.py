@@ -27,6 +27,7 @@ class CostKey(NamedTuple):
 
     Attributes:
         data: Their identity; the data set's name, where it is not here.
+        frozen: How many stages of the trunk are not trained.
     """
 
     data: str
@@ -36,6 +37,8 @@ class CostKey(NamedTuple):
     batch: int
     layers: int
     crop: int | None
+    frozen: int
+    loss_stride: int
     precision: Precision
     device: Device
 
@@ -46,7 +49,7 @@ class CostKey(NamedTuple):
         return cls(
             science.data_id or science.data,
             *(science.trunk, science.body, science.pad100, recipe.images, len(science.layers)),
-            *(recipe.crop, science.precision, device),
+            *(recipe.crop, len(recipe.frozen), recipe.loss_stride, science.precision, device),
         )
 
     def has_network_of(self, other: CostKey) -> bool:

@@ -130,7 +130,7 @@ def test_one_failing_cell_leaves_the_others_and_shows_its_log(cli: Cli, own_tabl
     assert beats(results) == before
 
 
-LONGER = (*SHORT[:2], "recipe.iterations=150", "checkpoint_seconds=0.3", "launcher.threads=1")
+LONGER = (*SHORT[:3], "recipe.iterations=150", "checkpoint_seconds=0.3", "launcher.threads=1")
 
 
 def test_kill_of_driver_and_workers_loses_nothing(
@@ -164,7 +164,7 @@ def test_kill_of_driver_and_workers_loses_nothing(
 
 def test_interrupt_stops_cleanly_and_says_how_to_go_on(start: Start, own_table: str, results: Path) -> None:
     store = Store(results)
-    driver = start("ablate", own_table, "--seeds", 1, *SHORT[:2], "recipe.iterations=100000")
+    driver = start("ablate", own_table, "--seeds", 1, *SHORT[:3], "recipe.iterations=100000")
     wait_for(lambda: any(run.status().iteration for run in store.runs()), "a step", 60, every=0.02)
     driver.send_signal(signal.SIGINT)
     _, printed = driver.communicate(timeout=PATIENCE_SECONDS)
@@ -260,7 +260,16 @@ def test_clone_and_own_files_work_below_folders_of_any_name(tmp_path: Path, resu
     (own / "ablations").mkdir()
     (own / "ablations/own.yaml").write_text(OWN_TABLE)
     done = subprocess.run(
-        command("ablate", "own", "--seeds", 1, "data=synthetic_siftflow", "weights=none", "recipe.iterations=3"),
+        command(
+            "ablate",
+            "own",
+            "--seeds",
+            1,
+            "data=synthetic_siftflow",
+            "weights=none",
+            "recipe.frozen=[]",
+            "recipe.iterations=3",
+        ),
         cwd=own,
         env={**os.environ, "PYTHONPATH": str(clone), "PARSENET_RESULTS": str(results), "COLUMNS": "160"},
         capture_output=True,

@@ -57,7 +57,7 @@ def open_dataset(options, progress=silent):
 TABLE = """
 title: My own table
 data: twin
-base: [recipe=parsenet, weights=none, recipe.iterations=6]
+base: [recipe=parsenet, weights=none, "recipe.frozen=[]", recipe.iterations=6]
 columns:
   best: {header: "Best IU", metric: best_iu}
 rows:

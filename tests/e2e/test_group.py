@@ -24,7 +24,7 @@ from tests.conftest import PATIENCE_SECONDS, SHORT, command, environment, wait_f
 
 GROUP, ALICE, BOB = 61000, 61001, 61002
 STUDY = ("sweep", "norm=none,l2", "body=fcn", *SHORT)
-LONGER = ("train", "body=fcn", *SHORT[:2], "recipe.iterations=120", "checkpoint_seconds=0.2")
+LONGER = ("train", "body=fcn", *SHORT[:3], "recipe.iterations=120", "checkpoint_seconds=0.2")
 
 
 @pytest.fixture

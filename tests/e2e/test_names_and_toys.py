@@ -8,7 +8,7 @@ from parsenet_cli.store import study
 from parsenet_cli.store.run import Store
 from tests.conftest import SHORT, Cli
 
-TINY = (*SHORT[:2], "recipe.iterations=3")
+TINY = (*SHORT[:3], "recipe.iterations=3")
 
 
 def test_a_sweep_has_the_name_it_was_given_and_a_toy_does_not_hide_the_whole(cli: Cli, results: Path) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import PATIENCE_SECONDS, SHORT, Cli, Start, wait_for
 def test_interrupt_leaves_the_watch_alone_and_cancelling_ends_run_and_driver_with_a_checkpoint(
     cli: Cli, start: Start, results: Path
 ) -> None:
-    driver = start("train", *SHORT[:2], "recipe.iterations=100000")
+    driver = start("train", *SHORT[:3], "recipe.iterations=100000")
     wait_for(lambda: any(run.status().iteration for run in Store(results).runs()), "a step", 60, every=0.02)
     (run,) = Store(results).runs()
     left, watching = start("status", "--watch"), start("status", "--watch")

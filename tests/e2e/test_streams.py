@@ -66,7 +66,7 @@ def test_terminal_that_is_no_utf8_gets_every_text(shell: Shell) -> None:
     shown = shell("", "list", PYTHONIOENCODING="latin-1").stdout
     assert b"recipe=\\u2026" in shown
     old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = shell("", "network", "body=fcn", "weights=none", "--to", "json", **old)
+    done = shell("", "network", "body=fcn", "weights=none", "recipe.frozen=[]", "--to", "json", **old)
     assert json.loads(done.stdout)["rows"]
 
 
@@ -91,7 +91,7 @@ def test_current_folder_is_gone(shell: Shell, tmp_path: Path) -> None:
 )
 def test_names_that_cannot_be_are_one_sentence(shell: Shell, tmp_path: Path, name: bytes, says: bytes) -> None:
     before = sorted(tmp_path.iterdir())
-    done = shell("", "train", "weights=none", "--results", name)
+    done = shell("", "train", "weights=none", "recipe.frozen=[]", "--results", name)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count(b"\n") == 1

@@ -43,7 +43,7 @@ def test_all_tables_as_json_and_one_as_markdown(cli: Cli, results: Path) -> None
     assert any(sentence.startswith("own: its file is gone") for sentence in content["notices"])
     assert "table1" in done.stderr  # not run yet
     markdown = cli("verify", "own", "--to", "md").stdout
-    assert "\n| table | claim | verdict | effect | p |" in markdown
+    assert "\n| table | claim | verdict | effect | margin | q | seeds | what next | why |" in markdown
     assert "| supported |" in markdown
 
 

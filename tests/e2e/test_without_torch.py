@@ -68,8 +68,8 @@ WORK = (
     "ablate table4 --seeds 1",  # all of it is there
 )
 NEED_TORCH = (
-    "train weights=none recipe.iterations=3",
-    "train weights=none recipe.iterations=3 launcher=inline",
+    "train weights=none recipe.frozen=[] recipe.iterations=3",
+    "train weights=none recipe.frozen=[] recipe.iterations=3 launcher=inline",
     "ablate table4 --seeds 2",
     "sweep norm=none,l2",
     "keep {run}",

@@ -37,7 +37,14 @@ class Study:
     @property
     def arguments(self) -> tuple[str, ...]:
         return (
-            *("sweep", "data=synthetic_siftflow", "weights=none", f"recipe.iterations={STEPS}", "norm=none,l2"),
+            *(
+                "sweep",
+                "data=synthetic_siftflow",
+                "weights=none",
+                "recipe.frozen=[]",
+                f"recipe.iterations={STEPS}",
+                "norm=none,l2",
+            ),
             *("checkpoint_seconds=0.05", "keep_model=true", "launcher.threads=1", "launcher.slots=2"),
             *(*self.more, "--seeds", str(self.seeds)),
         )

@@ -30,7 +30,9 @@ BEGINNING = ["worker train", "from 0", "step 0", "step 1", "checkpoint 2", "chec
 
 
 def composed(store: Store, seed: int) -> RunConfig:
-    return Composer(profile.load("quick"), ["weights=none", f"seed={seed}"], store.cache).run_config()
+    return Composer(
+        profile.load("quick"), ["weights=none", "recipe.frozen=[]", f"seed={seed}"], store.cache
+    ).run_config()
 
 
 def table(store: Store) -> Path:

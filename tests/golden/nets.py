@@ -133,7 +133,7 @@ def _features(theirs: Mapping[str, Layer], blob: str) -> list[str]:
 def base() -> Science:
     """ParseNet as the quick profile has it."""
     with tempfile.TemporaryDirectory() as folder:
-        return Composer(profile.load("quick"), ["weights=none"], Path(folder)).run_config().science
+        return Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], Path(folder)).run_config().science
 
 
 def recipe(solver: Layer, loss: Layer, *, head_lr: Sequence[float], trunk_lr: Sequence[float]) -> Recipe:

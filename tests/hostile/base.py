@@ -16,7 +16,7 @@ from parsenet_cli.core.sealed import CHECKSUM_KEY, with_checksum
 from parsenet_cli.store.run import Run, Store
 from tests import voc_folder
 
-SHORT = ("data=folder", "data_root=photos", "weights=none", "recipe.iterations=3", "body=fcn")
+SHORT = ("data=folder", "data_root=photos", "weights=none", "recipe.frozen=[]", "recipe.iterations=3", "body=fcn")
 TABLE = """\
 title: A table of my own
 data: siftflow

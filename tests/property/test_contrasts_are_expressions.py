@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from parsenet_cli.claims.contrast import All, AnyOf, Collapsed, Condition, Contrast, Steadier, condition_of, contrast_of
-from parsenet_cli.config.expression import MOST_ABSOLUTES, Reference, parse
+from parsenet_cli.config.expression import MOST_ABSOLUTES, Reference, parse, parse_margin
 from tests.claim_store import evaluate
 
 CELLS = ["a.x", "b.x", "c.y", "other.a.x"]
@@ -66,17 +68,21 @@ def holds(stated: Condition, given_values: dict[str, int]) -> bool:
 
 
 @settings(deadline=None, max_examples=300)
-@given(text=truths, given_values=values)
-def test_a_condition_holds_when_its_expression_is_true(text: str, given_values: dict[str, int]) -> None:
+@given(text=truths, given_values=values, margin=st.sampled_from([2.0, "2 * (b.x - other.a.x)", "c.y"]))
+def test_a_condition_holds_when_its_expression_is_true(
+    text: str, given_values: dict[str, int], margin: float | str
+) -> None:
     assume(text.count("abs(") <= MOST_ABSOLUTES)  # more of them are refused
-    expected = evaluate(text, measured_by(given_values), margin=2.0)
-    assert holds(condition_of(parse(text), "own", 2.0), given_values) == bool(expected)
+    stated = parse_margin(margin)
+    effect = evaluate(ast.unparse(stated.effect.tree), measured_by(given_values)) if stated.effect else 1.0
+    expected = evaluate(text, measured_by(given_values), margin=stated.share * max(0.0, effect))
+    assert holds(condition_of(parse(text), "own", stated), given_values) == bool(expected)
 
 
 @settings(deadline=None, max_examples=200)
 @given(text=numbers, given_values=values)
 def test_an_effect_is_its_expression(text: str, given_values: dict[str, int]) -> None:
-    contrast = contrast_of(parse(text), "own", 2.0)
+    contrast = contrast_of(parse(text), "own", parse_margin(2.0))
     if "abs" in text:
         assert contrast is None
     else:

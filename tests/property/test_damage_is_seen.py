@@ -51,7 +51,9 @@ class Case:
 
 @pytest.fixture(scope="module")
 def composer(tmp_path_factory: pytest.TempPathFactory) -> Composer:
-    return Composer(profile.load("quick"), ["weights=none"], tmp_path_factory.mktemp("store") / "cache")
+    return Composer(
+        profile.load("quick"), ["weights=none", "recipe.frozen=[]"], tmp_path_factory.mktemp("store") / "cache"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +158,7 @@ def cases(store: Store) -> dict[str, Case]:
         return text(content_hashes(sorted((store.root / "sources").iterdir()), cache, silent))
 
     def signature() -> str:
-        return Composer(profile.load("quick"), ["weights=none"], cache).run_config().signature
+        return Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], cache).run_config().signature
 
     return {
         "result": Case(run.result_file, lambda: result_of(run)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -62,3 +64,31 @@ def test_the_gradient_is_that_of_finite_differences(batch: tuple[Tensor, Tensor]
     logits.requires_grad_()
     _, gradient = with_gradient(softmax_loss(logits, labels, 255, 1), logits)
     assert float((up - down) / (2 * step)) == pytest.approx(float((gradient * direction).sum()), rel=1e-5, abs=1e-6)
+
+
+@given(batches(), st.integers(1, 4))
+def test_every_nth_pixel_stands_for_n_squared(batch: tuple[Tensor, Tensor], stride: int) -> None:
+    logits, labels = batch
+    sparse, theirs = logits[:, :, ::stride, ::stride].clone().requires_grad_(), labels[:, ::stride, ::stride]
+    labelled = max(1, int((theirs != 255).sum()))
+    factors = {"sum": stride**2 / len(labels), "mean": 1 / labelled}
+    for reduction in get_args(Literal["sum", "mean"]):
+        reference = factors[reduction] * F.cross_entropy(sparse, theirs.long(), ignore_index=255, reduction="sum")
+        ours = softmax_loss(sparse, theirs, 255, divisor(theirs, 255, reduction, stride))
+        torch.testing.assert_close(with_gradient(ours, sparse), with_gradient(reference, sparse))
+
+
+@given(batches(), st.integers(1, 4), st.sampled_from(["sum", "mean"]))
+def test_loss_over_large_pixels_is_the_same_on_every_nth(
+    batch: tuple[Tensor, Tensor], stride: int, reduction: Literal["sum", "mean"]
+) -> None:
+    """Where n x n pixels are alike, one of them says it all: value and gradient of both losses keep their size."""
+    logits, labels = (t.repeat_interleave(stride, -1).repeat_interleave(stride, -2) for t in batch)
+    few = batch[0].clone().requires_grad_()
+    every = softmax_loss(logits, labels, 255, divisor(labels, 255, reduction))
+    sparse = softmax_loss(few, batch[1], 255, divisor(batch[1], 255, reduction, stride))
+    torch.testing.assert_close(sparse.detach(), every)
+    logits.requires_grad_()
+    (dense,) = torch.autograd.grad(softmax_loss(logits, labels, 255, divisor(labels, 255, reduction)), logits)
+    (gradient,) = torch.autograd.grad(sparse, few)
+    torch.testing.assert_close(gradient, F.avg_pool2d(dense, stride) * stride**2)

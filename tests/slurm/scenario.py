@@ -34,7 +34,7 @@ ON_SLURM = (
     "launcher.slots=2",
 )
 QUICK = (*SHORT, *ON_SLURM)
-LONGER = (*SHORT[:2], "recipe.iterations=240", "checkpoint_seconds=0.3", *ON_SLURM)
+LONGER = (*SHORT[:3], "recipe.iterations=240", "checkpoint_seconds=0.3", *ON_SLURM)
 """Long enough to be disturbed in the middle."""
 
 ENDLESS = (*LONGER, "recipe.iterations=100000")

@@ -19,7 +19,7 @@ from tests.fake_slurm import FakeSlurm
 def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """ParseNet under the quick profile, from random weights."""
     cache: Path = tmp_path_factory.mktemp("composed")
-    return Composer(profile.load("quick"), ["weights=none"], cache).run_config()
+    return Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], cache).run_config()
 
 
 @pytest.fixture

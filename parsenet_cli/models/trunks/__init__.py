@@ -28,6 +28,7 @@ class Architecture(ABC):
         name: its file's.
         bodies: what can follow conv4 (the axis `body`).
         skips: FCN's skip heads it can feed (the axis `skips`, besides `none`).
+        stages: its first stages, from the image on, that `recipe.frozen` can name; each is a tap of the `Trunk`.
         layers: the paper's name of a layer -> this trunk's own feature that stands for it.
         sources: published weights by name (the axis `weights`); a file can always be given.
         imagenet: body -> the source that `weights=imagenet` means for it; empty where there is none.
@@ -42,6 +43,7 @@ class Architecture(ABC):
     layers: dict[str, str]
     remarks: str
     skips: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
     sources: dict[str, Source] = field(default_factory=dict)
     imagenet: dict[str, str] = field(default_factory=dict)
     pretrained: bool = False

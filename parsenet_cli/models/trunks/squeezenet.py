@@ -99,13 +99,21 @@ def _layers(dropout: float) -> Trunk:
         if name in ("fire3", "fire5"):
             layers[name.replace("fire", "pool")] = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
     layers["drop9"] = Dropout(dropout)
-    taps = {"conv3": "fire3", "conv4": "fire5", "conv5": "fire7", "fc7_before_dropout": "fire9", "fc7": "drop9"}
+    taps = {
+        "conv1": "relu1",
+        "conv3": "fire3",
+        "conv4": "fire5",
+        "conv5": "fire7",
+        "fc7_before_dropout": "fire9",
+        "fc7": "drop9",
+    }
     return Trunk(layers, taps)
 
 
 TRUNK = SqueezeNet(
     name="squeezenet",
     bodies=BODIES,
+    stages=("conv1", "conv3"),
     layers={
         "pool6": "the context of fc7",
         "fc7": "fire9 (features.12, stride 16)",

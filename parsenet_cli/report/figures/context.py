@@ -255,23 +255,22 @@ def _losing(gain: npt.NDArray[np.float64]) -> dict[str, float]:
 
 
 def _estimated(fewer: Counts, labelled: Counts) -> dict[str, float]:
-    """Errors (seeds, images) that go away, in percent of all labelled pixels, with its 95 % interval.
+    """Errors (seeds, images) that go away, in percent of all labelled pixels, with its error and 95 % interval.
 
     Over seeds and images as a table's claims have it; of one seed over images alone.
     """
     from parsenet_cli.claims.cells import CellScores
-    from parsenet_cli.claims.estimate import NOTHING, Estimate, estimate_contrast
+    from parsenet_cli.claims.estimate import Estimate, estimate_contrast
 
     scores = 100 * fewer.sum(axis=1) / labelled.sum()
     influences = (100 * fewer - scores[:, None] * labelled) / labelled.sum()
     if len(scores) == 1:
         variance = float((influences**2).sum())
-        value = Estimate(float(scores[0]), variance, max(1, len(labelled) - 1)).interval()
+        found = Estimate(float(scores[0]), variance, max(1, len(labelled) - 1))
     else:
-        seeds, none_collapsed = tuple(range(len(scores))), (False,) * len(scores)
-        cell = CellScores(("errors",), seeds, scores, influences, none_collapsed, "errors", "pictures")
-        value = estimate_contrast([(1.0, cell)], 0.0, lambda pool, paired: NOTHING).interval()
-    return {"estimate": value.estimate, "low": value.low, "high": value.high}
+        cell = CellScores(("errors",), tuple(range(len(scores))), scores, influences, "errors", "pictures")
+        found = estimate_contrast([(1.0, cell)], 0.0, lambda group, paired: None)
+    return found.as_data()
 
 
 def _height(panel: dict[str, Any]) -> float:

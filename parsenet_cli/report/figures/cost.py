@@ -148,13 +148,14 @@ def _exact(value: float) -> dict[str, Any]:
 
 
 def _ratio(before: Sequence[float], after: Sequence[float]) -> dict[str, float]:
-    """The ratio of two times, meant on the logarithm, with its 95 % interval over rounds by Student's t."""
+    """The ratio of two times, meant on the logarithm, with its 95 % interval over rounds by Student's t; `error` is the
+    logarithm's."""
     from parsenet_cli.claims.estimate import Estimate
 
     logs = np.log(np.array(after) / np.array(before))
     variance = float(logs.var(ddof=1)) / len(logs) if len(logs) > 1 else 0.0
-    interval = Estimate(float(logs.mean()), variance, len(logs) - 1).interval()
-    return {key: float(np.exp(getattr(interval, key))) for key in ("estimate", "low", "high")}
+    kept = Estimate(float(logs.mean()), variance, len(logs) - 1).as_data()
+    return kept | {key: float(np.exp(kept[key])) for key in ("estimate", "low", "high")}
 
 
 def _draw_ratio(axes: Axes, ratio: dict[str, float], y: float, k: int, label: str | None) -> None:

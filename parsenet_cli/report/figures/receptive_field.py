@@ -144,18 +144,15 @@ def _over_images(units: list[dict[str, Any]], name: str) -> dict[str, float]:
 
     `image`: the area above the second threshold as a share of the whole image.
     """
-    from scipy import stats
+    from parsenet_cli.claims.estimate import Estimate
 
     shares: dict[str, list[float]] = {}
     for unit in units:
         area, whole = (THRESHOLDS[1], "image_area") if name == "image" else (name, "theoretical_area")
         shares.setdefault(unit["image"], []).append(unit["area"][area] / unit[whole])
     means = np.array([np.mean(values) for values in shares.values()])
-    error = 0.0
-    if len(means) > 1:
-        error = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
-    mean = float(means.mean())
-    return {"estimate": mean, "low": mean - error, "high": mean + error, "pictures": len(means)}
+    variance = float(means.var(ddof=1)) / len(means) if len(means) > 1 else 0.0
+    return Estimate(float(means.mean()), variance, len(means) - 1).as_data() | {"pictures": len(means)}
 
 
 def _mean_map(samples: Iterable[FieldSample], name: str, half: int) -> Floats:

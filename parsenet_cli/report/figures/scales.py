@@ -29,7 +29,8 @@ def data(network: LoadedNetwork, *, images: int = 64, positions: int = 4) -> dic
     """L2 norms over channels at every cell of each layer's map, before and, where the network normalises, after the norm.
 
     `images` validation images; at `positions` random places of them the values themselves are kept too. The ratio is that
-    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over images.
+    of mean norms: the layer with the largest one over fc7; its interval (95 %) is that of a bootstrap over images, and so is
+    `error`, that of its logarithm.
     """
     chosen = network.sample(images)
     before: dict[str, list[Floats]] = {layer: [] for layer in LAYERS}
@@ -137,9 +138,14 @@ def _ratio(means: dict[str, Floats]) -> dict[str, Any]:
     number = len(means["fc7"])
     drawn = rng.integers(number, size=(DRAWS, number))
     over = np.maximum(means["fc7"][drawn].mean(axis=1), np.finfo(float).tiny)
-    low, high = np.percentile(means[largest][drawn].mean(axis=1) / over, (2.5, 97.5))
+    ratios = means[largest][drawn].mean(axis=1) / over
+    low, high = np.percentile(ratios, (2.5, 97.5))
     estimate = means[largest].mean() / max(means["fc7"].mean(), np.finfo(float).tiny)
-    return {"largest": largest, "over": "fc7", "estimate": float(estimate), "low": float(low), "high": float(high)}
+    found = {"largest": largest, "over": "fc7", "estimate": float(estimate), "low": float(low), "high": float(high)}
+    if number > 1 and (ratios > 0).all():  # a bootstrap of few images is as much too narrow as one without their mean
+        error = float(np.log(ratios).std() * np.sqrt(number / (number - 1)))
+        found |= {"error": error, "freedom": float(number - 1)}
+    return found
 
 
 def _draw_values(axes: Axes, data: dict[str, Any]) -> None:

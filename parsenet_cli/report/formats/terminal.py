@@ -31,7 +31,7 @@ MANY = 16
 LONG = 24
 """No column of words is widened by a word of more characters, such as an address or a path, where there are several parts."""
 
-TONES = {"supported": "green", "refuted": "red", "undecided": "yellow", "failed": "red"}
+TONES = {"supported": "green", "refuted": "red", "undecided": "yellow", "neither": "yellow", "failed": "red"}
 
 _WORD = re.compile(r" *[^ ]+(?:(?: ± |(?<=\d) x (?=\d)|(?<=\d) (?=\d{3}(?!\w)))[^ ]+)*")
 """What no line end breaks, and the blanks before it: `38.1 ± 0.4`, `800 x 2` and `20 505 429` are one number each."""

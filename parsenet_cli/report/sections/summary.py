@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from parsenet_cli.claims.decide import Verdict
+from parsenet_cli.claims.verdict import Verdict
 from parsenet_cli.core.text import p_text, signed
 from parsenet_cli.report.blocks import Block, Cell, Paragraph, Part, Section, Tiles, words
 from parsenet_cli.report.collect import ReportInput
-from parsenet_cli.report.verdicts import stated
+from parsenet_cli.report.verdicts import margin_text, reading, stated
 
-SYMBOLS = {"supported": "✓", "refuted": "✗", "undecided": "?"}
+SYMBOLS = {"supported": "✓", "refuted": "✗", "undecided": "?", "neither": "○"}
 
 WORTH = {
     "quick": (
@@ -32,8 +32,9 @@ OTHER_WORTH = (
 )
 
 DECIDED = (
-    "A claim is supported or refuted only where an interval over seeds and images says so, corrected for the number of "
-    "claims; otherwise it is undecided."
+    "A claim is supported or refuted where a test over seeds and images says so, at such a level that at most one verdict in "
+    "twenty is expected to be wrong; neither means that the effect is too small, or too near the margin, to be decided within "
+    "20 seeds."
 )
 
 
@@ -42,7 +43,8 @@ def section(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
     outcomes = Counter(read.outcome for read in report.runs.values())
     counts = Counter(str(verdict.outcome) for verdict in verdicts)
     done, all_runs = outcomes["converged"] + outcomes["collapsed"], len(report.runs)
-    tiles = [(str(counts[outcome]), f"{symbol} {outcome}", outcome) for outcome, symbol in SYMBOLS.items()]
+    shown = [outcome for outcome in SYMBOLS if outcome != "neither" or counts[outcome]]
+    tiles = [(str(counts[outcome]), f"{SYMBOLS[outcome]} {outcome}", outcome) for outcome in shown]
     blocks: list[Block] = [
         Tiles(
             (
@@ -65,7 +67,7 @@ def section(report: ReportInput, verdicts: Sequence[Verdict]) -> Section:
         missing = f"{all_runs - done} of {all_runs} runs have no result ({states}): their cells say so."
         blocks.append(Paragraph(missing, "warning"))
     if verdicts:
-        blocks.append(Paragraph(DECIDED))
+        blocks.append(Paragraph(" ".join([DECIDED, *reading(verdicts)])))
     return Section("summary", "Summary", tuple(blocks))
 
 
@@ -78,7 +80,7 @@ def claims(verdicts: Sequence[Verdict]) -> Section:
 
 def verdict_blocks(verdicts: Sequence[Verdict], key: str) -> tuple[Block, ...]:
     """One table of verdicts, or one for each profile; `key` begins the addresses of these."""
-    heads = ("claim, and why", "outcome", "effect in points, 95 % interval", "p", "where")
+    heads = ("claim, and why", "outcome", "effect in points, 95 % interval", "q", "what next", "where")
     parts = []
     for profile in dict.fromkeys(verdict.profile for verdict in verdicts):
         grid = words(heads, [_row(verdict) for verdict in verdicts if verdict.profile == profile])
@@ -87,7 +89,9 @@ def verdict_blocks(verdicts: Sequence[Verdict], key: str) -> tuple[Block, ...]:
 
 
 def _row(verdict: Verdict) -> list[Cell]:
-    effect, equal = verdict.effect, "" if verdict.margin is None else f"equal: within ±{verdict.margin:g}"
+    effect, equal = verdict.effect, "" if verdict.margin is None else f"margin {margin_text(verdict)}"
+    share = "" if verdict.share is None else f"; {100 * verdict.share:.0f} % of main"
+    seeds = "" if not verdict.seeds else f"{verdict.seeds} seeds"
     return [
         Cell(
             stated(verdict),
@@ -97,7 +101,8 @@ def _row(verdict: Verdict) -> list[Cell]:
         Cell(f"{SYMBOLS[verdict.outcome]} {verdict.outcome}", tone=verdict.outcome, under=equal),
         Cell("–")
         if effect is None
-        else Cell(signed(effect.estimate, 2), under=f"{signed(effect.low, 2)} to {signed(effect.high, 2)}"),
-        Cell("–" if verdict.p is None else p_text(verdict.p)),
+        else Cell(signed(effect.estimate, 2), under=f"{signed(effect.low, 2)} to {signed(effect.high, 2)}{share}"),
+        Cell("fact" if verdict.fact else "–" if verdict.q is None else p_text(verdict.q), under=seeds),
+        Cell(verdict.next),
         Cell(verdict.where, quiet=True),
     ]

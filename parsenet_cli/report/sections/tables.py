@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.estimate import Interval
+from parsenet_cli.claims.verdict import Verdict
 from parsenet_cli.config.table import CellKey
 from parsenet_cli.config.table_file import group_of
 from parsenet_cli.core.text import signed

@@ -199,7 +199,7 @@ def groups(base: Base, seed: int) -> Iterator[Case]:
             ("network", "recipe=mine", "--profile", "quick"),
         ),
         "profile": (("plan", "own", "--profile", "mine", "weights=none"), ("network", "--profile", "mine")),
-        "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none"), ("list",)),
+        "launcher": (("plan", "own", "launcher=mine", "--seeds", "1", "weights=none", "recipe.frozen=[]"), ("list",)),
     }
     keys = "seeds: 1\nabout: x\ndata: {}\nrecipe: {}\nset: []\nname: mine\nslots: 1\n"
     texts = {

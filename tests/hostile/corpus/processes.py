@@ -38,6 +38,7 @@ PROGRAMS = (
     "git",
     "gs",
     "nvidia-smi",
+    "nvidia-cuda-mps-control",
     "sh",
     "python",
     "python3",

@@ -50,6 +50,8 @@ KEYS = (
         "recipe.dropout",
         "recipe.mirror",
         "recipe.iter_size",
+        "recipe.frozen",
+        "recipe.loss_stride",
         "launcher",
         "launcher.name",
         "launcher.slots",
@@ -149,9 +151,9 @@ VALUES = (
 )
 VALUES_PER_KEY = 5
 COMMANDS = (
-    ("plan", "own", "--seeds", "1", "weights=none"),
+    ("plan", "own", "--seeds", "1", "weights=none", "recipe.frozen=[]"),
     ("network", "body=fcn", "--profile", "quick"),  # a second, where a plan takes half of one
-    ("sweep", "weights=none", "recipe.iterations=1", "data=folder", "data_root=/nowhere"),
+    ("sweep", "weights=none", "recipe.frozen=[]", "recipe.iterations=1", "data=folder", "data_root=/nowhere"),
 )
 
 
@@ -168,7 +170,9 @@ def overrides(base: Base, seed: int) -> Iterator[Case]:
             number += 1
             yield _typed(f"{key}={value}", command)
     for value in VALUES:  # together in one value of a path, which may be anything
-        yield _typed(f"data_root={value}", ("plan", "own", "--seeds", "1", "weights=none", "data=folder"))
+        yield _typed(
+            f"data_root={value}", ("plan", "own", "--seeds", "1", "weights=none", "recipe.frozen=[]", "data=folder")
+        )
     for value in VALUES:
         yield _typed(f"norm_scale={value}", COMMANDS[2])
 
@@ -296,9 +300,9 @@ ODD = (
     ("network", "--classes", "999999999999"),
     ("sweep", "norm=l2"),
     ("sweep", "seed=range(10**9)"),
-    ("sweep", "norm=none,l2", "seed=range(100000)", "weights=none"),
+    ("sweep", "norm=none,l2", "seed=range(100000)", "weights=none", "recipe.frozen=[]"),
     ("sweep", "nosuch=1,2"),
-    ("train", "weights=none", "--results", "/proc/nowhere"),
+    ("train", "weights=none", "recipe.frozen=[]", "--results", "/proc/nowhere"),
     ("nosuch",),
     ("--nosuch",),
     ("",),

@@ -10,17 +10,17 @@ import pytest
 from scipy import stats
 
 from parsenet_cli.claims.cells import CellScores
-from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import judge_studies
-from parsenet_cli.claims.spread import Pool, pooled, spread_ratio
+from parsenet_cli.claims.spread import Pool, SpreadCell, pooled, spread_ratio
+from parsenet_cli.claims.verdict import Verdict
 from parsenet_cli.store.run import Store
 from tests.claim_store import claim, measured, table_of, write_run
 
 
-def cell(name: str, scores: Sequence[float]) -> tuple[str, CellScores]:
+def cell(name: str, scores: Sequence[float]) -> SpreadCell:
     found = np.array(scores, dtype=float)
     runs = tuple(f"{name}-{seed}" for seed in range(len(found)))
-    return name, CellScores(runs, tuple(range(len(found))), found, found[:, None], (False,) * len(found), "own/iu", "i")
+    return SpreadCell(name, CellScores(runs, tuple(range(len(found))), found, found[:, None], "iu", "i"), 0)
 
 
 def test_the_test_is_that_of_two_variances_by_hand() -> None:
@@ -88,13 +88,13 @@ def test_spreads_of_runs_are_judged_both_ways(store: Store, noise: float, outcom
     assert found.why.startswith("5 seeds: the spread is ")
     assert "times; p" in found.why
     assert found.effect is None
-    assert found.p is not None
+    assert found.q is not None
 
 
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ({"seeds": 4}, "a spread over seeds needs 5 of them, and one.iu has 4: `--seeds 5`."),
+        ({"seeds": 4}, "a spread over seeds needs 5 of them, and one.iu has 3: `--seeds 5`."),
         ({"collapsed": [1, 3]}, "two.iu collapsed with 2 of 5 seeds: how far a collapse lies from the other"),
         ({"holds_if": "spread(one.iu, two.iu) < spread(two.iu, three.iu)"}, "the same runs stand on both sides."),
         ({"holds_if": "spread(one.iu) < spread(five.iu)"}, "own has no cell five.iu."),
@@ -102,5 +102,5 @@ def test_spreads_of_runs_are_judged_both_ways(store: Store, noise: float, outcom
 )
 def test_a_spread_that_says_nothing_is_undecided(store: Store, how: dict[str, object], reason: str) -> None:
     found = verdict(store, 0.05, **how)  # type: ignore[arg-type]
-    assert (found.outcome, found.p) == ("undecided", None)
+    assert (found.outcome, found.q) == ("undecided", None)
     assert reason in found.why

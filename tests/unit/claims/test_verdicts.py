@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parsenet_cli.claims.decide import Verdict
 from parsenet_cli.claims.judge import changed, judge_studies
 from parsenet_cli.claims.table_claims import cell_intervals
+from parsenet_cli.claims.verdict import Verdict
 from parsenet_cli.config import table_file
-from parsenet_cli.config.table import Column, Printed
+from parsenet_cli.config.table import Claim, Column, Printed
 from parsenet_cli.core import sealed
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study, StudyCell, load_all, save
@@ -40,7 +41,7 @@ def judged(study: Study, store: Store) -> Verdict:
 
 def is_undecided(verdict: Verdict, reason: str) -> bool:
     """Whether nothing was tested, for this reason."""
-    return (verdict.outcome, verdict.p, verdict.effect) == ("undecided", None, None) and reason in verdict.why
+    return (verdict.outcome, verdict.q, verdict.effect) == ("undecided", None, None) and reason in verdict.why
 
 
 # --- decided -----------------------------------------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def is_undecided(verdict: Verdict, reason: str) -> bool:
         ("abs(high.iu - low.iu) < margin", 1.0, "refuted"),
         ("high.iu > low.iu and twin.iu > low.iu", None, "supported"),
         ("high.iu > low.iu and low.iu > twin.iu", None, "refuted"),
-        ("low.iu.collapsed", None, "refuted"),
+        ("low.iu.collapsed", None, "undecided"),  # none of three is no proof that it is rare
         ("low.iu.collapsed or low.iu < high.iu", None, "supported"),
         ("low.iu > 10", None, "supported"),
     ],
@@ -68,7 +69,7 @@ def test_large_effects_are_decided(store: Store, holds_if: str, margin: float | 
     assert verdict.effect is not None
     assert verdict.effect.low < verdict.effect.estimate < verdict.effect.high
     assert verdict.effect.estimate == pytest.approx(mean_iu(store, "high") - mean_iu(store, "low"))
-    assert verdict.p is not None
+    assert verdict.q is not None
     assert verdict.why.endswith(".")
 
 
@@ -80,11 +81,14 @@ def mean_iu(store: Store, row: str) -> float:
     return 100 * sum(scores) / 3
 
 
-@pytest.mark.parametrize(("seeds", "outcome"), [([0, 1, 2], "supported"), ([1], "undecided")])
-def test_a_collapse_counts_when_every_seed_did(store: Store, seeds: list[int], outcome: str) -> None:
-    verdict = verdict_on(store, "low.iu.collapsed", collapsed={"low": seeds})
-    assert verdict.outcome == outcome
-    assert f"collapsed with {len(seeds)} of 3 seeds" in verdict.why
+@pytest.mark.parametrize(
+    ("seeds", "collapsed", "outcome"),
+    [(3, 3, "undecided"), (5, 5, "undecided"), (8, 8, "supported"), (8, 0, "refuted"), (8, 4, "neither")],
+)
+def test_a_collapse_is_a_matter_of_how_many_seeds_did(store: Store, seeds: int, collapsed: int, outcome: str) -> None:
+    verdict = verdict_on(store, "low.iu.collapsed", seeds=range(seeds), collapsed={"low": range(collapsed)})
+    assert verdict.outcome == outcome, verdict.why
+    assert f"collapsed with {collapsed} of {seeds} seeds" in verdict.why
 
 
 def test_a_collapsed_run_counts_with_its_score(store: Store) -> None:
@@ -223,7 +227,7 @@ def test_printed_claims_are_decided_without_a_run_and_beside_no_other(store: Sto
     }
     for verdict in printed.values():
         assert verdict.why.startswith("on the paper's printed numbers: ")
-        assert (verdict.p, verdict.effect) == (None, None)
+        assert (verdict.q, verdict.effect, verdict.fact) == (None, None, "on print")
     assert "10 of 21" in printed["better_on_most_categories"].note
     assert is_undecided(verdicts["context_helps"], "parsenet.mean was left out of the study")
 
@@ -236,9 +240,15 @@ def test_a_printed_claim_of_an_unprinted_number_is_undecided(store: Store) -> No
 # --- figures, notices ---------------------------------------------------------------------------------------------------
 
 FIGURES: dict[str, dict[str, Any]] = {
-    "scales": {"ratio": {"estimate": 80.0, "low": 60.0, "high": 110.0}},
-    "receptive-field": {"shares": {"0.10": {"estimate": 0.2, "low": 0.15, "high": 0.25}}},
-    "context": {"errors": {"between_objects": {"drop": {"estimate": -1.0, "low": -1.4, "high": -0.6}}}},
+    "scales": {"ratio": {"estimate": 80.0, "low": 60.0, "high": 110.0, "error": 0.15, "freedom": 60}},
+    "receptive-field": {
+        "shares": {"0.10": {"estimate": 0.2, "low": 0.15, "high": 0.25, "error": 0.025, "freedom": 60}}
+    },
+    "context": {
+        "errors": {
+            "between_objects": {"drop": {"estimate": -1.0, "low": -1.4, "high": -0.6, "error": 0.2, "freedom": 40}}
+        }
+    },
     "cost": {"pairs": {"norm": {"parameters_per_channel": {"estimate": 1.0, "low": 1.0, "high": 1.0, "exact": True}}}},
 }
 
@@ -281,11 +291,34 @@ def test_figures_decide_by_their_data(store: Store, change: dict[str, Any], reas
         assert [verdict.outcome for verdict in verdicts] == ["supported", "supported", "refuted", "supported"]
         effects = [verdict.effect and verdict.effect.estimate for verdict in verdicts]
         assert effects == [None, 20, -1, 1]  # in percent points; a ratio is none
-        assert "1 parameters per channel, counted, the limit is 1; p " in verdicts[3].why
+        assert verdicts[3].why == "1 parameters per channel, counted, the limit is 1."
+        assert (verdicts[3].fact, verdicts[3].q) == ("counted", None)
     elif reasons[1]:
         assert all(is_undecided(verdict, "") for verdict in verdicts)
     others = [verdict for key, verdict in by_key.items() if key not in JUDGED]
     assert all(is_undecided(verdict, "") for verdict in others)
+
+
+def test_a_figure_is_judged_by_its_own_error_and_not_as_if_it_were_normal(store: Store) -> None:
+    study = measured(store, table_of(ROWS), QUALITIES)
+    number = {
+        "estimate": 15.0,
+        "low": 15 - 4.303,
+        "high": 15 + 4.303,
+    }  # the 95 % interval of a t with 2 degrees of freedom
+
+    def verdict(**more: float) -> Verdict:
+        drop = {"errors": {"between_objects": {"drop": {**number, **more}}}}
+        sealed.write_json(
+            store.figures / "context/a.json", {"figure": "context", "about": {"profile": "quick"}, **drop}
+        )
+        return next(v for v in judge_studies([study], store) if v.key == "context_removes_confusions")
+
+    assert verdict(error=1.0, freedom=2).p_support == pytest.approx(0.002208, abs=1e-6)
+    assert verdict(error=1.0, freedom=2).error == 1.0
+    # Of an older version's data only the interval is known: it says 2.5 % on one side, and no more.
+    assert verdict().p_support == 0.025
+    assert "its error was not kept" in verdict().why
 
 
 def of_cost(norm: dict[str, Any], created: str = "2026") -> dict[str, Any]:
@@ -346,3 +379,130 @@ def test_cells_have_intervals_where_every_seed_is_there(store: Store) -> None:
     assert low.low < low.estimate < low.high
     assert low.estimate == pytest.approx(mean_iu(store, "low"))
     assert cell_intervals(save(replace(study, seeds=(0,)), store), store) == {}
+
+
+# --- looks, families ------------------------------------------------------------------------------------------------------
+
+
+def growing(store: Store, seeds: int, *claims: Claim, noise: float = 0.03) -> list[Verdict]:
+    """The verdicts on claims of a table with so many seeds; those of fewer are among them."""
+    study = measured(store, table_of(ROWS, *claims), {**QUALITIES, "low": 0.76}, range(seeds), noise=noise)
+    return judge_studies([study], store, figures=False)
+
+
+def test_a_look_says_the_same_however_many_seeds_follow_and_a_verdict_stays(store: Store) -> None:
+    claims = [claim("high.iu > low.iu", key="a"), claim("abs(high.iu - twin.iu) < margin", margin=3.0, key="b")]
+    found = {seeds: growing(store, seeds, *claims) for seeds in (3, 4, 5, 8, 12)}
+    assert [[verdict.seeds for verdict in verdicts] for verdicts in found.values()] == [
+        [seeds] * 2 for seeds in (3, 3, 5, 8, 12)
+    ]
+    for fewer, more in itertools.pairwise(found.values()):
+        for before, after in zip(fewer, more, strict=True):
+            assert after.looks[: len(before.looks)] == before.looks
+            assert before.q is not None
+            assert after.q is not None
+            assert after.q <= before.q
+            assert not before.decided or after.outcome == before.outcome
+    assert "3 seeds of 4 (the next look is at 5)" in found[4][0].why
+
+
+def test_cells_with_unequal_seeds_are_judged_by_those_that_all_have(store: Store) -> None:
+    (whole,) = growing(store, 8, claim("high.iu > low.iu", "high.iu - low.iu"))
+    study = load_all(store)[0]
+    store.run(signature_of("own-high-iu-6")).result_file.unlink()
+    (short,) = judge_studies([study], store, figures=False)
+    assert (whole.seeds, short.seeds) == (8, 5)
+    assert short.looks == whole.looks[:2]
+    assert "high.iu: seed 6 is queued; seeds are used up to there, not 7 (own)" in short.why
+    assert [cell.seeds for cell in short.cells] == [6, 8]
+
+
+def test_a_verdict_does_not_depend_on_which_tables_are_named(store: Store) -> None:
+    studies = [of_table(store, name) for name in ("table4", "table5")]
+    together = judge_studies(studies, store)
+    alone = judge_studies(studies[1:], store, beside=studies[:1], figures=False)
+    assert alone == [verdict for verdict in together if verdict.table == "table5"]
+
+
+def test_claims_of_tables_that_were_not_run_count_and_facts_do_not(store: Store) -> None:
+    stated = [claim("high.iu > low.iu", key="test"), claim("twin.iu >= high.iu", key="fact")]
+    study = measured(store, table_of(ROWS, *stated), QUALITIES, same={"twin": "high"})
+    test, fact = judge_studies([study], store, figures=False)
+    assert (fact.fact, fact.q, fact.outcome) == ("it is the same run on both sides", None, "supported")
+    assert test.p_support is not None
+    assert test.q == test.p_support  # alone in its family
+    table5 = of_table(store, "table5")
+    paper = [v for v in judge_studies([table5], store) if v.table == "table5"]
+    tables = [table_file.load(name) for name in table_file.names("all")]
+    count = sum(c.kind != "printed" for table in tables for c in table.claims) + len(table_file.figure_claims())
+    smallest = min(min(v.p_support or 1, v.p_refute or 1) for v in paper)
+    assert min(v.q or 1 for v in paper) == pytest.approx(min(1.0, count * smallest))
+
+
+def test_families_are_the_papers_the_ones_beyond_and_a_users_tables_each(store: Store) -> None:
+    studies = [
+        of_table(store, "table5"),
+        of_table(store, "pad"),
+        measured(store, table_of(ROWS, claim("high.iu > 1")), QUALITIES),
+    ]
+    families = {verdict.table: verdict.family for verdict in judge_studies(studies, store)}
+    assert (families["table5"], families["pad"], families["own"], families["cost"]) == (
+        "paper",
+        "beyond",
+        "own",
+        "paper",
+    )
+
+
+def test_cells_of_two_tables_on_the_same_images_are_paired_by_seed(store: Store) -> None:
+    """What a seed does to both counts no more across tables than within one."""
+    rows = ("here", "there")
+    within = measured(
+        store,
+        table_of(rows, claim("here.iu > there.iu", "here.iu - there.iu"), name="within"),
+        dict.fromkeys(rows, 0.7),
+    )
+    beside = replace(within, name="beside-quick-0", table=replace(within.table, name="beside", claims=()))
+    save(beside, store)
+    stated = replace(
+        within.table, name="across", claims=(claim("here.iu > beside.there.iu", "here.iu - beside.there.iu"),)
+    )
+    across = save(replace(within, name="across-quick-0", table=stated), store)
+    one, other = judged(within, store), judged(across, store)
+    assert (one.effect, one.looks) == (other.effect, other.looks)
+
+
+# --- margins that are a share of the main effect ----------------------------------------------------------------------------
+
+
+def with_main(store: Store, main: str, stated: Claim, **qualities: float) -> Verdict:
+    table = replace(table_of(ROWS, stated), main=main)
+    return judged(measured(store, table, {**QUALITIES, **qualities}, noise=0.003), store)
+
+
+def test_a_margin_is_a_share_of_the_main_effect_and_has_its_noise(store: Store) -> None:
+    stated = claim("abs(twin.iu - high.iu) < margin", "twin.iu - high.iu", "0.25 * main")
+    verdict = with_main(store, "high.iu - low.iu", stated)
+    assert verdict.outcome == "supported", verdict.why
+    assert verdict.main is not None
+    assert verdict.main.estimate == pytest.approx(mean_iu(store, "high") - mean_iu(store, "low"))
+    assert verdict.margin == pytest.approx(0.25 * verdict.main.estimate)
+    assert (verdict.margin_share, verdict.margin_of) == (0.25, "main")
+    assert verdict.share is not None
+    assert abs(verdict.share) < 0.25
+    assert {cell.row for cell in verdict.cells} == {"low", "high", "twin"}
+    other = with_main(store, "", replace(stated, margin="0.25 * (high.iu - low.iu)"))
+    assert (other.margin, other.looks, other.margin_of) == (verdict.margin, verdict.looks, "high.iu - low.iu")
+
+
+def test_an_absent_main_effect_makes_nothing_equal(store: Store) -> None:
+    stated = claim("abs(twin.iu - high.iu) < margin", "twin.iu - high.iu", "0.25 * main")
+    absent = with_main(store, "high.iu - twin.iu", stated)
+    assert absent.outcome == "undecided"
+    assert "the yardstick, the table's main effect, is itself not established" in absent.why
+    assert absent.share is None
+    negative = with_main(store, "low.iu - high.iu", stated)
+    assert (negative.outcome, negative.q, negative.margin) == ("undecided", None, 0.0)
+    assert "no yardstick" in negative.why
+    real = with_main(store, "high.iu - twin.iu", claim("high.iu - low.iu < margin", "high.iu - low.iu", "0.25 * main"))
+    assert real.outcome == "refuted", "an effect that is there is refuted to be nothing, whatever the yardstick"

@@ -43,11 +43,11 @@ def planned(tmp_path: Path, *overrides: str, seed: int, cell: str = "") -> RunCo
 
 
 def test_it_is_the_run_of_train(typed: Typed, tmp_path: Path) -> None:
-    config = planned(tmp_path, "norm=none", "weights=none", seed=3)
-    printed = typed("config", "norm=none", "weights=none", "seed=3")
+    config = planned(tmp_path, "norm=none", "weights=none", "recipe.frozen=[]", seed=3)
+    printed = typed("config", "norm=none", "weights=none", "recipe.frozen=[]", "seed=3")
     assert f"# signature: {config.signature}\n" in printed
     assert from_yaml(printed) == config.model_dump(mode="json")
-    content = json.loads(typed("config", "norm=none", "weights=none", "seed=3", "--json"))
+    content = json.loads(typed("config", "norm=none", "weights=none", "recipe.frozen=[]", "seed=3", "--json"))
     assert (content["signature"], content["reason"]) == (config.signature, None)
     assert any("weights=none instead of imagenet" in text for text in content["deviations"])
 
@@ -88,3 +88,23 @@ def test_mistake_is_answered_in_at_most_five_lines(typed: Typed, arguments: tupl
     message = typed("config", *arguments, code=2)
     assert says in message
     assert sum(1 + len(line) // 80 for line in message.splitlines()) <= 5
+
+
+@pytest.mark.parametrize("command", [("config",), ("plan",), ("train",), ("ablate", "table4"), ("network",)])
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (("recipe.frozen=[conv9]",), "recipe.frozen=conv9: expected 'conv1', 'conv2' or 'conv3'"),
+        (("recipe.frozen=[conv2]",), "recipe.frozen=[conv2]: conv1 lies below conv2 and would be trained"),
+        (("recipe.frozen=[conv1]", "weights=none"), "recipe.frozen=[conv1]: with weights=none these stages would stay"),
+    ],
+)
+def test_frozen_stages_that_cannot_be_had_end_every_command_before_anything_runs(
+    typed: Typed, tmp_path: Path, command: tuple[str, ...], overrides: tuple[str, ...], says: str
+) -> None:
+    profile = ("--profile", "quick")
+    said = typed(*command, *overrides, *profile, code=2)
+    assert said.startswith("error: ")
+    assert says in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "runs").exists()

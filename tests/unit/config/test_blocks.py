@@ -39,7 +39,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def composed(*overrides: str) -> RunConfig:
-    return Composer(profile.load("quick"), ["weights=none", *overrides], Path("cache")).unidentified()
+    return Composer(profile.load("quick"), list(overrides), Path("cache")).unidentified()
 
 
 def science(*overrides: str) -> Science:

@@ -145,7 +145,9 @@ def test_recipe_is_one_of_its_names_and_nothing_else(name: str, tmp_path: Path) 
 def test_every_table_that_is_named_has_to_be_there(tmp_path: Path) -> None:
     for named, message in ((["all", "nosuch"], "unknown table 'nosuch'"), ([""], "the name of a table is empty")):
         with pytest.raises(UserError, match=message):
-            _plan_tables([*named, "weights=none"], tmp_path, "quick", 1, cited=False, rows=None, columns=None)
+            _plan_tables(
+                [*named, "weights=none", "recipe.frozen=[]"], tmp_path, "quick", 1, cited=False, rows=None, columns=None
+            )
 
 
 @pytest.mark.parametrize("width", ["0", "-1"])

@@ -70,11 +70,42 @@ def test_later_override_replaces_earlier_one_of_the_same_key() -> None:
         ("norm", "expected key=value"),
         ("norm=l2,none", "parsenet sweep"),
         ("layers=[fc7", "layers=[fc7"),
+        ("recipe.frozen=conv1", "recipe.frozen=conv1: expected a list, for example recipe.frozen=[conv1]"),
+        ("recipe.frozen=[conv1,conv1]", "expected no stage twice"),
+        ("recipe.frozen=[conv4]", "recipe.frozen=conv4: expected 'conv1', 'conv2' or 'conv3'"),
+        ("recipe.loss_stride=0", "recipe.loss_stride=0: expected a whole number from 1 to 65536"),
+        ("recipe.loss_stride=1.5", "recipe.loss_stride=1.5: expected a whole number from 1 to 65536"),
     ],
 )
 def test_wrong_override_is_answered_with_what_is_valid(tmp_path: Path, override: str, named: str) -> None:
     with pytest.raises(UserError, match=re.escape(named)):
         composed(tmp_path, override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (
+            ("recipe.frozen=[conv2]",),
+            "conv1 lies below conv2 and would be trained; expected the first of [conv1, conv2, conv3]",
+        ),
+        (("recipe.frozen=[conv3,conv1]",), "recipe.frozen=[conv1, conv3]: conv2 lies below conv3"),
+        (("recipe.frozen=[conv1]", "weights=none"), "with weights=none these stages would stay as they are drawn"),
+        (
+            ("recipe.frozen=[conv1,conv2]", "trunk=squeezenet", "weights=imagenet"),
+            "trunk squeezenet has no stage conv2; expected the first of [conv1, conv3]",
+        ),
+    ],
+)
+def test_frozen_stages_that_cannot_be_had_are_refused(tmp_path: Path, overrides: tuple[str, ...], says: str) -> None:
+    with pytest.raises(UserError, match=re.escape(says)):
+        composed(tmp_path, *overrides)
+
+
+def test_stages_are_in_their_order_however_they_are_written(tmp_path: Path) -> None:
+    written, sorted_ = (composed(tmp_path, f"recipe.frozen=[{stages}]") for stages in ("conv2,conv1", "conv1,conv2"))
+    assert written.science.recipe.frozen == ("conv1", "conv2")
+    assert written.signature == sorted_.signature
 
 
 def test_whole_number_and_float_are_the_same_configuration(tmp_path: Path) -> None:
@@ -116,7 +147,7 @@ def test_a_network_is_described_without_its_data_and_weights(tmp_path: Path) -> 
 
 
 def test_described_and_composed_differ_in_identities_alone(tmp_path: Path) -> None:
-    composer = Composer(profile.load("quick"), ["weights=none"], tmp_path)
+    composer = Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], tmp_path)
     identified = composer.run_config().science
     assert identified.data_id
     assert composer.science() == identified.model_copy(update={"data_id": ""})

@@ -38,7 +38,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def science(*overrides: str) -> Science:
-    return Composer(profile.load("quick"), ["weights=none", *overrides], Path("results/cache")).science()
+    return Composer(profile.load("quick"), overrides, Path("results/cache")).science()
 
 
 def refused(*overrides: str) -> str:
@@ -82,7 +82,9 @@ def test_paths_are_taken_as_they_are_written(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(compose, "hydra_compose", lambda _: composed)
     for name in ODD:
         for given, meant in ((str(tmp_path / name), name), (f"./{name}", name), (f"~/{name}/a,b", f"home/{name}/a,b")):
-            config = Composer(profile.load("quick"), ["weights=none", f"data_root={given}"], tmp_path).run_config()
+            config = Composer(
+                profile.load("quick"), ["weights=none", "recipe.frozen=[]", f"data_root={given}"], tmp_path
+            ).run_config()
             assert config.runtime.data_root == os.path.realpath(tmp_path / meant)
         with pytest.raises(UserError, match=re.escape(f"there is no file {tmp_path.resolve() / name}.pth")):
             Composer(profile.load("quick"), [f"weights=./{name}.pth"], tmp_path).run_config()
@@ -95,7 +97,9 @@ def test_path_that_looks_like_yaml_is_a_path(
     given: str, kept: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    config = Composer(profile.load("quick"), ["weights=none", f"data_root={given}"], tmp_path).run_config()
+    config = Composer(
+        profile.load("quick"), ["weights=none", "recipe.frozen=[]", f"data_root={given}"], tmp_path
+    ).run_config()
     assert config.runtime.data_root == (kept and str(tmp_path.resolve() / kept))
 
 
@@ -109,7 +113,7 @@ def test_path_that_looks_like_yaml_is_a_path(
 )
 def test_path_that_is_none_is_refused(given: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        Composer(profile.load("quick"), ["weights=none", given], tmp_path).run_config()
+        Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]", given], tmp_path).run_config()
 
 
 BROKEN: dict[str, tuple[str | bytes, str]] = {
@@ -205,7 +209,7 @@ def test_launcher_options_are_never_written_to_the_results(write: Write, monkeyp
     monkeypatch.setenv("SECRET_OF_MINE", "hunter2")
     text = (paths.shipped("conf") / "launcher/slurm.yaml").read_text()
     write("conf/launcher/mine.yaml", text.replace("account: null", "account: ${oc.env:SECRET_OF_MINE}"))
-    composer = Composer(profile.load("quick"), ["weights=none"], Path("results/cache"))
+    composer = Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], Path("results/cache"))
     composer.run_config()
     assert composer.launcher(["launcher=mine"]).options["account"] == "hunter2"
     composer.save()
@@ -215,7 +219,7 @@ def test_launcher_options_are_never_written_to_the_results(write: Write, monkeyp
 
 def test_launcher_options_are_never_read_from_the_results(write: Write) -> None:
     def composer() -> Composer:
-        return Composer(profile.load("quick"), ["weights=none"], Path("results/cache"))
+        return Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], Path("results/cache"))
 
     first = composer()
     first.run_config()
@@ -236,14 +240,16 @@ def test_launcher_options_are_never_read_from_the_results(write: Write) -> None:
     "value", [[], "a", 5, None, {}, {"data": []}, {"recipe": []}, {"data_root": "/etc", "weights": 5}]
 )
 def test_remembered_composition_of_any_shape_is_data(value: object, write: Write) -> None:
-    first = Composer(profile.load("quick"), ["weights=none"], Path("results/cache"))
+    first = Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], Path("results/cache"))
     first.run_config()
     first.save()
     file = Path("results/cache/composed.json")
     (key,) = json.loads(file.read_text()).keys() - {"crc32"}
     write_with_checksum(file, {key: value})
     try:
-        again = Composer(profile.load("quick"), ["weights=none"], Path("results/cache")).run_config()
+        again = Composer(
+            profile.load("quick"), ["weights=none", "recipe.frozen=[]"], Path("results/cache")
+        ).run_config()
     except UserError:
         return
     assert again == first.run_config()

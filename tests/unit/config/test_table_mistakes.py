@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parsenet_cli.config import table, table_file
+from parsenet_cli.config import frozen_table, table, table_file
 from parsenet_cli.core.errors import UserError
 
 TABLE = """\
@@ -164,6 +164,25 @@ MISTAKES = {
         23,
         ["context_helps.holds_if", "unknown cell 'pool7.raw'"],
     ),
+    "margin of a main effect that is not there": (
+        '"0.5"',
+        "0.25 * main",
+        25,
+        ["context_helps.margin", "the table gives none; add main: to it"],
+    ),
+    "margin of no cell": ('"0.5"', "0.25 * (pool7.raw - fc7.raw)", 25, ["margin", "unknown cell 'pool7.raw'"]),
+    "margin of a product": ('"0.5"', "fc7.raw * pool6.raw", 25, ["is no margin", "0.25 * main"]),
+    "margin of nothing": ('"0.5"', "0 * fc7.raw", 25, ["expected a share above 0"]),
+    "main of no cell": (
+        "claims:\n",
+        "main: pool7.raw - fc7.raw\nclaims:\n",
+        19,
+        ["main", "unknown cell 'pool7.raw'", "Did you mean 'pool6.raw'"],
+    ),
+    "main not linear": ("claims:\n", "main: abs(pool6.raw - fc7.raw)\nclaims:\n", 19, ["main", "is no sum of cells"]),
+    "main a product": ("claims:\n", "main: pool6.raw / fc7.raw\nclaims:\n", 19, ["main", "is not allowed"]),
+    "main true or false": ("claims:\n", "main: pool6.raw > fc7.raw\nclaims:\n", 19, ["main", "is no sum of cells"]),
+    "main a number": ("claims:\n", 'main: "4"\nclaims:\n', 19, ["main", "is no sum of cells"]),
     "no margin": ('    margin: "0.5"\n', "", 20, ["uses margin but gives none"]),
 }
 
@@ -199,6 +218,27 @@ def test_the_table_without_mistakes_is_read(tmp_path: Path, monkeypatch: pytest.
     assert spec.rows[1].labels == ("fc7", "pool6")
     assert [claim.margin for claim in spec.claims] == [0.5, None]
     assert [claim.kind for claim in spec.claims] == ["stated", "printed"]
+
+
+@pytest.mark.parametrize(
+    ("margin", "read"),
+    [
+        ('"0.5"', 0.5),
+        ("0.25 * main", "0.25 * main"),
+        ("main", "main"),
+        ("0.1 * (pool6.raw - table6.fc7_n.mean_iu)", "0.1 * (pool6.raw - table6.fc7_n.mean_iu)"),
+        ("pool6.raw - fc7.raw", "pool6.raw - fc7.raw"),
+    ],
+)
+def test_a_margin_is_points_or_a_share_of_an_effect(
+    margin: str, read: float | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = TABLE.replace("claims:\n", "main: pool6.raw - fc7.raw\nclaims:\n")
+    write(tmp_path, text.replace('margin: "0.5"', f"margin: {margin}"))
+    monkeypatch.chdir(tmp_path)
+    spec = table_file.load("own")
+    assert (spec.main, spec.claims[0].margin) == ("pool6.raw - fc7.raw", read)
+    assert frozen_table.from_json(frozen_table.to_json(spec)) == spec
 
 
 def test_claims_of_figures_are_read_from_the_users_file_first_which_is_no_table(

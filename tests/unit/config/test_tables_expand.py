@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from parsenet_cli.claims.printed import effect_on_print
 from parsenet_cli.config import frozen_table, profile, table_file
 from parsenet_cli.config.compose import Composer
-from parsenet_cli.config.expression import Reference, parse
+from parsenet_cli.config.expression import Reference, parse, parse_margin
 from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import write_text
@@ -184,8 +186,47 @@ def test_the_paper_s_own_numbers_satisfy_every_claim(name: str) -> None:
 
     for claim in spec.claims:
         if claim.kind != "printed" and not parse(claim.holds_if).uses_spread:
-            assert evaluate(claim.holds_if, paper, claim.margin) is True, claim.key
+            margin = None if claim.margin is None else parse_margin(claim.margin, spec.main)
+            effect = evaluate(ast.unparse(margin.effect.tree), paper) if margin and margin.effect else 1.0
+            points = None if margin is None else margin.share * max(0.0, effect)
+            assert evaluate(claim.holds_if, paper, points) is True, claim.key
             assert claim.effect, claim.key
+
+
+@pytest.mark.parametrize(
+    ("name", "main"),
+    [
+        ("table1", 3.07),
+        ("table2", 3.57),
+        ("table3", 5.0),
+        ("table4", 4.2),
+        ("table5", 2.53),
+        ("table6", 3.61),
+        ("table7", 4.13),
+        ("table8", 2.5),
+        ("spp", 3.61),
+        ("voc_low", 3.61),
+    ],
+)
+def test_every_table_has_a_main_effect_and_margins_are_a_quarter_of_it(name: str, main: float) -> None:
+    spec = table_file.load(name)
+    assert effect_on_print(spec.main, spec) == pytest.approx(main)
+    assert {claim.margin for claim in spec.claims if claim.kind != "printed"} <= {None, "0.25 * main"}
+
+
+def test_a_table_that_was_frozen_before_there_were_main_effects_means_what_it_meant() -> None:
+    content = frozen_table.to_json(table_file.load("table6"))
+    del content["main"]
+    for claim in content["claims"]:
+        claim["margin"] = claim["margin"] and 0.5
+    spec = frozen_table.from_json(content)
+    assert spec.main == ""
+    margins = {claim.margin for claim in spec.claims}
+    assert margins == {None, 0.5}
+    assert parse_margin(0.5).share == 0.5
+    content["claims"][0]["margin"] = "0.25 * main"
+    with pytest.raises(UserError, match="the table gives none"):
+        frozen_table.from_json(content)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,14 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def planned(photos: Path, tmp_path: Path) -> RunConfig:
-    overrides = ["data=folder", f"data_root={photos}", "weights=none", "recipe.iterations=6", "recipe.batch=2"]
+    overrides = [
+        "data=folder",
+        f"data_root={photos}",
+        "weights=none",
+        "recipe.frozen=[]",
+        "recipe.iterations=6",
+        "recipe.batch=2",
+    ]
     return Composer(profile.load("quick"), overrides, tmp_path / "a" / "cache").run_config()
 
 

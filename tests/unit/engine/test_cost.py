@@ -59,6 +59,18 @@ def test_networks_stay_as_they_are_while_they_are_measured(configurations: cost.
         assert new.detach().allclose(old, rtol=0, atol=1e-6)
 
 
+def test_what_a_recipe_saves_is_not_measured(configurations: cost.Configurations) -> None:
+    """The pairs would otherwise be compared without conv1 and conv2, where a pad of 100 takes most of its time."""
+    saving = ("recipe.frozen=[conv1,conv2]", "recipe.loss_stride=2")
+    assert configurations.composer.science(saving).recipe.frozen == ("conv1", "conv2")
+    config = configurations.config((*CONTEXT, *saving))
+    assert config == configurations.config((*CONTEXT, "recipe.frozen=[]", "recipe.loss_stride=1"))
+    probe = Probe(config, SHAPE)
+    probe.step()
+    assert "frozen" not in probe.model.roles().values()
+    assert all(parameter.grad is not None for parameter in probe.model.trunk.parameters())
+
+
 def test_variants_take_turns_and_every_second_round_goes_the_other_way() -> None:
     called: list[str] = []
     times = take_turns([lambda: called.append("a"), lambda: called.append("b")], rounds=2, tries=2)

@@ -16,7 +16,7 @@ from parsenet_cli.engine.loss import divisor, softmax_loss, subtract_one_hot
 LABELS = torch.tensor([[[0, 1], [255, 2]], [[255, 255], [255, 255]]], dtype=torch.uint8)
 
 
-def gradient(logits: Tensor, labels: Tensor, ignore: int | None, by: int) -> tuple[Tensor, Tensor]:
+def gradient(logits: Tensor, labels: Tensor, ignore: int | None, by: float) -> tuple[Tensor, Tensor]:
     logits = logits.detach().requires_grad_()
     loss = softmax_loss(logits, labels, ignore, by)
     return loss.detach(), torch.autograd.grad(loss, logits)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from parsenet_cli.core.run_config import RunConfig
 from parsenet_cli.data.dataset import IGNORED, Dataset, Split
 from parsenet_cli.engine import inputs
 from parsenet_cli.engine import train as training
+from parsenet_cli.engine.loss import softmax_loss
 from parsenet_cli.engine.train import Trainer
 from parsenet_cli.models.build import build_model
 from parsenet_cli.store.heartbeat import Heartbeat
@@ -94,16 +95,41 @@ def test_sizes_are_checked_as_the_network_will_see_them(config: RunConfig) -> No
             training.check_sizes(model, Dataset(DATASET.classes, IGNORED, split(2, train), split(1, val)), crop)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("loss", ["sum", "mean"])
-def test_batch_in_pieces_gives_the_gradient_of_the_whole(config: RunConfig, loss: str) -> None:
+def test_batch_in_pieces_gives_the_gradient_of_the_whole(config: RunConfig, loss: str, stride: int) -> None:
     gradients = []
     for pieces in (4, 1):
-        trained = trainer(adapted(config, loss=loss, dropout=0.0, micro_batch=pieces))
+        trained = trainer(adapted(config, loss=loss, loss_stride=stride, dropout=0.0, micro_batch=pieces))
         trained.optimizer.zero_grad()
         trained._batch(0)
         gradients.append({n: p.grad.clone() for n, p in trained.model.named_parameters() if p.grad is not None})
     for name, value in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], value, rtol=1e-4, atol=1e-5 * float(value.abs().max()) + 1e-9)
+
+
+@pytest.mark.parametrize("loss", ["sum", "mean"])
+def test_loss_on_every_nth_row_and_column_has_the_gradient_of_those_pixels(
+    config: RunConfig, loss: Literal["sum", "mean"]
+) -> None:
+    trained = trainer(adapted(config, loss=loss, loss_stride=3, dropout=0.0))
+    trained.optimizer.zero_grad()
+    found = float(trained._batch(0))
+    gradients = {name: value.grad for name, value in trained.model.named_parameters()}
+    images, labels = (torch.from_numpy(array) for array in trained.batches[0])
+    sparse = labels[:, ::3, ::3]
+    labelled = int((sparse != IGNORED).sum())
+    assert 0 < labelled < sparse.numel()
+    trained.optimizer.zero_grad()
+    total = softmax_loss(trained.model(images)[:, :, ::3, ::3], sparse, IGNORED, 1)
+    expected = total * 9 / len(images) if loss == "sum" else total / labelled
+    expected.backward()  # type: ignore[no-untyped-call]
+    assert found == pytest.approx(float(expected.detach()), rel=1e-5)
+    for name, value in trained.model.named_parameters():
+        if (gradient := value.grad) is not None:
+            torch.testing.assert_close(
+                gradients[name], gradient, rtol=1e-4, atol=1e-5 * float(gradient.abs().max()) + 1e-9
+            )
 
 
 def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
@@ -113,10 +139,10 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_repeats_the_step(
     plain, short = trainer(config), trainer(config)
     backward = short._backward
 
-    def limited(images: torch.Tensor, labels: torch.Tensor, divisor: int) -> torch.Tensor:
+    def limited(images: torch.Tensor, *others: Any) -> torch.Tensor:
         if len(images) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return backward(images, labels, divisor)
+        return backward(images, *others)
 
     monkeypatch.setattr(short, "_backward", limited)
     plain.step(0)

@@ -149,7 +149,9 @@ def test_cost_is_the_ratio_of_the_second_to_the_first_over_rounds() -> None:
     half = (
         4.3027 * np.log(2) / 3**0.5
     )  # Student's t of two degrees of freedom; logarithms of 2, 1, 4 to the base 2: 1, 0, 2
-    assert list(ratio.values()) == pytest.approx([2.0, 2 * np.exp(-half), 2 * np.exp(half)], abs=1e-3)
+    error = np.log(2) / 3**0.5  # of the logarithm
+    expected = [2.0, 2 * np.exp(-half), 2 * np.exp(half), error, 2]
+    assert list(ratio.values()) == pytest.approx(expected, abs=1e-3)
     assert cost._ratio([1.0], [3.0]) == pytest.approx({"estimate": 3.0, "low": 3.0, "high": 3.0})
 
 
@@ -325,7 +327,8 @@ def test_context_intervals_are_over_seeds_and_images() -> None:
     labelled = np.full(4, 100)
     over_seeds = context._estimated(np.outer([1, 2, 3], np.ones(4, np.int64)), labelled)
     half = 4.3027 / 3**0.5  # Student's t of two degrees of freedom, standard deviation 1
-    assert list(over_seeds.values()) == pytest.approx([2.0, 2.0 - half, 2.0 + half], abs=1e-4)
+    assert list(over_seeds.values()) == pytest.approx([2.0, 2.0 - half, 2.0 + half, 3**-0.5, 2.0], abs=1e-4)
     over_images = context._estimated(np.array([[0, 1, 2, 3]]), labelled)
-    half = 3.1824 * (5 / 4**2) ** 0.5  # three degrees of freedom; squared distances to the mean 1.5 add to 5
-    assert list(over_images.values()) == pytest.approx([1.5, 1.5 - half, 1.5 + half], abs=1e-4)
+    error = (5 / 4**2) ** 0.5  # squared distances to the mean 1.5 add to 5
+    half = 3.1824 * error  # three degrees of freedom
+    assert list(over_images.values()) == pytest.approx([1.5, 1.5 - half, 1.5 + half, error, 3.0], abs=1e-4)

@@ -90,7 +90,7 @@ def test_unknown_option_is_named_with_those_there_are(tmp_path: Path) -> None:
 
 
 def test_launcher_options_are_no_part_of_a_run(config: RunConfig, tmp_path: Path) -> None:
-    composer = Composer(profile.load("quick"), ["weights=none"], tmp_path)
+    composer = Composer(profile.load("quick"), ["weights=none", "recipe.frozen=[]"], tmp_path)
     assert composer.run_config(["launcher=slurm", "launcher.gpus=0"]).signature == config.signature
     assert composer.launcher(["launcher.gpus=0", "launcher=slurm"]).options["gpus"] == 0
 

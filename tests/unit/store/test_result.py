@@ -130,10 +130,26 @@ def test_result_that_is_read_and_written_again_is_the_same_but_for_its_files(run
     assert run.done_result().settings == settings
 
 
+DEVICES = st.fixed_dictionaries(
+    {"iteration": st.integers(0, 2**63 - 1), "device": st.text(max_size=9), "arithmetic": st.text(max_size=9)}
+)
+
+
+@pytest.mark.parametrize("entry", [{"iteration": -1}, {"iteration": True}, {"device": 3}, {"arithmetic": None}])
+def test_result_whose_devices_are_none_is_not_believed(entry: dict[str, Any]) -> None:
+    device = {"iteration": 0, "device": "a card", "arithmetic": "tf32"}
+    content = {"signature": "0123456789ab", "outcome": "converged"}
+    assert RunResult.from_json({**content, "devices": [device, device]}).device_names == ["a card"]
+    with pytest.raises(ValueError, match="devices: expected iteration, device and arithmetic of each"):
+        RunResult.from_json({**content, "devices": [device | entry]})
+
+
 @given(st.data())
 def test_any_known_keys_of_the_right_type_come_back(data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(RECORDS))
     known = {field.name: VALUES[str(field.type)] for field in fields(record) if field.name != "content"}
+    if "devices" in known:
+        known["devices"] = st.lists(DEVICES, max_size=3)
     required = {name: known.pop(name) for name in REQUIRED if name in known}
     content = data.draw(st.fixed_dictionaries(required, optional=known))
     read = record.from_json({**content, "of another version": 1})
