@@ -15,6 +15,7 @@ CONTENTS = {
     "Use": (
         "docs/commands",
         "docs/tables",
+        "docs/blocks",
         "docs/data",
         "docs/predict",
         "docs/figures",

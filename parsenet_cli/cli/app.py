@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from parsenet_cli.cli import completion, config, data, inspect, manage, run, weights
+from parsenet_cli.cli import completion, config, data, inspect, manage, new, run, weights
 from parsenet_cli.cli import predict as predicting
 from parsenet_cli.cli import report as figures
 from parsenet_cli.cli import report as reporting
@@ -59,7 +59,7 @@ app = typer.Typer(
 for _command in (
     *(run.ablate, run.sweep, run.train, run.plan),
     *(inspect.list_, config.config, looking.status, inspect.show, inspect.diff, inspect.table, inspect.network),
-    *(manage.cancel, manage.clean),
+    *(manage.cancel, manage.clean, new.new),
     *(verifying.verify, reporting.report, figures.figure, figures.export),
     *(predicting.predict, predicting.submit, predicting.keep),
 ):

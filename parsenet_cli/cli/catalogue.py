@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from parsenet_cli.config import profile, table_file
+from parsenet_cli.config import blocks, profile, table_file
 from parsenet_cli.config.axes import Axis, axes, defaults_under
 from parsenet_cli.config.deviations import as_text
 from parsenet_cli.config.overrides import axis_choices
-from parsenet_cli.core.errors import unknown
+from parsenet_cli.core import blocks as core_blocks
+from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.report.blocks import Cell, Grid, words
 from parsenet_cli.report.paper_table import Footnotes
 from parsenet_cli.report.redact import redact_paths
@@ -63,6 +64,7 @@ def grids(under: str) -> Iterator[Grid]:
         if files:
             yield group_grid(group)
     yield from axis_grids(profile.load(under))
+    yield from block_grids()
     profiles = map(profile.load, profile.names())
     about = [(each.name, str(each.seeds), each.about) for each in profiles]
     yield words(("profile", "seeds", "what it is"), about, title="Profiles (--profile)")
@@ -93,6 +95,24 @@ def axis_grids(under: profile.Profile) -> Iterator[Grid]:
         rows = [(axis.name, _default(axis.name, ours, papers), _meaning(axis)) for axis in members]
         title = f"Axes (override with axis=value): {section}"
         yield words(("axis", f"default ({under.name})", "what it is"), rows, title=title)
+
+
+def block_grids() -> Iterator[Grid]:
+    """The blocks of each group: where each comes from, what it is, and its options with what they take."""
+    for group in core_blocks.GROUPS:
+        rows, notes = [], []
+        for each in core_blocks.every(group):
+            try:
+                if isinstance(each, UserError):
+                    raise each
+                schema = blocks.schema(each)
+            except UserError as problem:
+                notes.append(str(problem))
+                continue
+            options = [f"{name}={as_text(option.default)} ({option.takes})" for name, option in schema.options.items()]
+            rows.append((each.name, each.origin, schema.about, "\n".join(options)))
+        title = f"Blocks ({group}=…): {core_blocks.SAYS[group]}"
+        yield words((group, "from", "what it is", f"options ({group}.option=…)"), rows, title=title, notes=notes)
 
 
 def table_grids(spec: TableSpec) -> Iterator[Grid]:

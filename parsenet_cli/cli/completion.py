@@ -81,12 +81,14 @@ def _overrides(_: typer.Context, text: str) -> list[str]:
 
     The only key is followed by its values, so that no shell puts a space behind its `=`.
     """
+    from parsenet_cli.config.blocks import block_options
     from parsenet_cli.config.overrides import AXES, RECIPE_KEYS
+    from parsenet_cli.core.blocks import GROUPS
 
     key, equals, value = text.partition("=")
     if equals:
         return [f"{key}={rest}" for rest in _values(key, value)]
-    known = [*AXES, "recipe", *RECIPE_KEYS, "launcher", *_launcher_options()]
+    known = [*AXES, "recipe", *RECIPE_KEYS, "launcher", *_launcher_options(), *GROUPS, *block_options()]
     keys = [name for name in known if name.startswith(key)]
     values = _values(keys[0], "") if len(keys) == 1 else []
     return [f"{keys[0]}={rest}" for rest in values] or [f"{name}=" for name in keys]
@@ -94,9 +96,10 @@ def _overrides(_: typer.Context, text: str) -> list[str]:
 
 def _values(key: str, value: str) -> list[str]:
     """What the value of an override can become; a list is offered what is not in it yet."""
+    from parsenet_cli.config.blocks import block_options
     from parsenet_cli.config.overrides import axis_choices
 
-    choices = axis_choices(key)
+    choices = block_options().get(key) or axis_choices(key)
     if key != "layers":
         return _list_items(choices, value)
     before, bracket, inside = value.rpartition("[")
@@ -217,6 +220,12 @@ def _store(ctx: typer.Context) -> Store:
     return Store(ctx.params["results"])
 
 
+def _groups(_: typer.Context, text: str) -> list[str]:
+    from parsenet_cli.core.blocks import GROUPS
+
+    return list(GROUPS)
+
+
 def _of_axis(axis: str) -> Complete:
     def choices(_: typer.Context, text: str) -> list[str]:
         from parsenet_cli.config.overrides import axis_choices
@@ -242,5 +251,6 @@ complete_format = _completing(_formats)
 complete_state = _completing(_states)
 complete_release = _completing(_releases)
 complete_weights = _completing(_weights)
+complete_group = _completing(_groups)
 complete_trunk = _of_axis("trunk")
 complete_launcher = _of_axis("launcher")

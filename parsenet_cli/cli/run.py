@@ -75,6 +75,7 @@ def run_plans(
     from parsenet_cli.store import choice, study
 
     options = composer.launcher(overrides)
+    _check_blocks(plans)
     plans = [by_this_code(plan, store) for plan in plans] if rerun_stale else plans
     store.check_writable()
     composer.save()
@@ -129,6 +130,29 @@ def run_plans(
         raise typer.Exit(FAILED)
     if outcome.cancelled:
         raise typer.Exit(INTERRUPTED)
+
+
+def _check_blocks(plans: Sequence[Plan]) -> None:
+    """Before anything is written: blocks from outside are what they were when the runs were planned, and can be built.
+
+    Raises:
+        UserError: with the block's own traceback, where it has one.
+    """
+    from importlib.util import find_spec
+
+    from parsenet_cli.core import blocks
+    from parsenet_cli.runner.plan import all_configs
+
+    sciences = [config.science for config in all_configs(plans).values()]
+    outside = [science for science in sciences if any(block.code for block in science.blocks.values())]
+    for science in outside:
+        for group, block in science.blocks.items():
+            if block.code:
+                blocks.with_code(group, getattr(science, group), block.code)
+    if outside and find_spec("torch") is not None:  # where there is none, runs are carried out elsewhere
+        from parsenet_cli.models.blocks import check
+
+        check(outside)
 
 
 def ablate(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from parsenet_cli.config.compose import PRIMARY, axis_defaults
 from parsenet_cli.config.overrides import AXES, LITERAL, axis_choices, key_of
@@ -14,7 +14,7 @@ from parsenet_cli.config.profile import Profile
 from parsenet_cli.core import paths
 from parsenet_cli.core.bounds import range_of
 from parsenet_cli.core.files import read_text
-from parsenet_cli.core.run_config import Runtime, Science
+from parsenet_cli.core.run_config import LAYERS, Runtime, Science
 
 _SECTION = re.compile(r"# -{3,} (?P<title>.*?) -{3,}")
 _KEY = re.compile(r"(?P<key>[a-z0-9_]+):[^#]*(#\s*(?P<says>.*))?")
@@ -60,6 +60,10 @@ def takes(axis: str) -> str:
     inner = next(
         (get_args(part)[0] for part in (field.annotation, *parts) if getattr(part, "__origin__", None) is tuple), None
     )
+    if get_origin(inner) is Literal:
+        return f"a list of {' | '.join(get_args(inner))}{null}"
+    if field.annotation and getattr(field.annotation, "__origin__", None) is dict:
+        return f"factors such as {{conv4: 0.063}} for some of {' | '.join(LAYERS)}"
     if inner is not None:
         return f"a list of {'names' if inner is str else 'whole numbers'}{null}"
     return range_of(field) + null if parts[0] is not str else f"a name{null}"

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from parsenet_cli.config import identity
+from parsenet_cli.config import blocks, identity
 from parsenet_cli.config.overrides import (
     AXES,
     GROUPS,
@@ -28,9 +28,11 @@ from parsenet_cli.config.overrides import (
     MODULES,
     RECIPE_KEYS,
     axis_choices,
+    is_of_block,
     key_of,
     last_wins,
     literal,
+    plain_value_of,
     seed_of,
     split_launcher,
     unknown_value,
@@ -78,8 +80,9 @@ class LauncherConfig:
 class Composer:
     """Composes run configurations under one profile and one command line.
 
-    Hydra takes about 50 ms a configuration, so what it composed is remembered in `<cache>/composed.json`, keyed by the
-    overrides and by the content of every configuration file. `save` writes it.
+    Hydra takes about 50 ms a configuration. It composes the recipe, and what it composed is remembered in
+    `<cache>/composed.json`, keyed by the recipe's overrides and by the content of every configuration file, which `save` writes.
+    Axes are plain values, which replace their defaults; blocks are chosen by their schemas.
     """
 
     def __init__(self, profile: Profile, command_line: Sequence[str], cache: Path) -> None:
@@ -169,18 +172,21 @@ class Composer:
 
     def _compose(self, overrides: Sequence[str]) -> dict[str, Any]:
         """What a run's configuration is before it is validated; launcher options are no part of it."""
-        composed = [text for text in overrides if literal(text) is None]
-        key = self._files + hashlib.sha256(json.dumps(composed).encode()).hexdigest()[:24]
+        recipe = [text for text in overrides if key_of(text).partition(".")[0] == "recipe"]
+        key = self._files + hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:24]
         if not isinstance(self._known.get(key), dict):
-            self._known[key] = hydra_compose(composed)
+            self._known[key] = hydra_compose(recipe)
             self._fresh = True
-        defaults = {axis: axis_defaults()[axis] for axis in LITERAL}
-        given = {key_of(text): value_of(text) for text in overrides if literal(text) is not None}
-        return {**self._known[key], **defaults, **given}
+        plain = [text for text in overrides if key_of(text) in AXES and not is_of_block(text)]
+        axes = {key_of(text): plain_value_of(text) for text in plain if literal(text) is None}
+        literals = {axis: axis_defaults()[axis] for axis in LITERAL}
+        literals |= {key_of(text): value_of(text) for text in plain if literal(text) is not None}
+        chosen = blocks.science_fields(list(filter(is_of_block, overrides)), axis_defaults())
+        return {**self._known[key], **literals, **axes, **chosen}
 
 
 def hydra_compose(overrides: Sequence[str], group: str = "recipe") -> dict[str, Any]:
-    """The plain composed configuration of runs, or with `group="launcher"` that of a launcher, at the key `launcher`.
+    """The plain composed configuration of runs, without blocks, or with `group="launcher"` a launcher's, at the key `launcher`.
 
     The user's ./conf adds files of the group and is found first; config.yaml is ours. Hydra is given a folder of its own with
     the files that a look at their YAML has found harmless: it knows no other place, whatever the user's folders are called.
@@ -197,10 +203,8 @@ def hydra_compose(overrides: Sequence[str], group: str = "recipe") -> dict[str, 
     chosen = _group_file(group, overrides)
     composed = [f"{group}={QuotedString(chosen.stem, Quote.single).with_quotes()}"]
     for text in overrides:
-        if "${" in text:
-            raise UserError(f"'{text}': expected a plain value, found an interpolation; write out what it stands for")
+        plain_value_of(text)
         if key_of(text) != group:
-            value_of(text)
             composed.append(text)
     refused: dict[str, UserError] = {}
     try:
@@ -259,7 +263,7 @@ def _tried(missing: str) -> str:
 
 def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Science, Runtime]:
     """A composed configuration, validated; its data and weights are still only named."""
-    content = {key: value for key, value in content.items() if key not in GROUPS or key == "recipe"}
+    content = {key: value for key, value in content.items() if key != "launcher"}
     for axis in MODULES:
         if content.get(axis) not in axis_choices(axis):
             raise unknown_value(axis, shown(content.get(axis)), "{}")
@@ -269,7 +273,17 @@ def _validated(content: dict[str, Any], overrides: Sequence[str]) -> tuple[Scien
     science = _validated_model(Science, content | {"data_id": ""}, overrides)
     if reason := support.unfreezable(science):
         raise UserError(reason)
-    return science, _validated_model(Runtime, runtime, overrides)
+    how = _validated_model(Runtime, runtime, overrides)
+    if science.batch_norm and min(science.recipe.batch, how.micro_batch or science.recipe.batch) < 2:
+        raise UserError(
+            f"batch_norm=true: a map of one cell has one value per channel in recipe.batch={science.recipe.batch}"
+            f"{f' with micro_batch={how.micro_batch}' if how.micro_batch else ''}; use recipe.batch=2 or more, or no batch norm"
+        )
+    if science.batch_norm and how.micro_batch not in (None, science.recipe.batch):
+        raise UserError(
+            f"micro_batch={how.micro_batch}: batch_norm=true needs whole batches, that is, micro_batch=null"
+        )
+    return science, how
 
 
 def _validated_model(model: type[_Model], content: dict[str, Any], overrides: Sequence[str]) -> _Model:

@@ -15,12 +15,16 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from parsenet_cli.config.overrides import key_of, value_of
+from parsenet_cli.config import blocks
+from parsenet_cli.config.overrides import OLDER_NAMES, canonical, key_of, value_of
 from parsenet_cli.config.protocol import CAFFE_WEIGHTS, COMPARED, OPEN, REASONS, RECIPES, STATED
 from parsenet_cli.core import paths, yaml_text
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import read_text
-from parsenet_cli.core.run_config import Recipe, Science
+from parsenet_cli.core.run_config import OLDER_OPTIONS, Recipe, Science
+
+OLDER_KEYS = {option: axis for axis, option in OLDER_NAMES.items()}
+"""Options that runs of before know as axes."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,36 @@ def deviations_of(settings: Sequence[Setting], cell: Mapping[str, Any] | None = 
         for key, value in setting.settings.items():
             asked = setting.arises or (cell is not None and (key in cell or key in COMPARED))
             if asked and key not in by_key:
+                if key == "blocks":
+                    by_key |= _of_options(setting, cell or {})
+                    continue
                 expected = (cell or {}).get(key, setting.expected[key])
                 same = _same(value, expected)
                 by_key[key] = None if same else Deviation(setting.question, key, value, expected)
     return [deviation for deviation in by_key.values() if deviation]
 
 
+def _of_options(setting: Setting, cell: Mapping[str, Any]) -> dict[str, Deviation]:
+    """What of the blocks' options is neither what the cell sets nor, where it sets nothing, the block's default."""
+    deviating = {}
+    for group, options in setting.settings["blocks"].items():
+        defaults = blocks.defaults(group, setting.settings[group])
+        for option, value in options.items():
+            key = f"{group}.{option}"
+            expected = cell.get(key, defaults.get(option, value))
+            if not _same(value, expected):
+                deviating[key] = Deviation(setting.question, key, value, expected)
+    return deviating
+
+
 def cell_settings(overrides: Sequence[str]) -> dict[str, Any]:
     """What a table's cell sets, by key: its overrides, and the numbers of the published recipe it names below them."""
     values = dict(filter(None, map(_parsed, overrides)))
     recipe = values.pop("recipe", None)
+    if str(values.get("context", "global")) not in OLDER_OPTIONS:  # they are options of another block then
+        values = {canonical(key): value for key, value in values.items()}
+    else:
+        values = {OLDER_KEYS.get(key, key): value for key, value in values.items()}
     return {**(published(recipe) if recipe in RECIPES else {}), **values}
 
 
@@ -138,6 +162,8 @@ def as_text(value: Any) -> str:
         return "null"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(as_text, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{as_text(each)}' for key, each in value.items())}}}"
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -158,9 +184,14 @@ def _same(value: Any, expected: Any) -> bool:
 
 def _value(science: Science, key: str) -> Any:
     group, _, name = key.rpartition(".")
+    if key == "blocks":
+        return {group: block.options for group, block in science.blocks.items()}
     return getattr(science.recipe if group else science, name)
 
 
 def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
     """JSON and YAML have lists where a configuration has tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    return {
+        key: tuple(value) if isinstance(value, list) else _tuples(value) if isinstance(value, dict) else value
+        for key, value in content.items()
+    }

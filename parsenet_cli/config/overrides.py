@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
-from parsenet_cli.core import paths
+from parsenet_cli.core import blocks, paths
 from parsenet_cli.core.bounds import LARGEST
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.run_config import LAYERS, Recipe, Runtime, Science
@@ -20,10 +20,13 @@ from parsenet_cli.models.weights import sources
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-GROUPS = ("recipe", "launcher")
-"""Axes whose value is a file of `conf/<axis>`."""
+GROUPS = ("recipe", "launcher", *blocks.GROUPS)
+"""Axes whose value is a file of `conf/<axis>`, which may have options: `recipe.lr`, `gate.ratio`."""
 
-MODULES = {"data": "data/sets", "trunk": "models/trunks", "context": "models/context"}
+OLDER_NAMES = {"context_bins": "context.bins", "spp_geometry": "context.geometry"}
+"""Keys from before contexts had options -> the options that they are."""
+
+MODULES = {"data": "data/sets", "trunk": "models/trunks"}
 """Axes whose value is a module of a folder of the package."""
 
 LITERAL = ("data_root", "weights")
@@ -79,7 +82,7 @@ _FIELDS = {
     **{f"recipe.{key}": field for key, field in Recipe.model_fields.items()},
 }
 RECIPE_KEYS = [key for key in _FIELDS if key.startswith("recipe.")]
-AXES = [key for key in _FIELDS if key not in {*RECIPE_KEYS, "recipe", "data_id", "weights_file", "code"}]
+AXES = [key for key in _FIELDS if key not in {*RECIPE_KEYS, *GROUPS, "blocks", "data_id", "weights_file", "code"}]
 _KEYS = [*AXES, *RECIPE_KEYS, *GROUPS]
 
 
@@ -91,6 +94,8 @@ def axis_choices(axis: str) -> list[str]:
         return list(LAYERS)
     if axis in MODULES:
         return paths.modules(MODULES[axis])
+    if axis in blocks.GROUPS:
+        return blocks.names(axis)
     if axis in GROUPS:
         return sorted(paths.yaml_files(f"conf/{axis}"))
     annotation: Any = _FIELDS[axis].annotation if axis in _FIELDS else None
@@ -110,13 +115,29 @@ def key_of(override: str) -> str:
         raise UserError(f"'{shown(override)}': {answer}")
     if not equals:
         raise UserError(f"'{override}': expected key=value, for example norm=l2")
-    if key not in _KEYS and not key.startswith("launcher."):
+    if key not in _KEYS and not is_option(key):
         if meant := f"recipe.{key}" if f"recipe.{key}" in RECIPE_KEYS else _OTHER_NAMES.get(key):
             raise UserError(f"unknown key '{key}'. It is called {meant} here: {meant}={shown(value)}")
         raise unknown("key", key, _KEYS, LISTED)
     if not paths.is_utf8(override):
         raise UserError(f"'{override}': not in UTF-8; rename the file or folder")
     return key
+
+
+def is_option(key: str) -> bool:
+    """Whether a key is an option of a launcher or of a block, which only the chosen one knows."""
+    group, dot, option = key.partition(".")
+    return bool(dot and option) and group in ("launcher", *blocks.GROUPS)
+
+
+def is_of_block(override: str) -> bool:
+    """Whether an override chooses a block or an option of one."""
+    return canonical(key_of(override)).partition(".")[0] in blocks.GROUPS
+
+
+def canonical(key: str) -> str:
+    """The one name of a key that has two."""
+    return OLDER_NAMES.get(key, key)
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +169,7 @@ def split_launcher(overrides: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def last_wins(overrides: Iterable[str]) -> dict[str, str]:
     """Overrides by key; a later one replaces an earlier one of the same key."""
-    return {key_of(text): text for text in overrides}
+    return {canonical(key_of(text)): text for text in overrides}
 
 
 def literal(override: str) -> str | None:
@@ -174,6 +195,13 @@ def value_of(override: str) -> Any:
         typed = shlex.quote(override)
         raise UserError(f"'{override}' names several values: use `parsenet sweep {typed}`, or [a,b] for a list")
     return parsed.value()
+
+
+def plain_value_of(override: str) -> Any:
+    """The same of one that may come from somebody else's table. Raises `UserError` for an interpolation too."""
+    if "${" in override:
+        raise UserError(f"'{override}': expected a plain value, found an interpolation; write out what it stands for")
+    return value_of(override)
 
 
 def values_of(override: str) -> list[str] | None:

@@ -13,7 +13,7 @@ from parsenet_cli.config.overrides import LISTED, axis_choices, habit, key_of, u
 from parsenet_cli.config.table import NO_CELL, Cell, Claim, Column, FigureClaim, Kind, Printed, Row, TableSpec
 from parsenet_cli.config.yaml_nodes import YamlNode
 from parsenet_cli.config.yaml_nodes import read as read_yaml
-from parsenet_cli.core import metric_names, paths
+from parsenet_cli.core import blocks, metric_names, paths
 from parsenet_cli.core.errors import UserError, unknown
 from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.text import natural_key
@@ -328,12 +328,23 @@ def _overrides(node: YamlNode | None) -> tuple[str, ...]:
         if axis in axes:
             raise item.problem(f"'{axis}' is set twice in this list; remove one of the two")
         axes.append(axis)
-        value, choices = item.text().partition("=")[2], axis_choices(axis)
+        value = item.text().partition("=")[2]
+        if axis in blocks.GROUPS:  # without looking through what is installed, where it is one of ours
+            _block(axis, value, item)
+            continue
+        choices = axis_choices(axis)
         if choices and axis != "layers" and value not in choices:
             wrong = str(unknown_value(axis, value, "value of {}"))
             file = "; a file of weights is named on the command line (weights=…)" if axis == "weights" else ""
             raise item.problem(f"{wrong}{file}")
     return tuple(item.text() for item in items)
+
+
+def _block(group: blocks.Group, name: str, node: YamlNode) -> None:
+    try:
+        blocks.find(group, name)
+    except UserError as error:
+        raise node.problem(error) from None
 
 
 def _named(node: YamlNode, kind: str) -> list[tuple[str, YamlNode]]:

@@ -41,6 +41,7 @@ LearningRate = Annotated[float, Field(ge=0, le=1e38)]
 
 Length = Annotated[float, Field(gt=0, le=1e6)]
 Multiplier = Annotated[float, Field(ge=0, le=1e6)]
+NormPower = Annotated[float, Field(ge=1, le=1000)]
 Scale = Annotated[float, Field(ge=-1e6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from parsenet_cli.core import paths
+from parsenet_cli.core.blocks import NONE
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import read_bytes
 from parsenet_cli.core.run_config import Science
@@ -30,7 +31,20 @@ ROOMS = ("core", "data", "models", "engine")
 LEFT_OUT = frozenset(
     f"core/{name}"
     for name in (
-        *("address", "bounds", "code", "download", "errors", "files", "memory", "npz", "paths", "sealed", "text"),
+        *(
+            "address",
+            "blocks",
+            "bounds",
+            "code",
+            "download",
+            "errors",
+            "files",
+            "memory",
+            "npz",
+            "paths",
+            "sealed",
+            "text",
+        ),
         "yaml_text",
     )
 ) | {"engine/environment", "engine/trained_model", "models/weights/addresses"}
@@ -50,11 +64,16 @@ _NAMELESS = frozenset({tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, token
 
 
 def modules_of(science: Science) -> tuple[str, ...]:
-    """A run's own modules: those that its configuration names."""
+    """A run's own modules: those that its configuration names. A block from outside is known by its hash, in the science."""
     return (
         f"data/sets/{science.data}",
         f"models/trunks/{science.trunk}",
-        *([f"models/context/{science.context}"] if "pool6" in science.layers else []),
+        *(
+            [f"models/context/{science.context}"]
+            if "pool6" in science.layers and not science.block("context").code
+            else []
+        ),
+        *([f"models/gate/{science.gate}"] if science.gate != NONE and not science.block("gate").code else []),
         *([_PRETRAINING] if science.weights.startswith("pretrained") else []),
     )
 

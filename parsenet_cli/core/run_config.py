@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from parsenet_cli.core.blocks import NAME, Group
 from parsenet_cli.core.bounds import (
     MOST_STEPS,
     Bins,
@@ -20,6 +21,7 @@ from parsenet_cli.core.bounds import (
     LearningRate,
     Length,
     Multiplier,
+    NormPower,
     Pixels,
     Scale,
     Seconds,
@@ -34,6 +36,13 @@ SCIENCE_VERSION = 1
 ADDED_LATER: dict[str, Any] = {
     "recipe.clip_gradients": None,
     "input_mean": "weights",
+    "gate": "none",
+    "gate_layers": ["fc7"],
+    "blocks": {},
+    "context_layers": ["fc7"],
+    "norm_p": 2.0,
+    "norm_layers": None,
+    "feature_scale": {},
     "recipe.frozen": [],
     "recipe.loss_stride": 1,
 }
@@ -42,9 +51,18 @@ ADDED_LATER: dict[str, Any] = {
 Keys of a recipe are dotted. Such a key has that value as its default, so that frozen configurations from before load.
 """
 
+OLDER_OPTIONS: dict[str, dict[str, str]] = {"global": {}, "spp": {"bins": "context_bins", "geometry": "spp_geometry"}}
+"""Contexts from before there were blocks: their options -> the axes by which the science knows them, as it always did."""
+
 Layer = Literal["pool6", "fc7", "conv5", "conv4", "conv3"]
 LAYERS: tuple[str, ...] = get_args(Layer)
 Precision = Literal["float32", "tf32", "bfloat16"]
+Tap = Literal["fc7", "conv5", "conv4", "conv3"]
+"""A layer that the trunk gives."""
+
+BlockName = Annotated[str, Field(pattern=rf"^{NAME}\z")]
+_Word = Annotated[str, Field(max_length=200)]
+_Plain = bool | int | float | _Word
 
 Stage = Literal["conv1", "conv2", "conv3"]
 """Stages of a trunk that can be left as they are: no head reads a feature below the last of them."""
@@ -109,12 +127,25 @@ class Recipe(_Frozen):
         return self
 
 
+class Block(_Frozen):
+    """What a run knows of a block that a name chooses, besides the name.
+
+    Attributes:
+        options: All of them.
+        code: The hash of its Python file, where that is no part of this package; empty where it is.
+    """
+
+    options: Annotated[dict[BlockName, _Plain | tuple[_Plain, ...]], Field(max_length=64)] = {}
+    code: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?\z")] = ""
+
+
 class Science(_Frozen):
     """Everything that can change a number of the result. The axes are explained in conf/config.yaml.
 
     Attributes:
         data_id: Content hash of a user's files; generator version, configuration and seed of generated data.
         weights: `none`, `imagenet`, the identity of a trunk pretrained here, or the hash of a file.
+        blocks: Of the groups whose block has options or comes from outside; not of `OLDER_OPTIONS`.
     """
 
     data: str
@@ -135,13 +166,20 @@ class Science(_Frozen):
     spp_geometry: Literal["caffe", "adaptive"]
     context_source: Literal["after_dropout", "before_dropout"]
     context_dropout: Share
-    norm: Literal["none", "l2"]
+    context_layers: tuple[Tap, ...] = ("fc7",)
+    gate: BlockName = "none"
+    gate_layers: tuple[Tap, ...] = ("fc7",)
+    blocks: dict[Group, Block] = {}
+    norm: Literal["none", "l2", "lp"]
+    norm_p: NormPower | None = 2.0
+    norm_layers: tuple[Layer, ...] | None = None
     norm_scale: Scale
     norm_learn: bool
     norm_decay: Multiplier
     norm_gradient: Literal["exact", "authors"]
     norm_shared: bool
     norm_across_space: bool
+    feature_scale: dict[Layer, Scale] = {}
     fusion: Literal["early", "late"]
     mix: Literal["concat", "conv1x1"]
     mix_width: Channels
@@ -154,9 +192,27 @@ class Science(_Frozen):
     precision: Precision
     recipe: Recipe
 
-    @field_validator("layers")
+    def block(self, group: Group) -> Block:
+        """Options and code of the block of a group."""
+        if group == "context" and self.context in OLDER_OPTIONS:
+            return Block(options={option: getattr(self, axis) for option, axis in OLDER_OPTIONS[self.context].items()})
+        return self.blocks.get(group, Block())
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether a block's option of this name makes what is computed of an image depend on the others of its batch."""
+        return any(block.options.get("batch_norm") is True for block in self.blocks.values())
+
+    @property
+    def context_taps(self) -> tuple[str, ...]:
+        """The taps that are pooled."""
+        return self.context_layers if "pool6" in self.layers else ()
+
+    @field_validator("layers", "gate_layers", "context_layers", "norm_layers")
     @classmethod
-    def _layers_in_order(cls, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    def _layers_in_order(cls, layers: tuple[Layer, ...] | None) -> tuple[Layer, ...] | None:
+        if layers is None:
+            return None
         if not layers or len(set(layers)) != len(layers):
             raise ValueError("expected at least one layer and none twice")
         return tuple(sorted(layers, key=LAYERS.index))

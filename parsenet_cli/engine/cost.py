@@ -19,7 +19,7 @@ from parsenet_cli.engine.device import choose_device
 from parsenet_cli.engine.environment import device_name
 from parsenet_cli.engine.probe import Probe, take_turns
 from parsenet_cli.models import support
-from parsenet_cli.models.norm import L2Norm
+from parsenet_cli.models.norm import Norm
 
 TRIES = 3
 """In each round; the fastest counts, which other work on the machine has disturbed least."""
@@ -164,8 +164,8 @@ def normalised_channels(probe: Probe) -> int:
     return sum(channels)
 
 
-def _norms(model: nn.Module) -> list[L2Norm]:
-    return [module for module in model.modules() if isinstance(module, L2Norm)]
+def _norms(model: nn.Module) -> list[Norm]:
+    return [module for module in model.modules() if isinstance(module, Norm)]
 
 
 def _allocated(device: torch.device) -> int:

@@ -80,8 +80,8 @@ class LoadedNetwork:
         with torch.inference_mode():
             taps = model.trunk(model.preprocess(self.image(i)), {*layers, source, *model.head.wanted})
             maps = {layer: taps[layer] for layer in layers} | {"pool6": taps[source].mean((2, 3), keepdim=True)}
-            branches = zip(model.head.norms, model.head.features(taps), strict=True) if len(model.head.norms) else ()
-            normalized = {name: branch.values for name, branch in branches if name in maps}
+            branches = zip(model.head.branches, model.head.features(taps), strict=True) if len(model.head.norms) else ()
+            normalized = {name: branch.values for name, branch in branches if name in maps and name in model.head.norms}
         return _arrays(maps), _arrays(normalized)
 
 

@@ -187,7 +187,7 @@ class Trainer:
                 losses = [self._batch(number) for number in range(first, first + self.recipe.iter_size)]
                 break
             except (torch.OutOfMemoryError, RuntimeError) as problem:
-                if self.micro_batch == 1 or not is_out_of_memory(problem):
+                if self.micro_batch == 1 or self.science.batch_norm or not is_out_of_memory(problem):
                     raise
             release_memory(self.device)
             self.micro_batch = math.ceil(self.micro_batch / 2)

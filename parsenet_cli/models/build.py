@@ -9,7 +9,7 @@ from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.run_config import Science
 from parsenet_cli.models import layers, support, trunks
 from parsenet_cli.models.head import Head
-from parsenet_cli.models.norm import L2Norm
+from parsenet_cli.models.norm import Norm
 from parsenet_cli.models.preprocess import Preprocess
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.weights.read import Weights, install
@@ -62,9 +62,9 @@ class Segmenter(nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raises `UserError` when an image of `height` x `width` pixels is too small for the trunk or for the context."""
-        cells = self.trunk.check_size(height, width)
-        if self.head.context:
-            self.head.context.check_size(*cells)
+        self.trunk.check_size(height, width)
+        for tap, context in self.head.contexts.items():
+            context.check_size(*self.trunk.cells(tap, height, width))
 
     def roles(self) -> dict[str, str]:
         """Parameter name -> trunk_weight, trunk_bias, head_weight, head_bias, upsample_weight, upsample_bias, scale or frozen."""
@@ -76,7 +76,7 @@ class Segmenter(nn.Module):
 
 
 def _role(path: str, module: nn.Module, parameter: nn.Parameter) -> str:
-    if isinstance(module, L2Norm):
+    if isinstance(module, Norm):
         return "scale"
     part = "upsample" if isinstance(module, nn.ConvTranspose2d) else "trunk" if path.startswith("trunk") else "head"
     return f"{part}_{'weight' if parameter.ndim > 1 else 'bias'}"

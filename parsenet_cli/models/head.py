@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from parsenet_cli.core.run_config import Science
-from parsenet_cli.models import context
+from parsenet_cli.core.run_config import LAYERS, Science
+from parsenet_cli.models import context, gate
 from parsenet_cli.models.classifier import BranchClassifiers, Feature, JointClassifier, classify
 from parsenet_cli.models.geometry import IMAGE, Grid
 from parsenet_cli.models.layers import Dropout
-from parsenet_cli.models.norm import L2Norm
+from parsenet_cli.models.norm import L2Norm, LpNorm, Norm
 from parsenet_cli.models.skips import Skips
 from parsenet_cli.models.trunk import Trunk
 from parsenet_cli.models.upsample import Bilinear, Learned, Size
@@ -40,20 +41,30 @@ class Head(nn.Module):
     def __init__(self, science: Science, num_classes: int, trunk: Trunk, generator: Generator) -> None:
         super().__init__()
         self.layers = science.layers
-        self.grids = {layer: trunk.grids["fc7" if layer == "pool6" else layer] for layer in self.layers}
+        pooled = science.context_taps
+        self.grids = {tap: trunk.grids[tap] for tap in (*pooled, *self.layers) if tap != "pool6"}
         self.context_source = "fc7" if science.context_source == "after_dropout" else "fc7_before_dropout"
         self.upsample_first = science.align == "upsample_first"
 
+        gates = {tap: gate.build(science, trunk.channels[tap]) for tap in science.gate_layers}
+        self.gates = nn.ModuleDict({tap: made for tap, made in gates.items() if made is not None})
         channels: dict[str, int] = {}
-        self.context: context.Context | None = None
+        made = {tap: context.build(science, trunk.channels[tap]) for tap in pooled}
+        # A ModuleDict, which has no type for what is in it.
+        self.contexts = cast("Mapping[str, context.Context]", nn.ModuleDict(made))
         for layer in self.layers:
             if layer == "pool6":
-                self.context = context.build(science, trunk.channels["fc7"])
-                channels |= dict(zip(self.context.levels, self.context.channels, strict=True))
+                for tap, module in self.contexts.items():
+                    channels |= {_level(tap, name): c for name, c in zip(module.levels, module.channels, strict=True)}
             else:
                 channels[layer] = trunk.channels[layer]
         self.context_dropout = Dropout(science.context_dropout)
-        self.norms = nn.ModuleDict({n: _norm(science, c) for n, c in channels.items()} if science.norm == "l2" else {})
+        self.branches = tuple(channels)
+        normed = science.layers if science.norm_layers is None else science.norm_layers
+        self.norms = nn.ModuleDict(
+            {n: _norm(science, c) for n, c in channels.items() if _layer(n) in normed} if science.norm != "none" else {}
+        )
+        self.factors: dict[str, float] = {str(layer): factor for layer, factor in science.feature_scale.items()}
 
         grids = list(dict.fromkeys(self.grids.values()))
         self.finest = min(grids, key=lambda grid: grid.stride)
@@ -79,10 +90,21 @@ class Head(nn.Module):
         self.upsample = Learned(num_classes, grids) if science.upsample == "learned" else self.bilinear
 
     @property
+    def context(self) -> context.Context | None:
+        """That of fc7, where it is pooled."""
+        return dict(self.contexts).get("fc7")
+
+    @property
     def wanted(self) -> list[str]:
         """The taps this head reads."""
-        layers = [self.context_source if layer == "pool6" else layer for layer in self.layers]
+        layers: list[str] = []
+        for layer in self.layers:
+            layers += map(self._source, self.contexts) if layer == "pool6" else [layer]
         return list(dict.fromkeys([*layers, *(self.skips.wanted if self.skips else ())]))
+
+    def _source(self, tap: str) -> str:
+        """What context reads of a tap."""
+        return self.context_source if tap == "fc7" else tap
 
     def forward(self, taps: Mapping[str, Tensor], size: Size, stride: int = 1) -> Tensor:
         """Taps (N, C, h, w) -> float32 scores (N, K, *size), or those of every `stride`-th row and column alone."""
@@ -110,29 +132,39 @@ class Head(nn.Module):
 
     def features(self, taps: Mapping[str, Tensor]) -> list[Feature]:
         """The branches, normalised and pool6 then dropped, in the order of their blocks of weights."""
+        taps = self.gated(taps) if self.gates else taps
         features: dict[str, Feature] = {}
         kept: dict[str, Feature] = {}  # by the dropout of pool6
         for layer in self.layers:
-            grid, values = self.grids[layer], taps[self.context_source if layer == "pool6" else layer]
-            size = (values.shape[2], values.shape[3])
-            if layer == "pool6" and self.context:
-                for level, (name, pooled) in enumerate(zip(self.context.levels, self.context(values), strict=True)):
-                    unpool = partial(self.context.unpool, level, size=size)
-                    features[name] = Feature(pooled, grid, size, unpool)
+            if layer != "pool6":
+                features[layer] = Feature(taps[layer], self.grids[layer], _size(taps[layer]))
+                continue
+            for tap, module in self.contexts.items():
+                grid, values = self.grids[tap], taps[self._source(tap)]
+                size = _size(values)
+                for level, (name, pooled) in enumerate(zip(module.levels, module(values), strict=True)):
+                    unpool = partial(module.unpool, level, size=size)
+                    features[_level(tap, name)] = Feature(pooled, grid, size, unpool)
                     if self.training and self.context_dropout.p:
                         ones = torch.ones_like(pooled, dtype=torch.float32)
-                        kept[name] = Feature(self.context_dropout(ones), grid, size, unpool)
-            else:
-                features[layer] = Feature(values, grid, size)
+                        kept[_level(tap, name)] = Feature(self.context_dropout(ones), grid, size, unpool)
+        if self.factors:
+            scales = {name: self.factors.get(_layer(name), 1.0) for name in features}
+            features = {n: replace(feature, values=feature.values * scales[n]) for n, feature in features.items()}
         if self.upsample_first:
             target = self._finest_size(features.values())
             features = {name: self._upsampled(feature, target) for name, feature in features.items()}
             kept = {name: self._replicated(feature, target) for name, feature in kept.items()}
         if self.norms:
-            features = {n: replace(feature, values=self.norms[n](feature.values)) for n, feature in features.items()}
+            features |= {n: replace(features[n], values=norm(features[n].values)) for n, norm in self.norms.items()}
         # After the norm: what is left is not brought back to the scale's length.
         features |= {n: replace(features[n], values=features[n].values * mask.values) for n, mask in kept.items()}
         return list(features.values())
+
+    def gated(self, taps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The taps as everything here reads them; what context reads of fc7 before its dropout has fc7's gate."""
+        of = {tap: "fc7" if tap == "fc7_before_dropout" else tap for tap in taps}
+        return {tap: self.gates[of[tap]](x) if of[tap] in self.gates else x for tap, x in taps.items()}
 
     def _finest_size(self, features: Iterable[Feature]) -> Size:
         return next(feature.size for feature in features if feature.grid == self.finest)
@@ -158,7 +190,26 @@ class Head(nn.Module):
         return Feature(self.mix_dropout(torch.relu(mixed + bias.view(1, -1, 1, 1))), self.finest, target)
 
 
-def _norm(science: Science, channels: int) -> L2Norm:
+def _size(values: Tensor) -> Size:
+    return values.shape[2], values.shape[3]
+
+
+def _level(tap: str, name: str) -> str:
+    """The branch of a level of context; a lower layer's has its name in front, which fc7's never had."""
+    return name if tap == "fc7" else f"{tap}_{name}"
+
+
+def _layer(branch: str) -> str:
+    """The layer, as `layers` names it, that a branch belongs to."""
+    return branch if branch in LAYERS else "pool6"
+
+
+def _norm(science: Science, channels: int) -> Norm:
+    if science.norm == "lp":
+        # At the start, channels that are all equal come out as large as under l2.
+        power = 0.0 if science.norm_p is None else 1 / science.norm_p
+        scale = science.norm_scale * channels ** (power - 0.5)
+        return LpNorm(channels, scale, p=science.norm_p, learn=science.norm_learn, shared=science.norm_shared)
     return L2Norm(
         channels,
         science.norm_scale,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parsenet_cli.core.blocks import NONE
 from parsenet_cli.core.run_config import Precision, Science
 from parsenet_cli.models import trunks
 from parsenet_cli.models.weights import sources
@@ -39,6 +40,22 @@ def unsupported(science: Science) -> str | None:
     for layer in science.layers:
         if layer not in trunk.layers:
             return f"layers: {science.trunk} has no feature for {layer}, only for {', '.join(trunk.layers)}"
+    for tap in science.context_taps:
+        if tap not in trunk.layers:
+            return f"context_layers: {science.trunk} has no feature for {tap}"
+    for axis, named in (("norm_layers", science.norm_layers or ()), ("feature_scale", science.feature_scale)):
+        for layer in named:
+            if layer not in science.layers:
+                return f"{axis} has {layer}, which is not among layers=[{','.join(science.layers)}]"
+    if science.norm == "lp" and (science.norm_across_space or science.norm_gradient == "authors"):
+        return (
+            "norm=lp is one of each pixel, with its exact gradient: norm_across_space and norm_gradient are those of l2"
+        )
+    if science.gate != NONE:
+        read = {layer for layer in science.layers if layer != "pool6"} | {*science.context_taps}
+        for tap in science.gate_layers:
+            if tap not in read:
+                return f"gate={science.gate}: gate_layers has {tap}, which is not read, only {', '.join(sorted(read))}"
     if reason := sources.unsupported(science):
         return reason
     if science.fusion == "late" and science.mix == "conv1x1":
@@ -46,7 +63,7 @@ def unsupported(science: Science) -> str | None:
     if science.skips != "none":
         if science.skip_training == "staged":
             return "skip_training=staged starts from a trained network without the skip; use skip_training=at_once"
-        extra = [layer for layer in science.layers if layer not in ("pool6", "fc7")]
+        extra = [layer for layer in (*science.layers, *science.context_taps) if layer not in ("pool6", "fc7")]
         if extra:
             return (
                 f"skips={science.skips} join the scores of fc7; {', '.join(extra)} would be added twice: use skips=none"

@@ -59,6 +59,15 @@ class Trunk(nn.Sequential):
                 break
         return features
 
+    def cells(self, tap: str, height: int, width: int) -> tuple[int, int]:
+        """The size of a tap's map for an image of `height` x `width` that is large enough."""
+        layers = [name for name, _ in self.named_children()]
+        before = set(layers[: layers.index(self.taps[tap]) + 1])
+        for name, window in self._windows:
+            if name in before:
+                height, width = window.length(height), window.length(width)
+        return height, width
+
     def freeze(self, stage: str) -> None:
         """Take the layers from the image to the tap `stage` out of the training."""
         for name, layer in self.named_children():

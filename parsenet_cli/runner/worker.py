@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from parsenet_cli.core import code
+from parsenet_cli.core import blocks, code
 from parsenet_cli.core.errors import Stopped, UserError
 from parsenet_cli.core.files import NotWritten, append_to, os_error_text
 from parsenet_cli.core.memory import is_out_of_memory
@@ -39,11 +39,14 @@ LOOK_SECONDS = 1.0
 """How often a training looks whether it has been cancelled."""
 
 
-def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None) -> None:
+def main(folder: str, task: Task = "train", threads: int = 1, gpu: str | None = None, own_blocks: str = "") -> None:
     """Entry of a worker process: output goes to the run's log.txt, the exit code says how it went.
 
-    `gpu`: the one that it was given; empty where the cluster has already set which; None where it was given none.
+    `gpu`: the one that it was given; empty where the cluster has already set which; None where it was given none. `own_blocks`:
+    the folder of the command that submitted it, which has the user's own blocks; empty: the current folder.
     """
+    if own_blocks:
+        blocks.look_in(Path(own_blocks))
     if os.getpgrp() != os.getpid():
         os.setsid()  # Ctrl-C in the terminal reaches the driver alone, which then asks its workers to stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # also what came while it was blocked; the driver asks with SIGTERM

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from parsenet_cli.config import profile
 from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.overrides import axis_choices
-from parsenet_cli.core.run_config import ADDED_LATER, SCIENCE_VERSION, Recipe, RunConfig, Runtime, Science
+from parsenet_cli.core.run_config import ADDED_LATER, SCIENCE_VERSION, Block, Recipe, RunConfig, Runtime, Science
 from tests.conftest import changed
 
 OVERRIDES = (
@@ -25,9 +25,18 @@ FIELDS = [
     name for name in (*Science.model_fields, *(f"recipe.{name}" for name in Recipe.model_fields)) if name != "recipe"
 ]
 
-OTHERS = {
-    **{"deeplab_kernel": 7, "classes": ("cat",), "recipe.step": 5, "recipe.crop": 64, "recipe.clip_gradients": 3.0},
+OTHERS: dict[str, Any] = {
+    "deeplab_kernel": 7,
+    "classes": ("cat",),
+    "recipe.step": 5,
+    "recipe.crop": 64,
+    "recipe.clip_gradients": 3.0,
     "recipe.frozen": ("conv1",),
+    "blocks": {"gate": Block(options={"ratio": 8})},
+    "norm_layers": ("fc7",),
+    "feature_scale": {"fc7": 0.5},
+    "gate_layers": ("conv4",),
+    "context_layers": ("conv4",),
 }
 """Valid values of the fields that are None, or one of few numbers, in the base."""
 

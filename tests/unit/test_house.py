@@ -37,12 +37,14 @@ FOUND_BY_NAME = (
     "data/sets",
     "data/releases",
     "models/trunks",
-    "models/context",
     "runner/launch",
     "report/formats",
     "report/figures",
 )
 """Folders whose files are found by their names; no other module is named by a string."""
+
+LOADERS = ("models/blocks", *(f"{folder}/__init__" for folder in FOUND_BY_NAME))
+"""What imports by a string: these folders, and what loads blocks, those from outside once their hash was compared."""
 
 FILE_NAMES = re.compile(
     r"\b(result|status|env|job)\.json\b|metrics\.jsonl|\blog\.txt|checkpoint(\.previous)?\.pt"
@@ -128,13 +130,13 @@ def strayed_guests(sources: Sources) -> list[str]:
 
 
 def named_by_strings(sources: Sources) -> list[str]:
-    """Imports by a string outside of the packages whose files are found by their names."""
+    """Imports by a string, and from a text, outside of `LOADERS`."""
     return [
         f"{module}:{node.lineno} imports by a string"
         for module, text in sources.items()
-        if not any(module == f"{folder}/__init__" for folder in FOUND_BY_NAME)
+        if module not in LOADERS
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "exec_module"))
     ]
 
 

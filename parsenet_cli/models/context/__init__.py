@@ -1,14 +1,13 @@
-"""What `pool6` is: one file each, found by its name. A new kind of context is a new file with `build(science, channels)`."""
+"""What `pool6` is: one file each, found by its name. A new kind of context is a file with `build(channels, …)`."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from parsenet_cli.core import paths
-from parsenet_cli.core.errors import unknown
+from parsenet_cli.core.errors import UserError
+from parsenet_cli.models import blocks
 
 if TYPE_CHECKING:
     from parsenet_cli.core.run_config import Science
@@ -42,22 +41,12 @@ class Context(nn.Module):
         raise NotImplementedError
 
 
-class ContextModule(Protocol):
-    """What a file of this folder offers."""
-
-    def build(self, science: Science, channels: int) -> Context:
-        """The context over an fc7 of `channels`."""
-        ...
-
-
-def find(name: str) -> ContextModule:
-    """The context `name`. Raises `UserError` for an unknown one."""
-    names = paths.modules("models/context")
-    if name not in names:
-        raise unknown("context", name, names)
-    return cast(ContextModule, importlib.import_module(f"{__name__}.{name}"))
-
-
 def build(science: Science, channels: int) -> Context:
-    """The context `science.context` over an fc7 of `channels`. Raises `UserError` for an unknown one."""
-    return find(science.context).build(science, channels)
+    """The context `science.context` over a tap of `channels`. Raises `UserError` for an unknown one."""
+    made = blocks.build("context", science, channels)
+    if not isinstance(made, Context):
+        raise UserError(
+            f"context={science.context}: its build(channels, …) has to return a {Context.__module__}.Context, "
+            f"not {type(made).__name__}"
+        )
+    return made

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from parsenet_cli.models.context import Context
-
-if TYPE_CHECKING:
-    from parsenet_cli.core.run_config import Science
 
 
 class Global(Context):
@@ -28,6 +23,6 @@ class Global(Context):
         return z.expand(-1, -1, *size)
 
 
-def build(science: Science, channels: int) -> Context:
+def build(channels: int) -> Context:
     """Global context over an fc7 of `channels`."""
     return Global(channels)

@@ -7,7 +7,7 @@ brings the bins back to the map: two products with matrices of zeros and ones, w
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,9 +15,6 @@ from torch import Tensor
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context import Context
 from parsenet_cli.models.upsample import KEPT_MATRICES, at_least_float32, without_autocast
-
-if TYPE_CHECKING:
-    from parsenet_cli.core.run_config import Science
 
 Bounds = tuple[tuple[int, int], ...]
 
@@ -105,6 +102,6 @@ class Pyramid(Context):
             return rows @ z @ columns.T
 
 
-def build(science: Science, channels: int) -> Context:
-    """The pyramid `science.context_bins` over an fc7 of `channels`."""
-    return Pyramid(science.context_bins, channels, adaptive=science.spp_geometry == "adaptive")
+def build(channels: int, bins: tuple[int, ...], geometry: Literal["caffe", "adaptive"]) -> Context:
+    """The pyramid `bins` over an fc7 of `channels`."""
+    return Pyramid(bins, channels, adaptive=geometry == "adaptive")

@@ -14,6 +14,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from parsenet_cli.core import blocks
 from parsenet_cli.core.bounds import Interval, Processes, Times
 from parsenet_cli.core.text import print_line
 from parsenet_cli.runner import worker
@@ -74,7 +75,7 @@ class Local:
     def submit(self, run: Run, task: Task, needs: Resources, after: Sequence[Handle] = ()) -> _Process:
         """Fork a worker, on the GPU with the fewest tasks of those that the task fits."""
         gpu = least_loaded(self._gpus, needs, self._per_gpu) if needs.gpu else None
-        arguments = (str(run.folder), task, self.threads, None if gpu is None else gpu.name)
+        arguments = (str(run.folder), task, self.threads, None if gpu is None else gpu.name, str(blocks.folder()))
         process = self._context.Process(target=worker.main, args=arguments)
         with _undisturbed():
             process.start()

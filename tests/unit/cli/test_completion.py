@@ -62,8 +62,8 @@ def complete(answer: Callable[..., str]) -> Ask:
         ("train fus", ["fusion=early", "fusion=late"]),
         ("train fusion=", ["fusion=early", "fusion=late"]),
         ("train fusion=l", ["fusion=late"]),
-        ("sweep norm=none,", ["norm=none,l2"]),
-        ("sweep norm=none,l2,", []),
+        ("sweep norm=none,", ["norm=none,l2", "norm=none,lp"]),
+        ("sweep norm=none,l2,", ["norm=none,l2,lp"]),
         ("train recipe.iterat", ["recipe.iterations="]),
         ("train recipe=quick_p", ["recipe=quick_parsenet"]),
         ("train recipe.loss=s", ["recipe.loss=sum"]),
@@ -170,7 +170,7 @@ def test_zsh_gets_the_answer_that_it_evaluates(answer: Callable[..., str]) -> No
     asked = {"_PARSENET_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "parsenet ablate table4 fusion=l"}
     assert answer(**asked) == """_arguments '*: :(("fusion=late"))'"""
     asked["_TYPER_COMPLETE_ARGS"] = "parsenet sweep norm="
-    assert answer(**asked) == """_arguments '*: :(("norm=none"\n"norm=l2"))'"""
+    assert answer(**asked) == """_arguments '*: :(("norm=none"\n"norm=l2"\n"norm=lp"))'"""
     asked["_TYPER_COMPLETE_ARGS"] = "parsenet train data_root=pho"
     assert answer(**asked) == "_files"
 

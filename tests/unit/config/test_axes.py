@@ -25,7 +25,7 @@ def test_a_comment_goes_on_in_the_next_line() -> None:
 @pytest.mark.parametrize(
     ("axis", "kind"),
     [
-        ("norm", "none | l2"),
+        ("norm", "none | l2 | lp"),
         ("pad100", "true | false"),
         ("norm_scale", "a number from -1000000 to 1000000"),
         ("context_dropout", "a number from 0 to below 1"),
@@ -34,6 +34,10 @@ def test_a_comment_goes_on_in_the_next_line() -> None:
         ("classes", "a list of names, or null"),
         ("layers", "a list of pool6 | fc7 | conv5 | conv4 | conv3"),
         ("data_root", "a path, or null"),
+        ("norm_layers", "a list of pool6 | fc7 | conv5 | conv4 | conv3, or null"),
+        ("gate_layers", "a list of fc7 | conv5 | conv4 | conv3"),
+        ("norm_p", "a number from 1 to 1000, or null"),
+        ("feature_scale", "factors such as {conv4: 0.063} for some of pool6 | fc7 | conv5 | conv4 | conv3"),
     ],
 )
 def test_kind_of_values_follows_from_the_type(axis: str, kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_number_out_of_bounds_is_answered_with_its_key_and_the_bound(
         with pytest.raises(
             UserError, match=rf"{re.escape(key)}=.*: expected (a (whole )?number (from|above) \S|at most)"
         ):
-            Composer(profile.load("quick"), [], tmp_path).science()
+            Composer(replace(profile.load("quick"), overrides=()), [], tmp_path).science()
 
 
 def test_length_and_iterations_are_bounded_together(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_later_override_replaces_earlier_one_of_the_same_key() -> None:
     ("override", "named"),
     [
         ("nrom=l2", "'norm'"),
-        ("norm=l3", "'l2'"),
+        ("norm=l3", "'lp'"),
         ("recipe.learning_rate=1", "recipe."),
         ("recipe=parsnet", "'parsenet'"),
         ("trunk=vgg_tinny", "'vgg_tiny'"),

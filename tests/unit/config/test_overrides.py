@@ -55,7 +55,7 @@ def test_valid_override_is_no_habit(argument: str) -> None:
     ("override", "to_type"),
     [
         ("norm_scale=interval(0,1)", "norm_scale=a,b,c"),
-        ("norm=glob(*)", "norm=none,l2"),
+        ("norm=glob(*)", "norm=none,l2,lp"),
         ("fusion=tag(a,interval(0,1))", "fusion=early,late"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from parsenet_cli.claims.printed import effect_on_print
 from parsenet_cli.config import frozen_table, profile, table_file
-from parsenet_cli.config.compose import Composer, hydra_compose
+from parsenet_cli.config.compose import Composer
 from parsenet_cli.config.expression import Reference, parse, parse_margin
 from parsenet_cli.config.overrides import axis_choices, key_of
 from parsenet_cli.core.errors import UserError
@@ -26,8 +26,7 @@ from tests.claim_store import evaluate
 @cache
 def composed(overrides: tuple[str, ...]) -> Science:
     """What stands behind overrides; the data's and the weights' identity do not matter here."""
-    content = hydra_compose(overrides)
-    return Science.model_validate({"data_id": ""} | {k: v for k, v in content.items() if k in Science.model_fields})
+    return Composer(profile.load("paper"), (), Path("nowhere")).science(overrides)
 
 
 def cell(name: str, row: str, column: str = "mean_iu") -> Science:

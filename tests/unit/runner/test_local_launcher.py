@@ -92,7 +92,10 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
     for needs in (ANY, small, small):
         assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
-    assert [process.args[-1] for process in context.started] == ["0", "GPU-7", "GPU-7"]
+    assert [process.args[3] for process in context.started] == ["0", "GPU-7", "GPU-7"]
+    assert {process.args[4] for process in context.started} == {str(Path.cwd())}, (
+        "where the command has blocks of its own"
+    )
     assert not launcher.fits(small)
     context.started[0].lives = False
     assert launcher.fits(ANY)
@@ -112,7 +115,7 @@ def test_what_needs_no_gpu_is_given_none_and_waits_for_none(options: dict[str, A
     for needs in (PREPARATION, Resources(gpu=False)):
         assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
-    assert [process.args[-1] for process in context.started] == ["0", None, None]
+    assert [process.args[3] for process in context.started] == ["0", None, None]
 
 
 def test_way_of_sharing_is_said_once(
@@ -131,7 +134,7 @@ def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> N
     launcher, context = opened(options, 100)
     alone = Resources(alone=True)
     launcher.submit(RUN, "train", ANY)
-    assert context.started[0].args[-1] is None
+    assert context.started[0].args[3] is None
     assert launcher.fits(ANY)
     assert not launcher.fits(alone)
     context.started[0].lives = False

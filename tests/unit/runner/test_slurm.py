@@ -125,7 +125,8 @@ def test_jobs_of_runs_on_the_cpu_ask_for_no_gpu_and_others_demand_theirs(
         return parameters(options, *more)
 
     def made(*fields: Any) -> job.Job:
-        asked.append(fields[-1])
+        asked.append(fields[4])
+        assert fields[5] == str(Path.cwd()), "where the command has blocks of its own"
         return job.Job(*fields)
 
     monkeypatch.setattr(slurm_options, "sbatch_parameters", seen)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from parsenet_cli.core import blocks
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.files import file_lock
 from parsenet_cli.core.text import print_line
@@ -225,7 +226,10 @@ class Slurm:
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         requeues = self._options["requeues"]
-        jobs = [Job(str(task.run.folder.resolve()), task.task, self.threads, requeues, self.on_gpu) for task in tasks]
+        own = str(blocks.folder())
+        jobs = [
+            Job(str(task.run.folder.resolve()), task.task, self.threads, requeues, self.on_gpu, own) for task in tasks
+        ]
         # -P: nothing in the folder where Slurm starts the job can stand in for a module.
         executor = SlurmExecutor(folder=folder, python=f"{shlex.quote(sys.executable)} -P")
         parameters = slurm_options.sbatch_parameters(self._options, self.slots, self.queue.job_name, after)

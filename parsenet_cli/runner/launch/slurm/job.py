@@ -24,13 +24,18 @@ from parsenet_cli.store.run import Run, open_run
 
 @dataclass
 class Job:
-    """Called on the node. The run folder is all that it shares with the command that submitted it."""
+    """Called on the node. The run folder is all that it shares with the command that submitted it, and the user's own blocks.
+
+    Attributes:
+        own_blocks: The folder of the command.
+    """
 
     folder: str
     task: Task
     threads: int
     requeues: int
     given_gpu: bool = False
+    own_blocks: str = ""
 
     def __call__(self) -> None:
         self._limit_near, self._restarts = False, int(os.environ.get("SLURM_RESTART_COUNT", 0))
@@ -46,7 +51,7 @@ class Job:
             with contextlib.suppress(ImportError):  # the worker says it in the log and the status
                 from parsenet_cli.engine import train  # noqa: F401
         try:
-            worker.main(self.folder, self.task, self.threads, "" if self.given_gpu else None)
+            worker.main(self.folder, self.task, self.threads, "" if self.given_gpu else None, self.own_blocks)
         except SystemExit as ended:
             if self._limit_near and ended.code == worker.STOPPED and not run.cancelled:
                 self._requeue(run)
