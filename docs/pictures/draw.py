@@ -20,8 +20,8 @@ from rich.terminal_theme import TerminalTheme
 from parsenet_cli.report.build import build_report
 from parsenet_cli.report.formats import terminal
 from parsenet_cli.report.tables import study_grid
-from parsenet_cli.store.run import Store
 from parsenet_cli.store.choice import of_table
+from parsenet_cli.store.run import Store
 
 HERE = Path(__file__).parent
 TABLE = "table4"
