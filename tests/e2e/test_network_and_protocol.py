@@ -21,7 +21,15 @@ def test_network_prints_the_papers_bodies_without_data_and_leaves_nothing_behind
 
 def test_network_takes_a_grid_and_prints_json(cli: Cli) -> None:
     done = cli(
-        "network", "body=fcn,reduced", "layers=[pool6,fc7,conv4]", "--size", "320x240", "--json", "--classes", 33
+        "network",
+        "body=fcn,reduced",
+        "layers=[pool6,fc7,conv4]",
+        "precision=float32",
+        "--size",
+        "320x240",
+        "--json",
+        "--classes",
+        33,
     )
     fcn, reduced = json.loads(done.stdout)
     assert (fcn["network"], reduced["network"]) == ("body=fcn", "body=reduced")

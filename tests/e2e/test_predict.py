@@ -58,7 +58,7 @@ def first_devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_voc(tmp_path_factory: pytest.TempPathFactory, cache: Path, first_devkit: Path) -> Path:
     return trained_once(
         tmp_path_factory.mktemp("on_voc"), cache, "data=voc12", f"data_root={first_devkit.parents[1]}",
-        "weights=none", "keep_model=true", "recipe.iterations=2", "recipe.crop=64", "recipe.batch=2",
+        "weights=none", "recipe.frozen=[]", "keep_model=true", "recipe.iterations=2", "recipe.crop=64", "recipe.batch=2",
     )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ WORK = (
     "list",
     "list table4",
     "list studies",
+    "new gate mine",
     "config norm=none",
     "plan table4 --seeds 1",
     "plan table4 --seeds 1 --json",
