@@ -37,7 +37,8 @@ _HOME = re.compile(
 )
 """A home folder by itself."""
 
-_NEXT = rf"[:;]\s|\s(?:--[a-z][\w-]*(?:[\s=]|$)|['\"]?[\w.]+=)|[\s=]['\"(\[]*(?:file:/|/+[^\s/]|\.\.[/\\]|~[\w.+-]*/|[A-Za-z]:[\\/]|{_HIDDEN})"
+_OPTION = r"--[a-z][\w-]*(?:[\s=]|$)|['\"]?[\w.]+="
+_NEXT = rf"[:;]\s|\s(?:{_OPTION})|[\s=]['\"(\[]*(?:file:/|/+[^\s/]|\.\.[/\\]|~[\w.+-]*/|[A-Za-z]:[\\/]|{_HIDDEN})"
 """Where at the latest the folders of a path end: another path begins, an option, or what is said of it."""
 
 _POSIX = re.compile(

@@ -33,7 +33,8 @@ FIGURE = '''
 """How many cells a table has."""
 
 def data(study, store, *, twice: int = 1):
-    return {"cells": twice * len(study.cells), "estimate": {"estimate": 4.0, "low": 3.5, "high": 4.5, "error": 0.25, "freedom": 60}}
+    estimate = {"estimate": 4.0, "low": 3.5, "high": 4.5, "error": 0.25, "freedom": 60}
+    return {"cells": twice * len(study.cells), "estimate": estimate}
 
 def draw(data):
     from parsenet_cli.report import plot
