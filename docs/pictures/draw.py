@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 TABLE = "table4"
 COLUMNS = 118
 WINDOW = (1280, 896)
-COLOURS = 128
+COLOURS = 256
 
 THEME = TerminalTheme((30, 34, 42), (220, 223, 228), [(40, 44, 52)] * 8)
 PAGE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {terminal_width} {terminal_height}" role="img">

@@ -27,7 +27,8 @@ KINDS: dict[Kind, tuple[str, str]] = {
 def totals(verdicts: Sequence[Verdict]) -> str:
     """`38 claims: 20 supported, 3 refuted, 15 undecided`."""
     counts = _counts(verdicts)
-    return f"{len(verdicts)} claims: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}"
+    noun = "claim" if len(verdicts) == 1 else "claims"
+    return f"{len(verdicts)} {noun}: {', '.join(f'{count} {outcome}' for outcome, count in counts.items())}"
 
 
 def stated(verdict: Verdict) -> str:
@@ -59,7 +60,7 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
         HEADS,
         rows,
         labels=2,
-        title="Claims of the paper",
+        title="Claims of the paper" if all(verdict.family == "paper" for verdict in verdicts) else "Claims",
         caption=f"profile {profiles}; effects in percent points with their 95 % interval over seeds and images"
         if rows
         else "",
