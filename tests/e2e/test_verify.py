@@ -26,7 +26,7 @@ QUALITIES = {"low": 0.6, "high": 0.8}
 def test_exit_codes(cli: Cli, results: Path, holds_if: str, options: list[str], code: int) -> None:
     measured(Store(results), table_of(["low", "high"], claim(holds_if)), QUALITIES)
     done = cli("verify", "own", *options, code=code)
-    assert "1 claims: " in done.stdout
+    assert "1 claim: " in done.stdout
     assert not done.stderr
 
 
