@@ -80,7 +80,15 @@ def test_each_run_waits_for_its_own_preparation_and_cancelling_it_takes_that_awa
 ) -> None:
     """Two data sets: a job that prepares for each run."""
     cluster.do("scontrol", "update", "PartitionName=short", "State=DOWN")
-    sweep = ("sweep", "data=synthetic_siftflow,synthetic_voc", "body=fcn", "--seeds", "1", "weights=none")
+    sweep = (
+        "sweep",
+        "data=synthetic_siftflow,synthetic_voc",
+        "body=fcn",
+        "--seeds",
+        "1",
+        "weights=none",
+        "recipe.frozen=[]",
+    )
     runs = submit(*sweep, *QUICK[2:])
     after = [run.prerequisite_jobs() for run in runs]
     assert [len(jobs) for jobs in after] == [1, 1]

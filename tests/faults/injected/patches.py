@@ -59,13 +59,13 @@ def _files(module: Any) -> None:
 def _worker(module: Any) -> None:
     original = module.run_task
 
-    def run_task(run: Any, task: str, threads: int) -> int:
+    def run_task(run: Any, task: str, threads: int, **given: Any) -> int:
         orders.carries_out(run.signature)
         orders.at_work(True)
         note(f"worker {task}")
         at(f"worker {task}")
         try:
-            code: int = original(run, task, threads)
+            code: int = original(run, task, threads, **given)
             note(f"left {code}")
         finally:
             orders.at_work(False)
