@@ -11,15 +11,12 @@ from parsenet_cli.claims.contrast import Steadier, statements
 from parsenet_cli.claims.looks import LOOKS
 from parsenet_cli.claims.outlook import HOPELESS, MOST, SOONEST, outlook
 from parsenet_cli.claims.table_claims import Tested
-from parsenet_cli.claims.verdict import Ahead, CellSeeds, Needed, Verdict
+from parsenet_cli.claims.verdict import FAMILIES, PAPER, Ahead, CellSeeds, Needed, Verdict
 from parsenet_cli.config import table_file
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.core.text import duration
 from parsenet_cli.store.run import Store
 from parsenet_cli.store.study import Study
-
-PAPER, BEYOND = "paper", "beyond"
-"""Families of claims; the tables of a user are one each."""
 
 
 def judge_studies(
@@ -64,12 +61,12 @@ def _under_one_profile(shown: Sequence[Study], others: Sequence[Study], store: S
 
 def family_of(table: str) -> str:
     """The family that the claims of a table belong to."""
-    return {"all": PAPER, "beyond": BEYOND}.get(table_file.group_of(table), table)
+    return FAMILIES.get(table_file.group_of(table), table)
 
 
 def _unseen(name: str, seen: set[str]) -> int:
     """How many claims of a family belong to tables that were not run."""
-    group = {PAPER: "all", BEYOND: "beyond"}.get(name)
+    group = next((group for group, family in FAMILIES.items() if family == name), None)
     absent = [table for table in table_file.names(group) if table not in seen] if group else []
     return sum(claim.kind != "printed" for table in absent for claim in table_file.load(table).claims)
 

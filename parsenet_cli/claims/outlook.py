@@ -273,7 +273,6 @@ def best_option(
     looks = np.array(LOOKS)
     claims = len(needs)
     ready = _reached(needs, seeds[None, :])[0]  # how many looks each claim has
-    best: Option | None = None
     options = [(i, j) for i in range(claims) for j in range(len(looks)) if j >= ready[i] and chances[i, j] > 0]
     if not options:
         return None
@@ -285,9 +284,8 @@ def best_option(
     for place in np.argsort(-gains / np.maximum(prices, 1e-9), kind="stable"):
         if gains[place] > 0 and budget(int(runs[place]), float(prices[place])):
             claim, look = options[place]
-            best = Option(claim, LOOKS[look], float(gains[place]), int(runs[place]), float(prices[place]))
-            break
-    return best
+            return Option(claim, LOOKS[look], float(gains[place]), int(runs[place]), float(prices[place]))
+    return None
 
 
 def _reached(needs: _Bools, seeds: NDArray[np.int64]) -> NDArray[np.int64]:

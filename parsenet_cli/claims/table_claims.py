@@ -114,6 +114,17 @@ def _tested(claim: Claim, study: Study, measurements: Measurements, family: str,
         return Tested(replace(verdict, why=f"the claim cannot be read: {problem}."))
 
 
+def _named_by(part: Statement) -> list[Reference]:
+    """The cells of a statement."""
+    match part:
+        case Positive():
+            return [cell for cell, _ in part.contrast.weights]
+        case Collapsed():
+            return [part.cell]
+        case Steadier():
+            return [*part.less, *part.more]
+
+
 def _fact(holds: bool) -> Outcome:
     return "supported" if holds else "refuted"
 
@@ -198,7 +209,7 @@ class _Measured:
         effect = self._estimates(self.effect, seeds) if self.effect else None
         measured = {part: each for part, each in seen.items() if not isinstance(each, SpreadRatio)}
         failing = self._failing(seeds)
-        texts = [*self._texts(effect, seen), *remarks]
+        texts = [*self._texts(effect, seen, measured), *remarks]
         texts += [f"{' and '.join(failing)} with failing runs: the stricter variance is used"] if failing else []
         verdict = replace(
             verdict,
@@ -214,7 +225,7 @@ class _Measured:
             outcome = _fact(looks[-1].support < looks[-1].refute)
             fact = next(each.exact for each in seen.values() if isinstance(each, Estimate))
             return Tested(replace(verdict, outcome=outcome, fact=fact, looks=(), why=f"{verdict.why}."))
-        if all(evidence == NOTHING for evidence in (Evidence(look.support, look.refute) for look in looks)):
+        if all((look.support, look.refute) == (NOTHING.support, NOTHING.refute) for look in looks):
             return Tested(replace(verdict, looks=(), why=f"{verdict.why}."))
         return Tested(verdict, self.condition, measured)
 
@@ -223,16 +234,7 @@ class _Measured:
 
     def _references(self) -> list[Reference]:
         """The cells that it names, by way of its margin too."""
-        found: list[Reference] = []
-        for part in self.parts:
-            match part:
-                case Positive():
-                    found += [cell for cell, _ in part.contrast.weights]
-                case Collapsed():
-                    found.append(part.cell)
-                case Steadier():
-                    found += [*part.less, *part.more]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(cell for part in self.parts for cell in _named_by(part)))
 
     def _cell_seeds(self) -> tuple[CellSeeds, ...]:
         found = []
@@ -258,19 +260,13 @@ class _Measured:
         """
         counts: dict[Reference, tuple[int, str]] = {}
         for part in self.parts:
-            match part:
-                case Collapsed():
-                    seeds, missing = self.measurements.collapses(part.cell, self.study)
-                    counts.setdefault(part.cell, (len(seeds), missing))
-                case Positive() | Steadier():
-                    named = (
-                        [cell for cell, _ in part.contrast.weights]
-                        if isinstance(part, Positive)
-                        else [*part.less, *part.more]
-                    )
-                    for cell in named:
-                        measured = self.measurements.cell(cell, self.study)
-                        counts[cell] = (len(measured.seeds), measured.missing)
+            if isinstance(part, Collapsed):
+                seeds, missing = self.measurements.collapses(part.cell, self.study)
+                counts.setdefault(part.cell, (len(seeds), missing))
+                continue
+            for cell in _named_by(part):
+                measured = self.measurements.cell(cell, self.study)
+                counts[cell] = (len(measured.seeds), measured.missing)
         if self.effect:
             for cell, _ in self.effect.weights:
                 measured = self.measurements.cell(cell, self.study)
@@ -369,7 +365,10 @@ class _Measured:
         return verdict
 
     def _texts(
-        self, effect: Estimate | None, seen: Mapping[Statement, Estimate | Sequence[bool] | SpreadRatio]
+        self,
+        effect: Estimate | None,
+        seen: Mapping[Statement, Estimate | Sequence[bool] | SpreadRatio],
+        measured: Seen,
     ) -> list[str]:
         collapses = {part: each for part, each in seen.items() if isinstance(part, Collapsed)}
         estimates = {part: each for part, each in seen.items() if isinstance(part, Positive)}
@@ -380,11 +379,9 @@ class _Measured:
         ]
         texts += [f"the effect is {effect.interval()} points"] if effect else []
         texts += [str(each) for each in seen.values() if isinstance(each, SpreadRatio)]
-        if len({part.text for part in estimates}) > 1:
-            measured = {part: each for part, each in seen.items() if not isinstance(each, SpreadRatio)}
+        if (number := len({part.text for part in estimates})) > 1:
             weakest = hangs_on(self.condition, measured, "support")
             if weakest is not None and isinstance(found := seen[weakest], Estimate):
-                number = len({part.text for part in estimates})
                 texts.append(f"the weakest of {number} comparisons, {weakest.text}, is {found.interval()}")
         exact = [each.exact for each in seen.values() if isinstance(each, Estimate) and each.exact]
         return [*texts, *dict.fromkeys(exact)]

@@ -12,6 +12,11 @@ from parsenet_cli.config.table import Kind
 Outcome = Literal["supported", "refuted", "undecided", "neither"]
 """neither: the effect is too small, or too near the margin, to be decided with as many seeds as there are looks for."""
 
+PAPER = "paper"
+FAMILIES = {"all": PAPER, "beyond": "beyond"}
+"""Groups of tables (`table_file.GROUPS`) whose claims share one error, and what that family is called; the tables of a user are a
+family each."""
+
 
 @dataclass(frozen=True)
 class CellSeeds:

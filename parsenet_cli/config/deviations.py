@@ -64,9 +64,9 @@ class Deviation:
     @property
     def text(self) -> str:
         """`gradient of the norm: norm_gradient=authors instead of exact`, with the reason where one is known."""
-        reason = REASONS.get((self.key, as_text(self.value)))
-        said = f"{self.question}: {self.key}={as_text(self.value)} instead of {as_text(self.expected)}"
-        return f"{said} ({reason})" if reason and as_text(self.expected) == "float32" else said
+        value, expected = as_text(self.value), as_text(self.expected)
+        reason = REASONS.get((self.key, value, expected))
+        return f"{self.question}: {self.key}={value} instead of {expected}{f' ({reason})' if reason else ''}"
 
 
 def settings_of(science: Science) -> list[Setting]:

@@ -43,10 +43,9 @@ def groups() -> dict[str, dict[str, Path]]:
     Raises:
         UserError: a folder cannot be read, two files that differ have one name, or one has the name of a group.
     """
-    ours = paths.shipped("ablations")
-    folders = {"all": ours, "beyond": ours / "beyond", "mine": paths.search("ablations")[0]}
-    if folders["mine"] == ours:
-        del folders["mine"]
+    folders, mine = _shipped_folders(), paths.search("ablations")[0]
+    if mine != folders["all"]:
+        folders["mine"] = mine
     found = {group: paths.yaml_in(folder) for group, folder in folders.items()}
     seen: dict[str, Path] = {}
     for files in found.values():
@@ -70,9 +69,12 @@ def names(group: str | None = None) -> list[str]:
 
 def group_of(name: str) -> str:
     """The group of a table by its name: `mine` for every one that is not shipped, also a grid or a run."""
+    return next((group for group, folder in _shipped_folders().items() if name in paths.yaml_in(folder)), "mine")
+
+
+def _shipped_folders() -> dict[str, Path]:
     ours = paths.shipped("ablations")
-    folders = {"all": ours, "beyond": ours / "beyond"}
-    return next((group for group, folder in folders.items() if name in paths.yaml_in(folder)), "mine")
+    return {"all": ours, "beyond": ours / "beyond"}
 
 
 def named(words: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import get_args
 
 from parsenet_cli.claims.estimate import LEVEL
-from parsenet_cli.claims.verdict import Outcome, Verdict
+from parsenet_cli.claims.verdict import PAPER, Outcome, Verdict
 from parsenet_cli.config.table import Kind
 from parsenet_cli.core.text import p_text
 from parsenet_cli.report.blocks import Cell, Grid, words
@@ -60,7 +60,7 @@ def verdict_grid(verdicts: Sequence[Verdict], notices: Sequence[str]) -> Grid:
         HEADS,
         rows,
         labels=2,
-        title="Claims of the paper" if all(verdict.family == "paper" for verdict in verdicts) else "Claims",
+        title="Claims of the paper" if all(verdict.family == PAPER for verdict in verdicts) else "Claims",
         caption=f"profile {profiles}; effects in percent points with their 95 % interval over seeds and images"
         if rows
         else "",

@@ -29,9 +29,6 @@ class Resources:
     gpu: bool = True
 
 
-ANY = Resources()
-"""Of a task that nothing is known of."""
-
 PREPARATION = Resources(gpu=False)
 """Of `data` and `weights`."""
 

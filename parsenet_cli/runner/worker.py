@@ -97,8 +97,8 @@ def _train(run: Run, threads: int, stop: StopFlag, given_gpu: bool) -> int:
     # Also so that an error that an earlier worker left with is not the log's last line any more.
     _log(f"training: process {os.getpid()} on {socket.gethostname()}, threads: {threads}")
     try:
-        outdated = {"error": "", "bad_input": False, "out_of_memory": False, "seconds_left": None, "evaluating": ""}
-        outdated["gpu_mb"] = None
+        outdated = {"error": "", "bad_input": False, "out_of_memory": False}
+        outdated |= {"seconds_left": None, "evaluating": "", "gpu_mb": None}
         run.update_status(state="running", threads=threads, started=time.time(), **process.own(), **outdated)
         code.loaded()  # before it is imported
         from parsenet_cli.engine.train import train_run

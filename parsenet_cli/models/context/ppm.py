@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.models.context import Context
+from parsenet_cli.models.context.spp import copy_bins
 
 
 def projection(channels: int, width: int, batch_norm: bool) -> nn.Sequential:
@@ -74,9 +74,7 @@ class PyramidPooling(Context):
         """(N, K, b, b) -> (N, K, *size)."""
         if self.spread == "bilinear":
             return F.interpolate(z, size, mode="bilinear", align_corners=True)
-        bins = self.bins[level]
-        rows, columns = (torch.arange(cells, device=z.device) * bins // cells for cells in size)
-        return z[:, :, rows[:, None], columns]
+        return copy_bins(z, self.bins[level], size, adaptive=True)
 
 
 def build(

@@ -55,6 +55,14 @@ def copying_matrix(cells: int, bins: int, adaptive: bool, dtype: torch.dtype, de
         return (owners[:, None] == torch.arange(bins, device=device)).to(dtype)
 
 
+def copy_bins(z: Tensor, bins: int, size: tuple[int, int], *, adaptive: bool) -> Tensor:
+    """(N, K, bins, bins) -> float32 (float64 for float64) (N, K, *size), every cell a copy of its bin."""
+    z = at_least_float32(z)
+    rows, columns = (copying_matrix(cells, bins, adaptive, z.dtype, z.device) for cells in size)
+    with without_autocast(z.device):
+        return rows @ z @ columns.T
+
+
 class Pyramid(Context):
     """One level per entry of `bins`, each with its own norm and scale.
 
@@ -96,10 +104,7 @@ class Pyramid(Context):
 
     def unpool(self, level: int, z: Tensor, size: tuple[int, int]) -> Tensor:
         """(N, K, b, b) -> float32 (float64 for float64) (N, K, *size), every cell a copy of its bin."""
-        z = at_least_float32(z)
-        rows, columns = (copying_matrix(cells, self.bins[level], self.adaptive, z.dtype, z.device) for cells in size)
-        with without_autocast(z.device):
-            return rows @ z @ columns.T
+        return copy_bins(z, self.bins[level], size, adaptive=self.adaptive)
 
 
 def build(channels: int, bins: tuple[int, ...], geometry: Literal["caffe", "adaptive"]) -> Context:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parsenet_cli.runner.gpus import MPS, SHARE, SLICES, Gpu, least_capability, least_loaded, sharing, visible
-from parsenet_cli.runner.launcher import ANY, Resources
+from parsenet_cli.runner.launcher import Resources
 from tests.fakes import FakeHandle
 
 SMI = """#!/bin/sh
@@ -115,8 +115,8 @@ SMALL, LARGE, ALONE = Resources(gpu_mb=2000), Resources(gpu_mb=4000), Resources(
         (10000 / SHARE, [LARGE, LARGE], LARGE, 4, False),
         (10000 / SHARE, [LARGE, LARGE], SMALL, 4, True),
         (10000 / SHARE, [LARGE, LARGE], SMALL, 2, False),
-        (1e6, [ANY], SMALL, 4, False),  # of a kind that was never measured
-        (1e6, [SMALL], ANY, 4, False),
+        (1e6, [Resources()], SMALL, 4, False),  # of a kind that was never measured
+        (1e6, [SMALL], Resources(), 4, False),
         (1e6, [SMALL], ALONE, 4, False),
         (1e6, [ALONE], SMALL, 4, False),
         (None, [SMALL], SMALL, 4, False),  # whose memory nobody knows
@@ -146,7 +146,7 @@ def test_next_run_goes_to_the_gpu_with_the_fewest() -> None:
 
 def test_run_shares_its_gpu_as_soon_as_it_says_what_it_takes() -> None:
     gpu, reported = Gpu("0", 10000 / SHARE), [None, 5000.0, 9000.0]
-    gpu.take(task(), ANY, lambda: reported[0])
+    gpu.take(task(), Resources(), lambda: reported[0])
     assert not gpu.fits(LARGE, 4)
     del reported[0]
     assert gpu.fits(LARGE, 4)

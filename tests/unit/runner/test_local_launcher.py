@@ -14,7 +14,7 @@ from parsenet_cli.core import paths
 from parsenet_cli.core.errors import UserError
 from parsenet_cli.runner.gpus import Gpu
 from parsenet_cli.runner.launch import local
-from parsenet_cli.runner.launcher import ANY, PREPARATION, Resources
+from parsenet_cli.runner.launcher import PREPARATION, Resources
 from parsenet_cli.store.run import Run
 
 RUN = Run(Path("runs/abc"))
@@ -89,7 +89,7 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
     machine += [Gpu("0", 80000), Gpu("GPU-7", 80000)]
     launcher, context = opened(options, 100)
     small = Resources(gpu_mb=30000)
-    for needs in (ANY, small, small):
+    for needs in (Resources(), small, small):
         assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
     assert [process.args[3] for process in context.started] == ["0", "GPU-7", "GPU-7"]
@@ -98,7 +98,7 @@ def test_each_process_is_told_its_gpu(options: dict[str, Any], machine: list[Gpu
     )
     assert not launcher.fits(small)
     context.started[0].lives = False
-    assert launcher.fits(ANY)
+    assert launcher.fits(Resources())
 
 
 def test_runs_that_are_pinned_to_the_cpu_are_counted_by_its_cores(options: dict[str, Any], machine: list[Gpu]) -> None:
@@ -110,8 +110,8 @@ def test_runs_that_are_pinned_to_the_cpu_are_counted_by_its_cores(options: dict[
 def test_what_needs_no_gpu_is_given_none_and_waits_for_none(options: dict[str, Any], machine: list[Gpu]) -> None:
     machine += [Gpu("0", 80000)]
     launcher, context = opened(options, 100)
-    launcher.submit(RUN, "train", ANY)
-    assert not launcher.fits(ANY)
+    launcher.submit(RUN, "train", Resources())
+    assert not launcher.fits(Resources())
     for needs in (PREPARATION, Resources(gpu=False)):
         assert launcher.fits(needs)
         launcher.submit(RUN, "train", needs)
@@ -133,14 +133,14 @@ def test_way_of_sharing_is_said_once(
 def test_on_a_cpu_a_run_is_alone_when_it_has_to_be(options: dict[str, Any]) -> None:
     launcher, context = opened(options, 100)
     alone = Resources(alone=True)
-    launcher.submit(RUN, "train", ANY)
+    launcher.submit(RUN, "train", Resources())
     assert context.started[0].args[3] is None
-    assert launcher.fits(ANY)
+    assert launcher.fits(Resources())
     assert not launcher.fits(alone)
     context.started[0].lives = False
     assert launcher.fits(alone)
     launcher.submit(RUN, "train", alone)
-    assert not launcher.fits(ANY)
+    assert not launcher.fits(Resources())
 
 
 @pytest.mark.usefixtures("machine")

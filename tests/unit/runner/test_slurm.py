@@ -23,7 +23,7 @@ from parsenet_cli.runner import worker
 from parsenet_cli.runner.launch import slurm
 from parsenet_cli.runner.launch.slurm import Slurm, job
 from parsenet_cli.runner.launch.slurm import options as slurm_options
-from parsenet_cli.runner.launcher import ANY, Handle
+from parsenet_cli.runner.launcher import Handle, Resources
 from parsenet_cli.store.run import Run
 from tests.fake_slurm import FakeSlurm
 from tests.fakes import succeed
@@ -131,7 +131,7 @@ def test_jobs_of_runs_on_the_cpu_ask_for_no_gpu_and_others_demand_theirs(
 
     monkeypatch.setattr(slurm_options, "sbatch_parameters", seen)
     monkeypatch.setattr(slurm, "Job", made)
-    launcher.submit(runs[0], "train", ANY)
+    launcher.submit(runs[0], "train", Resources())
     launcher.flush()
     assert launcher.on_gpu == demanded
     assert asked == [demanded, 1 if demanded else None]
@@ -144,7 +144,7 @@ def opened(jobs: int, poll_seconds: float = POLL_SECONDS, results: Path = Path()
 def sent(runs: list[Run], poll_seconds: float = POLL_SECONDS) -> tuple[Slurm, list[Handle]]:
     """A launcher that has handed them all to Slurm."""
     launcher = opened(len(runs), poll_seconds)
-    handles: list[Handle] = [launcher.submit(run, "train", ANY) for run in runs]
+    handles: list[Handle] = [launcher.submit(run, "train", Resources()) for run in runs]
     launcher.flush()
     return launcher, handles
 
@@ -165,9 +165,9 @@ def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
     fake_slurm: FakeSlurm, runs: list[Run]
 ) -> None:
     launcher = opened(3)
-    preparations = [launcher.submit(runs[0], "weights", ANY), launcher.submit(runs[0], "data", ANY)]
+    preparations = [launcher.submit(runs[0], "weights", Resources()), launcher.submit(runs[0], "data", Resources())]
     for run in runs[:2]:
-        launcher.submit(run, "train", ANY, preparations)
+        launcher.submit(run, "train", Resources(), preparations)
     launcher.flush()
     assert list(fake_slurm.queue) == ["1_0", "1_1", "2_0", "2_1"]
     assert [(run.job(), run.prerequisite_jobs()) for run in runs[:2]] == [(f"2_{i}", ["1_0", "1_1"]) for i in range(2)]
@@ -176,7 +176,7 @@ def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
     time.sleep(2 * POLL_SECONDS)
     assert [task.alive() for task in preparations] == [False, True]
     for run in runs[2:4]:
-        launcher.submit(run, "train", ANY, preparations)
+        launcher.submit(run, "train", Resources(), preparations)
         launcher.flush()
         fake_slurm.queue = {}
         later()
@@ -185,9 +185,9 @@ def test_runs_wait_in_the_queue_for_the_jobs_that_prepare_what_they_share(
 
 def test_runs_wait_for_what_they_need_and_for_nothing_else(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     launcher = opened(3)
-    first, second = (launcher.submit(run, "data", ANY) for run in runs[:2])
+    first, second = (launcher.submit(run, "data", Resources()) for run in runs[:2])
     for run, after in zip(runs, ([first], [second], [first], [first, second], []), strict=True):
-        launcher.submit(run, "train", ANY, after)
+        launcher.submit(run, "train", Resources(), after)
     launcher.flush()
     assert [run.job() for run in runs] == ["2_0", "3", "2_1", "4", "5"]
     dependencies = [fake_slurm.dependency(job) for job in "12345"]
@@ -197,7 +197,7 @@ def test_runs_wait_for_what_they_need_and_for_nothing_else(fake_slurm: FakeSlurm
 def test_no_run_goes_out_before_the_jobs_that_prepare_what_it_needs(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     launcher, _ = sent(runs[:1])
     fake_slurm.allow(room=1)
-    launcher.submit(runs[1], "train", ANY, [launcher.submit(runs[1], "data", ANY)])
+    launcher.submit(runs[1], "train", Resources(), [launcher.submit(runs[1], "data", Resources())])
     launcher.flush()
     assert fake_slurm.queue == {"1": "PENDING"}
     fake_slurm.allow()
@@ -245,7 +245,7 @@ def test_refusal_of_everything_is_one_error(fake_slurm: FakeSlurm, runs: list[Ru
 def test_second_command_joins_the_job_that_the_first_has_just_submitted(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     first, second = (opened(1) for _ in range(2))
     for launcher in (first, second):
-        launcher.submit(runs[0], "train", ANY)
+        launcher.submit(runs[0], "train", Resources())
     assert first.flush() == []
     assert second.flush() == [runs[0]]
     assert fake_slurm.queue == {"1": "PENDING"}
@@ -256,7 +256,7 @@ def test_second_command_joins_the_job_that_the_first_has_just_submitted(fake_slu
 def test_nothing_is_submitted_while_the_controller_is_silent(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     launcher, _ = sent(runs[:1])
     fake_slurm.silent(True)
-    second = launcher.submit(runs[1], "train", ANY)
+    second = launcher.submit(runs[1], "train", Resources())
     launcher.flush()
     assert second.alive()
     assert launcher.is_queued(runs[0])
@@ -319,8 +319,8 @@ def test_job_that_never_came_to_python_names_the_file_with_what_it_said(
 def test_commands_that_meet_prepare_once(fake_slurm: FakeSlurm, runs: list[Run]) -> None:
     sent(runs[:1])
     second = opened(1)
-    preparation = second.submit(runs[0], "data", ANY)
-    second.submit(runs[0], "train", ANY, [preparation])
+    preparation = second.submit(runs[0], "data", Resources())
+    second.submit(runs[0], "train", Resources(), [preparation])
     assert second.flush() == runs[:1]
     assert not preparation.alive()
     assert fake_slurm.queue == {"1": "PENDING"}
@@ -345,7 +345,7 @@ def test_run_is_over_when_its_result_is_there_whatever_slurm_says_of_its_job(
 def test_run_that_is_tried_again_is_queued_until_it_starts(fake_slurm: FakeSlurm, runs: list[Run], said: str) -> None:
     runs[0].update_status(state=said, failures=1)
     assert runs[0].state() == ("failed" if said == "failed" else "lost")
-    opened(1).submit(runs[0], "train", ANY)
+    opened(1).submit(runs[0], "train", Resources())
     assert runs[0].state() == "queued"
     assert runs[0].status().failures == 1
 

@@ -94,15 +94,22 @@ def test_file_of_the_user_that_cannot_be_read_is_bad_input(
     assert ("Traceback" in "".join(capsys.readouterr())) == inside
 
 
+@pytest.mark.parametrize(
+    ("device", "given_gpu", "said"),
+    [
+        ("cuda", False, "device=cuda: PyTorch finds no CUDA device here"),
+        ("auto", True, "device=auto: this run was given a GPU, but PyTorch finds no CUDA device here"),
+    ],
+)
 def test_gpu_that_is_missing_on_the_node_is_the_same_sentence_and_bad_input(
-    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    device: str, given_gpu: bool, said: str, store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    config = changed(config, device="cuda")
+    config = changed(config, device=device)
     run = store.run(config.signature)
     run.create(config)
-    assert worker.run_task(run, "train", 1) == worker.BAD_INPUT
-    assert run.status().error.startswith("device=cuda: PyTorch finds no CUDA device here")
+    assert worker.run_task(run, "train", 1, given_gpu=given_gpu) == worker.BAD_INPUT
+    assert run.status().error.startswith(said)
 
 
 @pytest.mark.parametrize(("gpu", "given"), [("GPU-1", True), ("", True), (None, False)])
@@ -124,14 +131,3 @@ def test_worker_that_was_given_a_gpu_demands_one(
         worker.main(str(run.folder), gpu=gpu)
     assert asked == [given]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == (gpu or "as-it-was")
-
-
-def test_training_that_was_given_a_gpu_is_bad_input_where_pytorch_sees_none(
-    store: Store, config: RunConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    config = changed(config, device="auto")
-    run = store.run(config.signature)
-    run.create(config)
-    assert worker.run_task(run, "train", 1, given_gpu=True) == worker.BAD_INPUT
-    assert run.status().error.startswith("device=auto: this run was given a GPU, but PyTorch finds no CUDA device here")
