@@ -49,6 +49,9 @@ _REMEDIES = {
     errno.EMLINK: "has a second name (a hard link), so writing to it would change another file: move it away",
 }
 
+_LONGEST_NAME = 1000
+"""Of a path in a message; longer ones are mostly no paths."""
+
 _guarded: set[str] = set()
 
 _TAG = "CACHEDIR.TAG"
@@ -65,7 +68,10 @@ class NotWritten(UserError):
 def os_error_text(problem: OSError) -> str:
     """What the operating system refuses, in a sentence with the file and, where it is known, what to do."""
     remedy = _REMEDIES.get(problem.errno or 0) or problem.strerror or str(problem)
-    return f"{os.fsdecode(problem.filename)}: {remedy}" if isinstance(problem.filename, str | bytes) else remedy
+    if not isinstance(problem.filename, str | bytes):
+        return remedy
+    name = os.fsdecode(problem.filename)
+    return f"{name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}…'}: {remedy}"
 
 
 @contextmanager

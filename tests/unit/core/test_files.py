@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +205,10 @@ def test_a_name_that_is_none_is_refused_in_one_line(name: object) -> None:
 @pytest.mark.parametrize("name", ["2008_000001", "street urb 506", "Bär, groß", "a'b\"c", "(1)", "~alice", "x" * 200])
 def test_an_odd_name_is_a_name(name: str) -> None:
     assert check_name(name, "id") == name
+
+
+def test_a_path_of_many_thousand_letters_does_not_fill_the_message() -> None:
+    told = files.os_error_text(OSError(errno.ENAMETOOLONG, "File name too long", "/data/" + "x" * 100_000))
+    assert told.startswith("/data/xxx")
+    assert told.endswith("…: the name is too long for the file system: choose a shorter one")
+    assert len(told) < 1200
